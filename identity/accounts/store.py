@@ -1,0 +1,232 @@
+"""The durable rows of the identity map, as the account service needs them.
+
+Three tables of one shape: a row is read by its key, inserted if there is none, and replaced or
+deleted only if it is still the row the caller read. "Still the row" is the row's `op`, a uuid
+every write renews: it subsumes the conditions on claim, version and owner (docs/adr/0002), and
+lets a write whose outcome is unknown find out whether it happened.
+
+Rows written conditionally hold nothing that changes at a login (`profiles` does).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, TypeAlias, TypeVar
+from uuid import UUID
+
+from identity.types import AccountId, IdentityKey, Millis, Username, UsernameKey
+
+
+class IdentityState(Enum):
+    """How far the making of an account through this identity has come."""
+
+    PENDING = "pending"
+    """Claimed, with all that is needed to finish; expires by itself."""
+    COMPLETING = "completing"
+    """Committed: the account will exist, whoever finishes it."""
+    NEEDS_NAME = "needs-name"
+    """Committed, but the name was lost meanwhile; the person is asked again."""
+    ACTIVE = "active"
+
+
+class UsernameState(Enum):
+    """What a username row says."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    RETIRED = "retired"
+    """Given up by its owner and never handed out again."""
+
+
+class AccountStatus(Enum):
+    """Whether an account may log in."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    MERGING = "merging"
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRow:
+    """The index row: `provider:subject` to account. The commit point of making an account."""
+
+    key: IdentityKey
+    username: Username
+    account_id: AccountId
+    state: IdentityState
+    claim: UUID
+    claimed_at: Millis
+    op: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class UsernameRow:
+    """Who owns a folded name."""
+
+    key: UsernameKey
+    username: Username
+    account_id: AccountId
+    state: UsernameState
+    claim: UUID
+    claimed_at: Millis
+    op: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedIdentity:
+    """One way to log in, as the account lists it."""
+
+    linked_at: Millis
+    label: str
+    """What the person recognises it by (a handle or an address); information only."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account. A login counts only if the index row and `identities` agree."""
+
+    key: AccountId
+    username: Username
+    status: AccountStatus
+    epoch: int
+    """Raised to end every session of the account."""
+    version: int
+    op: UUID
+    created_at: Millis
+    identities: Mapping[IdentityKey, LinkedIdentity] = field(default_factory=dict)
+    merged_into: AccountId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a provider said at the last login; information, never a key. Last write wins."""
+
+    account_id: AccountId
+    display_name: str
+    email: str
+    email_verified: bool
+    picture: str
+    seen_at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Sessions that must end and may not have been reached yet; kept until they were."""
+
+    id: UUID
+    account_id: AccountId
+    session: bytes | None
+    """One session's id, or None for all of the account below `epoch`."""
+    epoch: int
+    reason: int
+    created_at: Millis
+
+
+KeyT = TypeVar("KeyT", contravariant=True)
+RowT = TypeVar("RowT")
+
+
+class Applied(Enum):
+    """A conditional write happened, exactly once."""
+
+    APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A conditional write did not happen; `row` is what stands there instead (None: nothing)."""
+
+    row: object | None
+
+
+Outcome: TypeAlias = Applied | Held
+
+
+class Rows(Protocol[KeyT, RowT]):
+    """One table. Methods raise StoreUnavailable when the outcome could not be found out. Thread-safe."""
+
+    def read(self, key: KeyT) -> RowT | None:
+        """Return the row as this data centre knows it. Absence is not proof (D9)."""
+        ...
+
+    def read_settled(self, key: KeyT) -> RowT | None:
+        """Return the row after every conditional write that came before (SERIAL). Costs a Paxos round."""
+        ...
+
+    def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
+        """Write the row if there is none at its key."""
+        ...
+
+    def replace(self, row: RowT, *, expected: RowT, expires_at: Millis | None = None) -> Outcome:
+        """Rewrite every column if the row still has `expected`'s op. Without `expires_at` it stays for good."""
+        ...
+
+    def delete(self, expected: RowT) -> Outcome:
+        """Delete the row if it still has `expected`'s op."""
+        ...
+
+    def scan(self) -> Iterator[RowT]:
+        """Yield every row once, in no order, without holding a lock. For fsck and copy only."""
+        ...
+
+
+class Revocations(Protocol):
+    """Sessions still to be ended."""
+
+    def add(self, revocation: Revocation) -> None:
+        """Keep it; adding one again is harmless."""
+        ...
+
+    def done(self, revocation: Revocation) -> None:
+        """Forget it; forgetting twice is harmless."""
+        ...
+
+    def open(self) -> tuple[Revocation, ...]:
+        """Return those not done, oldest first, at most 1,000."""
+        ...
+
+
+class Profiles(Protocol):
+    """What providers said; plain writes, the last one wins."""
+
+    def read(self, account_id: AccountId) -> Profile | None:
+        """Return the profile, if one was ever written."""
+        ...
+
+    def write(self, profile: Profile) -> None:
+        """Replace the profile."""
+        ...
+
+
+class AccountStore(Protocol):
+    """The tables together."""
+
+    @property
+    def identities(self) -> Rows[IdentityKey, IdentityRow]:
+        """Index rows."""
+        ...
+
+    @property
+    def usernames(self) -> Rows[UsernameKey, UsernameRow]:
+        """Names."""
+        ...
+
+    @property
+    def accounts(self) -> Rows[AccountId, AccountRow]:
+        """Accounts."""
+        ...
+
+    @property
+    def profiles(self) -> Profiles:
+        """What providers said."""
+        ...
+
+    @property
+    def revocations(self) -> Revocations:
+        """Sessions still to be ended."""
+        ...
+
+    def probe(self) -> None:
+        """Do one cheap read; raise StoreUnavailable with a detail that names the cause."""
+        ...

@@ -1,0 +1,114 @@
+"""One question about a browser's cookies, and its answer.
+
+Owns the values that go into and come out of the session service; HTTP is translated to and from
+them in `identity/web/session.py`. docs/http-api.md documents the words on the wire.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from identity.sessions.record import Session
+from identity.types import AccountId, Host, Millis, SessionId, Username
+
+
+class Mode(Enum):
+    """How the answer will travel."""
+
+    BROWSER = "browser"
+    """The answer reaches the browser with its cookies: the whole table applies."""
+    WEBSOCKET = "websocket"
+    """A handshake: cookies may be lost on the way, a redirect is not followed."""
+    READ_ONLY = "read-only"
+    """A program asks about a user; nothing is minted, deleted, bounced or ended."""
+    NO_MINT = "no-mint"
+    """A channel that cannot deliver cookies (`mint = off` for the application)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A browser's cookies as they arrived, and what is known of the request they came with."""
+
+    cookies: tuple[str, ...]
+    """Cookie header lines, verbatim."""
+    host: Host
+    """The host the browser addressed."""
+    mode: Mode = Mode.BROWSER
+    navigation: bool = False
+    """A page is being loaded, as opposed to a call by a script or a sub-resource."""
+    may_mint: bool = True
+    """False for static paths and prefetches."""
+    bounced: bool = False
+    """The request says it is the follower of a bounce (its query carries the flag)."""
+    user_activity: bool = True
+    """False for background polling: it keeps no session from idling out."""
+    address: str = ""
+    agent: str = ""
+    client: str = ""
+    """The registered application that asks; empty for the login host itself."""
+
+
+class Outcome(Enum):
+    """The verdict on the wire."""
+
+    OK = "ok"
+    LOGIN = "login"
+    BOUNCE = "bounce"
+    FORBIDDEN = "forbidden"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class SetCookie:
+    """One cookie to set, or with `max_age_s` 0 to delete. `str()` is the header's value."""
+
+    name: str
+    value: str
+    max_age_s: int | None
+    """None: until the browser closes."""
+    secure: bool = True
+
+    def __str__(self) -> str:
+        age = "" if self.max_age_s is None else f"; Max-Age={self.max_age_s}"
+        return f"{self.name}={self.value}; Path=/{age}; HttpOnly; SameSite=Lax{'; Secure' if self.secure else ''}"
+
+    def __repr__(self) -> str:
+        return f"SetCookie({self.name[:9]}…, max_age_s={self.max_age_s})"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer. `session` and what follows are set when `outcome` is OK.
+
+    `reason` says which row of the tables in `rotation.py` and `gathering.py` decided, for
+    example `current`, `advance`, `straggler`, `stale`, `idle`, `anonymous`, `store-down`.
+    """
+
+    outcome: Outcome
+    reason: str
+    session: Session | None = None
+    account_id: AccountId | None = None
+    username: Username | None = None
+    set_cookies: tuple[SetCookie, ...] = ()
+    flag_bounce: bool = False
+    """With BOUNCE: the follower's query must carry the bounce flag."""
+    minted: bool = False
+
+    @property
+    def session_id(self) -> SessionId | None:
+        """Id of the accepted session."""
+        return self.session.id if self.session else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A proven login about to get a session."""
+
+    account_id: AccountId
+    username: Username
+    epoch: int
+    identity: str
+    auth_at: Millis
+    host: Host
+    agent: str
+    address: str
+    persistent: bool = True

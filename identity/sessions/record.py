@@ -1,0 +1,112 @@
+"""What is remembered about the sessions of one account.
+
+Owns the record's shape and the pure changes to it; `packing.py` owns its bytes. One record per
+account makes the device list, "log out everywhere" and "one session per user" one
+compare-and-swap each. Nothing about single tokens and no application data is stored: either
+would race every rotation.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from identity.types import AccountId, Host, IdentityKey, Millis, SessionId, TokenId, Username
+
+
+class Ended(IntEnum):
+    """Why a session is over; the value is stored, the name (lower case, dashes) is on the wire."""
+
+    LOGOUT = 1
+    REUSE = 2
+    """A token line diverged: somebody holds a copy."""
+    REPLACED = 3
+    """Another login in the same browser, or the single-session mode, took its place."""
+    TOO_MANY = 4
+    """The account reached its number of devices; the oldest went."""
+    REVOKED = 5
+    """Ended from another device or by an operator."""
+    IDLE = 6
+    EXPIRED = 7
+    LOST = 8
+    """The store has no record of it (restarted empty, or evicted)."""
+    DISABLED = 9
+    """The account was disabled, merged or deleted, or its epoch moved on."""
+    UNLINKED = 10
+    """The way it was logged in with was unlinked."""
+
+    @property
+    def code(self) -> str:
+        """The reason as programs see it, for example `too-many`."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where the token line of a session stands: all that rotation reads and writes.
+
+    `base` is the id of the token whose children are the current generation, `previous` the
+    base before it (none at first), `advanced_at` the time `base` last moved.
+    """
+
+    base: TokenId
+    previous: TokenId | None
+    advanced_at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login in one browser, or (with `login`) its sub-session on another application's host."""
+
+    id: SessionId
+    lineage: Lineage
+    created_at: Millis
+    active_at: Millis
+    ends_at: Millis
+    auth_at: Millis
+    host: Host
+    identity: IdentityKey
+    agent: str
+    address: str
+    login: SessionId | None = None
+    doubtful: bool = False
+    persistent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A session that has ended, remembered for two minutes so that its browser hears why."""
+
+    id: SessionId
+    reason: Ended
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to tell the person after the next login, for example that a copy was used."""
+
+    at: Millis
+    reason: Ended
+    created_at: Millis
+    agent: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All sessions of one account. `epoch` is the account's epoch they were opened under."""
+
+    account_id: AccountId
+    username: Username
+    epoch: int
+    compared_at: Millis
+    sessions: tuple[Session, ...] = ()
+    tombstones: tuple[Tombstone, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    def session(self, sid: SessionId) -> Session | None:
+        """Return the live session with this id, if there is one."""
+        return next((s for s in self.sessions if s.id == sid), None)
+
+    def tombstone(self, sid: SessionId) -> Tombstone | None:
+        """Return what is remembered of an ended session, if anything still is."""
+        return next((t for t in self.tombstones if t.id == sid), None)

@@ -1,0 +1,118 @@
+"""What a login provider is, for those who write one and those who call one.
+
+A provider has two legs: `begin` says where to send the browser and what to remember, `finish`
+turns the browser's answer into a `Profile`. What is remembered is opaque to the caller, so OAuth
+1.0a, OAuth 2 and OpenID Connect have one shape. Providers know nothing of accounts or sessions;
+they import only this module and the protocol families beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class ProviderDenied(Exception):
+    """The person said no at the provider, or the provider refused this person. Not a fault."""
+
+
+class ProviderBroken(Exception):
+    """The provider answered wrongly, late, or not at all; the message is for the log only.
+
+    Never holds a token, code or secret.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a login begins with. All values are made by the caller, fresh for each login."""
+
+    redirect_uri: str
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    """PKCE code verifier (RFC 7636), 43 to 128 characters."""
+    force_login: bool = False
+    """Ask the provider for a fresh login (`prompt=login`, `max_age=0`) where it knows how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Where to send the browser, and what the provider wants back at `finish`."""
+
+    location: str
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What the browser brought back: query or form parameters, each exactly once."""
+
+    params: Mapping[str, str] = field(repr=False)
+    start: Start
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+    now: int = 0
+    """Unix time in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who the provider says this is. Only `subject` (with `tenant`) identifies anybody."""
+
+    subject: str
+    email_verified: bool
+    """No default on purpose: each provider decides it from what it was told."""
+    tenant: str = ""
+    """Scopes `subject` where one configured name serves several issuers; empty otherwise."""
+    handle: str = ""
+    name: str = ""
+    email: str = ""
+    picture: str = ""
+    auth_at: int | None = None
+    """When the provider authenticated the person, Unix seconds, if it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An answer, read whole within the caller's limits."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case; repeated headers joined by `, `."""
+    body: bytes = field(repr=False)
+
+
+class Http(Protocol):
+    """The outbound client a provider is given; it enforces time-out, size, address and redirect rules."""
+
+    async def fetch(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> HttpResponse:
+        """Make one request. Raises ProviderBroken for anything but a complete answer. Never retries a POST."""
+        ...
+
+
+class Provider(Protocol):
+    """One configured login provider."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration, `[a-z0-9-]{1,32}`; the first part of the identity key."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What a person calls it, for example "Google"."""
+        ...
+
+    async def begin(self, start: Start, http: Http) -> Begun:
+        """Start a login. Raises ProviderBroken."""
+        ...
+
+    async def finish(self, callback: Callback, http: Http) -> Profile:
+        """Finish it. Raises ProviderDenied or ProviderBroken."""
+        ...
