@@ -1,30 +1,202 @@
 """The key ring: which keys sign and verify, and the keyed hashes made from them.
 
 Owns the format of the key file and the derivation of one key per purpose. Pure: the caller
-reads the file and tells the time. Invariant: a number is never given to two keys, and the
-locator key never changes (the session record of an account is found by it).
+reads the file and tells the time. Invariants: numbers grow and are never given twice, and the
+locator key never changes, because the session record of an account is found by it.
 
-    key | verifies            | signs
-    ----+---------------------+-----------------------------------------------------------
-    1st | always              | at once (nobody else can know another key)
-    nth | from its creation   | from 10 minutes after its creation, so that every daemon
-        |                     | that re-reads the file knows it before the first token
+    key   | verifies           | signs
+    ------+--------------------+------------------------------------------------------------
+    first | always             | at once (no daemon can know an older one)
+    later | from its creation  | from 10 minutes after its creation, so that every daemon
+          |                    | that re-reads the file knows it before its first token
 
-SESSIONS.md section 3 in words: docs/sessions.md.
+The file is text, one line each, `#` begins a comment:
+
+    locator <base64>
+    key <number> <created, RFC 3339 in UTC> <base64>
 """
 
 import base64
 import binascii
-import datetime
-import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import cache
 from hashlib import blake2s
-from typing import Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 from identity.errors import ConfigError
 from identity.types import AccountId, Locator, Millis, Secret
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SIGNS_AFTER_MS: Final = 600_000
 SECRET_BYTES: Final = 32
 MAC_BYTES: Final = 16
+LOCATOR_BYTES: Final = 12
 HIGHEST_NUMBER: Final = 255
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Purpose(Enum):
+    """What a keyed hash is for; each has a key of its own, so no value of one kind passes as another."""
+
+    TOKEN = b"idd-tokn"
+    RECORD = b"idd-recd"
+    ONE_TIME = b"idd-once"
+    NODE = b"idd-node"
+    MARKER = b"idd-mark"
+    CSRF = b"idd-csrf"
+    BINDING = b"idd-bind"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the ring."""
+
+    number: int
+    created_at: Millis
+    secret: Secret = field(repr=False)
+
+
+@cache
+def _hasher(secret: bytes, person: bytes, size: int) -> blake2s:
+    """Return a keyed hash to copy from: keying costs more than the hash itself."""
+    return blake2s(key=secret, person=person, digest_size=size)
+
+
+class KeyRing:
+    """Keys by number, oldest first, and the locator key.
+
+    Args:
+        keys: at least one; numbers 1 to 255, strictly growing; secrets of 32 bytes.
+        locator: 32 bytes.
+
+    Raises:
+        ConfigError: any of that does not hold.
+    """
+
+    __slots__ = ("_by_number", "_locator", "keys")
+
+    def __init__(self, keys: tuple[Key, ...], locator: Secret) -> None:
+        problems = tuple(_problems(keys, locator))
+        if problems:
+            raise ConfigError(problems)
+        self.keys = keys
+        self._locator = locator.reveal()
+        self._by_number = {key.number: key.secret.reveal() for key in keys}
+
+    @property
+    def newest(self) -> int:
+        """Highest number known; a higher one was made by a daemon that has a newer ring."""
+        return self.keys[-1].number
+
+    def knows(self, number: int) -> bool:
+        """Tell whether a value signed by this number can be verified."""
+        return number in self._by_number
+
+    def signing_number(self, now: Millis) -> int:
+        """Return the number that signs now: the newest that every daemon has had time to read."""
+        ready = [k.number for k in self.keys[1:] if now - k.created_at >= SIGNS_AFTER_MS]
+        return ready[-1] if ready else self.keys[0].number
+
+    def mac(self, number: int, purpose: Purpose, data: bytes) -> bytes:
+        """Return 16 bytes of keyed BLAKE2s over `data`. Raises KeyError for an unknown number."""
+        digest = _hasher(self._by_number[number], purpose.value, MAC_BYTES).copy()
+        digest.update(data)
+        return digest.digest()
+
+    def locator(self, account_id: AccountId) -> Locator:
+        """Return where the account's session record is: 12 bytes that tell nothing about the account."""
+        digest = _hasher(self._locator, b"idd-find", LOCATOR_BYTES).copy()
+        digest.update(account_id.bytes)
+        return Locator(digest.digest())
+
+    def with_key(self, secret: Secret, *, now: Millis) -> "KeyRing":
+        """Return the ring with one more key. Raises ConfigError when the numbers are used up."""
+        if self.newest == HIGHEST_NUMBER:
+            raise ConfigError(("[keys] file: key number 255 is the last one; numbers are never used twice",))
+        return KeyRing((*self.keys, Key(self.newest + 1, now, secret)), Secret(self._locator))
+
+    def render(self) -> str:
+        """Return the key file's text. The result is secret."""
+        lines = [
+            "# identityd key ring. Keep it secret (mode 0600) and backed up; the same on every daemon.",
+            f"locator {_b64(self._locator)}",
+            *(f"key {k.number} {_rfc3339(k.created_at)} {_b64(k.secret.reveal())}" for k in self.keys),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def __repr__(self) -> str:
+        return f"KeyRing(keys={[k.number for k in self.keys]})"
+
+
+def new_ring(*, secret: Secret, locator: Secret, now: Millis) -> KeyRing:
+    """Return a ring of one key, which signs at once."""
+    return KeyRing((Key(1, now, secret),), locator)
+
+
+def parse(text: str) -> KeyRing:
+    """Read a key file's text. Raises ConfigError naming every line at fault, never its content."""
+    keys: list[Key] = []
+    locators: list[Secret] = []
+    problems: list[str] = []
+    for at, line in enumerate(text.splitlines(), start=1):
+        words = line.partition("#")[0].split()
+        try:
+            match words:
+                case []:
+                    pass
+                case ["locator", secret]:
+                    locators.append(_unb64(secret))
+                case ["key", number, created, secret]:
+                    keys.append(Key(int(number), _millis(created), _unb64(secret)))
+                case _:
+                    problems.append(f"[keys] file: line {at}: expected `locator …` or `key number time secret`")
+        except (ValueError, OverflowError):
+            problems.append(f"[keys] file: line {at}: cannot be read")
+    if len(locators) != 1:
+        problems.append(f"[keys] file: needs exactly one `locator` line, has {len(locators)}")
+    if problems:
+        raise ConfigError(tuple(problems))
+    return KeyRing(tuple(keys), locators[0])
+
+
+def _problems(keys: tuple[Key, ...], locator: Secret) -> "Iterator[str]":
+    if not keys:
+        yield "[keys] file: has no `key` line; make one with `identityd.py keys new`"
+    if len(locator.reveal()) != SECRET_BYTES:
+        yield f"[keys] file: the locator key must be {SECRET_BYTES} bytes"
+    for key in keys:
+        if not 1 <= key.number <= HIGHEST_NUMBER:
+            yield f"[keys] file: key number {key.number} is not within 1 to {HIGHEST_NUMBER}"
+        if len(key.secret.reveal()) != SECRET_BYTES:
+            yield f"[keys] file: key {key.number} must be {SECRET_BYTES} bytes"
+    for older, newer in pairwise(keys):
+        if newer.number <= older.number:
+            yield f"[keys] file: key {newer.number} stands after key {older.number}; numbers must grow"
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _unb64(text: str) -> Secret:
+    try:
+        return Secret(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        # The codec's message may quote what it read.
+        raise ValueError("not base64") from None
+
+
+def _rfc3339(at: Millis) -> str:
+    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _millis(text: str) -> Millis:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
