@@ -11,7 +11,7 @@ A release goes on writing the old format until told otherwise, so that upgrades 
 
 import struct
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from identity.sessions.record import Ended, Lineage, Notice, Record, Session, Tombstone
@@ -22,7 +22,8 @@ FORMAT: Final = 1
 _HEAD: Final = struct.Struct(">B16sI6s")
 _SESSION: Final = struct.Struct(">16s8s8s6s6s6s6s6sBBBBBB")
 _TOMBSTONE: Final = struct.Struct(">16sB6s")
-_NOTICE: Final = struct.Struct(">6sB6sBB")
+_LENGTH: Final = struct.Struct(">H")
+_NOTICE: Final = struct.Struct(">6sB6sBBBB")
 _NO_LOGIN: Final = 255
 _DOUBTFUL: Final = 1
 _PERSISTENT: Final = 2
@@ -40,7 +41,12 @@ def pack(record: Record) -> bytes:
     sessions = b"".join(_pack_session(s, strings, order) for s in record.sessions)
     tombstones = b"".join(_TOMBSTONE.pack(t.id, t.reason, _time(t.at)) for t in record.tombstones)
     notices = b"".join(
-        _NOTICE.pack(_time(n.at), n.reason, _time(n.created_at), strings.number(n.agent), strings.number(n.address))
+        _NOTICE.pack(
+            _time(n.at),
+            n.reason,
+            _time(n.created_at),
+            *(strings.number(place) for place in (n.agent, n.address, n.other_agent, n.other_address)),
+        )
         for n in record.notices
     )
     return b"".join(
@@ -104,7 +110,7 @@ class _Reader:
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
 
-    def struct(self, form: struct.Struct) -> tuple[bytes, ...]:
+    def struct(self, form: struct.Struct) -> tuple[Any, ...]:
         values = form.unpack_from(self._data, self._at)
         self._at += form.size
         return values
@@ -114,7 +120,7 @@ class _Reader:
         return self._data[self._at - 1]
 
     def text(self) -> str:
-        length = self.byte()
+        (length,) = self.struct(_LENGTH)
         self._at += length
         if self._at > len(self._data):
             raise IndexError("text goes past the end")
@@ -149,7 +155,7 @@ def _pack_session(s: Session, strings: _Strings, order: dict[SessionId, int]) ->
     )
 
 
-def _unpack_session(fields: tuple, strings: list[str], ids: list[SessionId]) -> Session:  # type: ignore[type-arg]  # struct's own Any
+def _unpack_session(fields: tuple[Any, ...], strings: list[str], ids: list[SessionId]) -> Session:
     sid, base, previous, advanced, created, active, ends, auth, host, identity, agent, address, login, flags = fields
     return Session(
         id=SessionId(sid),
@@ -174,17 +180,13 @@ def _unpack_tombstone(rest: _Reader) -> Tombstone:
 
 
 def _unpack_notice(rest: _Reader, strings: list[str]) -> Notice:
-    at, reason, created, agent, address = rest.struct(_NOTICE)
-    return Notice(_millis(at), Ended(reason), _millis(created), strings[int(agent)], strings[int(address)])
+    at, reason, created, *places = rest.struct(_NOTICE)
+    return Notice(_millis(at), Ended(reason), _millis(created), *(strings[n] for n in places))
 
 
 def _text(text: str) -> bytes:
-    """Return the string with its length; a longer one than 255 bytes is cut at a whole character."""
     data = text.encode()
-    while len(data) > _LONGEST:
-        text = text[:-1]
-        data = text.encode()
-    return bytes((len(data),)) + data
+    return _LENGTH.pack(len(data)) + data
 
 
 def _time(at: Millis) -> bytes:

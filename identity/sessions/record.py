@@ -82,13 +82,17 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell the person after the next login, for example that a copy was used."""
+    """Something to tell the person after the next login: a session was used in two places."""
 
     at: Millis
     reason: Ended
     created_at: Millis
+    """When and where the session was opened."""
     agent: str
     address: str
+    other_agent: str
+    """Where it was shown when the line had diverged. Which of the two is the thief nobody knows."""
+    other_address: str
 
 
 @dataclass(frozen=True, slots=True)

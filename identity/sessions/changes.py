@@ -1,0 +1,144 @@
+"""Every change a session record can undergo, as functions from record to record.
+
+Owns the limits (devices, sub-sessions, notices, how long a tombstone is remembered). Pure.
+Invariant: ending a login ends its sub-sessions in the same record, so in the same write.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final
+
+from identity.sessions.packing import pack
+from identity.sessions.record import Ended, Lineage, Notice, Record, Session, Tombstone
+from identity.types import DAY, HOUR, MINUTE, Millis, SessionId
+
+TOMBSTONE_MS: Final[Millis] = 2 * MINUTE
+EMPTY_RECORD_MS: Final[Millis] = 10 * MINUTE
+NOTICE_MS: Final[Millis] = 30 * DAY
+SUB_SESSIONS: Final = 60
+NOTICES: Final = 3
+TOMBSTONES: Final = 16
+RECORD_BYTES: Final = 8_192
+SKEW_MS: Final[Millis] = MINUTE
+"""Daemons' clocks may differ by this much; an expiry waits that much longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long sessions live and how many an account may have."""
+
+    idle_ms: Millis = 24 * HOUR
+    absolute_ms: Millis = 30 * DAY
+    devices: int = 20
+
+
+def over(session: Session, lifetimes: Lifetimes, *, now: Millis) -> Ended | None:
+    """Tell why a session of the record no longer counts, if it does not."""
+    if now > session.ends_at + SKEW_MS:
+        return Ended.EXPIRED
+    if now > session.active_at + lifetimes.idle_ms + SKEW_MS:
+        return Ended.IDLE
+    return None
+
+
+def advanced(record: Record, sid: SessionId, lineage: Lineage) -> Record:
+    """Move a session's token line."""
+    return _changed(record, {sid}, lambda s: replace(s, lineage=lineage))
+
+
+def touched(record: Record, session: Session, *, now: Millis) -> Record:
+    """Note activity of the person; in a sub-session it counts for its login too."""
+    both = {session.id} | ({session.login} if session.login else set())
+    return _changed(record, both, lambda s: replace(s, active_at=max(s.active_at, now)))
+
+
+def touch_due(session: Session, lifetimes: Lifetimes, *, now: Millis) -> bool:
+    """Tell whether activity has moved enough to be worth a write of its own."""
+    return now - session.active_at > max(MINUTE, lifetimes.idle_ms // 20)
+
+
+def ended(record: Record, sids: Collection[SessionId], reason: Ended, *, now: Millis) -> Record:
+    """Turn sessions, and the sub-sessions of those that are logins, into tombstones."""
+    gone = [s for s in record.sessions if s.id in sids or s.login in sids]
+    if not gone:
+        return record
+    names = {s.id for s in gone}
+    fresh = tuple(Tombstone(s.id, reason, now) for s in gone)
+    return replace(
+        record,
+        sessions=tuple(s for s in record.sessions if s.id not in names),
+        tombstones=(fresh + record.tombstones)[:TOMBSTONES],
+    )
+
+
+def reused(record: Record, session: Session, *, now: Millis, agent: str, address: str) -> Record:
+    """End a session whose token line diverged, and keep what the person must be told.
+
+    A login whose sub-session diverged lives on but is doubtful: its next use elsewhere asks for
+    a fresh login.
+    """
+    notice = Notice(
+        at=now,
+        reason=Ended.REUSE,
+        created_at=session.created_at,
+        agent=session.agent,
+        address=session.address,
+        other_agent=agent,
+        other_address=address,
+    )
+    record = replace(record, notices=(notice, *record.notices)[:NOTICES])
+    if session.login:
+        record = _changed(record, {session.login}, lambda s: replace(s, doubtful=True))
+    return ended(record, {session.id}, Ended.REUSE, now=now)
+
+
+def tidied(record: Record, lifetimes: Lifetimes, *, now: Millis) -> Record:
+    """Drop what has been over long enough that nobody will ask why."""
+    kept = tuple(s for s in record.sessions if over(s, lifetimes, now=now) is None)
+    return replace(
+        record,
+        sessions=kept,
+        tombstones=tuple(t for t in record.tombstones if now - t.at <= TOMBSTONE_MS),
+        notices=tuple(n for n in record.notices if now - n.at <= NOTICE_MS),
+    )
+
+
+def opened(record: Record, session: Session, lifetimes: Lifetimes, *, now: Millis) -> Record:
+    """Add a login; beyond the account's number of devices, or of bytes, the oldest logins go."""
+    record = tidied(record, lifetimes, now=now)
+    logins = sorted((s for s in record.sessions if s.login is None), key=lambda s: s.created_at)
+    surplus = logins[: max(0, len(logins) + 1 - lifetimes.devices)]
+    reason = Ended.REPLACED if lifetimes.devices == 1 else Ended.TOO_MANY
+    record = ended(record, {s.id for s in surplus}, reason, now=now)
+    return fitting(replace(record, sessions=(*record.sessions, session)), keep=session.id, now=now)
+
+
+def fitting(record: Record, *, keep: SessionId, now: Millis) -> Record:
+    """Make the record fit its 8 KB: old tombstones go first, then the oldest logins but `keep`."""
+    while len(pack(record)) > RECORD_BYTES:
+        others = [s for s in record.sessions if s.login is None and s.id != keep]
+        if record.tombstones:
+            record = replace(record, tombstones=record.tombstones[:-1])
+        elif others:
+            oldest = min(others, key=lambda s: s.created_at)
+            record = replace(ended(record, {oldest.id}, Ended.TOO_MANY, now=now), tombstones=())
+        else:
+            return record
+    return record
+
+
+def emptied(record: Record, *, epoch: int, reason: Ended, now: Millis) -> Record:
+    """End every session and move to the account's new epoch."""
+    record = ended(record, {s.id for s in record.sessions}, reason, now=now)
+    return replace(record, epoch=max(epoch, record.epoch), compared_at=now)
+
+
+def expiry(record: Record, *, now: Millis) -> Millis:
+    """Return when the store may forget the record."""
+    kept_for_notices = max((n.at + NOTICE_MS for n in record.notices), default=0)
+    last_end = max((s.ends_at + SKEW_MS for s in record.sessions), default=0)
+    return max(last_end, kept_for_notices, now + EMPTY_RECORD_MS)
+
+
+def _changed(record: Record, sids: Collection[SessionId], change: Callable[[Session], Session]) -> Record:
+    return replace(record, sessions=tuple(change(s) if s.id in sids else s for s in record.sessions))

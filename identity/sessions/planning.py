@@ -1,0 +1,265 @@
+"""From a gathered jar to what must be written and answered: the whole table, in its fixed order.
+
+Owns the order of the rules and how each way of asking bends them. Pure: the service executes a
+plan, and the simulation and the exhaustive exploration drive this same function.
+
+    order | rule         | browser              | websocket    | read-only    | mint = off
+    ------+--------------+----------------------+--------------+--------------+--------------
+    1     | current      | ok, mint, delete     | ok           | ok           | ok
+    2     | advance      | write, then mint and | write        | ok, unwritten| write
+          |              | delete               |              |              |
+    3     | straggler    | ok, no Set-Cookie    | ok           | ok           | ok
+    4     | newer key    | retry                | retry        | retry        | retry
+    5     | unread group | retry                | retry        | retry        | retry
+    6     | stale        | bounce, or end when  | login, stale | login, stale | login, stale
+          |              | the marker fits      |              |              |
+    7     | gone         | login, delete names  | login        | login        | login
+    8     | more than 32 | delete 3, bounce     | retry        | retry        | retry
+          | groups       |                      |              |              |
+    9     | anonymous,   | login, nothing set   | login        | login        | login
+          | foreign      | or deleted           |              |              |
+
+A write whose outcome is unknown answers `ok` without any cookie where the plan was to accept,
+and `retry` where it was to end. At most 3 names are deleted per answer.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from identity.sessions import changes
+from identity.sessions.changes import Lifetimes
+from identity.sessions.check import Mode, Outcome
+from identity.sessions.cookie import Token
+from identity.sessions.gathering import Gathered, Group, Live, gather
+from identity.sessions.record import Ended, Lineage, Record
+from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
+from identity.sessions.store import Read, Unread, Version
+from identity.types import Host, Locator, Millis, SessionId, TokenId
+
+DELETIONS: Final = 3
+
+MarkerTest: TypeAlias = Callable[[SessionId, Collection[TokenId]], bool]
+"""Tells whether the marker that was shown is for exactly this session and this set of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request about a jar, as far as the rules care."""
+
+    now: Millis
+    host: Host
+    chance: float
+    mode: Mode = Mode.BROWSER
+    navigation: bool = True
+    may_mint: bool = True
+    user_activity: bool = True
+    marker: MarkerTest | None = None
+    """None when no marker was shown."""
+    marker_newer: bool = False
+    """A marker was shown that a newer key signed."""
+    bounced: bool = False
+    """The request is the follower of a bounce."""
+    agent: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """What the browser showed: tokens by session, and names that mean nothing."""
+
+    groups: Sequence[Group]
+    junk: tuple[str, ...] = ()
+    newer: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The operator's settings the plan depends on."""
+
+    pace: Pace = field(default_factory=Pace)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A compare-and-swap of one record."""
+
+    locator: Locator
+    record: Record
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in this order: `write`; only if it was applied, answer with the rest; `aside`.
+
+    `write` is one the answer depends on. `aside` holds writes that may fail without harm.
+    """
+
+    outcome: Outcome
+    reason: str
+    live: Live | None = None
+    write: Write | None = None
+    aside: tuple[Write, ...] = ()
+    mint_from: Token | None = None
+    delete: tuple[Token | str, ...] = ()
+    set_marker: Group | None = None
+    drop_marker: bool = False
+    flag_bounce: bool = False
+    foreign: tuple[Live, ...] = ()
+    alarm: bool = False
+
+
+def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
+    """Apply the table above. `reads` has an entry for the locator of each of the first 32 groups."""
+    gathered = gather(jar.groups, reads, host=asked.host, now=asked.now, lifetimes=rules.lifetimes)
+    if gathered.chosen is None:
+        return _nothing_live(jar, gathered, asked)
+    moment = Moment(asked.now, asked.navigation, asked.may_mint and asked.mode is Mode.BROWSER, asked.chance)
+    live = gathered.chosen
+    match decide(live.session.lineage, live.group.tokens, moment, rules.pace):
+        case Current(mint_from=mint_from, surplus=surplus):
+            return _current(jar, gathered, live, asked, rules, mint_from=mint_from, surplus=surplus)
+        case Advance() as step:
+            return _advance(jar, gathered, live, asked, step)
+        case Straggler():
+            return Plan(Outcome.OK, "straggler", live=live)
+        case Stale():
+            return _stale(jar, gathered, live, asked)
+
+
+def _current(
+    jar: Jar,
+    gathered: Gathered,
+    live: Live,
+    asked: Asked,
+    rules: Rules,
+    *,
+    mint_from: Token | None,
+    surplus: tuple[Token, ...],
+) -> Plan:
+    if asked.mode is not Mode.BROWSER:
+        aside = () if asked.mode is Mode.READ_ONLY else _touch(live, asked, rules)
+        return Plan(Outcome.OK, "current", live=live, aside=aside)
+    return Plan(
+        Outcome.OK,
+        "current",
+        live=live,
+        aside=_replacements(live.record, gathered, live, asked, touch=bool(_touch(live, asked, rules))),
+        mint_from=mint_from,
+        delete=_deletions(surplus, gathered, jar),
+    )
+
+
+def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advance) -> Plan:
+    if asked.mode is Mode.READ_ONLY:
+        return Plan(Outcome.OK, "advance", live=live)
+    record = _with_lineage(live, step.lineage, asked)
+    if asked.mode is not Mode.BROWSER:
+        return Plan(Outcome.OK, "advance", live=live, write=_write(live, record))
+    own, *aside = _replacements(record, gathered, live, asked, touch=True)
+    return Plan(
+        Outcome.OK,
+        "advance",
+        live=live,
+        write=own,
+        aside=tuple(aside),
+        mint_from=step.mint_from,
+        delete=_deletions(step.surplus, gathered, jar),
+    )
+
+
+def _stale(jar: Jar, gathered: Gathered, live: Live, asked: Asked) -> Plan:
+    if jar.newer or asked.marker_newer:
+        return Plan(Outcome.RETRY, "newer-key")
+    if gathered.unread or gathered.beyond:
+        return _unread(gathered)
+    if asked.mode is not Mode.BROWSER:
+        return Plan(Outcome.LOGIN, "stale")
+    ids = [t.id for t in live.group.tokens]
+    if asked.marker is not None and asked.marker(live.session.id, ids):
+        return _end(live, asked)
+    if asked.bounced and asked.marker is None:
+        return Plan(Outcome.RETRY, "bounce-lost")
+    return Plan(Outcome.BOUNCE, "stale", set_marker=live.group, flag_bounce=True)
+
+
+def _end(live: Live, asked: Asked) -> Plan:
+    record = changes.reused(live.record, live.session, now=asked.now, agent=asked.agent, address=asked.address)
+    return Plan(
+        Outcome.LOGIN,
+        Ended.REUSE.code,
+        live=live,
+        write=_write(live, record),
+        delete=_oldest_first(live.group.tokens)[:DELETIONS],
+        drop_marker=True,
+    )
+
+
+def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked) -> Plan:
+    browser = asked.mode is Mode.BROWSER
+    dead = tuple(t for d in gathered.dead for t in _oldest_first(d.group.tokens))
+    if jar.newer:
+        return Plan(Outcome.RETRY, "newer-key", foreign=gathered.foreign)
+    if gathered.unread:
+        return _unread(gathered)
+    if gathered.beyond:
+        if browser and dead:
+            return Plan(Outcome.BOUNCE, "too-many-cookies", delete=dead[:DELETIONS])
+        return Plan(Outcome.RETRY, "too-many-cookies")
+    if gathered.dead:
+        reason = gathered.dead[0].reason.code
+        return Plan(Outcome.LOGIN, reason, delete=dead[:DELETIONS] if browser else (), foreign=gathered.foreign)
+    if gathered.foreign:
+        return Plan(Outcome.LOGIN, "foreign", foreign=gathered.foreign)
+    return Plan(Outcome.LOGIN, "anonymous")
+
+
+def _unread(gathered: Gathered) -> Plan:
+    corrupt = Unread.CORRUPT in gathered.unread
+    why = Unread.CORRUPT if corrupt else next(iter(gathered.unread), Unread.DOWN)
+    return Plan(Outcome.RETRY, f"store-{why.value}", alarm=corrupt)
+
+
+def _with_lineage(live: Live, lineage: Lineage, asked: Asked) -> Record:
+    record = changes.advanced(live.record, live.session.id, lineage)
+    return changes.touched(record, live.session, now=asked.now) if asked.user_activity else record
+
+
+def _touch(live: Live, asked: Asked, rules: Rules) -> tuple[Write, ...]:
+    if not asked.user_activity or not changes.touch_due(live.session, rules.lifetimes, now=asked.now):
+        return ()
+    return (_write(live, changes.touched(live.record, live.session, now=asked.now)),)
+
+
+def _replacements(record: Record, gathered: Gathered, live: Live, asked: Asked, *, touch: bool) -> tuple[Write, ...]:
+    """Write the chosen session's record (first, if at all) and end the jar's other live sessions."""
+    writes: list[Write] = []
+    here = {other.session.id for other in gathered.others if other.group.locator == live.group.locator}
+    if touch or here or record is not live.record:
+        if touch and record is live.record:
+            record = changes.touched(record, live.session, now=asked.now)
+        writes.append(_write(live, changes.ended(record, here, Ended.REPLACED, now=asked.now)))
+    elsewhere: dict[Locator, list[Live]] = {}
+    for other in gathered.others:
+        if other.group.locator != live.group.locator:
+            elsewhere.setdefault(other.group.locator, []).append(other)
+    for others in elsewhere.values():
+        sids = {other.session.id for other in others}
+        writes.append(_write(others[0], changes.ended(others[0].record, sids, Ended.REPLACED, now=asked.now)))
+    return tuple(writes)
+
+
+def _write(live: Live, record: Record) -> Write:
+    return Write(live.group.locator, record, live.version)
+
+
+def _deletions(surplus: Iterable[Token], gathered: Gathered, jar: Jar) -> tuple[Token | str, ...]:
+    """Choose the names to expire: own surplus, then dead sessions' tokens, then what never verifies."""
+    dead = (t for d in gathered.dead for t in _oldest_first(d.group.tokens))
+    return (*_oldest_first(surplus), *dead, *jar.junk)[:DELETIONS]
+
+
+def _oldest_first(tokens: Iterable[Token]) -> tuple[Token, ...]:
+    return tuple(sorted(tokens, key=lambda t: t.order))
