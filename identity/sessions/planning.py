@@ -158,7 +158,7 @@ def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advan
     record = _with_lineage(live, step.lineage, asked)
     if asked.mode is not Mode.BROWSER:
         return Plan(Outcome.OK, "advance", live=live, write=_write(live, record))
-    own, *aside = _replacements(record, gathered, live, asked, touch=True)
+    own, *aside = _replacements(record, gathered, live, asked, touch=False)
     return Plan(
         Outcome.OK,
         "advance",
@@ -173,8 +173,10 @@ def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advan
 def _stale(jar: Jar, gathered: Gathered, live: Live, asked: Asked) -> Plan:
     if jar.newer or asked.marker_newer:
         return Plan(Outcome.RETRY, "newer-key")
-    if gathered.unread or gathered.beyond:
+    if gathered.unread:
         return _unread(gathered)
+    if gathered.beyond:
+        return _beyond(gathered, asked)
     if asked.mode is not Mode.BROWSER:
         return Plan(Outcome.LOGIN, "stale")
     ids = [t.id for t in live.group.tokens]
@@ -198,22 +200,23 @@ def _end(live: Live, asked: Asked) -> Plan:
 
 
 def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked) -> Plan:
-    browser = asked.mode is Mode.BROWSER
-    dead = tuple(t for d in gathered.dead for t in _oldest_first(d.group.tokens))
     if jar.newer:
         return Plan(Outcome.RETRY, "newer-key", foreign=gathered.foreign)
     if gathered.unread:
         return _unread(gathered)
     if gathered.beyond:
-        if browser and dead:
-            return Plan(Outcome.BOUNCE, "too-many-cookies", delete=dead[:DELETIONS])
-        return Plan(Outcome.RETRY, "too-many-cookies")
+        return _beyond(gathered, asked)
     if gathered.dead:
-        reason = gathered.dead[0].reason.code
-        return Plan(Outcome.LOGIN, reason, delete=dead[:DELETIONS] if browser else (), foreign=gathered.foreign)
-    if gathered.foreign:
-        return Plan(Outcome.LOGIN, "foreign", foreign=gathered.foreign)
-    return Plan(Outcome.LOGIN, "anonymous")
+        names = _dead_names(gathered) if asked.mode is Mode.BROWSER else ()
+        return Plan(Outcome.LOGIN, gathered.dead[0].reason.code, delete=names, foreign=gathered.foreign)
+    return Plan(Outcome.LOGIN, "foreign" if gathered.foreign else "anonymous", foreign=gathered.foreign)
+
+
+def _beyond(gathered: Gathered, asked: Asked) -> Plan:
+    """Make room in a jar of more sessions than are looked at; nothing is granted or ended meanwhile."""
+    if asked.mode is Mode.BROWSER and gathered.dead:
+        return Plan(Outcome.BOUNCE, "too-many-cookies", delete=_dead_names(gathered))
+    return Plan(Outcome.RETRY, "too-many-cookies")
 
 
 def _unread(gathered: Gathered) -> Plan:
@@ -257,8 +260,12 @@ def _write(live: Live, record: Record) -> Write:
 
 def _deletions(surplus: Iterable[Token], gathered: Gathered, jar: Jar) -> tuple[Token | str, ...]:
     """Choose the names to expire: own surplus, then dead sessions' tokens, then what never verifies."""
-    dead = (t for d in gathered.dead for t in _oldest_first(d.group.tokens))
-    return (*_oldest_first(surplus), *dead, *jar.junk)[:DELETIONS]
+    names: tuple[Token | str, ...] = (*_oldest_first(surplus), *_dead_names(gathered), *jar.junk)
+    return names[:DELETIONS]
+
+
+def _dead_names(gathered: Gathered) -> tuple[Token, ...]:
+    return tuple(t for dead in gathered.dead for t in _oldest_first(dead.group.tokens))[:DELETIONS]
 
 
 def _oldest_first(tokens: Iterable[Token]) -> tuple[Token, ...]:
