@@ -1,0 +1,63 @@
+"""Which addresses a provider may live at: https, or plain http on this machine only.
+
+Pure. Used on what the operator writes and again on everything a discovery document names, so that
+neither can send a code or a client secret over an open line. Where a host name *resolves to* is
+checked later, by the outbound client.
+"""
+
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+_LONGEST: Final = 2_000
+
+
+class Refused(ValueError):
+    """The address cannot be used; the message says why and is safe to show to the operator."""
+
+
+def check_url(url: str) -> SplitResult:
+    """Return the parts of an absolute address that may be called. Raises Refused."""
+    if len(url) > _LONGEST:
+        raise Refused(f"is longer than {_LONGEST} characters")
+    # Browsers, proxies and parsers disagree about these, which is how one address becomes two.
+    if not url.isascii() or not url.isprintable() or any(mark in url for mark in ' \\"<>'):
+        raise Refused("holds a character that does not belong in an address")
+    parts = _split(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise Refused("must be an absolute https address")
+    if parts.username is not None or parts.password is not None:
+        raise Refused("must not hold a user name or password")
+    if parts.fragment or url.endswith("#"):
+        raise Refused("must not have a #fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise Refused("must be https (plain http is for this machine only)")
+    return parts
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise Refused("is not an address") from error
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name can only mean this machine (RFC 6761 §6.3, RFC 8252 §8.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_and_port(parts: SplitResult) -> str:
+    """Return `host` or `host:port`, lower case, without the scheme's own port."""
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = parts.port
+    own = {"https": 443, "http": 80}.get(parts.scheme)
+    return host if port is None or port == own else f"{host}:{port}"
