@@ -93,11 +93,12 @@ def reused(record: Record, session: Session, *, now: Millis, agent: str, address
 
 
 def tidied(record: Record, lifetimes: Lifetimes, *, now: Millis) -> Record:
-    """Drop what has been over long enough that nobody will ask why."""
-    kept = tuple(s for s in record.sessions if over(s, lifetimes, now=now) is None)
+    """Drop what has been over for a day: nobody will ask why any more."""
+    kept = tuple(s for s in record.sessions if over(s, lifetimes, now=now - DAY) is None)
+    ids = {s.id for s in kept}
     return replace(
         record,
-        sessions=kept,
+        sessions=tuple(s for s in kept if s.login is None or s.login in ids),
         tombstones=tuple(t for t in record.tombstones if now - t.at <= TOMBSTONE_MS),
         notices=tuple(n for n in record.notices if now - n.at <= NOTICE_MS),
     )
@@ -106,7 +107,8 @@ def tidied(record: Record, lifetimes: Lifetimes, *, now: Millis) -> Record:
 def opened(record: Record, session: Session, lifetimes: Lifetimes, *, now: Millis) -> Record:
     """Add a login; beyond the account's number of devices, or of bytes, the oldest logins go."""
     record = tidied(record, lifetimes, now=now)
-    logins = sorted((s for s in record.sessions if s.login is None), key=lambda s: s.created_at)
+    logins = [s for s in record.sessions if s.login is None]
+    logins.sort(key=lambda s: (over(s, lifetimes, now=now) is None, s.created_at))
     surplus = logins[: max(0, len(logins) + 1 - lifetimes.devices)]
     reason = Ended.REPLACED if lifetimes.devices == 1 else Ended.TOO_MANY
     record = ended(record, {s.id for s in surplus}, reason, now=now)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from identity.sessions.record import Session
-from identity.types import AccountId, Host, Millis, SessionId, Username
+from identity.types import AccountId, Host, IdentityKey, Millis, SessionId, Username
 
 
 class Mode(Enum):
@@ -106,7 +106,7 @@ class Opening:
     account_id: AccountId
     username: Username
     epoch: int
-    identity: str
+    identity: IdentityKey
     auth_at: Millis
     host: Host
     agent: str

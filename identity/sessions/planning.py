@@ -171,12 +171,9 @@ def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advan
 
 
 def _stale(jar: Jar, gathered: Gathered, live: Live, asked: Asked) -> Plan:
-    if jar.newer or asked.marker_newer:
-        return Plan(Outcome.RETRY, "newer-key")
-    if gathered.unread:
-        return _unread(gathered)
-    if gathered.beyond:
-        return _beyond(gathered, asked)
+    held = _held_back(jar, gathered, asked)
+    if held:
+        return held
     if asked.mode is not Mode.BROWSER:
         return Plan(Outcome.LOGIN, "stale")
     ids = [t.id for t in live.group.tokens]
@@ -200,16 +197,22 @@ def _end(live: Live, asked: Asked) -> Plan:
 
 
 def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked) -> Plan:
-    if jar.newer:
-        return Plan(Outcome.RETRY, "newer-key", foreign=gathered.foreign)
-    if gathered.unread:
-        return _unread(gathered)
-    if gathered.beyond:
-        return _beyond(gathered, asked)
+    held = _held_back(jar, gathered, asked)
+    if held:
+        return held
     if gathered.dead:
         names = _dead_names(gathered) if asked.mode is Mode.BROWSER else ()
         return Plan(Outcome.LOGIN, gathered.dead[0].reason.code, delete=names, foreign=gathered.foreign)
     return Plan(Outcome.LOGIN, "foreign" if gathered.foreign else "anonymous", foreign=gathered.foreign)
+
+
+def _held_back(jar: Jar, gathered: Gathered, asked: Asked) -> Plan | None:
+    """Say why nothing may be refused yet, if so: part of what was shown could not be judged."""
+    if jar.newer or (asked.marker_newer and gathered.chosen):
+        return Plan(Outcome.RETRY, "newer-key", foreign=gathered.foreign)
+    if gathered.unread:
+        return _unread(gathered)
+    return _beyond(gathered, asked) if gathered.beyond else None
 
 
 def _beyond(gathered: Gathered, asked: Asked) -> Plan:

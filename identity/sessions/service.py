@@ -1,0 +1,231 @@
+"""The session service: what the rest of identityd can do with sessions.
+
+Owns opening and ending; asking is `asking.py`, the rules are in the pure files (`planning.py`
+first). Plain functions, thread-safe, no HTTP. Trouble with the store is a RETRY verdict or
+StoreUnavailable, never the end of a session.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from identity.errors import StoreCorrupt, StoreUnavailable
+from identity.keyring import KeyRing
+from identity.sessions import changes
+from identity.sessions.asking import Asking, show
+from identity.sessions.check import Check, Opening, SetCookie, Verdict
+from identity.sessions.cookie import Names, Shown, Token
+from identity.sessions.gathering import GROUPS, Live, gather, group
+from identity.sessions.minting import Mint
+from identity.sessions.planning import Rules
+from identity.sessions.record import Ended, Lineage, Notice, Record, Session
+from identity.sessions.store import Absent, Found, SessionStore, Unread, Written
+from identity.sessions.watcher import Watcher
+from identity.sessions.writing import Records, Ticket
+from identity.types import AccountId, Chance, Clock, Millis, RandomBytes, SessionId, Username
+
+LOGIN_DELETIONS: Final = 12
+"""Names a login answer may delete; more would not fit the header buffers of common proxies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new session, the cookies that carry it, and what the person must be told."""
+
+    session: Session
+    set_cookies: tuple[SetCookie, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStale:
+    """The record moved since the ticket was taken: take a new one and read the account again."""
+
+
+class SessionService:
+    """Sessions of all accounts.
+
+    Args:
+        store: session records.
+        keys: gives the current key ring.
+        names: the daemon's cookie names.
+        rules: the operator's settings.
+        clock, chance, random_bytes: time and randomness.
+        watcher: hears what happened.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        keys: Callable[[], KeyRing],
+        names: Names,
+        rules: Rules,
+        clock: Clock,
+        chance: Chance,
+        random_bytes: RandomBytes,
+        watcher: Watcher,
+    ) -> None:
+        self._keys = keys
+        self._names = names
+        self._rules = rules
+        self._clock = clock
+        self._watcher = watcher
+        self._mint = Mint(keys, names, random_bytes)
+        self._records = Records(store, keys=keys, lifetimes=rules.lifetimes, clock=clock)
+        self._asking = Asking(
+            self._records,
+            self._mint,
+            keys=keys,
+            names=names,
+            rules=rules,
+            clock=clock,
+            chance=chance,
+            watcher=watcher,
+        )
+
+    def check_many(self, checks: Sequence[Check]) -> list[Verdict]:
+        """Answer every check, in order; see `Asking.check_many`."""
+        return self._asking.check_many(checks)
+
+    def ticket(self, account_id: AccountId) -> Ticket:
+        """Read the record of an account that is about to log in; before its account row is read.
+
+        Raises:
+            StoreUnavailable: the record's node does not answer.
+        """
+        return self._records.ticket(account_id)
+
+    def open(self, opening: Opening, *, ticket: Ticket, jar: Check) -> Opened | TicketStale:
+        """Open a session for a proven login; one compare-and-swap.
+
+        Ends the live sessions the browser's own jar shows, so that one browser has one session.
+        A corrupt record is replaced, because otherwise its owner could never log in again.
+
+        Raises:
+            StoreUnavailable: the outcome of the write is unknown.
+        """
+        now = self._clock()
+        shown = self._shown(jar, now)
+        before = _record_for(opening, ticket.read, now=now)
+        if before is None:
+            return TicketStale()
+        here, elsewhere = self._live(shown, ticket, jar, now=now)
+        newest = max((live.session.created_at for live in (*here, *elsewhere)), default=now - 1)
+        session = self._new_session(opening, created_at=max(now, newest + 1), now=now)
+        record = replace(before, notices=())
+        record = changes.ended(record, {live.session.id for live in here}, Ended.REPLACED, now=now)
+        record = changes.opened(record, session, self._rules.lifetimes, now=now)
+        match self._records.put(ticket, record):
+            case Written.LOST:
+                return TicketStale()
+            case Written.UNKNOWN:
+                raise StoreUnavailable(detail="session record: outcome of the write unknown")
+            case Written.APPLIED:
+                self._replace(elsewhere, now=now)
+                first = self._mint.first(session, ticket.locator, now=now)
+                stale: tuple[Token | str, ...] = (*shown.newer, *shown.junk, *shown.tokens)
+                return Opened(session, (first, *self._mint.deletions(stale[:LOGIN_DELETIONS])), before.notices)
+
+    def _live(self, shown: Shown, ticket: Ticket, jar: Check, *, now: Millis) -> tuple[list[Live], list[Live]]:
+        """Find the live sessions this jar shows: those of the account that logs in, and others."""
+        groups = group(shown.tokens)[:GROUPS]
+        reads = dict(self._records.read({g.locator for g in groups} - {ticket.locator}))
+        reads[ticket.locator] = ticket.read
+        found = gather(groups, reads, host=jar.host, now=now, lifetimes=self._rules.lifetimes)
+        live = [*([found.chosen] if found.chosen else []), *found.others]
+        mine = [each for each in live if each.group.locator == ticket.locator]
+        return mine, [each for each in live if each.group.locator != ticket.locator]
+
+    def _replace(self, others: Sequence[Live], *, now: Millis) -> None:
+        """End sessions of other accounts in this jar; one that cannot be reached ends at its next use."""
+        for live in others:
+            record = changes.ended(live.record, {live.session.id}, Ended.REPLACED, now=now)
+            self._records.swap(live.group.locator, record, live.version)
+
+    def _new_session(self, opening: Opening, *, created_at: Millis, now: Millis) -> Session:
+        return Session(
+            id=self._mint.session_id(),
+            lineage=Lineage(base=self._mint.token_id(), previous=None, advanced_at=now),
+            created_at=created_at,
+            active_at=now,
+            ends_at=now + self._rules.lifetimes.absolute_ms,
+            auth_at=opening.auth_at,
+            host=opening.host,
+            identity=opening.identity,
+            agent=opening.agent,
+            address=opening.address,
+            persistent=opening.persistent,
+        )
+
+    def end(self, account_id: AccountId, session_id: SessionId, *, reason: Ended) -> None:
+        """End one session and its sub-sessions; ending one that is over already is harmless.
+
+        Raises:
+            StoreUnavailable: it could not be reached; the watcher was told, who keeps it to be retried.
+        """
+
+        def change(record: Record) -> Record:
+            return changes.ended(record, {session_id}, reason, now=self._clock())
+
+        try:
+            self._records.change(account_id, change)
+        except StoreUnavailable:
+            self._watcher.unreached(account_id, session_id, reason)
+            raise
+
+    def end_all(self, account_id: AccountId, username: Username, *, epoch: int, reason: Ended) -> None:
+        """End every session opened under an older epoch, and keep logins under it from opening.
+
+        The record is written even if there is none: a login that read the account before the
+        epoch moved then loses its write. Raises StoreUnavailable when it could not be reached.
+        """
+        now = self._clock()
+
+        def change(record: Record) -> Record:
+            done = record.epoch >= epoch
+            return record if done else changes.emptied(record, epoch=epoch, reason=reason, now=now)
+
+        self._records.change(account_id, change, otherwise=Record(account_id, username, epoch, compared_at=now))
+
+    def compared(self, account_id: AccountId, *, epoch: int) -> None:
+        """Note that the record's epoch was found equal to the account's just now."""
+
+        def change(record: Record) -> Record:
+            return replace(record, compared_at=self._clock()) if record.epoch == epoch else record
+
+        self._records.change(account_id, change)
+
+    def devices(self, account_id: AccountId) -> tuple[Session, ...]:
+        """Return the account's logins that count, the newest first. Raises StoreUnavailable."""
+        match self.ticket(account_id).read:
+            case Found(record=record):
+                now, lifetimes = self._clock(), self._rules.lifetimes
+                alive = [s for s in record.sessions if s.login is None and not changes.over(s, lifetimes, now=now)]
+                return tuple(sorted(alive, key=lambda s: s.created_at, reverse=True))
+            case Unread():
+                raise StoreCorrupt(detail="session record")
+            case Absent():
+                return ()
+
+    def forget(self, check: Check) -> tuple[SetCookie, ...]:
+        """Return deletions for every name of ours the jar shows: for an explicit logout, whatever the store says."""
+        shown = self._shown(check, self._clock())
+        names: tuple[Token | str, ...] = (*shown.tokens, *shown.junk, *shown.newer)
+        return (*self._mint.deletions(names), *([self._mint.delete_marker()] if shown.marker else []))
+
+    def _shown(self, check: Check, now: Millis) -> Shown:
+        return show(check, keys=self._keys, names=self._names, rules=self._rules, now=now)
+
+
+def _record_for(opening: Opening, read: Found | Absent | Unread, *, now: Millis) -> Record | None:
+    """Return the record to open in; None if the account row read is older than the record."""
+    empty = Record(opening.account_id, opening.username, opening.epoch, compared_at=now)
+    if not isinstance(read, Found):
+        return empty
+    if read.record.epoch > opening.epoch:
+        return None
+    record = replace(read.record, username=opening.username, compared_at=now)
+    if record.epoch < opening.epoch:
+        return changes.emptied(record, epoch=opening.epoch, reason=Ended.REVOKED, now=now)
+    return record
