@@ -1,0 +1,1 @@
+"""Tests that compare the documents with the code, and the code with its own rules."""

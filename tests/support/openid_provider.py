@@ -1,0 +1,132 @@
+"""A real OpenID provider in a process of its own, and a script that logs in there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from tests.support.certificates import Authority
+from tests.support.memcached import free_port
+
+_HERE: Final = Path(__file__).parent / "openid"
+_ROOT: Final = Path(__file__).parents[2]
+MODULES: Final = _ROOT / ".cache" / "openid"
+"""Where `make services` lets npm install the provider."""
+_OLDEST_NODE: Final = 20
+_MOST_STEPS: Final = 12
+
+
+def node() -> str | None:
+    """Return a Node of version 20 or later, if there is one."""
+    own = str(_ROOT / ".cache" / "node" / "node_modules" / "node" / "bin" / "node")
+    candidates = (os.environ.get("NODE"), own, shutil.which("node"))
+    return next((path for path in candidates if path and _node_version(path) >= _OLDEST_NODE), None)
+
+
+def _node_version(path: str) -> int:
+    try:
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return int(answer.strip().removeprefix("v").partition(".")[0])
+
+
+def installed() -> bool:
+    """Tell whether npm has installed exactly what the lock file says."""
+    copy = MODULES / "package-lock.json"
+    done = (MODULES / "node_modules" / "oidc-provider" / "package.json").is_file()
+    return done and copy.is_file() and copy.read_bytes() == (_HERE / "package-lock.json").read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIdClient:
+    """A client registered with the provider."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+class OpenIdProvider:
+    """The provider, running; `issuer` is its address, `ca_file` what must be trusted to reach it.
+
+    Args:
+        folder: for its log.
+        authority: signs its certificate.
+        options: replaces settings of the npm package `oidc-provider`.
+    """
+
+    def __init__(self, folder: Path, authority: Authority, options: dict[str, Any] | None = None) -> None:
+        self.port = free_port()
+        self.issuer = f"https://127.0.0.1:{self.port}"
+        self.ca_file = authority.ca_file
+        self._trust = authority.client_context()
+        certificate = authority.issue()
+        self._log = folder / f"openid-{self.port}.log"
+        command = [str(node()), str(_HERE / "provider.mjs"), str(MODULES)]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        configuration = {
+            "port": self.port,
+            "certificate": certificate.certificate.read_text(),
+            "key": certificate.key.read_text(),
+            "options": options or {},
+        }
+        self._wait(json.dumps(configuration))
+
+    def _wait(self, configuration: str) -> None:
+        pipes = self._process.stdin, self._process.stdout
+        if pipes[0] is None or pipes[1] is None:
+            raise RuntimeError("the provider's process has no pipes")
+        pipes[0].write(configuration)
+        pipes[0].close()
+        if pipes[1].readline().strip() != "ready":
+            self.stop()
+            raise RuntimeError(f"the OpenID provider did not start: {self._log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait(timeout=10)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def register(self, redirect_uri: str, **metadata: Any) -> OpenIdClient:  # noqa: ANN401 - RFC 7591 metadata
+        """Register a client (RFC 7591) that may be answered at `redirect_uri`."""
+        wanted = {"redirect_uris": [redirect_uri], **metadata}
+        answer = httpx2.post(f"{self.issuer}/reg", json=wanted, verify=self._trust)
+        answer.raise_for_status()
+        made = answer.json()
+        return OpenIdClient(made["client_id"], made.get("client_secret", ""))
+
+    def log_in(self, location: str, name: str, *, choice: str = "allow") -> str:
+        """Go through a login as a browser with an empty jar would, and return the callback's URL.
+
+        Args:
+            location: where the daemon sent the browser.
+            name: what the person types; it becomes the subject.
+            choice: `allow`, or `deny` to refuse.
+        """
+        with httpx2.Client(verify=self._trust) as browser:
+            answer = browser.get(location)
+            for _ in range(_MOST_STEPS):
+                form = re.search(r'<form method="post" action="([^"]+)"', answer.text)
+                if answer.is_redirect:
+                    target = urljoin(str(answer.url), answer.headers["location"])
+                    if urlsplit(target).port != self.port:
+                        return target
+                    answer = browser.get(target)
+                elif form:
+                    action = urljoin(str(answer.url), form[1])
+                    answer = browser.post(action, data={"login": name, "choice": choice})
+                else:
+                    raise AssertionError(f"the provider answered {answer.status_code}: {answer.text[:500]}")
+        raise AssertionError(f"no way back from the provider after {_MOST_STEPS} steps")
