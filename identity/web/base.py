@@ -1,0 +1,287 @@
+"""What all handlers have in common: request ids, errors, headers, forms, sessions.
+
+Errors are mapped to answers here and nowhere else: a handler raises and does not catch. A page's
+error is a page, a program's is JSON. A handler answers `get`, `post` and so on; whatever it does
+not define is 405 with `Allow`.
+
+    Handler            both listeners
+    ├── PageHandler    public; HTML; sessions with bounces and redirects; forms
+    └── JsonHandler    programs; JSON; strict bodies
+
+Absolute links come from the configured public URL, never from the Host header (THREATS 41).
+"""
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Mapping
+from enum import Enum
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, ClassVar, Final, NamedTuple, cast
+
+from tornado.httputil import HTTPHeaders
+from tornado.web import HTTPError, RequestHandler
+
+from identity.audit import Event
+from identity.errors import BadInput, IdentityError, NotFound, StoreError
+from identity.sessions.check import SetCookie
+from identity.types import AccountId, Host
+from identity.web import parameters
+from identity.web.context import Context
+from identity.web.refusals import TooLarge, WrongHost, WrongMethod
+
+log = logging.getLogger("identity.web")
+
+RETRY_AFTER_S: Final = 5
+AGENT_LIMIT: Final = 256
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_COOKIE_VALUE: Final = re.compile(r"[A-Za-z0-9_.~%-]*")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Listener(Enum):
+    """Which socket a route is on."""
+
+    PUBLIC = "public"
+    """People's browsers reach it, through a proxy or directly."""
+    INTERNAL = "internal"
+    """Only proxies, applications and operators reach it."""
+
+
+class Route(NamedTuple):
+    """One address: `path` is a regular expression for the whole path, in its canonical spelling."""
+
+    path: str
+    handler: "type[Handler]"
+    listener: Listener
+
+
+class Handler(RequestHandler):
+    """Base of every handler."""
+
+    max_body: ClassVar[int] = 65_536
+    """Bytes; more is 413."""
+    request_id: str = ""
+
+    @property
+    def context(self) -> Context:
+        """The services, and what the web knows of the configuration."""
+        return cast("Context", self.application.settings["context"])
+
+    # --- reading -------------------------------------------------------------------------
+
+    def query(self, name: str, *, limit: int = parameters.LIMIT) -> str | None:
+        """Return a query parameter, or None. Raises BadInput if it is repeated or unreadable."""
+        return parameters.one(self.request.query_arguments, name, limit=limit)
+
+    def cookie_lines(self) -> tuple[str, ...]:
+        """Return the Cookie header lines as they arrived."""
+        return tuple(self.request.headers.get_list("Cookie"))
+
+    def own_cookie(self, name: str) -> str | None:
+        """Return one of our cookies; None if absent or ambiguous."""
+        return parameters.cookie(self.cookie_lines(), name)
+
+    @property
+    def address(self) -> str:
+        """Whose request it is, seen through listed proxies only."""
+        forwarded = self.request.headers.get("X-Forwarded-For", "")
+        return self.context.peers.client(self.request.remote_ip or "", forwarded)
+
+    @property
+    def agent(self) -> str:
+        """The browser as it names itself, cut to a bounded length; information only."""
+        return self.request.headers.get("User-Agent", "")[:AGENT_LIMIT]
+
+    # --- answering -----------------------------------------------------------------------
+
+    def put_header(self, name: str, value: str) -> None:
+        """Set a response header. Raises ValueError for a value that could end the header (THREATS 4)."""
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"unsafe value for the header {name}")
+        self.set_header(name, value)
+
+    def put_cookie(self, cookie: SetCookie) -> None:
+        """Add a `Set-Cookie` line and forbid storing the answer. Raises ValueError for an unsafe cookie."""
+        if not (_COOKIE_NAME.fullmatch(cookie.name) and _COOKIE_VALUE.fullmatch(cookie.value)):
+            raise ValueError("a cookie's name or value holds characters that could change its meaning")
+        self.add_header("Set-Cookie", str(cookie))
+
+    def go(self, location: str, *, status: HTTPStatus = HTTPStatus.SEE_OTHER) -> None:
+        r"""Redirect to an address of this site, given as a path. Raises ValueError for anything else.
+
+        A path that a browser would read as another site (`//host`, `/\\host`) is refused (THREATS 33).
+        """
+        if not is_local(location):
+            raise ValueError("not an address of this site")
+        self._redirect(location, status)
+
+    def go_out(self, url: str) -> None:
+        """Redirect to a provider's or application's absolute address, which the caller vouches for."""
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("not an absolute address")
+        self._redirect(url, HTTPStatus.FOUND)
+
+    def _redirect(self, location: str, status: HTTPStatus) -> None:
+        self.set_status(status)
+        self.put_header("Location", location)
+        self.put_header("Cache-Control", "no-store")
+        self.finish()
+
+    def note(self, action: str, account_id: AccountId | None, **facts: str) -> None:
+        """Write an audit event about this request."""
+        context = self.context
+        self.context.audit(
+            Event(
+                id=uuid.UUID(bytes=context.random(16), version=4),
+                at=context.clock(),
+                action=action,
+                account_id=account_id,
+                actor="self",
+                address=self.address,
+                request_id=self.request_id,
+                facts=facts,
+            )
+        )
+
+    # --- what tornado calls --------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Name the request before anything can fail."""
+        self.request_id = self._name_request()
+        self.set_header("X-Request-Id", self.request_id)
+
+    def prepare(self) -> None:
+        """Refuse what no handler should see."""
+        if len(self.request.body) > self.max_body:
+            raise TooLarge
+        if self.request.method not in self.allowed_methods():
+            raise WrongMethod
+
+    def set_default_headers(self) -> None:
+        """Set what every answer carries; called again before an error is written."""
+        self.clear_header("Server")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.set_header("Cache-Control", "no-store")
+        if self.request_id:
+            self.set_header("X-Request-Id", self.request_id)
+        if self.context.secure:
+            self.set_header("Strict-Transport-Security", "max-age=31536000")
+
+    def compute_etag(self) -> None:
+        """Give no validator: a 304 would lose the cookies or the verdict of this answer."""
+
+    @classmethod
+    def allowed_methods(cls) -> tuple[str, ...]:
+        """Return the methods the handler defines itself."""
+        base = RequestHandler
+        return tuple(m for m in _METHODS if getattr(cls, m.lower()) is not getattr(base, m.lower()))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ANN401, tornado's signature
+        """Turn whatever was raised into the answer of this kind of handler."""
+        error = as_identity_error(kwargs.get("exc_info", (None, None, None))[1], status_code)
+        self.set_status(error.status)
+        if isinstance(error, StoreError):
+            self.set_header("Retry-After", str(RETRY_AFTER_S))
+        if isinstance(error, WrongMethod):
+            self.set_header("Allow", ", ".join(self.allowed_methods()))
+        self.answer_error(error)
+
+    def answer_error(self, error: IdentityError) -> None:
+        """Write the error for the one who asked; JSON unless a subclass says otherwise."""
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps({"error": error.code, "message": error.public, "request_id": self.request_id}))
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what an operator needs: never a query, a header or a body, which may hold codes and tokens."""
+        where = f"{self.request.method} {self.request.path}"
+        if isinstance(value, IdentityError):
+            level = logging.WARNING if value.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+            log.log(level, "%s: %s", where, value.code, extra={"code": value.code, "detail": value.detail})
+        elif isinstance(value, HTTPError):
+            log.info("%s: %s", where, value.status_code)
+        else:
+            log.error("%s failed", where, exc_info=(typ, value, tb) if typ and value else None)
+
+    def _name_request(self) -> str:
+        given = self.request.headers.get("X-Request-Id", "")
+        if _REQUEST_ID.fullmatch(given) and self.context.peers.trusts(self.request.remote_ip or ""):
+            return given
+        return self.context.random(12).hex()
+
+
+class JsonHandler(Handler):
+    """Answers programs."""
+
+    def json_body(self) -> dict[str, object]:
+        """Return the body, a JSON object. Raises BadInput or WrongMediaType."""
+        return parameters.json_object(self.request.headers.get("Content-Type", ""), self.request.body)
+
+    def answer(self, value: Mapping[str, object]) -> None:
+        """Send the value as JSON."""
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(value, separators=(",", ":")))
+
+
+class Missing(JsonHandler):
+    """Any address that is not a route."""
+
+    def prepare(self) -> None:
+        """Answer whatever the method."""
+        raise NotFound
+
+
+_BY_STATUS: Final[Mapping[int, type[IdentityError]]] = {404: NotFound, 405: WrongMethod, 413: TooLarge}
+
+
+def as_identity_error(raised: BaseException | None, status: int) -> IdentityError:
+    """Return the one error of ours that stands for what was raised."""
+    if isinstance(raised, IdentityError):
+        return raised
+    if isinstance(raised, HTTPError) and raised.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _BY_STATUS.get(raised.status_code, BadInput)()
+    if raised is None and status in _BY_STATUS:
+        return _BY_STATUS[status]()
+    return IdentityError()
+
+
+def is_local(location: str) -> bool:
+    r"""Tell whether every browser reads this as a path on the site that sent it.
+
+    Browsers read `\\` as `/` and drop tabs and line ends before they parse (WHATWG URL).
+    """
+    return (
+        location.startswith("/")
+        and location[1:2] not in ("/", "\\")
+        and _HEADER_VALUE.fullmatch(location) is not None
+        and "\\" not in location
+    )
+
+
+def host_of(header: str, *, secure: bool) -> Host:
+    """Return the Host header in the form hosts are configured in: lower case, default port left out."""
+    host = header.lower()
+    default = ":443" if secure else ":80"
+    return Host(host.removesuffix(default))
+
+
+def require_host(host: Host, hosts: frozenset[Host]) -> None:
+    """Raise WrongHost unless the public listener answers for this host."""
+    if host not in hosts:
+        raise WrongHost
+
+
+def header_lines(headers: HTTPHeaders, name: str) -> tuple[str, ...]:
+    """Return a request header's lines."""
+    return tuple(headers.get_list(name))

@@ -1,0 +1,198 @@
+"""What every handler is given: the services, and the few values the web needs of the configuration.
+
+Owns the `Context` and the small values in it. Made once by the composition root and frozen; a
+handler reaches it as `self.context`. Nothing here knows of a request, and nothing here is a store.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from identity.audit import Event
+from identity.errors import ConfigError
+from identity.keyring import KeyRing
+from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
+from identity.web.pool import Pool
+from providers.base import Http, Provider
+
+if TYPE_CHECKING:
+    from identity.accounts.service import AccountService
+    from identity.login.service import LoginService
+    from identity.sessions.service import SessionService
+
+Network: TypeAlias = IPv4Network | IPv6Network
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class Renderer(Protocol):
+    """Turns a page's name and values into a whole HTML document. `identity.web.pages.Pages` is one."""
+
+    def render(self, name: str, /, **values: object) -> bytes:
+        """Render the page. Every value is escaped; an unknown page or a missing value raises."""
+        ...
+
+
+class Metrics(Protocol):
+    """Numbers for `/metrics`. Thread-safe; a name's labels are the same at each call."""
+
+    def count(self, name: str, /, **labels: str) -> None:
+        """Add one to a counter."""
+        ...
+
+    def observe(self, name: str, value: float, /, **labels: str) -> None:
+        """Add one measurement, in seconds, to a histogram."""
+        ...
+
+    def render(self) -> bytes:
+        """Return all of them in the text format of Prometheus."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredApp:
+    """An application that may ask about sessions, and only about those of its own hosts."""
+
+    id: ClientId
+    secrets: tuple[Secret, ...]
+    """One, or two while the secret is being changed."""
+    hosts: frozenset[Host]
+    mint: bool = True
+    """False when the proxy in front of it cannot deliver `Set-Cookie`."""
+    static: tuple[str, ...] = ()
+    """Path prefixes whose answers never carry a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class CookieNames:
+    """Names of the cookies that are not session tokens.
+
+    Over https they carry `__Host-`, so that no sibling host can plant them. Over plain http (a
+    loopback only) they carry the port, because cookies ignore ports and two daemons on one
+    machine must not meet.
+    """
+
+    secure: bool
+    port: int
+
+    def flow(self, state: str) -> str:
+        """Name of the cookie that binds a login in progress to this browser; one per state."""
+        return self._name("f", state)
+
+    def sign_up(self, reference: str) -> str:
+        """Name of the cookie that binds an unfinished sign-up to this browser; one per sign-up."""
+        return self._name("u", reference)
+
+    @property
+    def last_provider(self) -> str:
+        """Name of the cookie that remembers the provider used last."""
+        return self._prefix("l")
+
+    def _name(self, letter: str, text: str) -> str:
+        return f"{self._prefix(letter)}-{_NOT_IN_A_NAME.sub('', text)[:8]}"
+
+    def _prefix(self, letter: str) -> str:
+        return f"__Host-idd{letter}" if self.secure else f"idd{letter}{self.port}"
+
+
+class TrustedPeers:
+    """The proxies whose `X-Forwarded-*` and `X-Request-Id` are believed; by default none.
+
+    Raises:
+        ConfigError: a network that holds every address would let anybody be a proxy (THREATS 37).
+    """
+
+    __slots__ = ("_networks",)
+
+    def __init__(self, networks: Sequence[str] = ()) -> None:
+        self._networks: tuple[Network, ...] = tuple(ip_network(n) for n in networks)
+        problems = tuple(f"[proxies] trusted: {n} would trust everybody" for n in self._networks if n.prefixlen == 0)
+        if problems:
+            raise ConfigError(problems)
+
+    def trusts(self, address: str) -> bool:
+        """Tell whether the address is a listed proxy's. An unreadable one is not."""
+        try:
+            peer = ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
+            peer = peer.ipv4_mapped
+        return any(peer in network for network in self._networks)
+
+    def client(self, address: str, forwarded_for: str) -> str:
+        """Return whose request it is: the nearest address in the chain that is not a listed proxy."""
+        if not self.trusts(address):
+            return address
+        for hop in reversed(forwarded_for.split(",")):
+            candidate = hop.strip()
+            if not _is_address(candidate):
+                return address
+            if not self.trusts(candidate):
+                return candidate
+            address = candidate
+        return address
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing the daemon needs, as `/readyz` shows it. `problem` is empty when it is usable."""
+
+    name: str
+    problem: str = ""
+    clock_ahead_ms: Millis = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything a handler may reach."""
+
+    sessions: "SessionService"
+    accounts: "AccountService"
+    login: "LoginService"
+    pages: Renderer
+    http: Http
+    providers: Mapping[str, Provider]
+    apps: Mapping[ClientId, RegisteredApp]
+    keys: Callable[[], KeyRing]
+    metrics: Metrics
+    audit: Callable[[Event], None]
+    """Notes an event; never blocks the caller for a store. Handlers call `Handler.note`."""
+    clock: Clock
+    random: RandomBytes
+    checks: Pool
+    """Threads for session work."""
+    durable: Pool
+    """Threads for accounts and logins; separate, so that a slow account store cannot starve checks."""
+    public_url: str
+    """Scheme and host as people type it, without a trailing slash; the only source of absolute links."""
+    hosts: frozenset[Host]
+    """Hosts the public listener answers for; `public_url`'s is one of them."""
+    peers: TrustedPeers = field(default_factory=TrustedPeers)
+    probes: Callable[[], Sequence[Probe]] = tuple
+    """Asks every store and provider how it is; runs on a thread."""
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether people come over https, so that cookies are `Secure` and HSTS is sent."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def public_host(self) -> Host:
+        """The login host."""
+        return Host(self.public_url.partition("://")[2])
+
+    @property
+    def names(self) -> CookieNames:
+        """Names of our cookies on the login host."""
+        port = self.public_host.rpartition(":")[2]
+        return CookieNames(secure=self.secure, port=int(port) if port.isdigit() else 80)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,200 @@
+"""Pages: who is visiting, forms, and what a verdict does to a browser.
+
+Owns the translation of a browser's request into a `Check` and of a `Verdict` into cookies and
+redirects. A handler asks one of three questions:
+
+    `signed_in()`   this page needs a session: otherwise the browser goes to log in
+    `visitor()`     this page works either way, and rotates the session if there is one
+    `glance()`      look only: nothing is rotated, bounced or refused (login pages, callbacks)
+
+Every POST must prove that its form came from our page: `signed_in()` does it by itself, pages
+without a session call `check_form`. A POST handler that answers without either fails.
+"""
+
+from asyncio import Future
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar, Final, NoReturn, cast
+from urllib.parse import quote, urlencode
+
+from tornado.web import Finish
+
+from identity.errors import IdentityError, StoreUnavailable
+from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.sessions.record import Session
+from identity.types import AccountId, Username
+from identity.web import csrf, parameters
+from identity.web.asking import Asker
+from identity.web.base import Handler, host_of, require_host
+from identity.web.refusals import NotSameSite, WrongMediaType
+
+BOUNCED: Final = "identityd-bounced"
+CSP: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Whose page it is."""
+
+    session: Session
+    account_id: AccountId
+    username: Username
+
+
+class PageHandler(Handler):
+    """Answers people's browsers with HTML."""
+
+    form_targets: ClassVar[str] = "'self'"
+    """Where this page's forms may lead, redirects after them included (Chromium checks those too)."""
+    cross_site_post: ClassVar[bool] = False
+    """True only for a provider's callback by cross-site POST, which is proven by its flow record."""
+    _harmless: bool = False
+    """The form was proven to be ours, or nothing was done with it."""
+
+    # --- answering -----------------------------------------------------------------------
+
+    def show(self, page: str, /, *, status: HTTPStatus = HTTPStatus.OK, **values: object) -> None:
+        """Render and send a page. A page that sets cookies asks the browser to come back with them."""
+        body = self.context.pages.render(page, **values)
+        self.set_status(status)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        if status == HTTPStatus.OK:
+            self.set_header("Cache-Control", "no-cache, private")
+        self.finish(body)
+
+    def csrf_token(self, binding: bytes) -> str:
+        """Return the token for the forms of a page bound to this session id or binding cookie."""
+        return csrf.token(self.context.keys(), binding, now=self.context.clock())
+
+    # --- reading -------------------------------------------------------------------------
+
+    def field(self, name: str, *, limit: int = parameters.LIMIT) -> str | None:
+        """Return a form field, or None. Raises BadInput, WrongMediaType."""
+        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind != "application/x-www-form-urlencoded":
+            raise WrongMediaType(public="Send the form as application/x-www-form-urlencoded.")
+        return parameters.one(self.request.body_arguments, name, limit=limit)
+
+    def check_form(self, binding: bytes) -> None:
+        """Raise NotSameSite unless the form was made for this session id or binding cookie."""
+        shown = self.field(csrf.FIELD, limit=64) or ""
+        if not csrf.proves(self.context.keys(), binding, shown):
+            raise NotSameSite("csrf", detail="form token missing or made for another session")
+        self._harmless = True
+
+    # --- sessions ------------------------------------------------------------------------
+
+    async def signed_in(self) -> SignedIn:
+        """Return whose session this is; otherwise answer with a bounce or the login page, and stop."""
+        verdict = await self.visitor()
+        if verdict.session is None or verdict.account_id is None or verdict.username is None:
+            self._send_to_login(verdict)
+        if self.request.method == "POST":
+            self.check_form(verdict.session.id)
+        return SignedIn(verdict.session, verdict.account_id, verdict.username)
+
+    async def visitor(self) -> Verdict:
+        """Return the verdict, OK or LOGIN, its cookies set; bounces and 503 are answered here."""
+        verdict = await self._asker.ask(self.session_check())
+        match verdict.outcome:
+            case Outcome.BOUNCE:
+                self._take_cookies(verdict)
+                self._bounce(verdict)
+            case Outcome.RETRY:
+                raise StoreUnavailable(verdict.reason)
+            case _:
+                self._take_cookies(verdict)
+        return verdict
+
+    async def glance(self) -> Verdict:
+        """Return what the cookies say without changing anything: OK, LOGIN, or RETRY."""
+        return await self._asker.ask(self.session_check(mode=Mode.READ_ONLY))
+
+    def session_check(self, *, mode: Mode = Mode.BROWSER) -> Check:
+        """Translate the request."""
+        headers = self.request.headers
+        return Check(
+            cookies=self.cookie_lines(),
+            host=host_of(self.request.host, secure=self.context.secure),
+            mode=mode,
+            navigation=headers.get("Sec-Fetch-Mode", "navigate") == "navigate",
+            may_mint="prefetch" not in headers.get("Sec-Purpose", ""),
+            bounced=BOUNCED in self.request.query_arguments,
+            address=self.address,
+            agent=self.agent,
+        )
+
+    @property
+    def _asker(self) -> Asker:
+        return cast("Asker", self.application.settings["asker"])
+
+    def _take_cookies(self, verdict: Verdict) -> None:
+        for cookie in verdict.set_cookies:
+            self.put_cookie(cookie)
+
+    def _bounce(self, verdict: Verdict) -> NoReturn:
+        self._harmless = True
+        path, _, query = (self.request.uri or "/").partition("?")
+        if verdict.flag_bounce and BOUNCED not in self.request.query_arguments:
+            query = f"{query}&{BOUNCED}=1" if query else f"{BOUNCED}=1"
+        self.go(f"{path}?{query}" if query else path, status=HTTPStatus.TEMPORARY_REDIRECT)
+        raise Finish
+
+    def _send_to_login(self, verdict: Verdict) -> NoReturn:
+        self._harmless = True
+        back = self.request.uri if self.request.method in ("GET", "HEAD") else self.request.path
+        asked = {"return_to": back or "/"}
+        if verdict.reason != "anonymous":
+            asked["reason"] = verdict.reason
+        self.go(f"/login?{urlencode(asked, quote_via=quote)}")
+        raise Finish
+
+    # --- what tornado calls --------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Refuse foreign hosts and forms of other sites."""
+        super().prepare()
+        require_host(host_of(self.request.host, secure=self.context.secure), self.context.hosts)
+        if self.request.method == "POST":
+            self._harmless = self.cross_site_post
+            self._require_same_site()
+
+    def set_default_headers(self) -> None:
+        """Add what keeps a page from being framed, scripted or sent elsewhere."""
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", CSP.format(forms=self.form_targets))
+        self.set_header("X-Frame-Options", "DENY")
+        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
+
+    def head(self, *args: str, **named: str) -> Awaitable[None] | None:
+        """Answer like GET, without the body."""
+        return self.get(*args, **named)
+
+    def finish(self, chunk: str | bytes | dict[str, object] | None = None) -> "Future[None]":
+        """Send the answer; a POST that nothing proved to be ours must not have done anything."""
+        if self.request.method == "POST" and not self._harmless and self.get_status() < HTTPStatus.BAD_REQUEST:
+            raise IdentityError(detail=f"{type(self).__name__} answered a POST without checking its form")
+        return super().finish(chunk)
+
+    def answer_error(self, error: IdentityError) -> None:
+        """Show the error as a page."""
+        self.show(
+            "error",
+            status=HTTPStatus(error.status),
+            code=error.code,
+            public=error.public,
+            request_id=self.request_id,
+        )
+
+    def _require_same_site(self) -> None:
+        if self.cross_site_post:
+            return
+        origins = frozenset({self.context.public_url}) | {
+            f"{'https' if self.context.secure else 'http'}://{host}" for host in self.context.hosts
+        }
+        if not csrf.from_own_site(self.request.headers, origins=origins):
+            raise NotSameSite(detail="Origin or Sec-Fetch-Site of another site")

@@ -1,0 +1,90 @@
+"""Strict reading of what a request carries: parameters, JSON, cookies.
+
+Pure. Every parameter may come once, is UTF-8 and has a size; anything else is a `BadInput` with
+a stable code, so that nothing downstream sees a list, bytes, or a surprise of 60 KB.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from identity.errors import BadInput
+from identity.web.refusals import WrongMediaType
+
+LIMIT: Final = 2_048
+MOST_PARAMETERS: Final = 40
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SHOWN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+
+
+def one(values: Mapping[str, Sequence[bytes]], name: str, *, limit: int = LIMIT) -> str | None:
+    """Return the parameter, or None if it was not sent. Raises BadInput if it is repeated or unreadable."""
+    found = values.get(name, ())
+    if not found:
+        return None
+    if len(found) > 1:
+        raise BadInput("parameter-repeated", public=f"The parameter {_shown(name)} was sent more than once.")
+    if len(found[0]) > limit:
+        raise BadInput("parameter-too-long", public=f"The parameter {_shown(name)} is longer than {limit} bytes.")
+    try:
+        text = found[0].decode()
+    except UnicodeDecodeError:
+        raise BadInput("parameter-encoding", public=f"The parameter {_shown(name)} is not UTF-8 text.") from None
+    if _CONTROL.search(text):
+        raise BadInput("parameter-encoding", public=f"The parameter {_shown(name)} holds control characters.")
+    return text
+
+
+def required(values: Mapping[str, Sequence[bytes]], name: str, *, limit: int = LIMIT) -> str:
+    """Return the parameter. Raises BadInput if it is missing, repeated or unreadable."""
+    text = one(values, name, limit=limit)
+    if text is None:
+        raise BadInput("parameter-missing", public=f"The parameter {_shown(name)} is missing.")
+    return text
+
+
+def every(values: Mapping[str, Sequence[bytes]], *, limit: int = LIMIT) -> dict[str, str]:
+    """Return all parameters, each sent once. Raises BadInput if any is unreadable or there are too many."""
+    if len(values) > MOST_PARAMETERS:
+        raise BadInput("parameter-too-many", public=f"More than {MOST_PARAMETERS} parameters were sent.")
+    return {name: required(values, name, limit=limit) for name in values}
+
+
+def json_object(content_type: str, body: bytes) -> dict[str, object]:
+    """Read a JSON object strictly: RFC 8259, UTF-8, no name twice, no NaN. Raises BadInput, WrongMediaType."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise WrongMediaType(public="Send the body as application/json.")
+    try:
+        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadInput("json", detail=type(error).__name__, public="The body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise BadInput("json", public="The body must be a JSON object.")
+    return value
+
+
+def cookie(lines: Sequence[str], name: str) -> str | None:
+    """Return our cookie's value; None if it is absent or was sent with two different values. Linear time."""
+    found = {
+        value.strip().strip('"')
+        for line in lines
+        for key, _, value in (part.partition("=") for part in re.split(r"[;,]", line))
+        if key.strip() == name
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return value
+
+
+def _no_constant(_: str) -> object:
+    raise ValueError("not a JSON number")
+
+
+def _shown(name: str) -> str:
+    return f"“{name}”" if _SHOWN_NAME.fullmatch(name) else "in the request"

@@ -1,0 +1,53 @@
+"""Errors only HTTP knows, beside those of `identity.errors`.
+
+BadInput ─┬─ Refused (below)
+          │   ├── NotSameSite     403  a form was sent by another site
+          │   ├── WrongMethod     405
+          │   ├── TooLarge        413
+          │   ├── WrongMediaType  415
+          │   └── WrongHost       421
+"""
+
+from typing import ClassVar
+
+from identity.errors import BadInput
+
+
+class NotSameSite(BadInput):
+    """A form that was not sent by our own page in this browser (CSRF)."""
+
+    status: ClassVar[int] = 403
+    default_code = "not-same-site"
+    default_public = "This form was not sent from this site's own page, or the page is too old. Load it again."
+
+
+class WrongMethod(BadInput):
+    """The address exists, but not for this method."""
+
+    status: ClassVar[int] = 405
+    default_code = "method-not-allowed"
+    default_public = "This address does not answer this kind of request."
+
+
+class TooLarge(BadInput):
+    """More was sent than the address takes."""
+
+    status: ClassVar[int] = 413
+    default_code = "too-large"
+    default_public = "The request is larger than this address accepts."
+
+
+class WrongMediaType(BadInput):
+    """The body is of a kind this address does not read."""
+
+    status: ClassVar[int] = 415
+    default_code = "media-type"
+    default_public = "The request's content type is not one this address accepts."
+
+
+class WrongHost(BadInput):
+    """The request names a host this daemon does not answer for."""
+
+    status: ClassVar[int] = 421
+    default_code = "unknown-host"
+    default_public = "This login service does not answer under the host name you used."
