@@ -39,8 +39,9 @@ class Expectation:
         return True
 
     def verify(self) -> None:
-        """Fail the test if nothing of the kind was logged."""
-        if self._required and not self.records:
+        """Fail the test if nothing of the kind was logged; demands it once."""
+        demanded, self._required = self._required, False
+        if demanded and not self.records:
             wanted = (
                 f"{logging.getLevelName(self._level)} or higher by {self._logger!r} matching {self._pattern.pattern!r}"
             )

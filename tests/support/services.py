@@ -6,6 +6,7 @@ itself and starts what it needs. What is not installed is skipped with the comma
 it; nothing is ever downloaded here.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ CHROMIUM_FLAGS: Final = (
 
 
 def chromium_binary() -> str | None:
-    """Return the Chromium program, if it is installed."""
-    names = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    """Return the Chromium program, if it is installed; the environment's CHROMIUM names another one."""
+    names = (os.environ.get("CHROMIUM", "chromium"), "chromium-browser", "google-chrome-stable", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
