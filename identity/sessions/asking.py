@@ -15,7 +15,7 @@ from identity.sessions.check import Check, Outcome, SetCookie, Verdict
 from identity.sessions.cookie import Names, Shown
 from identity.sessions.gathering import GROUPS, Live, group
 from identity.sessions.minting import Mint
-from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, plan
+from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, plan, undecided
 from identity.sessions.record import Ended
 from identity.sessions.store import Read, Written
 from identity.sessions.watcher import Watcher
@@ -98,10 +98,10 @@ class Asking:
                     self._tell(planned, check, asked)
                     return self._verdict(planned, asked)
                 case Written.UNKNOWN:
-                    return _undecided(planned)
+                    return self._verdict(undecided(planned), asked)
                 case Written.LOST:
                     pass  # whoever won may have moved the line: decide again on what stands now
-        return _undecided(planned)
+        return self._verdict(undecided(planned), asked)
 
     def _carry_out(self, planned: Plan, reads: dict[Locator, Read]) -> Written:
         if planned.write:
@@ -155,10 +155,3 @@ def _accepted(reason: str, live: Live, cookies: tuple[SetCookie, ...], *, minted
         set_cookies=cookies,
         minted=minted,
     )
-
-
-def _undecided(planned: Plan) -> Verdict:
-    """Answer when it is not known what stands: accept without any cookie, or end nothing."""
-    if planned.outcome is Outcome.OK and planned.live:
-        return _accepted(planned.reason, planned.live, (), minted=False)
-    return Verdict(Outcome.RETRY, "store-unknown")

@@ -129,6 +129,17 @@ def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) ->
             return _stale(jar, gathered, live, asked)
 
 
+def undecided(planned: Plan) -> Plan:
+    """What to do when it stays unknown whether the plan's write was applied.
+
+    Accept without any cookie, or end nothing: minting or deleting on a line that may not have
+    moved would log an honest browser out.
+    """
+    if planned.outcome is Outcome.OK:
+        return Plan(Outcome.OK, planned.reason, live=planned.live)
+    return Plan(Outcome.RETRY, "store-unknown")
+
+
 def _current(
     jar: Jar,
     gathered: Gathered,

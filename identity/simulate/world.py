@@ -16,7 +16,7 @@ from uuid import UUID
 from identity.sessions.check import Outcome
 from identity.sessions.cookie import Token
 from identity.sessions.gathering import Group
-from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, plan
+from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, plan, undecided
 from identity.sessions.record import Lineage, Record, Session
 from identity.sessions.store import Found, Version
 from identity.simulate.networks import Network, Thief, Traffic
@@ -224,23 +224,19 @@ class World:
         if not lost and not (unknown and self.random.random() < 0.5):  # noqa: PLR2004 - a coin
             self._apply(planned.write)
         if unknown:
-            self._undecided(request, planned)
+            self._answer(request, undecided(planned))
         elif not lost:
             self._answer(request, planned)
         elif request.races + 1 < RACES:
             request.races += 1
             self._decide(request, now)
         else:
-            self._undecided(request, planned)
+            self._answer(request, undecided(planned))
 
     def _apply(self, write: Write | None) -> None:
         if write:
             self._record = write.record
             self.tally.writes += 1
-
-    def _undecided(self, request: Request, planned: Plan) -> None:
-        outcome = Outcome.OK if planned.outcome is Outcome.OK else Outcome.RETRY
-        self._answer(request, Plan(outcome, "unknown"))
 
     # --- the way back
 
