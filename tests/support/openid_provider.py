@@ -25,8 +25,8 @@ _MOST_STEPS: Final = 12
 
 def node() -> str | None:
     """Return a Node of version 20 or later, if there is one."""
-    own = str(_ROOT / ".cache" / "node" / "node_modules" / "node" / "bin" / "node")
-    candidates = (os.environ.get("NODE"), own, shutil.which("node"))
+    own = (str(path) for path in _ROOT.glob(".cache/node/node_modules/node-*/bin/node"))
+    candidates = (os.environ.get("NODE"), shutil.which("node"), *own)
     return next((path for path in candidates if path and _node_version(path) >= _OLDEST_NODE), None)
 
 

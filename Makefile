@@ -1,0 +1,88 @@
+# Two commands for a newcomer: `make run` and `make test`. Everything lands in .venv, .cache and .run.
+
+PORT ?= 8887
+WORKERS ?= auto
+TESTS ?= tests
+PYTHON ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --only-binary=:all:
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint types layers bench lock services clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+		|| grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp ## Start the daemon with the demo provider and print its address (PORT=8887)
+	@mkdir -p .run
+	@exec $(BIN)/python identityd.py demo --port $(PORT)
+
+test: $(VENV)/dev.stamp ## Run all tests; says what it skipped and how to get it (TESTS=tests/unit WORKERS=auto)
+	@$(PYTEST) $(TESTS)
+
+test-all: $(VENV)/dev.stamp ## Run all tests; a skipped one is a failure
+	@$(PYTEST) --no-skips $(TESTS)
+
+lint: $(VENV)/dev.stamp ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp ## Check types, strictly
+	@$(BIN)/mypy
+
+layers: $(VENV)/dev.stamp ## Check who may import whom
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp ## Measure, beside a bare memcached get
+	@$(BIN)/python -m tests.bench
+
+services: ## Install what the suites need: memcached, Chromium, Node 20, an OpenID provider
+	@.ci/services
+
+lock: .cache/uv/bin/uv ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock
+	@for name in run dev; do \
+		.cache/uv/bin/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --upgrade --quiet \
+			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header || exit 1; \
+	done
+	@cd tests/support/openid && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## Remove what can be made again; the demo's data in .run stays
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A name that exists need not run (pyenv's shims do not), so each is tried.
+$(BIN)/python:
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3 none; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then break; fi; bare=$$python; \
+		fi; \
+	done; \
+	if [ "$$python" = none ]; then \
+		if [ -n "$$bare" ]; then \
+			echo "$$bare has no venv module; on Debian and Ubuntu get it with: apt-get install python3-venv" >&2; \
+		else \
+			echo "identityd needs Python 3.11 or later, and none of python3.13, python3.12, python3.11, python3 is one;" >&2; \
+			echo "install it, or name it: make PYTHON=/path/to/python3" >&2; \
+		fi; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$python" --version) (once)"; \
+	"$$python" -m venv --clear $(VENV)
+
+$(VENV)/run.stamp: requirements/run.txt $(BIN)/python
+	@echo "Installing what the daemon needs (once, and when requirements/run.txt changes)"
+	@$(PIP) -r requirements/run.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@echo "Installing what the tests need (once, and when requirements/dev.txt changes)"
+	@$(PIP) -r requirements/run.txt -r requirements/dev.txt
+	@touch $@
+
+.cache/uv/bin/uv: | $(BIN)/python
+	@$(BIN)/python -m venv .cache/uv
+	@.cache/uv/bin/python -m pip --disable-pip-version-check install --quiet --only-binary=:all: uv

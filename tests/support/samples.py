@@ -1,0 +1,160 @@
+"""One set of values for every page in every state worth looking at, hostile ones on request.
+
+Used by the tests of pages, by the accessibility tests and by `preview.py`, so that what is
+tested is what was looked at.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from identity.sessions.record import Ended, Notice
+from identity.types import DAY, HOUR, MINUTE, Millis
+from identity.web.pages import Device, Identity, Way
+from tests.support.clock import NOON
+
+HOSTILE: Final = "\"><script>alert('x')</script><b onclick=x style=y>&amp;{{ 7*7 }}{0}%s"
+REQUEST_ID: Final = "9f2c41d07be5a8301c6644fe"
+CSRF: Final = "AXNhbXBsZS1mb3JtLXRva2Vu"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A page in one state."""
+
+    label: str
+    page: str
+    values: dict[str, Any]
+
+
+def samples() -> tuple[Sample, ...]:
+    """Return every page in every state."""
+    return (*_logging_in(), *_account(), *_errors())
+
+
+WAYS: Final = tuple(
+    Way(name, label, f"/login/{name}?return_to=%2Faccount")
+    for name, label in [("google", "Google"), ("github", "GitHub"), ("company", "Example Company"), ("orcid", "ORCID")]
+)
+
+
+def _logging_in() -> tuple[Sample, ...]:
+    welcome = {"action": "/welcome?signup=k3jd9a2x", "csrf": CSRF, "provider": "GitHub", "handle": "ada-l"}
+    return (
+        Sample("login", "login", {"ways": WAYS}),
+        Sample("login-last", "login", {"ways": WAYS, "last": "github", "destination": "wiki.example.com"}),
+        Sample("login-demo", "login", {"ways": (Way("demo", "Demo provider", "/login/demo"),)}),
+        Sample("login-none", "login", {"ways": ()}),
+        *(
+            Sample(f"login-because-{code}", "login", {"ways": WAYS, "last": "google", "reason": code})
+            for code in [*(reason.code for reason in Ended), "anonymous", "stale", "foreign"]
+        ),
+        Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),
+        Sample("welcome-no-handle", "welcome", {**welcome, "username": "", "handle": "", "problem": "empty"}),
+        Sample(
+            "welcome-taken",
+            "welcome",
+            {**welcome, "username": "ada", "problem": "taken", "free": ("ada-l", "ada.lovelace", "ada2027")},
+        ),
+        Sample("welcome-long", "welcome", {**welcome, "username": "a" * 33, "handle": "a" * 80, "problem": "too-long"}),
+    )
+
+
+def _device(number: int, agent: str, address: str, *, age: Millis, idle: Millis, is_this: bool = False) -> Device:
+    return Device(
+        id=f"{number:032x}",
+        agent=agent,
+        address=address,
+        provider="GitHub",
+        created_at=NOON - age,
+        active_at=NOON - idle,
+        is_this=is_this,
+    )
+
+
+DEVICES: Final = (
+    _device(1, "Firefox on Linux", "203.0.113.x", age=3 * HOUR, idle=0, is_this=True),
+    _device(2, "Safari on iPhone", "2001:db8:12::x", age=9 * DAY, idle=25 * MINUTE),
+    _device(3, "Samsung Internet on Android", "192.168.1.x", age=29 * DAY, idle=2 * DAY),
+    _device(4, "curl", "loopback", age=2 * HOUR, idle=2 * HOUR),
+)
+IDENTITIES: Final = (
+    Identity("github", "GitHub", "ada-l", NOON - 400 * DAY),
+    Identity("google", "Google", "ada.lovelace@example.com", NOON - 64 * DAY),
+)
+NOTICE: Final = Notice(
+    at=NOON - 2 * HOUR,
+    reason=Ended.REUSE,
+    created_at=NOON - 26 * HOUR,
+    agent="Firefox on Linux",
+    address="203.0.113.x",
+    other_agent="Chrome on Windows",
+    other_address="198.51.100.x",
+)
+
+
+def _account() -> tuple[Sample, ...]:
+    account = {"csrf": CSRF, "username": "ada", "devices": DEVICES, "identities": IDENTITIES}
+    known = {"name": "Ada Lovelace", "email": "ada.lovelace@example.com"}
+    return (
+        Sample("account", "account", {**account, **known}),
+        Sample("account-one", "account", {**account, "devices": DEVICES[:1], "identities": IDENTITIES[:1]}),
+        Sample("account-ended", "account", {**account, **known, "done": "ended"}),
+        Sample("account-unread", "account", {**account, "identities": None}),
+        Sample("logout", "logout", {"csrf": CSRF, "username": "ada"}),
+        Sample("logout-others", "logout", {"csrf": CSRF, "username": "ada", "others": 3}),
+        Sample("signed-out", "signed-out", {"provider": "GitHub"}),
+        Sample("signed-out-everywhere", "signed-out", {"scope": "everywhere"}),
+        Sample("signed-out-already", "signed-out", {"scope": "already"}),
+        Sample("notices", "notices", {"csrf": CSRF, "notices": (NOTICE,), "onward": "/account"}),
+    )
+
+
+ERRORS: Final = (
+    ("flow-invalid", "Bad Request", {}),
+    ("bad-request", "Bad Request", {}),
+    ("parameter-missing", "Bad Request", {"message": "The parameter “state” is missing."}),
+    ("not-same-site", "Forbidden", {}),
+    ("forbidden", "Forbidden", {}),
+    ("account-disabled", "Forbidden", {}),
+    ("sign-up-closed", "Forbidden", {}),
+    ("not-found", "Not Found", {}),
+    ("method-not-allowed", "Method Not Allowed", {}),
+    ("being-finished", "Conflict", {}),
+    ("unknown-host", "Misdirected Request", {}),
+    ("provider", "Bad Gateway", {"provider": "GitHub"}),
+    ("provider-denied", "Forbidden", {"provider": "GitHub"}),
+    ("store-unavailable", "Service Unavailable", {"again": "/account"}),
+    ("store-corrupt", "Service Unavailable", {}),
+    ("newer-key", "Service Unavailable", {"again": "/account"}),
+    ("bounce-lost", "Service Unavailable", {"again": "/account"}),
+    ("too-many-cookies", "Service Unavailable", {}),
+    ("logout-queued", "Service Unavailable", {}),
+    ("internal", "Internal Server Error", {}),
+)
+
+
+def _errors() -> tuple[Sample, ...]:
+    common = {"message": "A sentence.", "request_id": REQUEST_ID}
+    return tuple(
+        Sample(f"error-{code}", "error", {**common, "code": code, "title": phrase, **more})
+        for code, phrase, more in ERRORS
+    )
+
+
+def hostile(value: Any) -> Any:  # noqa: ANN401 - walks whatever a page is given
+    """Return the value with every text in it made hostile, whatever its shape."""
+    match value:
+        case str():
+            return HOSTILE
+        case tuple():
+            return tuple(hostile(each) for each in value)
+        case Way():
+            return Way(HOSTILE, HOSTILE, HOSTILE)
+        case Identity(linked_at=at):
+            return Identity(HOSTILE, HOSTILE, HOSTILE, at)
+        case Device(created_at=created, active_at=active, is_this=this):
+            return Device(HOSTILE, HOSTILE, HOSTILE, HOSTILE, created, active, this)
+        case Notice(at=at, created_at=created):
+            return Notice(at, Ended.REUSE, created, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+        case _:
+            return value
