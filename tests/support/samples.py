@@ -4,7 +4,7 @@ Used by the tests of pages, by the accessibility tests and by `preview.py`, so t
 tested is what was looked at.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
 from identity.sessions.record import Ended, Notice
@@ -109,7 +109,7 @@ def _account() -> tuple[Sample, ...]:
     )
 
 
-ERRORS: Final = (
+ERRORS: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
     ("flow-invalid", "Bad Request", {}),
     ("bad-request", "Bad Request", {}),
     ("parameter-missing", "Bad Request", {"message": "The parameter “state” is missing."}),
@@ -143,18 +143,10 @@ def _errors() -> tuple[Sample, ...]:
 
 def hostile(value: Any) -> Any:  # noqa: ANN401 - walks whatever a page is given
     """Return the value with every text in it made hostile, whatever its shape."""
-    match value:
-        case str():
-            return HOSTILE
-        case tuple():
-            return tuple(hostile(each) for each in value)
-        case Way():
-            return Way(HOSTILE, HOSTILE, HOSTILE)
-        case Identity(linked_at=at):
-            return Identity(HOSTILE, HOSTILE, HOSTILE, at)
-        case Device(created_at=created, active_at=active, is_this=this):
-            return Device(HOSTILE, HOSTILE, HOSTILE, HOSTILE, created, active, this)
-        case Notice(at=at, created_at=created):
-            return Notice(at, Ended.REUSE, created, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-        case _:
-            return value
+    if isinstance(value, str):
+        return HOSTILE
+    if isinstance(value, tuple):
+        return tuple(hostile(each) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: hostile(getattr(value, f.name)) for f in fields(value)})
+    return value

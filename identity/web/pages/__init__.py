@@ -1,0 +1,37 @@
+"""Everything a person sees: pages, their sentences, their look.
+
+Owns the HTML templates, the one stylesheet and, in `catalogue.py`, every sentence on them. Knows
+nothing of requests, services or stores: a handler gives values, a page comes back as bytes.
+Invariants: every value is escaped; a missing or unknown value raises; no page holds a script, an
+inline style or an address outside this site.
+
+    page        needs                                      may have
+    ----------  -----------------------------------------  --------------------------------------
+    login       ways                                       last, reason, destination
+    welcome     action, csrf, provider, username           handle, problem, free, hidden
+    account     csrf, username, devices                    identities, name, email, done
+    logout      csrf, username                             others
+    signed-out                                             scope, provider
+    notices     csrf, notices, onward
+    error       code, title, message, request_id           again, provider, public_url
+
+`PAGES` in `rendering.py` holds the same list with the defaults; `views.py` the values that are
+more than text.
+
+- `reason` is the reason code of a verdict (`idle`, `reuse`, `anonymous` …), `last` the name of
+  the provider used last, `destination` where the login leads, as text.
+- `problem` says why a username was not accepted (a code), `free` proposes others; `hidden` holds
+  further (name, value) pairs the form must send.
+- `scope` is `here`, `everywhere` or `already`; `done` is `ended`, `gone` or nothing.
+- `identities` is None when they could not be read.
+- `code` and `message` are those of an `IdentityError`, `title` is the phrase of its HTTP status; a
+  code with sentences of its own in the catalogue shows those, any other is worded by the status
+  with `message` as what happened. `again` is an address worth trying once more, `provider` the
+  label of the one that failed.
+"""
+
+from identity.web.pages.rendering import Pages
+from identity.web.pages.style import STYLESHEET, Stylesheet
+from identity.web.pages.views import Device, Identity, Way
+
+__all__ = ["STYLESHEET", "Device", "Identity", "Pages", "Stylesheet", "Way"]

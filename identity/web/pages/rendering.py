@@ -1,0 +1,146 @@
+"""From a page's name and values to its bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from identity.types import Clock, Millis
+from identity.web.pages import drawings, moments
+from identity.web.pages.catalogue import Catalogue
+from identity.web.pages.english import ENGLISH
+from identity.web.pages.style import STYLESHEET
+from identity.web.places import THIS_COMPUTER, is_local
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The values a page needs, and those it may have with what stands for them otherwise."""
+
+    needs: frozenset[str]
+    may: Mapping[str, object] = field(default_factory=dict)
+
+
+def _page(*needs: str, **may: object) -> Page:
+    return Page(frozenset(needs), MappingProxyType(may))
+
+
+PAGES: Final[Mapping[str, Page]] = MappingProxyType(
+    {
+        "login": _page("ways", last="", reason="", destination=""),
+        "welcome": _page("action", "csrf", "provider", "username", handle="", problem="", free=(), hidden=()),
+        "account": _page("csrf", "username", "devices", identities=None, name="", email="", done=""),
+        "logout": _page("csrf", "username", others=0),
+        "signed-out": _page(scope="here", provider=""),
+        "notices": _page("csrf", "notices", "onward"),
+        "error": _page("code", "title", "message", "request_id", public_url="", again="", provider=""),
+    }
+)
+
+_SAME_TEXT: Final = MappingProxyType(
+    {
+        "store-unavailable": "store",
+        "store-down": "store",
+        "overloaded": "store",
+        "provider-broken": "provider",
+        "store-newer": "newer-key",
+        "config": "internal",
+    }
+)
+"""Codes that differ for programs and say the same to a person."""
+
+_BY_STATUS: Final = MappingProxyType(
+    {403: "forbidden", 404: "not-found", 405: "method-not-allowed", 429: "rate-limited", 502: "provider", 503: "store"}
+)
+_BY_PHRASE: Final = MappingProxyType(
+    {s.phrase: _BY_STATUS.get(s, "bad-request") for s in HTTPStatus if 400 <= s < 500 or s in _BY_STATUS}  # noqa: PLR2004
+)
+
+_LEADS_TO_LOGIN: Final = frozenset(
+    {"flow-invalid", "provider", "provider-denied", "being-finished", "sign-up-closed", "account-disabled"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How an error is worded: where in the catalogue, and whether exactly this error is meant there."""
+
+    key: str
+    is_exact: bool
+    leads_to_login: bool
+
+
+class Pages:
+    """Renders pages in one language. Thread-safe; all templates are compiled at the start.
+
+    Args:
+        clock: for "3 minutes ago".
+        site: what this login service is called, in the heading and the titles.
+        catalogue: the language.
+    """
+
+    __slots__ = ("_catalogue", "_clock", "_templates")
+
+    def __init__(self, *, clock: Clock, site: str = "identityd", catalogue: Catalogue = ENGLISH) -> None:
+        self._clock = clock
+        self._catalogue = catalogue
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.globals |= {
+            "count": catalogue.count,
+            "device_icon": drawings.device_icon,
+            "direction": catalogue.direction,
+            "favicon": drawings.favicon(),
+            "has": catalogue.has,
+            "icon": drawings.icon,
+            "language": catalogue.language,
+            "place": self._place,
+            "provider_icon": drawings.provider_icon,
+            "site": site,
+            "style": STYLESHEET.url,
+            "t": catalogue.say,
+            "when": self._when,
+            "wording": self._wording,
+        }
+        self._templates: Mapping[str, Template] = {n: environment.get_template(f"{n}.html") for n in PAGES}
+
+    def render(self, name: str, /, **values: object) -> bytes:
+        """Return the page. Raises KeyError for an unknown page, TypeError for missing or unknown values."""
+        page = PAGES[name]
+        missing = page.needs - values.keys()
+        unknown = values.keys() - page.needs - page.may.keys()
+        if missing or unknown:
+            raise TypeError(f"page {name!r}: missing {sorted(missing)}, unknown {sorted(unknown)}")
+        return self._templates[name].render({**page.may, **values}).encode()
+
+    def _when(self, at: Millis) -> Markup:
+        unit, number = moments.ago(at, now=self._clock())
+        said = self._catalogue.say("time.now") if unit == "now" else self._catalogue.count(f"time.{unit}", number)
+        form = Markup('<time datetime="{}">{} <span class="exact">({})</span></time>')
+        return form.format(moments.machine(at), said, moments.exact(at))
+
+    def _place(self, summary: str) -> Markup:
+        if summary == THIS_COMPUTER:
+            return self._catalogue.say("place.this-computer")
+        if not summary:
+            return self._catalogue.say("place.unknown")
+        return self._catalogue.say("place.local" if is_local(summary) else "place.network", network=summary)
+
+    def _wording(self, code: str, phrase: str) -> Wording:
+        own = _SAME_TEXT.get(code, code)
+        is_exact = self._catalogue.has(f"error.{own}.title")
+        name = own if is_exact else _BY_PHRASE.get(phrase, "internal")
+        return Wording(f"error.{name}", is_exact, name in _LEADS_TO_LOGIN)

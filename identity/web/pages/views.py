@@ -1,0 +1,43 @@
+"""The values pages are given that are more than a word. Plain and frozen; text is not escaped yet."""
+
+from dataclasses import dataclass
+
+from identity.types import Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A provider somebody may log in with."""
+
+    name: str
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A way to log in that belongs to the account."""
+
+    provider: str
+    """The provider's name; decides the icon."""
+    label: str
+    """What the provider is called."""
+    known_as: str
+    """The handle or address there; may be empty."""
+    linked_at: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One session of the account."""
+
+    id: str
+    """As the form sends it back."""
+    agent: str
+    address: str
+    provider: str
+    """Label of the provider it was logged in with; may be empty."""
+    created_at: Millis
+    active_at: Millis
+    is_this: bool
+    """It is the session that asks."""
