@@ -13,6 +13,7 @@ The claim: no state is reachable in which the honest browser is ended.
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -292,3 +293,16 @@ def _id(number: int) -> TokenId:
 
 def _number(token_id: bytes) -> int:
     return int.from_bytes(token_id, "big")
+
+
+def wander(*, in_flight: int, steps: int, random: Random, rules: Production | None = None) -> State | None:
+    """Walk at random through the same model, deeper than breadth-first search gets; return an end if met."""
+    rules = rules or Production()
+    first = canonical(State(frozenset({Mark(0, 2, 0, 1)}), None, 0, NONE, ()))
+    state = first
+    for step in range(steps):
+        choices = list(_steps(state, in_flight, rules))
+        if None in choices:
+            return state
+        state = first if step % 500 == 499 else canonical(random.choice(choices) or first)
+    return None
