@@ -1,6 +1,6 @@
 """The small set of memcached's abilities everything short-lived is built on.
 
-Owns the Protocol that `memory.py` and `memcached.py` implement and one contract suite tests.
+Owns the Protocol that `memory_cache.py` and `memcached.py` implement and one contract suite tests.
 Values are bytes; sealing (authentication, versions) is `sealing.py`. A key lives on exactly one
 node for ever: a node that is down makes its keys `Unreachable`, never moves them, because an
 old value coming back would make honest tokens look stolen.
@@ -15,7 +15,7 @@ from identity.sessions.store import Written
 from identity.types import Millis
 
 CacheKey = NewType("CacheKey", str)
-"""Printable ASCII without spaces, 1 to 200 characters, with a type prefix such as `s1:`."""
+"""Printable ASCII without spaces, 1 to 200 characters, with a type prefix such as `s1:` (`n1:` is taken)."""
 CacheVersion = NewType("CacheVersion", bytes)
 
 
@@ -44,12 +44,15 @@ class NodeState:
     name: str
     problem: str
     clock_ahead_ms: Millis = 0
+    warning: str = ""
+    """What an operator should change although the node is usable."""
 
 
 class Cache(Protocol):
     """Bytes by key with expiry, compare-and-swap, and single-use taking. Thread-safe.
 
-    `expires_at` is an absolute time; a write whose time is past is refused with ValueError.
+    `expires_at` is an absolute time; a write whose time is past is refused with ValueError, as is
+    a key or a value that is not within the bounds of `bounds.py`.
     """
 
     def get_many(self, keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
@@ -57,7 +60,7 @@ class Cache(Protocol):
         ...
 
     def add(self, key: CacheKey, data: bytes, *, expires_at: Millis) -> Written:
-        """Create the value if there is none."""
+        """Create the value if there is none. Raises StoreUnavailable when a bounded store is full."""
         ...
 
     def swap(self, key: CacheKey, data: bytes, *, version: CacheVersion, expires_at: Millis) -> Written:
@@ -69,5 +72,5 @@ class Cache(Protocol):
         ...
 
     def nodes(self) -> tuple[NodeState, ...]:
-        """Probe every node (one round trip each)."""
+        """Probe every node (two round trips each; not for the path of a request)."""
         ...

@@ -1,0 +1,67 @@
+"""The marker each memcached node carries, so that nobody reads from the wrong one.
+
+Owns the marker's body and what a daemon thinks of one. Pure apart from the seal. A node that
+comes back with the data of another time or of another node would make honest tokens look stolen;
+and two daemons whose lists of nodes differ would look for one record in two places. So the
+marker names the node, the ring's generation (a number the operator raises) and the list of
+names. Invariant: a node is used only while its marker says exactly what this daemon's
+configuration says.
+"""
+
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final
+
+from identity.sessions.store import Unread
+from identity.stores.bounds import MARKER_KEY
+from identity.stores.sealing import Sealer
+
+_KIND: Final = "n1"
+_HEAD: Final = struct.Struct(">I8s")
+
+
+class NodeMarkers:
+    """Writes and reads node markers.
+
+    Args:
+        names: of all nodes; their order does not matter.
+        generation: of the ring, 0 to 2**32 - 1.
+        sealer: for Purpose.NODE.
+    """
+
+    def __init__(self, names: Sequence[str], *, generation: int, sealer: Sealer) -> None:
+        self._names = tuple(names)
+        listed = "\n".join(sorted(names)).encode()
+        self._head = _HEAD.pack(generation, blake2b(listed, digest_size=8).digest())
+        self._generation = generation
+        self._sealer = sealer
+
+    def make(self, name: str) -> bytes:
+        """Return the marker of the node of this name."""
+        return self._sealer.seal(_KIND, MARKER_KEY, self._head + name.encode())
+
+    def problem(self, name: str, value: bytes) -> str:
+        """Return why a node with this marker is not the node of this name; empty if it is."""
+        match self._sealer.unseal(_KIND, MARKER_KEY, value):
+            case Unread.CORRUPT:
+                return "holds a marker that this key ring did not write; another installation may be using it"
+            case Unread.NEWER:
+                return "holds a marker made with a newer key ring; re-read the key file"
+            case body:
+                return self._difference(name, body)
+
+    def is_outdated(self, value: bytes) -> bool:
+        """Tell whether a marker without a problem should be sealed anew (its key will leave the ring)."""
+        return self._sealer.is_outdated(value)
+
+    def _difference(self, name: str, body: bytes) -> str:
+        head, other = body[: _HEAD.size], body[_HEAD.size :].decode()
+        if other != name:
+            return f"holds the marker of node {other}; check the addresses of the nodes"
+        generation, _ = _HEAD.unpack(head)
+        if generation != self._generation:
+            return f"holds the marker of ring generation {generation}, not {self._generation}"
+        if head != self._head:
+            return "holds the marker of a ring with other nodes; all daemons must list the same nodes"
+        return ""

@@ -1,0 +1,183 @@
+"""Session records and one-time records in a cache.
+
+Owns their keys and their seals. Must not decide anything about sessions or logins. Invariants: a
+body is believed only under the key, and as the kind, it was sealed for, and a session record only
+if its account's locator is the one asked for; whatever else is found is CORRUPT, with an alarm.
+
+    kind | key              | body
+    -----+------------------+-----------------------------------------------
+    s1   | s1:<locator>     | a packed session record (identity.sessions.packing)
+    f1   | f1:<name>        | expiry 8, then what the login flow put there
+    u1   | u1:<name>        | the same, for a sign-up
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from identity.errors import StoreCorrupt, StoreUnavailable
+from identity.keyring import KeyRing, Purpose
+from identity.login.store import Kind
+from identity.sessions.packing import pack, unpack
+from identity.sessions.record import Record
+from identity.sessions.store import Absent, Found, Read, Unread, Version, Written
+from identity.stores.alarm import CorruptAlarm
+from identity.stores.bounds import is_key
+from identity.stores.cache import Cache, CacheKey, CacheVersion, Got, Missing, Value
+from identity.stores.sealing import Sealer
+from identity.types import Clock, Locator, Millis
+
+SESSIONS: Final = "s1"
+_EXPIRY_BYTES: Final = 8
+
+
+class SessionRecords:
+    """A `SessionStore` over a cache.
+
+    Args:
+        cache: where the records are.
+        keys: gives the current key ring.
+        clock: decides which key seals.
+        alarm: rings for every corrupt record that is read.
+    """
+
+    def __init__(self, cache: Cache, *, keys: Callable[[], KeyRing], clock: Clock, alarm: CorruptAlarm) -> None:
+        self._cache = cache
+        self._keys = keys
+        self._sealer = Sealer(keys, purpose=Purpose.RECORD, clock=clock)
+        self._alarm = alarm
+
+    def read_many(self, locators: Collection[Locator]) -> Mapping[Locator, Read]:
+        """Read all records at once: one round trip per node."""
+        keys = {locator: key_of(locator) for locator in locators}
+        got = self._cache.get_many(keys.values())
+        reads = {locator: self._read(locator, key, got[key]) for locator, key in keys.items()}
+        for locator, read in reads.items():
+            if read is Unread.CORRUPT:
+                self._alarm.ring(SESSIONS, keys[locator])
+        return reads
+
+    def add(self, locator: Locator, record: Record, *, expires_at: Millis) -> Written:
+        """Create the record if there is none. Raises StoreUnavailable when the store is full."""
+        key = key_of(locator)
+        return self._cache.add(key, self._seal(key, record), expires_at=expires_at)
+
+    def swap(self, locator: Locator, record: Record, *, version: Version, expires_at: Millis) -> Written:
+        """Replace the record if it is still at `version`."""
+        key = key_of(locator)
+        return self._cache.swap(key, self._seal(key, record), version=CacheVersion(version), expires_at=expires_at)
+
+    def replace_corrupt(self, locator: Locator, record: Record, *, expires_at: Millis) -> Written:
+        """Replace a record that reads as corrupt, and only such a one.
+
+        Reads again, so that a record somebody repaired meanwhile is LOST, not overwritten.
+        """
+        key = key_of(locator)
+        match self._cache.get_many((key,))[key]:
+            case Missing.UNREACHABLE:
+                return Written.UNKNOWN
+            case Value(version=version) as value if self._read(locator, key, value) is Unread.CORRUPT:
+                return self._cache.swap(key, self._seal(key, record), version=version, expires_at=expires_at)
+            case _:
+                return Written.LOST
+
+    def _seal(self, key: CacheKey, record: Record) -> bytes:
+        return self._sealer.seal(SESSIONS, key, pack(record))
+
+    def _read(self, locator: Locator, key: CacheKey, got: Got) -> Read:
+        match got:
+            case Missing.ABSENT:
+                return Absent.ABSENT
+            case Missing.UNREACHABLE:
+                return Unread.DOWN
+            case Value(data=data, version=version):
+                body = self._sealer.unseal(SESSIONS, key, data)
+                if not isinstance(body, bytes):
+                    return body
+                try:
+                    record = unpack(body)
+                except ValueError:
+                    return Unread.CORRUPT
+                if self._keys().locator(record.account_id) != locator:
+                    return Unread.CORRUPT
+                return Found(record, Version(version))
+
+
+class OneTimeRecords:
+    """A `OneTimeStore` over a cache.
+
+    The time of expiry is inside the seal too: a node with a slow clock, or somebody who writes an
+    old value back, gets nothing past it.
+
+    Args:
+        cache: where the records are.
+        keys: gives the current key ring.
+        clock: decides what has expired.
+        alarm: rings for every corrupt record that is read.
+    """
+
+    def __init__(self, cache: Cache, *, keys: Callable[[], KeyRing], clock: Clock, alarm: CorruptAlarm) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._sealer = Sealer(keys, purpose=Purpose.ONE_TIME, clock=clock)
+        self._alarm = alarm
+
+    def put(self, kind: Kind, name: str, body: bytes, *, expires_at: Millis) -> None:
+        """Keep `body` under `name`. Raises ValueError if the name is taken or cannot be a name."""
+        key = CacheKey(f"{kind.value}:{name}")
+        sealed = self._sealer.seal(kind.value, key, expires_at.to_bytes(_EXPIRY_BYTES, "big") + body)
+        match self._cache.add(key, sealed, expires_at=expires_at):
+            case Written.LOST:
+                raise ValueError(f"the name of a {kind.name} record is taken")
+            case Written.UNKNOWN:
+                raise StoreUnavailable(detail=f"whether a {kind.name} record was written is unknown")
+            case Written.APPLIED:
+                return
+
+    def peek(self, kind: Kind, name: str) -> bytes | None:
+        """Return the record and leave it."""
+        # The name comes from a browser; what cannot be a key names no record.
+        key = CacheKey(f"{kind.value}:{name}")
+        return self._read(kind, key) if is_key(key) else None
+
+    def take(self, kind: Kind, name: str) -> bytes | None:
+        """Return the record and remove it; of several callers at once exactly one gets it.
+
+        StoreUnavailable after the removal was sent means that it may be gone: begin anew.
+        """
+        body = self.peek(kind, name)
+        if body is None:
+            return None
+        match self._cache.remove(CacheKey(f"{kind.value}:{name}")):
+            case Written.APPLIED:
+                return body
+            case Written.LOST:
+                return None
+            case Written.UNKNOWN:
+                raise StoreUnavailable(detail=f"whether a {kind.name} record was taken is unknown")
+
+    def _read(self, kind: Kind, key: CacheKey) -> bytes | None:
+        match self._cache.get_many((key,))[key]:
+            case Missing.ABSENT:
+                return None
+            case Missing.UNREACHABLE:
+                raise StoreUnavailable(detail=f"the node of a {kind.name} record cannot be used")
+            case Value(data=data):
+                return self._open(kind, key, data)
+
+    def _open(self, kind: Kind, key: CacheKey, data: bytes) -> bytes | None:
+        match self._sealer.unseal(kind.value, key, data):
+            case Unread.CORRUPT:
+                # The name itself is a secret: whoever knows it is half way into a login.
+                self._alarm.ring(kind.value, kind.name)
+                raise StoreCorrupt(detail=f"a {kind.name} record fails its authentication")
+            case Unread.NEWER:
+                raise StoreUnavailable(detail=f"a {kind.name} record was written by a newer daemon or key ring")
+            case body:
+                expires_at = int.from_bytes(body[:_EXPIRY_BYTES], "big")
+                return body[_EXPIRY_BYTES:] if self._clock() < expires_at else None
+
+
+def key_of(locator: Locator) -> CacheKey:
+    """Return the key of a session record."""
+    return CacheKey(f"{SESSIONS}:{urlsafe_b64encode(locator).decode()}")
