@@ -1,0 +1,182 @@
+"""A login in progress, a sign-up in progress, and the rules of each step.
+
+Owns both records and when a step may go on. Pure: time and random values are arguments; the bytes
+of a record are `packing.py`, where it is kept is `store.py`. Invariants: a record serves one
+browser, one provider and one purpose; nothing that a step decides on is taken from the request
+when the record knows it.
+
+A browser is recognised by a random secret in a cookie of its own; the record holds only a hash of
+it, so a record that is read by somebody is of no use to them, and neither is the `state` that
+travels through the provider (THREATS 1).
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+from identity.types import MINUTE, AccountId, IdentityKey, Millis
+
+FLOW_MS: Final[Millis] = 10 * MINUTE
+SIGN_UP_MS: Final[Millis] = 15 * MINUTE
+SKEW_MS: Final[Millis] = MINUTE
+"""A record made by another daemon may be dated this far ahead."""
+SECRET_BYTES: Final = 32
+_NAME_BYTES: Final = 24
+
+
+class Purpose(Enum):
+    """What a login is for."""
+
+    SIGN_IN = "sign-in"
+
+
+class Step(Enum):
+    """What an unfinished sign-up waits for."""
+
+    CHOOSE_NAME = "choose-name"
+
+
+class Flaw(Enum):
+    """Why a step may not go on. For the log: the browser hears the same sentence for all."""
+
+    NO_COOKIE = "the browser shows no binding cookie for it"
+    ABSENT = "there is no such record: used, expired or never made"
+    UNREADABLE = "the record is not one this release writes"
+    OTHER_NAME = "the record was made for another state or reference"
+    OTHER_PROVIDER = "the record was made for another provider"
+    OTHER_BROWSER = "the record was made for another browser"
+    EXPIRED = "the record is too old, or from the future"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A browser that was sent to a provider."""
+
+    provider: str
+    purpose: Purpose
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    binding: bytes = field(repr=False)
+    """Hash of the secret in the browser's binding cookie."""
+    return_to: str
+    """Already safe: the result of `safe_return`."""
+    created_at: Millis
+    force_login: bool = False
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the provider wants back at `finish`."""
+    answer: Mapping[str, str] | None = field(default=None, repr=False)
+    """What a provider's cross-site POST brought, until a request with cookies comes for it."""
+
+    @property
+    def expires_at(self) -> Millis:
+        """When the record is void."""
+        return self.created_at + FLOW_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a provider says of somebody, cut to sizes that can be kept. Information, never a key."""
+
+    handle: str
+    name: str
+    email: str
+    email_verified: bool
+    picture: str
+    auth_at: Millis
+    """When the provider authenticated them; if it does not say, when the login was finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUpRecord:
+    """A proven identity that has no username yet. The form adds a username and nothing else."""
+
+    reference: str = field(repr=False)
+    identity: IdentityKey
+    provider: str
+    person: Person = field(repr=False)
+    claim: UUID
+    """Stays the same however often a name is lost, so that our own claim never blocks us."""
+    account_id: AccountId
+    return_to: str
+    binding: bytes = field(repr=False)
+    created_at: Millis
+    step: Step = Step.CHOOSE_NAME
+
+    @property
+    def expires_at(self) -> Millis:
+        """When the record is void; putting it back does not move it."""
+        return self.created_at + SIGN_UP_MS
+
+
+def callback_flaw(flow: Flow, *, state: str, provider: str, binding: str, now: Millis) -> Flaw | None:
+    """Tell why a provider's answer may not finish this flow; None if it may.
+
+    The first row that applies:
+
+        condition                                             | flaw
+        ------------------------------------------------------+---------------
+        `state` is not the flow's (compared in constant time) | OTHER_NAME
+        the callback address is another provider's            | OTHER_PROVIDER
+        the cookie's secret does not hash to the flow's       | OTHER_BROWSER
+        older than 10 minutes, or more than 1 minute ahead    | EXPIRED
+        none of these                                         | None
+    """
+    if not _same(flow.state, state):
+        return Flaw.OTHER_NAME
+    if flow.provider != provider:
+        return Flaw.OTHER_PROVIDER
+    if not hmac.compare_digest(flow.binding, binding_hash(binding)):
+        return Flaw.OTHER_BROWSER
+    return None if _fresh(flow.created_at, flow.expires_at, now=now) else Flaw.EXPIRED
+
+
+def sign_up_flaw(record: SignUpRecord, *, reference: str, binding: str, now: Millis) -> Flaw | None:
+    """Tell why the username form may not be shown for, or finish, this sign-up; None if it may.
+
+    The first row that applies:
+
+        condition                                                   | flaw
+        ------------------------------------------------------------+--------------
+        `reference` is not the record's (compared in constant time) | OTHER_NAME
+        the cookie's secret does not hash to the record's           | OTHER_BROWSER
+        older than 15 minutes, or more than 1 minute ahead          | EXPIRED
+        none of these                                               | None
+
+    Steps cannot be skipped: the record exists only after the identity was proven, `step` is the
+    only step there is, and a record that says another one is not read at all (`packing.py`).
+    """
+    if not _same(record.reference, reference):
+        return Flaw.OTHER_NAME
+    if not hmac.compare_digest(record.binding, binding_hash(binding)):
+        return Flaw.OTHER_BROWSER
+    return None if _fresh(record.created_at, record.expires_at, now=now) else Flaw.EXPIRED
+
+
+def binding_hash(secret: str) -> bytes:
+    """Return what a record keeps of a binding cookie's secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def record_name(secret: str) -> str:
+    """Return the name a record is kept under: a hash, since a cache's keys show up in its statistics."""
+    digest = hashlib.sha256(b"identityd one-time\0" + secret.encode()).digest()
+    return base64.urlsafe_b64encode(digest[:_NAME_BYTES]).decode()
+
+
+def spelt(raw: bytes) -> str:
+    """Return random bytes as text for an address, a cookie or PKCE (43 characters for 32 bytes)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _same(known: str, shown: str) -> bool:
+    return hmac.compare_digest(known.encode(), shown.encode())
+
+
+def _fresh(created_at: Millis, expires_at: Millis, *, now: Millis) -> bool:
+    return created_at - SKEW_MS <= now < expires_at

@@ -1,0 +1,172 @@
+"""The bytes of a login's records, and back.
+
+Owns the format: canonical JSON (names sorted, no blanks, ASCII), the record's kind inside. Pure.
+Invariant: only what `pack_flow` or `pack_sign_up` would write is read; a missing, further or
+ill-typed field, another kind and another spelling of the same values are all refused. Whether the
+bytes are ours at all is known before: the store seals them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from identity.login.flow import Flow, Person, Purpose, SignUpRecord, Step
+from identity.types import AccountId, IdentityKey
+
+_HASH_BYTES: Final = 32
+
+
+def pack_flow(flow: Flow) -> bytes:
+    """Return the flow's bytes."""
+    return _bytes(
+        {
+            "kind": "flow",
+            "provider": flow.provider,
+            "purpose": flow.purpose.value,
+            "state": flow.state,
+            "nonce": flow.nonce,
+            "verifier": flow.verifier,
+            "binding": flow.binding.hex(),
+            "return_to": flow.return_to,
+            "created_at": flow.created_at,
+            "force_login": flow.force_login,
+            "kept": dict(flow.kept),
+            "answer": None if flow.answer is None else dict(flow.answer),
+        }
+    )
+
+
+def unpack_flow(body: bytes) -> Flow:
+    """Return the flow. Raises ValueError for anything `pack_flow` does not write."""
+    fields = _Fields(body, kind="flow")
+    flow = Flow(
+        provider=fields.text("provider"),
+        purpose=Purpose(fields.text("purpose")),
+        state=fields.text("state"),
+        nonce=fields.text("nonce"),
+        verifier=fields.text("verifier"),
+        binding=fields.digest("binding"),
+        return_to=fields.text("return_to"),
+        created_at=fields.time("created_at"),
+        force_login=fields.flag("force_login"),
+        kept=fields.texts("kept"),
+        answer=None if fields.is_null("answer") else fields.texts("answer"),
+    )
+    fields.require(pack_flow(flow))
+    return flow
+
+
+def pack_sign_up(record: SignUpRecord) -> bytes:
+    """Return the sign-up's bytes."""
+    person = record.person
+    return _bytes(
+        {
+            "kind": "sign-up",
+            "reference": record.reference,
+            "identity": record.identity,
+            "provider": record.provider,
+            "handle": person.handle,
+            "name": person.name,
+            "email": person.email,
+            "email_verified": person.email_verified,
+            "picture": person.picture,
+            "auth_at": person.auth_at,
+            "claim": str(record.claim),
+            "account_id": str(record.account_id),
+            "return_to": record.return_to,
+            "binding": record.binding.hex(),
+            "created_at": record.created_at,
+            "step": record.step.value,
+        }
+    )
+
+
+def unpack_sign_up(body: bytes) -> SignUpRecord:
+    """Return the sign-up. Raises ValueError for anything `pack_sign_up` does not write."""
+    fields = _Fields(body, kind="sign-up")
+    record = SignUpRecord(
+        reference=fields.text("reference"),
+        identity=IdentityKey(fields.text("identity")),
+        provider=fields.text("provider"),
+        person=Person(
+            handle=fields.text("handle"),
+            name=fields.text("name"),
+            email=fields.text("email"),
+            email_verified=fields.flag("email_verified"),
+            picture=fields.text("picture"),
+            auth_at=fields.time("auth_at"),
+        ),
+        claim=UUID(fields.text("claim")),
+        account_id=AccountId(UUID(fields.text("account_id"))),
+        return_to=fields.text("return_to"),
+        binding=fields.digest("binding"),
+        created_at=fields.time("created_at"),
+        step=Step(fields.text("step")),
+    )
+    fields.require(pack_sign_up(record))
+    return record
+
+
+class _Fields:
+    """Typed reading of one JSON object; every method raises ValueError."""
+
+    def __init__(self, body: bytes, *, kind: str) -> None:
+        self._body = body
+        fields = _parsed(body)
+        if not isinstance(fields, dict) or fields.get("kind") != kind:
+            raise ValueError(f"not a {kind} record")
+        self._fields: Mapping[str, Any] = fields
+
+    def text(self, name: str) -> str:
+        return _text(self._fields.get(name))
+
+    def texts(self, name: str) -> dict[str, str]:
+        value = self._fields.get(name)
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is not a table")  # noqa: TRY004 - one error for everything unreadable
+        return {key: _text(each) for key, each in value.items()}
+
+    def time(self, name: str) -> int:
+        value = self._fields.get(name)
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name} is not a time")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self._fields.get(name)
+        if type(value) is not bool:
+            raise ValueError(f"{name} is not yes or no")
+        return value
+
+    def digest(self, name: str) -> bytes:
+        value = bytes.fromhex(self.text(name))
+        if len(value) != _HASH_BYTES:
+            raise ValueError(f"{name} is not a hash")
+        return value
+
+    def is_null(self, name: str) -> bool:
+        return self._fields.get(name) is None
+
+    def require(self, canonical: bytes) -> None:
+        """Refuse what reads the same but is spelt otherwise, or says more than was read."""
+        if canonical != self._body:
+            raise ValueError("not the canonical spelling")
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a field is not text")  # noqa: TRY004 - the same
+    value.encode()
+    return value
+
+
+def _bytes(fields: Mapping[str, object]) -> bytes:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
