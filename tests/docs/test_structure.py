@@ -1,0 +1,223 @@
+"""The rules of docs/architecture.md that a program can check, beside those of import-linter."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Final
+
+from tests.support.sources import CODE, cases, files, functions, imports, module_file, name, tree
+
+_FILE_LINES: Final = 400
+_FUNCTION_LINES: Final = 50
+_EMPTY_NAMES: Final = re.compile(r"util|helper|manager|common|misc")
+
+_PURE: Final = frozenset(
+    {
+        "identity/keyring.py",
+        "identity/accounts/linking.py",
+        "identity/accounts/usernames.py",
+        "identity/login/flow.py",
+        "identity/sessions/changes.py",
+        "identity/sessions/cookie.py",
+        "identity/sessions/gathering.py",
+        "identity/sessions/packing.py",
+        "identity/sessions/planning.py",
+        "identity/sessions/record.py",
+        "identity/sessions/rotation.py",
+    }
+)
+_CLAIMS_PURE: Final = re.compile(r"(^|\s)Pure[.:]")
+_IMPURE_MODULES: Final = frozenset(
+    {
+        "asyncio",
+        "concurrent",
+        "http",
+        "io",
+        "logging",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib.request",
+    }
+)
+_PURE_LIBRARIES: Final = frozenset({"joserfc"})
+_IMPURE_CALLS: Final = frozenset({"open", "print", "input", "now", "utcnow", "today", "uuid1", "uuid4"})
+
+_HOMES: Final = {
+    "tornado": ("identity/web/*", "identity/app.py", "identity/cli*"),
+    "uvloop": ("identity/app.py", "identity/cli*"),
+    "pymemcache": ("identity/stores/memcached.py",),
+    "sqlite3": ("identity/stores/sqlite*",),
+    "cassandra": ("identity/stores/cassandra/*",),
+    "authlib": ("providers/*", "identity/oauth/*"),
+    "joserfc": ("providers/*", "identity/oauth/*"),
+    "httpx2": ("identity/web/outbound*",),
+    "httpcore2": ("identity/web/outbound*",),
+    "jinja2": ("identity/web/pages/*",),
+    "click": ("identity/cli*", "identityd.py"),
+}
+_ASYNC_HOMES: Final = ("identity/web/*", "identity/app.py", "identity/cli*", "providers/*")
+_UNSAFE_FORMATS: Final = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"})
+
+
+def _code() -> tuple[Path, ...]:
+    return files("*.py", *CODE)
+
+
+def _python() -> tuple[Path, ...]:
+    return files("*.py", *CODE, "tests", "examples")
+
+
+def _at_home(path: Path, homes: tuple[str, ...]) -> bool:
+    return any(fnmatch(name(path), home) for home in homes)
+
+
+def _uses(path: Path, library: str) -> bool:
+    return any(module == library or module.startswith(f"{library}.") for module in imports(path))
+
+
+def test_files_stay_short() -> None:
+    """Otherwise a newcomer meets files nobody reads to the end."""
+    lengths = {name(path): len(path.read_text().splitlines()) for path in _python()}
+
+    assert {file: lines for file, lines in lengths.items() if lines > _FILE_LINES} == {}
+
+
+def test_functions_stay_short() -> None:
+    """Otherwise one function comes to hold a whole flow, and nobody can review a change of it."""
+    lengths = {
+        f"{name(path)}:{function.lineno} {function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for path in _python()
+        for function in functions(path)
+    }
+
+    assert {place: lines for place, lines in lengths.items() if lines > _FUNCTION_LINES} == {}
+
+
+def test_modules_are_named_for_what_they_own() -> None:
+    """Otherwise a drawer called `utils` collects what nobody finds again."""
+    words = {part for path in _python() for part in Path(name(path)).with_suffix("").parts}
+
+    assert sorted(word for word in words if _EMPTY_NAMES.search(word)) == []
+
+
+def test_every_module_says_what_it_owns() -> None:
+    """Otherwise a reader has to work out what may go into a file and what may not."""
+    silent = [name(path) for path in _code() if not ast.get_docstring(tree(path))]
+
+    assert silent == []
+
+
+def test_every_test_says_what_would_be_broken() -> None:
+    """Otherwise a red test tells a maintainer that something differs, and not for whom it matters."""
+    silent = [
+        f"{name(path)}:{test.lineno} {test.name}"
+        for path in files("test_*.py", "tests")
+        for test in cases(path)
+        if not ast.get_docstring(test)
+    ]
+
+    assert silent == []
+
+
+def test_pure_files_reach_nothing_impure() -> None:
+    """Otherwise decisions would depend on a clock, chance or a server, and could not be explored exhaustively."""
+    named = {path for path in _code() if name(path) in _PURE}
+
+    assert _impure(_reached(named)) == {}
+
+
+def test_files_that_claim_to_be_pure_are() -> None:
+    """Otherwise a reader relies on a sentence that stopped being true."""
+    claimed = {path for path in _code() if _CLAIMS_PURE.search(ast.get_docstring(tree(path)) or "")}
+
+    assert _impure(claimed) == {}
+
+
+def test_pure_files_exist() -> None:
+    """Otherwise a renamed file would silently leave the list of those held to purity."""
+    assert {name(path) for path in _code()} >= _PURE
+
+
+def _reached(start: set[Path]) -> set[Path]:
+    """Follow the imports of these files through our own code; the types and errors everybody uses included."""
+    todo, reached = list(start), set(start)
+    while todo:
+        for module in imports(todo.pop()):
+            path = module_file(module)
+            # A package's own file is imported with every module in it and holds no code here.
+            if path and path not in reached and path.name != "__init__.py":
+                reached.add(path)
+                todo.append(path)
+    return reached
+
+
+def _impure(paths: set[Path]) -> dict[str, list[str]]:
+    return {name(path): problems for path in paths if (problems := sorted(_impurities(path)))}
+
+
+def _impurities(path: Path) -> Iterator[str]:
+    for module in imports(path):
+        top = module.partition(".")[0]
+        if top in _IMPURE_MODULES or module in _IMPURE_MODULES:
+            yield f"imports {module}"
+        elif top not in sys.stdlib_module_names | _PURE_LIBRARIES and not module_file(top):
+            yield f"imports the library {top}"
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and _called(node) in _IMPURE_CALLS:
+            yield f"calls {_called(node)} at line {node.lineno}"
+
+
+def _called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=function) | ast.Attribute(attr=function):
+            return function
+    return ""
+
+
+def test_every_library_has_one_home() -> None:
+    """Otherwise replacing a library, or reading how it is used, means the whole code base."""
+    strays = {
+        f"{name(path)} uses {library}"
+        for library, homes in _HOMES.items()
+        for path in _code()
+        if _uses(path, library) and not _at_home(path, homes)
+    }
+
+    assert strays == set()
+
+
+def test_only_the_web_and_providers_are_asynchronous() -> None:
+    """Otherwise a blocking call hides behind an `async def` and stops every session check at once."""
+    strays = {
+        f"{name(path)}:{function.lineno} {function.name}"
+        for path in _code()
+        if not _at_home(path, _ASYNC_HOMES)
+        for function in functions(path)
+        if isinstance(function, ast.AsyncFunctionDef)
+    }
+
+    assert strays == set()
+
+
+def test_nothing_is_stored_in_a_format_that_runs_code() -> None:
+    """Otherwise whoever can write to memcached runs code in the daemon."""
+    strays = {f"{name(path)} uses {module}" for path in _code() for module in _UNSAFE_FORMATS if _uses(path, module)}
+
+    assert strays == set()
