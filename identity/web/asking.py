@@ -9,7 +9,7 @@ most `rounds` run at once.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from identity.errors import StoreUnavailable
 from identity.sessions.check import Check, Verdict
@@ -20,6 +20,14 @@ CheckMany: TypeAlias = Callable[[Sequence[Check]], list[Verdict]]
 _Waiting: TypeAlias = tuple[Check, "asyncio.Future[Verdict]"]
 
 
+class Count(Protocol):
+    """Adds one to a counter; `Metrics.count` is one."""
+
+    def __call__(self, name: str, /, **labels: str) -> None:
+        """Add one."""
+        ...
+
+
 class Asker:
     """Gathers checks into rounds.
 
@@ -28,9 +36,20 @@ class Asker:
         pool: where it runs.
         rounds: how many rounds may be under way at once.
         waiting: how many checks may wait; one more is refused at once (`overloaded`).
+        count: told what became of each check; `minted` without later `advance` means that a proxy
+            drops `Set-Cookie`.
     """
 
-    def __init__(self, check_many: CheckMany, pool: Pool, *, rounds: int = 4, waiting: int = 4_096) -> None:
+    def __init__(
+        self,
+        check_many: CheckMany,
+        pool: Pool,
+        *,
+        count: Count,
+        rounds: int = 4,
+        waiting: int = 4_096,
+    ) -> None:
+        self._count = count
         self._check_many = check_many
         self._pool = pool
         self._rounds = rounds
@@ -46,7 +65,15 @@ class Asker:
         self._waiting.append((check, answer))
         # The next turn of the loop starts the round, so that requests of one turn share it.
         asyncio.get_running_loop().call_soon(self._start)
-        return await answer
+        verdict = await answer
+        self._tell(check, verdict)
+        return verdict
+
+    def _tell(self, check: Check, verdict: Verdict) -> None:
+        app = check.client or "login"
+        self._count("identityd_checks_total", app=app, verdict=verdict.outcome.value, reason=verdict.reason)
+        if verdict.minted:
+            self._count("identityd_tokens_minted_total", app=app)
 
     def _start(self) -> None:
         if not self._waiting or len(self._running) >= self._rounds:

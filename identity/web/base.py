@@ -15,13 +15,13 @@ import json
 import logging
 import re
 import uuid
+from asyncio import Future
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
-from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError, RequestHandler
 
 from identity.audit import Event
@@ -31,6 +31,7 @@ from identity.types import AccountId, Host
 from identity.web import parameters
 from identity.web.context import Context
 from identity.web.refusals import TooLarge, WrongHost, WrongMethod
+from identity.web.traffic import Traffic
 
 log = logging.getLogger("identity.web")
 
@@ -66,6 +67,8 @@ class Handler(RequestHandler):
     max_body: ClassVar[int] = 65_536
     """Bytes; more is 413."""
     request_id: str = ""
+    reason: str = ""
+    """Why the session check ended as it did, for the log."""
 
     @property
     def context(self) -> Context:
@@ -154,6 +157,7 @@ class Handler(RequestHandler):
         """Name the request before anything can fail."""
         self.request_id = self._name_request()
         self.set_header("X-Request-Id", self.request_id)
+        self._traffic.begin(self)
 
     def prepare(self) -> None:
         """Refuse what no handler should see."""
@@ -176,6 +180,25 @@ class Handler(RequestHandler):
 
     def compute_etag(self) -> None:
         """Give no validator: a 304 would lose the cookies or the verdict of this answer."""
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "Future[None]":
+        """Send the answer; while the daemon stops, as the last one of its connection."""
+        if self._traffic.draining:
+            self.set_header("Connection", "close")
+        return super().finish(chunk)
+
+    def on_finish(self) -> None:
+        """Note that the answer is out."""
+        self._traffic.end(self)
+
+    def on_connection_close(self) -> None:
+        """Note that nobody waits for the answer any more."""
+        super().on_connection_close()
+        self._traffic.end(self)
+
+    @property
+    def _traffic(self) -> Traffic:
+        return cast("Traffic", self.application.settings["traffic"])
 
     @classmethod
     def allowed_methods(cls) -> tuple[str, ...]:
@@ -234,14 +257,6 @@ class JsonHandler(Handler):
         self.finish(json.dumps(value, separators=(",", ":")))
 
 
-class Missing(JsonHandler):
-    """Any address that is not a route."""
-
-    def prepare(self) -> None:
-        """Answer whatever the method."""
-        raise NotFound
-
-
 _BY_STATUS: Final[Mapping[int, type[IdentityError]]] = {404: NotFound, 405: WrongMethod, 413: TooLarge}
 
 
@@ -280,8 +295,3 @@ def require_host(host: Host, hosts: frozenset[Host]) -> None:
     """Raise WrongHost unless the public listener answers for this host."""
     if host not in hosts:
         raise WrongHost
-
-
-def header_lines(headers: HTTPHeaders, name: str) -> tuple[str, ...]:
-    """Return a request header's lines."""
-    return tuple(headers.get_list(name))

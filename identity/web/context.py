@@ -14,6 +14,7 @@ from identity.audit import Event
 from identity.errors import ConfigError
 from identity.keyring import KeyRing
 from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
+from identity.web.asking import Asker
 from identity.web.pool import Pool
 from providers.base import Http, Provider
 
@@ -172,6 +173,16 @@ class Context:
     peers: TrustedPeers = field(default_factory=TrustedPeers)
     probes: Callable[[], Sequence[Probe]] = tuple
     """Asks every store and provider how it is; runs on a thread."""
+    asker: Asker = field(init=False)
+    """Gathers session checks of concurrent requests; handlers ask it, not the service."""
+
+    def __post_init__(self) -> None:
+        asker = Asker(self.sessions.check_many, self.checks, count=self.metrics.count)
+        object.__setattr__(self, "asker", asker)
+
+    def app_of(self, host: Host) -> RegisteredApp | None:
+        """Return the application a host is registered to."""
+        return next((app for app in self.apps.values() if host in app.hosts), None)
 
     @property
     def secure(self) -> bool:

@@ -15,7 +15,7 @@ from asyncio import Future
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import ClassVar, Final, NoReturn, cast
+from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import quote, urlencode
 
 from tornado.web import Finish
@@ -24,12 +24,14 @@ from identity.errors import IdentityError, StoreUnavailable
 from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.sessions.record import Session
 from identity.types import AccountId, Username
-from identity.web import csrf, parameters
-from identity.web.asking import Asker
+from identity.web import csrf, parameters, verdicts
 from identity.web.base import Handler, host_of, require_host
+from identity.web.context import Context
+from identity.web.places import summarise_address, summarise_agent
 from identity.web.refusals import NotSameSite, WrongMediaType
 
-BOUNCED: Final = "identityd-bounced"
+PRELOAD: Final = f"<{verdicts.ACK}>; rel=preload; as=image"
+"""Makes the browser come back at once with the token it was just given, without any script."""
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
@@ -63,6 +65,7 @@ class PageHandler(Handler):
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         if status == HTTPStatus.OK:
+            # A page may enter the back/forward cache, but not be shown again unasked (RFC 9111).
             self.set_header("Cache-Control", "no-cache, private")
         self.finish(body)
 
@@ -92,14 +95,15 @@ class PageHandler(Handler):
         """Return whose session this is; otherwise answer with a bounce or the login page, and stop."""
         verdict = await self.visitor()
         if verdict.session is None or verdict.account_id is None or verdict.username is None:
-            self._send_to_login(verdict)
+            reading = self.request.method in ("GET", "HEAD")
+            self.send_to_login(verdict, back=(self.request.uri if reading else self.request.path) or "/")
         if self.request.method == "POST":
             self.check_form(verdict.session.id)
         return SignedIn(verdict.session, verdict.account_id, verdict.username)
 
     async def visitor(self) -> Verdict:
         """Return the verdict, OK or LOGIN, its cookies set; bounces and 503 are answered here."""
-        verdict = await self._asker.ask(self.session_check())
+        verdict = await self.context.asker.ask(self.session_check())
         match verdict.outcome:
             case Outcome.BOUNCE:
                 self._take_cookies(verdict)
@@ -112,7 +116,7 @@ class PageHandler(Handler):
 
     async def glance(self) -> Verdict:
         """Return what the cookies say without changing anything: OK, LOGIN, or RETRY."""
-        return await self._asker.ask(self.session_check(mode=Mode.READ_ONLY))
+        return await self.context.asker.ask(self.session_check(mode=Mode.READ_ONLY))
 
     def session_check(self, *, mode: Mode = Mode.BROWSER) -> Check:
         """Translate the request."""
@@ -123,31 +127,29 @@ class PageHandler(Handler):
             mode=mode,
             navigation=headers.get("Sec-Fetch-Mode", "navigate") == "navigate",
             may_mint="prefetch" not in headers.get("Sec-Purpose", ""),
-            bounced=BOUNCED in self.request.query_arguments,
-            address=self.address,
-            agent=self.agent,
+            bounced=verdicts.is_flagged(self.request.uri or ""),
+            address=summarise_address(self.address),
+            agent=summarise_agent(self.agent),
         )
 
-    @property
-    def _asker(self) -> Asker:
-        return cast("Asker", self.application.settings["asker"])
-
     def _take_cookies(self, verdict: Verdict) -> None:
+        self.reason = verdict.reason
         for cookie in verdict.set_cookies:
             self.put_cookie(cookie)
+        if verdict.minted:
+            self.put_header("Link", PRELOAD)
 
     def _bounce(self, verdict: Verdict) -> NoReturn:
         self._harmless = True
-        path, _, query = (self.request.uri or "/").partition("?")
-        if verdict.flag_bounce and BOUNCED not in self.request.query_arguments:
-            query = f"{query}&{BOUNCED}=1" if query else f"{BOUNCED}=1"
-        self.go(f"{path}?{query}" if query else path, status=HTTPStatus.TEMPORARY_REDIRECT)
+        here = self.request.uri or "/"
+        location = verdicts.with_flag(here) if verdict.flag_bounce else here
+        self.go(location, status=HTTPStatus.TEMPORARY_REDIRECT)
         raise Finish
 
-    def _send_to_login(self, verdict: Verdict) -> NoReturn:
+    def send_to_login(self, verdict: Verdict, *, back: str) -> NoReturn:
+        """Redirect to the login page, which leads back to a path of this site, and stop."""
         self._harmless = True
-        back = self.request.uri if self.request.method in ("GET", "HEAD") else self.request.path
-        asked = {"return_to": back or "/"}
+        asked = {"return_to": back}
         if verdict.reason != "anonymous":
             asked["reason"] = verdict.reason
         self.go(f"/login?{urlencode(asked, quote_via=quote)}")
@@ -174,7 +176,7 @@ class PageHandler(Handler):
         """Answer like GET, without the body."""
         return self.get(*args, **named)
 
-    def finish(self, chunk: str | bytes | dict[str, object] | None = None) -> "Future[None]":
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "Future[None]":
         """Send the answer; a POST that nothing proved to be ours must not have done anything."""
         if self.request.method == "POST" and not self._harmless and self.get_status() < HTTPStatus.BAD_REQUEST:
             raise IdentityError(detail=f"{type(self).__name__} answered a POST without checking its form")
@@ -182,13 +184,8 @@ class PageHandler(Handler):
 
     def answer_error(self, error: IdentityError) -> None:
         """Show the error as a page."""
-        self.show(
-            "error",
-            status=HTTPStatus(error.status),
-            code=error.code,
-            public=error.public,
-            request_id=self.request_id,
-        )
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(error_page(self.context, error, request_id=self.request_id))
 
     def _require_same_site(self) -> None:
         if self.cross_site_post:
@@ -198,3 +195,10 @@ class PageHandler(Handler):
         }
         if not csrf.from_own_site(self.request.headers, origins=origins):
             raise NotSameSite(detail="Origin or Sec-Fetch-Site of another site")
+
+
+def error_page(context: Context, error: IdentityError, *, request_id: str) -> bytes:
+    """Render the page that says what happened, what is safe and what to do."""
+    return context.pages.render(
+        "error", status=error.status, code=error.code, public=error.public, request_id=request_id
+    )

@@ -1,0 +1,69 @@
+"""For operators and what watches the daemon: is it alive, is it ready, what does it count?
+
+Owns `/healthz`, `/readyz` and `/metrics`. They tell names and problems, never an address of a
+person or a secret, and have no side effects.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from identity.web.base import Handler, JsonHandler, Listener, Route
+from identity.web.traffic import Traffic
+
+CLOCK_WARNING_MS: Final = 5_000
+"""A clock further off than this is reported; expiry tolerates a minute."""
+
+
+class Alive(JsonHandler):
+    """The process answers; asks nobody."""
+
+    def get(self) -> None:
+        """Say so."""
+        self.answer({"status": "ok"})
+
+    head = get
+
+
+class Ready(JsonHandler):
+    """Everything the daemon needs answers."""
+
+    async def get(self) -> None:
+        """Ask each store and provider; 503 if one is missing or the daemon is stopping."""
+        probes = await self.context.durable.run(self.context.probes)
+        traffic: Traffic = self.application.settings["traffic"]
+        missing = [probe.name for probe in probes if probe.problem]
+        ready = not missing and not traffic.draining
+        self.set_status(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+        self.answer(
+            {
+                "status": "stopping" if traffic.draining else "ready" if ready else "not-ready",
+                "missing": missing,
+                "parts": [
+                    {
+                        "name": probe.name,
+                        "problem": probe.problem or None,
+                        "clock_ahead_s": probe.clock_ahead_ms / 1_000,
+                        "clock_warning": abs(probe.clock_ahead_ms) >= CLOCK_WARNING_MS,
+                    }
+                    for probe in probes
+                ],
+            }
+        )
+
+    head = get
+
+
+class Numbers(Handler):
+    """What was counted since the start."""
+
+    def get(self) -> None:
+        """Send the text format of Prometheus."""
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.finish(self.context.metrics.render())
+
+
+ROUTES: Final = (
+    Route("/healthz", Alive, Listener.INTERNAL),
+    Route("/readyz", Ready, Listener.INTERNAL),
+    Route("/metrics", Numbers, Listener.INTERNAL),
+)

@@ -1,0 +1,122 @@
+"""Every address, and the two applications that answer them.
+
+Owns the gathering of the modules' ROUTES, the canonical spelling of addresses, and what happens
+at an address that does not exist. A page has one spelling, without a slash at its end; any other
+number of slashes is one permanent redirect to it, made from the path that was asked for and never
+from the Host header. Programs may use both. Dot segments and escapes are not resolved: what is
+not a route as it was sent is 404.
+"""
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+from tornado.web import Application
+
+from identity.errors import NotFound
+from identity.web import ops, session
+from identity.web.base import Handler, JsonHandler, Listener, Route, host_of, require_host
+from identity.web.context import Context
+from identity.web.page import PageHandler
+from identity.web.traffic import Traffic
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *session.ROUTES,
+    *ops.ROUTES,
+)
+_access: Final = logging.getLogger("identity.web.access")
+
+
+class Canonical(PageHandler):
+    """A page's address with slashes at its end."""
+
+    cross_site_post = True
+
+    def prepare(self) -> None:
+        """Redirect, whatever the method, and keep the query."""
+        require_host(host_of(self.request.host, secure=self.context.secure), self.context.hosts)
+        path = self.request.path.rstrip("/")
+        query = f"?{self.request.query}" if self.request.query else ""
+        self.go(path + query, status=HTTPStatus.PERMANENT_REDIRECT)
+
+
+class MissingPage(PageHandler):
+    """An address of the public listener that is not a route."""
+
+    cross_site_post = True
+
+    def initialize(self) -> None:
+        """Answer any method alike."""
+        super().initialize()
+        self.request.method = "HEAD" if self.request.method == "HEAD" else "GET"
+
+    def prepare(self) -> None:
+        """Say so, unless not even the host is ours."""
+        require_host(host_of(self.request.host, secure=self.context.secure), self.context.hosts)
+        raise NotFound
+
+
+class MissingResource(JsonHandler):
+    """An address of the internal listener that is not a route."""
+
+    def initialize(self) -> None:
+        """Answer any method alike."""
+        super().initialize()
+        self.request.method = "HEAD" if self.request.method == "HEAD" else "GET"
+
+    def prepare(self) -> None:
+        """Say so."""
+        raise NotFound
+
+
+def public(context: Context, traffic: Traffic, *, more: Iterable[Route] = ()) -> Application:
+    """Return the application people's browsers reach. `more` are routes of a demonstration."""
+    routes = [route for route in (*ROUTES, *more) if route.listener is Listener.PUBLIC]
+    slashed: list[tuple[str, type[Handler]]] = [
+        (f"(?:{route.path})/+", Canonical) for route in routes if route.path != "/"
+    ]
+    rules = [*((route.path, route.handler) for route in routes), *slashed]
+    return _application(rules, context, traffic, missing=MissingPage, listener=Listener.PUBLIC)
+
+
+def internal(context: Context, traffic: Traffic, *, more: Iterable[Route] = ()) -> Application:
+    """Return the application that proxies, applications and operators reach."""
+    routes = [route for route in (*ROUTES, *more) if route.listener is Listener.INTERNAL]
+    rules = [(f"{route.path}/?", route.handler) for route in routes]
+    return _application(rules, context, traffic, missing=MissingResource, listener=Listener.INTERNAL)
+
+
+def _application(
+    rules: list[tuple[str, type[Handler]]],
+    context: Context,
+    traffic: Traffic,
+    *,
+    missing: type[Handler],
+    listener: Listener,
+) -> Application:
+    def note(handler: Any) -> None:  # noqa: ANN401, tornado's signature
+        _note(handler, context, listener)
+
+    return Application(list(rules), default_handler_class=missing, context=context, traffic=traffic, log_function=note)
+
+
+def _note(handler: Handler, context: Context, listener: Listener) -> None:
+    """Count the request and write one line about it; never its query, headers or body."""
+    status, seconds = handler.get_status(), handler.request.request_time()
+    context.metrics.count("identityd_requests_total", listener=listener.value, status=str(status))
+    context.metrics.observe("identityd_request_seconds", seconds, listener=listener.value)
+    routine = listener is Listener.INTERNAL and status < HTTPStatus.BAD_REQUEST
+    _access.log(
+        logging.DEBUG if routine else logging.INFO,
+        "%s %s %d",
+        handler.request.method,
+        handler.request.path,
+        status,
+        extra={
+            "listener": listener.value,
+            "milliseconds": round(seconds * 1_000, 1),
+            "address": handler.address,
+            "reason": handler.reason,
+        },
+    )

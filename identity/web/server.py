@@ -1,0 +1,230 @@
+"""Sockets, time-outs, certificates, signals: from an application to a daemon.
+
+Owns how the two listeners start, reload and stop. Time-outs bound what a slow client can hold; a
+stop takes no new connections, lets every request under way be answered, and only then closes.
+Works on any asyncio loop; the composition root runs it on uvloop.
+"""
+
+import asyncio
+import logging
+import resource
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.netutil import bind_sockets
+
+from identity.errors import ConfigError
+from identity.web import routes
+from identity.web.base import Route
+from identity.web.context import Context
+from identity.web.door import Door
+from identity.web.traffic import Traffic
+
+log = logging.getLogger("identity.web.server")
+
+HEADER_LIMIT: Final = 65_536
+PUBLIC_BODY: Final = 262_144
+INTERNAL_BODY: Final = 33_554_432
+FILES_KEPT: Final = 256
+"""Open files left for stores, providers and logs when connections are limited."""
+GRACE_S: Final = 0.1
+"""Time for clients to close connections whose last answer said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """One listener. `sock`, if given, is a bound socket handed down by a supervisor."""
+
+    address: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    sock: socket.socket | None = None
+    idle_s: float = 75.0
+    """How long a connection may take to send a request's headers, waiting between requests included."""
+    body_s: float = 30.0
+    """How long a body may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that were bound; they differ from those asked for when 0 was."""
+
+    public: int
+    internal: int
+
+
+class Server(HTTPServer):
+    """An HTTP server with a bound on its connections."""
+
+    most: int
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:  # noqa: ANN401, tornado's signature
+        """Serve the connection, or close it when there are too many."""
+        if len(self._connections) >= self.most:
+            stream.close()
+            return
+        super().handle_stream(stream, address)
+
+
+class Certificates:
+    """The TLS context of one listener, re-read while connections live on.
+
+    Raises:
+        ConfigError: the files cannot be used.
+    """
+
+    def __init__(self, certificate: Path, key: Path | None) -> None:
+        self._certificate = certificate
+        self._key = key
+        self.context = self._load(_tls_context())
+
+    def reload(self) -> None:
+        """Use the files as they are now for new connections. Raises ConfigError and keeps the old ones."""
+        # Tried on a context of its own: a half-loaded pair would break every new connection.
+        self._load(_tls_context())
+        self._load(self.context)
+
+    def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        try:
+            context.load_cert_chain(self._certificate, self._key)
+        except OSError as error:
+            problem = f"[server] tls_certificate: cannot be used: {type(error).__name__}"
+            raise ConfigError((problem,)) from error
+        return context
+
+
+class Daemon:
+    """Both listeners of one process.
+
+    Args:
+        context: what handlers are given.
+        public, internal: where to listen.
+        reload: called at SIGHUP before certificates are re-read; raises ConfigError to keep what is.
+        more: further routes, those of a demonstration.
+        drain_s: how long a stop waits for requests under way.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        public: Listening,
+        internal: Listening,
+        reload: Callable[[], None] = lambda: None,
+        more: Iterable[Route] = (),
+        drain_s: float = 10.0,
+    ) -> None:
+        self._traffic = Traffic()
+        self._reload = reload
+        self._drain_s = drain_s
+        self._stop = asyncio.Event()
+        self._certificates: list[Certificates] = []
+        more = tuple(more)
+        auth = frozenset({"/auth"})
+        applications = (
+            Door(routes.public(context, self._traffic, more=more), max_body=PUBLIC_BODY),
+            Door(routes.internal(context, self._traffic, more=more), max_body=INTERNAL_BODY, unlimited=auth),
+        )
+        bodies = (PUBLIC_BODY, INTERNAL_BODY)
+        self._listeners = [
+            self._server(door, listening, body)
+            for door, listening, body in zip(applications, (public, internal), bodies, strict=True)
+        ]
+
+    def start(self) -> Ports:
+        """Bind and serve. Raises ConfigError for an address that cannot be bound."""
+        ports = [self._listen(server, listening) for server, listening in self._listeners]
+        return Ports(*ports)
+
+    async def stopped(self) -> None:
+        """Wait for `stop`, then drain and close everything."""
+        await self._stop.wait()
+        await self._drain()
+
+    def stop(self) -> None:
+        """Begin to stop; harmless when stopping already."""
+        self._stop.set()
+
+    def reload(self) -> None:
+        """Re-read what can change while running; on trouble say so and go on with what is."""
+        try:
+            self._reload()
+            for certificates in self._certificates:
+                certificates.reload()
+        except ConfigError as error:
+            log.warning("nothing was reloaded: %s", "; ".join(error.problems))
+        else:
+            log.info("reloaded")
+
+    def _server(self, door: Door, listening: Listening, body: int) -> tuple[Server, Listening]:
+        tls = None
+        if listening.certificate:
+            self._certificates.append(Certificates(listening.certificate, listening.key))
+            tls = self._certificates[-1].context
+        server = Server(
+            door,
+            ssl_options=tls,
+            max_header_size=HEADER_LIMIT,
+            max_body_size=body,
+            max_buffer_size=body + HEADER_LIMIT,
+            idle_connection_timeout=listening.idle_s,
+            body_timeout=listening.body_s,
+            xheaders=False,
+        )
+        server.most = max(64, (_file_limit() - FILES_KEPT) // 2)
+        return server, listening
+
+    def _listen(self, server: Server, listening: Listening) -> int:
+        try:
+            sockets = [listening.sock] if listening.sock else bind_sockets(listening.port, listening.address)
+        except OSError as error:
+            where = f"{listening.address} port {listening.port}"
+            raise ConfigError((f"[server] port: cannot listen on {where}: {error.strerror}",)) from error
+        server.add_sockets(sockets)
+        port: int = sockets[0].getsockname()[1]
+        return port
+
+    async def _drain(self) -> None:
+        self._traffic.draining = True
+        log.info("stopping: %d requests under way", self._traffic.under_way)
+        for server, _ in self._listeners:
+            server.stop()
+        if not await self._traffic.quiet(within_s=self._drain_s):
+            log.warning("stopped with %d requests unanswered", self._traffic.under_way)
+        await asyncio.sleep(GRACE_S)
+        for server, _ in self._listeners:
+            await server.close_all_connections()
+
+
+async def run(daemon: Daemon, *, ready: Callable[[Ports], None] = lambda _: None) -> None:
+    """Serve until SIGTERM or SIGINT; re-read on SIGHUP. `ready` hears the ports that were bound."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    ready(daemon.start())
+    await daemon.stopped()
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _file_limit() -> int:
+    """Return how many files may be open, raised as far as allowed: a connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    return soft

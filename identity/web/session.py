@@ -1,0 +1,323 @@
+"""Whose session is it? For reverse proxies (`/auth`), applications (`/session/…`) and browsers (ack).
+
+Owns the translation of those requests into `Check`s and of verdicts into answers; every way of
+asking goes through the one service function (THREATS 35). Who may ask: `/auth` is for listed
+proxies, `/session/…` for registered applications, and each sees only registered hosts, an
+application only its own. Whatever is not 200 or carries a cookie is never stored.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlsplit
+
+from tornado.web import stream_request_body
+
+from identity.errors import IdentityError
+from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.web import callers, forwarded, verdicts
+from identity.web.base import RETRY_AFTER_S, Handler, JsonHandler, Listener, Route, is_local
+from identity.web.context import RegisteredApp
+from identity.web.fields import Fields
+from identity.web.forwarded import Forwarded
+from identity.web.page import CSP, PageHandler, error_page
+from identity.web.places import summarise_address, summarise_agent
+from identity.web.verdicts import Target
+
+DRAINED: Final = 1 << 30
+"""Bytes of an upload that `/auth` reads before it answers; more is refused."""
+DRAIN_TIMEOUT_S: Final = 900
+COOKIE_LINES: Final = 64
+COOKIE_CHARS: Final = 65_536
+URL_CHARS: Final = 16_384
+MANY: Final = 1_000
+_MODES: Final = {"browser": Mode.BROWSER, "websocket": Mode.WEBSOCKET, "read-only": Mode.READ_ONLY}
+_STATUS: Final = {
+    Outcome.BOUNCE: HTTPStatus.TEMPORARY_REDIRECT,
+    Outcome.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Outcome.RETRY: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, and where it sends the browser."""
+
+    verdict: Verdict
+    location: str | None = None
+
+
+@stream_request_body
+class Auth(Handler):
+    """Forward authentication: a proxy asks before it lets a request through.
+
+    The session is judged when the headers have arrived; the body is read to its end before the
+    answer, because a proxy that hands a refusal on would otherwise reset a running upload.
+    """
+
+    _judging: "asyncio.Task[Judged] | None" = None
+
+    @classmethod
+    def allowed_methods(cls) -> tuple[str, ...]:
+        """A proxy may ask with the browser's own method; `initialize` made every other one a GET."""
+        return ("GET", "HEAD")
+
+    def initialize(self) -> None:
+        """Take any method, PROPFIND included: what is asked does not depend on it."""
+        super().initialize()
+        if self.request.method != "HEAD":
+            self.request.method = "GET"
+
+    def prepare(self) -> None:
+        """Begin to judge before the body is there."""
+        super().prepare()
+        connection = self.request.connection
+        connection.set_max_body_size(DRAINED)  # type: ignore[union-attr]
+        connection.set_body_timeout(DRAIN_TIMEOUT_S)  # type: ignore[union-attr]
+        self._judging = asyncio.ensure_future(self._judge())
+        # A browser that leaves during its upload leaves nobody to hear of an error.
+        self._judging.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    def data_received(self, chunk: bytes) -> None:
+        """Let the body pass; it is not ours."""
+
+    async def get(self) -> None:
+        """Answer what was judged."""
+        if self._judging is None:
+            raise IdentityError(detail="answered before it was judged")
+        judged = await self._judging
+        self.reason = judged.verdict.reason
+        if judged.verdict.outcome is Outcome.OK:
+            self._pass(judged.verdict)
+        elif self._to_browser:
+            self._refuse_to_browser(judged)
+        else:
+            self._refuse_to_proxy(judged)
+
+    head = get
+
+    def answer_error(self, error: IdentityError) -> None:
+        """Show a person a page where the proxy hands it on as it is."""
+        if not (self._to_browser and self._navigation):
+            super().answer_error(error)
+            return
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", CSP.format(forms="'none'"))
+        self.finish(error_page(self.context, error, request_id=self.request_id))
+
+    async def _judge(self) -> Judged:
+        peer = self.request.remote_ip or ""
+        asked = forwarded.read(self.request.headers, peer=peer, peers=self.context.peers)
+        app = self.context.app_of(asked.target.host)
+        if app is None:
+            return Judged(verdicts.FORBIDDEN)
+        check = self._check(app, asked)
+        verdict = await self.context.asker.ask(check)
+        public_url = self.context.public_url
+        return Judged(verdict, verdicts.location(verdict, check, asked.target, public_url=public_url))
+
+    def _check(self, app: RegisteredApp, asked: Forwarded) -> Check:
+        headers = self.request.headers
+        static = verdicts.is_static(app, asked.target.uri)
+        return Check(
+            cookies=self.cookie_lines(),
+            host=asked.target.host,
+            mode=_mode(Mode.WEBSOCKET if "Sec-WebSocket-Version" in headers else Mode.BROWSER, app),
+            navigation=self._navigation,
+            may_mint=not static and "prefetch" not in headers.get("Sec-Purpose", ""),
+            bounced=verdicts.is_flagged(asked.target.uri),
+            address=summarise_address(self.address),
+            agent=summarise_agent(self.agent),
+            client=app.id,
+        )
+
+    @property
+    def _navigation(self) -> bool:
+        # Chromium sends no Sec-Fetch-Mode with a handshake, and other browsers none at all.
+        headers = self.request.headers
+        mode = headers.get("Sec-Fetch-Mode")
+        return mode == "navigate" if mode is not None else "Sec-WebSocket-Version" not in headers
+
+    @property
+    def _to_browser(self) -> bool:
+        return self.request.query_arguments.get("redirect") == [b"1"]
+
+    def _pass(self, verdict: Verdict) -> None:
+        if verdict.set_cookies:
+            self._give_cookies(verdict)
+            self._number_cookies(verdict)
+        else:
+            # Proxies copy this header beside the application's own.
+            self.clear_header("Cache-Control")
+        self.put_header("X-Identity-User", verdicts.ascii_uri(verdict.username or ""))
+        self.put_header("X-Identity-Id", str(verdict.account_id))
+        if verdict.session:
+            self.put_header("X-Identity-Session", verdicts.session_text(verdict.session.id))
+        self.finish()
+
+    def _refuse_to_proxy(self, judged: Judged) -> None:
+        self.put_header("X-Identity-Verdict", judged.verdict.outcome.value)
+        self.put_header("X-Identity-Reason", judged.verdict.reason)
+        if judged.location:
+            self.put_header("X-Identity-Location", judged.location)
+        self._give_cookies(judged.verdict)
+        self._number_cookies(judged.verdict)
+        status = _STATUS.get(judged.verdict.outcome, HTTPStatus.UNAUTHORIZED)
+        self._refuse(HTTPStatus.UNAUTHORIZED if status == HTTPStatus.TEMPORARY_REDIRECT else status, judged.verdict)
+
+    def _refuse_to_browser(self, judged: Judged) -> None:
+        """Refuse with nothing in it that a script on the page may not read."""
+        self._give_cookies(judged.verdict)
+        if judged.location:
+            self.put_header("Location", judged.location)
+        login = HTTPStatus.FOUND if judged.location else HTTPStatus.UNAUTHORIZED
+        self._refuse(_STATUS.get(judged.verdict.outcome, login), judged.verdict)
+
+    def _refuse(self, status: HTTPStatus, verdict: Verdict) -> None:
+        self.set_status(status)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.put_header("Retry-After", str(RETRY_AFTER_S))
+        if status in (HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT):
+            self.finish()
+        else:
+            self.answer_error(verdicts.refusal(verdict))
+
+    def _give_cookies(self, verdict: Verdict) -> None:
+        for cookie in verdict.set_cookies:
+            self.put_cookie(cookie)
+
+    def _number_cookies(self, verdict: Verdict) -> None:
+        for number, cookie in enumerate(verdict.set_cookies, start=1):
+            self.put_header(f"X-Identity-Cookie-{number}", str(cookie))
+
+
+class AppHandler(JsonHandler):
+    """Answers registered applications: client id and secret by HTTP Basic."""
+
+    app: RegisteredApp
+
+    def prepare(self) -> None:
+        """Find out who asks."""
+        super().prepare()
+        self.app = callers.identify(self.request.headers.get("Authorization", ""), self.context.apps)
+
+    def answer_error(self, error: IdentityError) -> None:
+        """Say how to prove who asks (RFC 9110 section 11.6.1)."""
+        if isinstance(error, callers.CallerUnknown):
+            self.set_header("WWW-Authenticate", 'Basic realm="identityd"')
+        super().answer_error(error)
+
+
+class CheckOne(AppHandler):
+    """The whole decision for one request of a browser; the caller passes the cookies on."""
+
+    max_body = 262_144
+
+    async def post(self) -> None:
+        """Answer one check."""
+        fields = Fields(self.json_body(), known=_FIELDS)
+        target = _target(fields)
+        if target.host not in self.app.hosts:
+            self._send(verdicts.FORBIDDEN, None)
+            return
+        check = _browser_check(fields, target, self.app)
+        verdict = await self.context.asker.ask(check)
+        self._send(verdict, verdicts.location(verdict, check, target, public_url=self.context.public_url))
+
+    def _send(self, verdict: Verdict, location: str | None) -> None:
+        self.reason = verdict.reason
+        if verdict.outcome is Outcome.RETRY:
+            self.put_header("Retry-After", str(RETRY_AFTER_S))
+        refused = verdict.outcome in (Outcome.FORBIDDEN, Outcome.RETRY)
+        self.set_status(_STATUS[verdict.outcome] if refused else HTTPStatus.OK)
+        self.answer(verdicts.checked(verdict, location))
+
+
+class CheckMany(AppHandler):
+    """Up to 1,000 looks, in order, in one thread hop and one read; nothing is changed."""
+
+    max_body = 16_777_216
+
+    async def post(self) -> None:
+        """Answer all of them."""
+        asked = Fields(self.json_body(), known={"checks"}).items("checks", most=MANY)
+        checks = [self._look(each, at) for at, each in enumerate(asked)]
+        own = [check for check in checks if check.host in self.app.hosts]
+        found = iter(await self.context.checks.run(self.context.sessions.check_many, own))
+        answers = (next(found) if check.host in self.app.hosts else verdicts.FORBIDDEN for check in checks)
+        self.answer({"answers": [verdicts.looked_at(verdict) for verdict in answers]})
+
+    def _look(self, value: object, at: int) -> Check:
+        fields = Fields(value, known={"cookie", "url"}, at=f"checks[{at}]")
+        cookies = fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS)
+        return Check(cookies=cookies, host=_target(fields).host, mode=Mode.READ_ONLY, client=self.app.id)
+
+
+class Ack(PageHandler):
+    """Where a browser comes to fetch or rotate its token: by a preload, or sent by an application's proxy."""
+
+    async def get(self) -> None:
+        """Rotate; then go back to `then`, a path of this host, if there is one."""
+        then = self.query("then", limit=URL_CHARS)
+        if then is not None and not is_local(then):
+            then = "/"
+        verdict = await self.visitor()
+        if then is None:
+            self.set_status(HTTPStatus.NO_CONTENT)
+        elif verdict.outcome is Outcome.OK:
+            self.go(then)
+        else:
+            self.send_to_login(verdict, back=then)
+
+
+_FIELDS: Final = frozenset(
+    {"cookie", "url", "method", "mode", "navigation", "prefetch", "background", "address", "agent"}
+)
+
+
+def _target(fields: Fields) -> Target:
+    """Read the address the browser asked for; its path and query are kept as they are."""
+    # From here on text is bytes as Latin-1, as in a header.
+    url = fields.text("url", limit=URL_CHARS).encode().decode("latin-1")
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            raise fields.wrong("url", "must be an absolute http or https address")
+        host = forwarded.named_host(parts.netloc.lower(), parts.scheme)
+    except ValueError:
+        raise fields.wrong("url", "is not an address") from None
+    rest = url[len(parts.scheme) + 3 + len(parts.netloc) :].partition("#")[0]
+    return Target(parts.scheme, host, rest if rest.startswith("/") else f"/{rest}")
+
+
+def _browser_check(fields: Fields, target: Target, app: RegisteredApp) -> Check:
+    mode = fields.choice("mode", _MODES, default="browser")
+    if fields.has("method"):
+        fields.text("method", limit=32)
+    static = verdicts.is_static(app, target.uri)
+    return Check(
+        cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
+        host=target.host,
+        mode=_mode(mode, app),
+        # A caller that forgets it would get no login address and little rotation: it must say.
+        navigation=fields.flag("navigation") if mode is Mode.BROWSER else False,
+        may_mint=not static and not (fields.has("prefetch") and fields.flag("prefetch")),
+        bounced=verdicts.is_flagged(target.uri),
+        user_activity=not (fields.has("background") and fields.flag("background")),
+        address=summarise_address(fields.text("address")) if fields.has("address") else "",
+        agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",
+        client=app.id,
+    )
+
+
+def _mode(mode: Mode, app: RegisteredApp) -> Mode:
+    return Mode.NO_MINT if mode is Mode.BROWSER and not app.mint else mode
+
+
+ROUTES: Final = (
+    Route("/auth", Auth, Listener.INTERNAL),
+    Route("/session/check", CheckOne, Listener.INTERNAL),
+    Route("/session/check-many", CheckMany, Listener.INTERNAL),
+    Route(verdicts.ACK, Ack, Listener.PUBLIC),
+)

@@ -1,0 +1,168 @@
+"""Verdicts as proxies, applications and browsers get them: words, JSON, addresses.
+
+Owns everything `/auth`, `/session/check` and `/session/check-many` say about a session, so that
+the three cannot differ. Pure. docs/http-api.md documents the words. An answer never holds
+anything a login provider gave us.
+
+    verdict    HTTP   location
+    ---------  -----  ---------------------------------------------------------------
+    ok         200    none
+    bounce     307    the same address, so that the browser sends its current cookies
+    login      302    the login page, if a page was being loaded; otherwise 401 and none
+    forbidden  403    none
+    retry      503    none
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+from urllib.parse import quote, urlencode
+
+from identity.errors import BadInput, Forbidden, IdentityError, StoreUnavailable
+from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.types import Host, SessionId
+from identity.web.context import RegisteredApp
+
+BOUNCED: Final = "identityd-bounced"
+"""Query parameter of the follower of a bounce."""
+ACK: Final = "/.identityd/ack"
+_AS_SENT: Final = "!$&'()*+,;=:@/?-._~%[]|^{}"
+_NO_SEGMENTS: Final = ("//", "/.", "\\", "%2e", "%2f", "%5c")
+
+
+class LoginNeeded(BadInput):
+    """No session counts here, and a redirect would not help the one who asks."""
+
+    status: ClassVar[int] = 401
+    default_code = "login"
+    default_public = "You are not logged in."
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the browser asked for, at an application's host."""
+
+    scheme: str
+    host: Host
+    uri: str
+    """Path and query; begins with a slash."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host."""
+        return f"{self.scheme}://{self.host}"
+
+    @property
+    def url(self) -> str:
+        """The whole address, in ASCII and without a fragment, as a Location needs it."""
+        return self.origin + ascii_uri(self.uri)
+
+
+def ascii_uri(uri: str) -> str:
+    """Percent-encode what may not stand in a header or would begin a fragment; leave the rest as sent.
+
+    A header's bytes arrive as Latin-1 characters, whatever encoding they were in.
+    """
+    return quote(uri, safe=_AS_SENT, encoding="latin-1")
+
+
+def with_flag(url: str) -> str:
+    """Return the address with the flag that says: this follows a bounce."""
+    if is_flagged(url):
+        return url
+    path, _, query = url.partition("?")
+    return f"{path}?{query}&{BOUNCED}=1" if query else f"{path}?{BOUNCED}=1"
+
+
+def is_flagged(uri: str) -> bool:
+    """Tell whether the address carries the flag."""
+    return any(pair.partition("=")[0] == BOUNCED for pair in uri.partition("?")[2].split("&"))
+
+
+def is_static(app: RegisteredApp, uri: str) -> bool:
+    """Tell whether the path (never the query, THREATS 38) is one of those that carry no tokens."""
+    path = uri.partition("?")[0]
+    if any(odd in path.lower() for odd in _NO_SEGMENTS):
+        return False
+    return any(path.startswith(s) if s.endswith("/") else path == s for s in app.static)
+
+
+def location(verdict: Verdict, check: Check, target: Target, *, public_url: str) -> str | None:
+    """Return where the browser should go instead, if anywhere. Only configured hosts ever stand in it."""
+    if check.mode in (Mode.WEBSOCKET, Mode.READ_ONLY):
+        return None
+    match verdict.outcome:
+        case Outcome.BOUNCE:
+            return with_flag(target.url) if verdict.flag_bounce else target.url
+        case Outcome.LOGIN if check.navigation:
+            if check.mode is Mode.NO_MINT and verdict.reason == "stale":
+                return f"{target.origin}{ACK}?{_query(then=ascii_uri(target.uri))}"
+            return login_url(verdict, target, public_url=public_url)
+        case _:
+            return None
+
+
+def login_url(verdict: Verdict, target: Target, *, public_url: str) -> str:
+    """Return the login page's address, which leads back to the target and may say why."""
+    back = ascii_uri(target.uri) if target.origin == public_url else target.url
+    reason = {} if verdict.reason == "anonymous" else {"reason": verdict.reason}
+    return f"{public_url}/login?{_query(return_to=back, **reason)}"
+
+
+def refusal(verdict: Verdict) -> IdentityError:
+    """Return the error that says the same to a person, for a verdict that is not OK."""
+    match verdict.outcome:
+        case Outcome.RETRY:
+            return StoreUnavailable(verdict.reason)
+        case Outcome.FORBIDDEN:
+            return Forbidden(verdict.reason, public="This host is not registered with the login service.")
+        case _:
+            return LoginNeeded(verdict.reason)
+
+
+def session_text(session_id: SessionId) -> str:
+    """Return a session's id as programs see it: 22 characters, base64url."""
+    return base64.urlsafe_b64encode(session_id).rstrip(b"=").decode()
+
+
+def user(verdict: Verdict) -> Mapping[str, object] | None:
+    """Return who it is, for JSON."""
+    if verdict.session is None or verdict.account_id is None or verdict.username is None:
+        return None
+    return {
+        "id": str(verdict.account_id),
+        "name": verdict.username,
+        "session": session_text(verdict.session.id),
+        "auth_time": verdict.session.auth_at // 1_000,
+    }
+
+
+def checked(verdict: Verdict, place: str | None) -> dict[str, object]:
+    """Return the answer of `/session/check`."""
+    return {
+        "verdict": verdict.outcome.value,
+        "reason": verdict.reason,
+        "user": user(verdict),
+        "set_cookie": [str(cookie) for cookie in verdict.set_cookies],
+        "location": place,
+    }
+
+
+def looked_at(verdict: Verdict) -> dict[str, object]:
+    """Return one answer of `/session/check-many`: nothing in it needs to reach the browser."""
+    match verdict.outcome:
+        case Outcome.OK:
+            return {"active": True, "reason": verdict.reason, "user": user(verdict)}
+        case Outcome.RETRY:
+            return {"active": None, "reason": "retry"}
+        case _:
+            return {"active": False, "reason": verdict.reason}
+
+
+FORBIDDEN: Final = Verdict(Outcome.FORBIDDEN, "unknown-host")
+"""The host is none of the caller's."""
+
+
+def _query(**values: str) -> str:
+    return urlencode(values, quote_via=quote, safe="")
