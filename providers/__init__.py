@@ -1,13 +1,35 @@
-"""The kinds of login providers there are. Nothing else lives here.
+"""The kinds of login providers there are, and making one by its kind. Nothing else lives here.
 
-To add one, write its file and name it below; the conformance kit must know it too
+To add a kind, write its file and name it in `REGISTRY`; the conformance kit must know it too
 (docs/adding-a-provider.md).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from providers import demo, github, oauth2, oidc
-from providers.options import Kind
+from providers.base import Provider
+from providers.options import BadOptions, Kind, Settings, Site, settle
 
 REGISTRY: Final[Mapping[str, Kind]] = {kind.name: kind for kind in (demo.KIND, github.KIND, oauth2.KIND, oidc.KIND)}
+
+_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
+
+
+def build(kind: str, name: str, values: Mapping[str, str], *, site: Site, label: str = "") -> Provider:
+    """Make one configured provider. No I/O. Raises BadOptions with every problem found.
+
+    Args:
+        kind: a name in `REGISTRY`.
+        name: what the configuration calls it; the first part of its people's identity keys.
+        values: its options as text, secrets resolved; what is left out takes its default.
+        site: what the daemon tells providers of itself.
+        label: what people call it; the kind's own label if empty.
+    """
+    if kind not in REGISTRY:
+        raise BadOptions((("kind", f"must be one of {', '.join(sorted(REGISTRY))}"),))
+    if not _NAME.fullmatch(name):
+        raise BadOptions((("name", "may hold a-z, 0-9 and -, 1 to 32 of them"),))
+    chosen = REGISTRY[kind]
+    return chosen.build(Settings(name, label or chosen.label, site, settle(chosen.options, values)))

@@ -1,24 +1,109 @@
-"""GitHub, and GitHub Enterprise on a host of its own.
+"""GitHub, and GitHub Enterprise on an address of its own.
 
-Owns the kind `github` and its option table.
+The subject is the numeric `id`. A login is never used for anything but a suggestion: it can be
+changed, and the old one taken by somebody else. The address in `/user` is whatever the person shows
+publicly; only `/user/emails` says which one is primary and verified.
+https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
-from providers.options import Form, Kind, Option
+from providers import untrusted
+from providers.base import Http, Profile, Provider, ProviderBroken
+from providers.oauth2 import Answered, Client, Endpoints, Grant, OAuth2Provider, fetch_json
+from providers.options import Form, Kind, Option, Settings
 
-OPTIONS: Final = (
-    Option("client_id", "The OAuth app this daemon is registered as.", required=True),
-    Option("client_secret", "That app's secret.", required=True, secret=True),
-    Option(
-        "url", "Where GitHub is; another address for GitHub Enterprise.", form=Form.URL, default="https://github.com"
-    ),
-    Option("scope", "What is asked for.", form=Form.WORDS, default="read:user user:email"),
-)
+_VERSION: Final = {"X-GitHub-Api-Version": "2022-11-28"}
+_WITHHELD: Final = frozenset({403, 404})
+_EMAIL_SCOPES: Final = frozenset({"user", "user:email"})
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubProfile:
+    """Reads a profile from GitHub's API."""
+
+    api: str
+    emails: bool
+    """Whether the scope lets us read e-mail addresses; without it, one call less."""
+
+    async def __call__(self, grant: Grant, http: Http) -> Profile:
+        """Fetch and read it. One GET, or two. Raises ProviderBroken."""
+        user = await fetch_json(http, f"{self.api}/user", grant.access_token, headers=_VERSION)
+        if not isinstance(user, Mapping):
+            raise ProviderBroken("the profile is not a JSON object")
+        subject = untrusted.numeric_subject(user.get("id"))
+        email = await self._email(grant, http) if self.emails else ""
+        return Profile(
+            subject=subject,
+            email_verified=bool(email),
+            handle=untrusted.shown(user.get("login")),
+            name=untrusted.shown(user.get("name")),
+            email=email,
+            picture=untrusted.address(user.get("avatar_url")),
+        )
+
+    async def _email(self, grant: Grant, http: Http) -> str:
+        try:
+            listed = await fetch_json(http, f"{self.api}/user/emails", grant.access_token, headers=_VERSION)
+        except Answered as refusal:
+            # The person, or the app's settings, may keep addresses from us; nobody is locked out for that.
+            if refusal.status in _WITHHELD:
+                return ""
+            raise
+        return verified_email(listed)
+
+
+def verified_email(listed: object) -> str:
+    """Return the address that is primary and verified, or nothing."""
+    for entry in listed if isinstance(listed, list) else []:
+        if isinstance(entry, Mapping) and entry.get("primary") is True and entry.get("verified") is True:
+            return untrusted.email(entry.get("email"))
+    return ""
+
+
+def api_of(url: str) -> str:
+    """Return where the API of a GitHub is: on a host of its own in the cloud, beside the pages elsewhere."""
+    host = urlsplit(url).hostname or ""
+    if host == "github.com" or host.endswith(".ghe.com"):
+        return f"https://api.{host}"
+    return f"{url}/api/v3"
+
+
+def build(settings: Settings) -> Provider:
+    """Make a GitHub provider."""
+    url = settings.url("url")
+    scope = settings.words("scope")
+    return OAuth2Provider(
+        name=settings.name,
+        label=settings.label,
+        client=Client(settings.text("client_id"), settings.text("client_secret")),
+        endpoints=Endpoints(
+            authorize=f"{url}/login/oauth/authorize",
+            token=f"{url}/login/oauth/access_token",
+            scope=" ".join(scope),
+            method="post",
+        ),
+        read_profile=GitHubProfile(api_of(url), emails=not _EMAIL_SCOPES.isdisjoint(scope)),
+    )
+
 
 KIND: Final = Kind(
     name="github",
     label="GitHub",
-    subject="numeric `id`; never the login, which is renamed and used again by others",
-    options=OPTIONS,
+    subject="numeric `id`; never the login, which is renamed and then used by others",
+    options=(
+        Option("client_id", "The OAuth app this daemon is registered as.", required=True),
+        Option("client_secret", "That app's secret.", required=True, secret=True),
+        Option(
+            "url",
+            "Where GitHub is; another address for GitHub Enterprise.",
+            form=Form.URL,
+            default="https://github.com",
+        ),
+        Option("scope", "What is asked for.", form=Form.WORDS, default="read:user user:email"),
+    ),
+    build=build,
 )

@@ -1,18 +1,140 @@
-"""ID tokens (OpenID Connect Core §3.1.3.7): whether one is genuine, for us, and for this login."""
+"""ID tokens (OpenID Connect Core §3.1.3.7): whether one is genuine, for us, and for this login.
 
+Pure. `read` takes a token apart and believes nothing; `signed_by` verifies it; `check` holds its
+claims against what this login expects. No claim may be used before both have passed. The algorithm
+is one the provider's discovery offers and we allow; the token's own header only chooses among them.
+"""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import new as new_hash
 from typing import Final
 
-ALGORITHMS: Final = (
-    "RS256",
-    "PS256",
-    "ES256",
-    "Ed25519",
-    "EdDSA",
-    "RS384",
-    "RS512",
-    "PS384",
-    "PS512",
-    "ES384",
-    "ES512",
-)
-"""Asymmetric signatures only: `none` and HMAC have no place in a token signed for the public (RFC 8725 §3.1)."""
+from providers.base import ProviderBroken
+from providers.jwks import PublicKey
+from providers.untrusted import base64url, json_object, seconds, to_base64url, word
+
+SKEW_S: Final = 60
+_LONGEST: Final = 65_536
+_PARTS: Final = 3
+_MOST_AUDIENCES: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A token taken apart. `claims` must not be believed before `signed_by`."""
+
+    algorithm: str
+    kid: str | None
+    message: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    claims: Mapping[str, object] = field(repr=False)
+
+    def signed_by(self, keys: Iterable[PublicKey]) -> bool:
+        """Tell whether one of the keys that fit signed it."""
+        return any(key.verifies(self.algorithm, self.message, self.signature) for key in self.fitting(keys))
+
+    def fitting(self, keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
+        """Return the keys that may have signed it: by `kid` if it names one, always by algorithm."""
+        return tuple(
+            key for key in keys if self.algorithm in key.algorithms and (self.kid is None or self.kid == key.kid)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the claims of a token for this login must say."""
+
+    issuer: str
+    client_id: str
+    nonce: str = field(repr=False)
+    now: int
+    access_token: str = field(default="", repr=False)
+    authenticated_since: int | None = None
+    """For a forced login: the second it was asked for."""
+
+
+def read(token: str, algorithms: Iterable[str]) -> Unverified:
+    """Take a compact JWS apart. Raises ProviderBroken for anything but one of these algorithms."""
+    parts = token.split(".")
+    if len(token) > _LONGEST or len(parts) != _PARTS:
+        raise ProviderBroken("the ID token is too long or not of three parts")
+    header = json_object(base64url(parts[0], "the ID token"), "the ID token's header")
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if algorithm not in tuple(algorithms) or not isinstance(algorithm, str):
+        raise ProviderBroken(f"the ID token's algorithm {word(algorithm)} is not one of those agreed on")
+    if "crit" in header or "b64" in header:
+        raise ProviderBroken("the ID token has extensions that must be understood, and none is (RFC 7515 §4.1.11)")
+    if kid is not None and not isinstance(kid, str):
+        raise ProviderBroken("the ID token's key id is not text")
+    _check_type(header.get("typ"))
+    claims = json_object(base64url(parts[1], "the ID token"), "the ID token")
+    return Unverified(algorithm, kid, f"{parts[0]}.{parts[1]}".encode(), base64url(parts[2], "the ID token"), claims)
+
+
+def _check_type(kind: object) -> None:
+    """Refuse tokens that say they are something else, such as a logout token (RFC 8725 §3.11)."""
+    if kind is not None and not (isinstance(kind, str) and kind.lower() in {"jwt", "id_token+jwt"}):
+        raise ProviderBroken(f"the ID token is of type {word(kind)}")
+
+
+def check(token: Unverified, expected: Expected) -> None:
+    """Hold the claims of a verified token against what is expected. Raises ProviderBroken."""
+    claims = token.claims
+    if claims.get("iss") != expected.issuer:
+        raise ProviderBroken("the ID token is of another issuer")
+    _check_audience(claims, expected.client_id)
+    _check_times(claims, expected.now)
+    nonce = claims.get("nonce")
+    if not isinstance(nonce, str) or not _same(nonce, expected.nonce):
+        raise ProviderBroken("the ID token was not made for this login (nonce)")
+    _check_access_token(token, expected.access_token)
+    if expected.authenticated_since is not None:
+        _check_fresh(claims.get("auth_time"), expected.authenticated_since)
+
+
+def _check_audience(claims: Mapping[str, object], client_id: str) -> None:
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    if client_id not in audiences or len(audiences) > _MOST_AUDIENCES:
+        raise ProviderBroken("the ID token is for another client")
+    party = claims.get("azp")
+    if party != client_id and (party is not None or len(audiences) > 1):
+        raise ProviderBroken("the ID token was issued to another client (azp)")
+
+
+def _check_times(claims: Mapping[str, object], now: int) -> None:
+    expires_at, issued_at = seconds(claims.get("exp")), seconds(claims.get("iat"))
+    if expires_at is None or expires_at + SKEW_S <= now:
+        raise ProviderBroken("the ID token is expired, or does not say when it is")
+    if issued_at is None or issued_at - SKEW_S > now:
+        raise ProviderBroken("the ID token is from the future, or does not say when it was issued")
+    if "nbf" in claims:
+        begins_at = seconds(claims["nbf"])
+        if begins_at is None or begins_at - SKEW_S > now:
+            raise ProviderBroken("the ID token is not valid yet")
+
+
+def _check_access_token(token: Unverified, access_token: str) -> None:
+    """Compare `at_hash` (Core §3.1.3.6): an access token swapped on the way is not the person's."""
+    claimed = token.claims.get("at_hash")
+    if claimed is None or not access_token:
+        return
+    digest = new_hash(_hash_of(token.algorithm), access_token.encode()).digest()
+    if not isinstance(claimed, str) or not _same(claimed, to_base64url(digest[: len(digest) // 2])):
+        raise ProviderBroken("the access token does not belong to the ID token (at_hash)")
+
+
+def _hash_of(algorithm: str) -> str:
+    return "sha512" if algorithm in {"EdDSA", "Ed25519"} else f"sha{algorithm[2:]}"
+
+
+def _check_fresh(auth_time: object, since: int) -> None:
+    at = seconds(auth_time)
+    if at is None or at + SKEW_S < since:
+        raise ProviderBroken("the provider did not log the person in again as asked (auth_time)")
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))

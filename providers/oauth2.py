@@ -1,45 +1,314 @@
-"""OAuth 2.0 (RFC 6749) with PKCE: the family, and the kind `oauth2` that needs configuration alone.
+"""OAuth 2.0 (RFC 6749) with PKCE (RFC 7636): the family, and the kind `oauth2` for configuration alone.
 
-Owns the kind `oauth2` and its option table.
+Owns the two legs every OAuth 2 provider shares: the address the browser is sent to, what it may
+bring back, and the one POST that exchanges the code. A provider of this family is an
+`OAuth2Provider` with its endpoints and a function that turns an access token into a `Profile`.
+Access tokens are used once, for the profile, and dropped.
 """
 
-from typing import Final
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+from urllib.parse import quote_plus, urlencode
 
-from providers.options import Form, Kind, Option
+from authlib.oauth2.auth import ClientAuth
+from authlib.oauth2.rfc6749.parameters import prepare_token_request
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-_PATH = "dotted path in the profile JSON, for example `data.id`"
+from providers import untrusted
+from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, ProviderDenied, Start
+from providers.options import Form, Kind, Option, Settings
 
-OPTIONS: Final = (
-    Option("authorize_url", "Where the browser is sent.", form=Form.URL, required=True),
-    Option("token_url", "Where the code is exchanged.", form=Form.URL, required=True),
-    Option(
-        "profile_url", "Answers with a JSON object about the person, to a bearer token.", form=Form.URL, required=True
-    ),
-    Option("client_id", "The client this daemon is registered as.", required=True),
-    Option("client_secret", "That client's secret.", required=True, secret=True),
-    Option("scope", "What is asked for.", form=Form.WORDS),
-    Option(
-        "client_auth",
-        "How the secret is shown at the token endpoint.",
-        form=Form.CHOICE,
-        default="basic",
-        choices=("basic", "post"),
-    ),
-    Option("issuer", "What `iss` in the answer must be (RFC 9207), if the provider sends it.", form=Form.URL),
-    Option("pkce", "Send a PKCE challenge; `no` only for a provider that refuses it.", form=Form.FLAG, default="yes"),
-    Option("subject", f"The id that never changes hands: {_PATH}.", required=True),
-    Option("handle", f"The name to suggest as username: {_PATH}."),
-    Option("display_name", f"The name to show: {_PATH}."),
-    Option("email", f"The e-mail address: {_PATH}."),
-    Option(
-        "email_verified", f"Whether the provider checked the address: {_PATH}; without it, it never counts as checked."
-    ),
-    Option("picture", f"The address of a picture: {_PATH}."),
+_OK: Final = 200
+_CREATED: Final = 201
+_FORM: Final = "application/x-www-form-urlencoded"
+_METHODS: Final = {"basic": "client_secret_basic", "post": "client_secret_post"}
+
+_REFUSALS: Final = frozenset(
+    {
+        "access_denied",
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "login_required",
+        "unmet_authentication_requirements",
+    }
 )
+"""What `error` says when it was the person, or the provider about this person, that said no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who we are at a provider."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the token endpoint answered."""
+
+    access_token: str = field(repr=False)
+    id_token: str = field(default="", repr=False)
+
+
+def location(endpoint: str, client: Client, start: Start, more: Mapping[str, str]) -> str:
+    """Return where the browser is sent for a code."""
+    asked = {
+        "response_type": "code",
+        "client_id": client.id,
+        "redirect_uri": start.redirect_uri,
+        "state": start.state,
+        **more,
+    }
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
+
+
+def challenge(start: Start) -> dict[str, str]:
+    """Return the PKCE parameters of a login; always S256."""
+    return {"code_challenge": create_s256_code_challenge(start.verifier), "code_challenge_method": "S256"}
+
+
+def code_of(callback: Callback, *, issuer: str = "", always_named: bool = False) -> str:
+    """Return the code the browser brought back.
+
+    Args:
+        callback: the browser's answer.
+        issuer: what `iss` must be if it is there (RFC 9207).
+        always_named: whether a code without `iss` is refused.
+
+    Raises:
+        ProviderDenied: the person said no.
+        ProviderBroken: the answer is of another login or provider, or no answer at all.
+    """
+    params = callback.params
+    if not _same(params.get("state", ""), callback.start.state):
+        raise ProviderBroken("the answer belongs to another login (state)")
+    named = params.get("iss")
+    if issuer and named is not None and named != issuer:
+        raise ProviderBroken("the answer is of another issuer (RFC 9207)")
+    # Before the code: on a refusal there is none, and that it is missing is not what happened.
+    if "error" in params:
+        raise refusal(params["error"], "the provider's answer")
+    if issuer and always_named and named is None:
+        raise ProviderBroken("the answer does not name its issuer although discovery promised it (RFC 9207)")
+    return untrusted.token(params.get("code"), "the code")
+
+
+def refusal(error: object, where: str) -> ProviderDenied | ProviderBroken:
+    """Return the exception for an `error` an upstream sent; only a harmless word of it is kept."""
+    text = f"{where} says {untrusted.word(error)}"
+    return ProviderDenied(text) if error in _REFUSALS else ProviderBroken(text)
+
+
+async def exchange(
+    http: Http, url: str, client: Client, code: str, *, start: Start, method: str, pkce: bool = True
+) -> Grant:
+    """Exchange a code at the token endpoint: one POST, never repeated.
+
+    Args:
+        http: the outbound client.
+        url: the token endpoint.
+        client: who we are.
+        code: what `code_of` returned.
+        start: the login it belongs to.
+        method: how the secret is shown, `basic` or `post`.
+        pkce: whether a challenge was sent.
+
+    Raises:
+        ProviderDenied: the provider refused the person here.
+        ProviderBroken: anything else but a grant.
+    """
+    body = prepare_token_request(
+        "authorization_code",
+        redirect_uri=start.redirect_uri,
+        code=code,
+        code_verifier=start.verifier if pkce else None,
+    )
+    headers = {"Accept": "application/json", "Content-Type": _FORM}
+    target, headers, body = _show_client(client, method).prepare("POST", url, headers, body)
+    answer = await http.fetch("POST", target, headers=headers, body=body.encode())
+    return read_grant(answer.status, answer.body)
+
+
+def _show_client(client: Client, method: str) -> ClientAuth:
+    # RFC 6749 §2.3.1 form-encodes both before Basic; the library leaves that to its caller.
+    basic = method == "basic"
+    return ClientAuth(
+        quote_plus(client.id) if basic else client.id,
+        quote_plus(client.secret) if basic else client.secret,
+        _METHODS[method],
+    )
+
+
+def read_grant(status: int, body: bytes) -> Grant:
+    """Read the token endpoint's answer. Raises ProviderDenied or ProviderBroken."""
+    if status not in {_OK, _CREATED}:
+        raise _failure(status, body)
+    members = untrusted.fields(body, "the token answer")
+    # Some answer 200 with an error inside.
+    if "error" in members:
+        raise refusal(members["error"], "the token endpoint")
+    kind = members.get("token_type", "bearer")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise ProviderBroken(f"the access token is of type {untrusted.word(kind)}")
+    id_token = members.get("id_token", "")
+    return Grant(
+        access_token=untrusted.token(members.get("access_token"), "the access token"),
+        id_token=id_token if isinstance(id_token, str) else "",
+    )
+
+
+def _failure(status: int, body: bytes) -> ProviderDenied | ProviderBroken:
+    where = f"the token endpoint, which answered {status},"
+    try:
+        error = untrusted.fields(body, "the token answer").get("error")
+    except ProviderBroken:
+        error = None
+    return refusal(error, where) if error else ProviderBroken(f"{where} says nothing readable")
+
+
+async def fetch_json(http: Http, url: str, access_token: str, *, headers: Mapping[str, str] | None = None) -> object:
+    """Fetch a JSON value with a bearer token in the header, never in the address. Raises ProviderBroken."""
+    shown = {"Accept": "application/json", "Authorization": f"Bearer {access_token}", **(headers or {})}
+    answer = await http.fetch("GET", url, headers=shown)
+    if answer.status != _OK:
+        raise Answered(answer.status)
+    return untrusted.json_value(answer.body, "the profile")
+
+
+class Answered(ProviderBroken):
+    """A profile endpoint answered with a status that is no success."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(f"the profile endpoint answered {status}")
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))
+
+
+ReadProfile: TypeAlias = Callable[[Grant, Http], Awaitable[Profile]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where an OAuth 2 provider is, and how it wants to be spoken to."""
+
+    authorize: str
+    token: str
+    scope: str = ""
+    method: str = "basic"
+    """How the secret is shown: `basic` or `post`."""
+    pkce: bool = True
+    issuer: str = ""
+    """What `iss` must be if the answer has it (RFC 9207)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2Provider:
+    """A provider of this family: its endpoints, our client, and how a profile is read."""
+
+    name: str
+    label: str
+    client: Client
+    endpoints: Endpoints
+    read_profile: ReadProfile
+
+    async def begin(self, start: Start, http: Http) -> Begun:  # noqa: ARG002 - the family needs no call here
+        """Send the browser to the authorisation endpoint. No call."""
+        more = challenge(start) if self.endpoints.pkce else {}
+        if self.endpoints.scope:
+            more["scope"] = self.endpoints.scope
+        return Begun(location(self.endpoints.authorize, self.client, start, more))
+
+    async def finish(self, callback: Callback, http: Http) -> Profile:
+        """Exchange the code and read the profile. Raises ProviderDenied or ProviderBroken."""
+        ends = self.endpoints
+        code = code_of(callback, issuer=ends.issuer)
+        grant = await exchange(
+            http, ends.token, self.client, code, start=callback.start, method=ends.method, pkce=ends.pkce
+        )
+        return await self.read_profile(grant, http)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredProfile:
+    """Reads a profile by dotted paths, for the kind `oauth2`. An empty path finds nothing."""
+
+    url: str
+    paths: Mapping[str, str]
+
+    async def __call__(self, grant: Grant, http: Http) -> Profile:
+        """Fetch and read it. One GET. Raises ProviderBroken."""
+        found = await fetch_json(http, self.url, grant.access_token)
+        values = {name: untrusted.find(found, path) if path else None for name, path in self.paths.items()}
+        email = untrusted.email(values["email"])
+        subject = values["subject"]
+        return Profile(
+            # An id may be a number or text here; both are written the same way for ever.
+            subject=untrusted.subject(subject) if isinstance(subject, str) else untrusted.numeric_subject(subject),
+            email_verified=bool(email) and untrusted.truth(values["email_verified"]),
+            handle=untrusted.shown(values["handle"]),
+            name=untrusted.shown(values["display_name"]),
+            email=email,
+            picture=untrusted.address(values["picture"]),
+        )
+
+
+_PATH: Final = "a dotted path in the profile's JSON, for example `data.id`"
+_PATHS: Final = ("subject", "handle", "display_name", "email", "email_verified", "picture")
+
+
+def build(settings: Settings) -> Provider:
+    """Make a provider of the kind `oauth2`."""
+    return OAuth2Provider(
+        name=settings.name,
+        label=settings.label,
+        client=Client(settings.text("client_id"), settings.text("client_secret")),
+        endpoints=Endpoints(
+            authorize=settings.text("authorize_url"),
+            token=settings.text("token_url"),
+            scope=" ".join(settings.words("scope")),
+            method=settings.text("client_auth"),
+            pkce=settings.flag("pkce"),
+            issuer=settings.text("issuer"),
+        ),
+        read_profile=ConfiguredProfile(settings.text("profile_url"), {name: settings.text(name) for name in _PATHS}),
+    )
+
 
 KIND: Final = Kind(
     name="oauth2",
     label="OAuth 2",
     subject="whatever `subject` points to; choose what never changes hands",
-    options=OPTIONS,
+    options=(
+        Option("authorize_url", "Where the browser is sent.", form=Form.URL, required=True),
+        Option("token_url", "Where the code is exchanged.", form=Form.URL, required=True),
+        Option("profile_url", "Answers a bearer token with a JSON object.", form=Form.URL, required=True),
+        Option("client_id", "The client this daemon is registered as.", required=True),
+        Option("client_secret", "That client's secret.", required=True, secret=True),
+        Option("scope", "What is asked for.", form=Form.WORDS),
+        Option(
+            "client_auth",
+            "How the secret is shown at the token endpoint.",
+            form=Form.CHOICE,
+            default="basic",
+            choices=("basic", "post"),
+        ),
+        Option("issuer", "What `iss` in the answer must be (RFC 9207), if the provider sends it.", form=Form.URL),
+        Option(
+            "pkce", "Send a PKCE challenge; `no` only for a provider that refuses it.", form=Form.FLAG, default="yes"
+        ),
+        Option("subject", f"The id that never changes hands: {_PATH}.", required=True),
+        Option("handle", f"The name to suggest as username: {_PATH}."),
+        Option("display_name", f"The name to show: {_PATH}."),
+        Option("email", f"The e-mail address: {_PATH}."),
+        Option("email_verified", f"Whether the provider checked the address, never so if empty: {_PATH}."),
+        Option("picture", f"The address of a picture: {_PATH}."),
+    ),
+    build=build,
 )

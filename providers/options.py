@@ -8,9 +8,10 @@ to the builder. Nothing here knows any single provider. Secrets never appear in 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 from providers.addresses import Refused, check_url
+from providers.base import Provider
 
 
 class Form(Enum):
@@ -88,9 +89,12 @@ class Settings:
         return FLAGS[self.values[option].lower()]
 
 
+Builder: TypeAlias = Callable[[Settings], Provider]
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of provider the configuration may name, and its table."""
+    """One kind of provider the configuration may name: its table and its builder."""
 
     name: str
     label: str
@@ -98,6 +102,8 @@ class Kind:
     subject: str
     """What identifies a person there; shown in docs/providers.md."""
     options: tuple[Option, ...]
+    build: Builder
+    """Makes the provider; raises BadOptions for what no single option shows."""
 
 
 FLAGS: Final[Mapping[str, bool]] = {

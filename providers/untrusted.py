@@ -1,0 +1,161 @@
+"""What an upstream sent, read with suspicion: nothing leaves here that has not been checked or cut.
+
+Pure. Owns the reading of JSON and forms, the cleaning of what is shown to people, and the words of
+an upstream that may enter a log. Never puts an upstream's text into an exception, except single
+words of a harmless alphabet: answers hold tokens, and error texts hold whatever a stranger wrote.
+"""
+
+import json
+import re
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Final, NoReturn
+from urllib.parse import parse_qsl
+
+from providers.addresses import Refused, check_url
+from providers.base import ProviderBroken
+
+LONGEST_SUBJECT: Final = 255
+_LONGEST_TEXT: Final = 200
+_LONGEST_EMAIL: Final = 254
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
+_LAST_SECOND: Final = 2**53
+
+
+def json_object(body: bytes, what: str) -> dict[str, object]:
+    """Read a JSON object in UTF-8 in which no name appears twice. Raises ProviderBroken."""
+    value = json_value(body, what)
+    if not isinstance(value, dict):
+        raise ProviderBroken(f"{what} is not a JSON object")
+    return value
+
+
+def json_value(body: bytes, what: str) -> object:
+    """Read any JSON value in UTF-8 in which no name appears twice. Raises ProviderBroken."""
+    try:
+        value: object = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        # `from None`: a decoder's message may quote what it was reading.
+        raise ProviderBroken(f"{what} is not JSON as RFC 8259 has it ({type(error).__name__})") from None
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = dict(pairs)
+    # Parsers disagree about which of two equal names counts, so neither does.
+    if len(names) != len(pairs):
+        raise ValueError("a name appears twice")
+    return names
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("not a number in JSON")
+
+
+def fields(body: bytes, what: str) -> dict[str, object]:
+    """Read a JSON object, or a form for the token endpoints that answer in one. Raises ProviderBroken."""
+    if body.lstrip()[:1] == b"{":
+        return json_object(body, what)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=50, errors="strict")
+        return _once([*pairs])
+    except ValueError:
+        raise ProviderBroken(f"{what} is neither JSON nor a form") from None
+
+
+def find(value: object, path: str) -> object:
+    """Follow a dotted path through objects; None if it leads nowhere."""
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def word(value: object) -> str:
+    """Return a single word for the log, or a placeholder."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else "(unreadable)"
+
+
+def token(value: object, what: str) -> str:
+    """Return a token or code as it was sent: printable ASCII without spaces. Raises ProviderBroken."""
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ProviderBroken(f"{what} is missing or not a token")
+    return value
+
+
+def subject(value: object) -> str:
+    """Return a subject unchanged: it is compared as bytes, so it is refused rather than repaired.
+
+    Raises ProviderBroken.
+    """
+    if not isinstance(value, str) or not value:
+        raise ProviderBroken("the subject is missing or not text")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise ProviderBroken("the subject is not Unicode") from None
+    if size > LONGEST_SUBJECT:
+        raise ProviderBroken(f"the subject is longer than {LONGEST_SUBJECT} bytes")
+    return value
+
+
+def numeric_subject(value: object) -> str:
+    """Return the subject of a provider whose ids are whole numbers. Raises ProviderBroken."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**64:
+        raise ProviderBroken("the id is missing or not a whole number")
+    return str(value)
+
+
+def base64url(text: str, what: str) -> bytes:
+    """Decode base64url without padding (RFC 7515 §2), in its one canonical spelling. Raises ProviderBroken."""
+    try:
+        raw = b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
+    except ValueError:
+        raise ProviderBroken(f"{what} is not base64url") from None
+    # Trailing bits and stray padding would make two texts of one value.
+    if to_base64url(raw) != text:
+        raise ProviderBroken(f"{what} is not base64url")
+    return raw
+
+
+def to_base64url(raw: bytes) -> str:
+    """Encode as base64url without padding."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def shown(value: object) -> str:
+    """Return text for people, without control and format characters, cut to a length; empty if there is none."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(mark for mark in value[: 4 * _LONGEST_TEXT] if mark.isprintable()).strip()[:_LONGEST_TEXT]
+
+
+def email(value: object) -> str:
+    """Return an address of one `@` without spaces, or nothing; it is information, never a key."""
+    if not isinstance(value, str) or len(value) > _LONGEST_EMAIL or not value.isprintable() or " " in value:
+        return ""
+    local, mark, domain = value.partition("@")
+    return value if local and mark and domain and "@" not in domain else ""
+
+
+def truth(value: object) -> bool:
+    """Tell whether a claim says yes: `true`, or the text `true` as some providers write it; nothing else."""
+    return value is True or value == "true"
+
+
+def address(value: object) -> str:
+    """Return an https address that a page may link to, or nothing."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        parts = check_url(value)
+    except Refused:
+        return ""
+    return value if parts.scheme == "https" else ""
+
+
+def seconds(value: object) -> int | None:
+    """Return a NumericDate (RFC 7519 §2) in whole seconds, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= _LAST_SECOND else None
