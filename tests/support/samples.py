@@ -109,35 +109,35 @@ def _account() -> tuple[Sample, ...]:
     )
 
 
-ERRORS: Final[tuple[tuple[str, str, dict[str, str]], ...]] = (
-    ("flow-invalid", "Bad Request", {}),
-    ("bad-request", "Bad Request", {}),
-    ("parameter-missing", "Bad Request", {"message": "The parameter “state” is missing."}),
-    ("not-same-site", "Forbidden", {}),
-    ("forbidden", "Forbidden", {}),
-    ("account-disabled", "Forbidden", {}),
-    ("sign-up-closed", "Forbidden", {}),
-    ("not-found", "Not Found", {}),
-    ("method-not-allowed", "Method Not Allowed", {}),
-    ("being-finished", "Conflict", {}),
-    ("unknown-host", "Misdirected Request", {}),
-    ("provider", "Bad Gateway", {"provider": "GitHub"}),
-    ("provider-denied", "Forbidden", {"provider": "GitHub"}),
-    ("store-unavailable", "Service Unavailable", {"again": "/account"}),
-    ("store-corrupt", "Service Unavailable", {}),
-    ("newer-key", "Service Unavailable", {"again": "/account"}),
-    ("bounce-lost", "Service Unavailable", {"again": "/account"}),
-    ("too-many-cookies", "Service Unavailable", {}),
-    ("logout-queued", "Service Unavailable", {}),
-    ("internal", "Internal Server Error", {}),
+ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
+    ("flow-invalid", 400, {}),
+    ("bad-request", 400, {}),
+    ("parameter-missing", 400, {"public": "The parameter “state” is missing."}),
+    ("not-same-site", 403, {}),
+    ("forbidden", 403, {}),
+    ("account-disabled", 403, {}),
+    ("sign-up-closed", 403, {}),
+    ("not-found", 404, {}),
+    ("method-not-allowed", 405, {}),
+    ("being-finished", 409, {}),
+    ("unknown-host", 421, {}),
+    ("provider", 502, {"provider": "GitHub"}),
+    ("provider-denied", 403, {"provider": "GitHub"}),
+    ("store-unavailable", 503, {"again": "/account"}),
+    ("store-corrupt", 503, {}),
+    ("newer-key", 503, {"again": "/account"}),
+    ("bounce-lost", 503, {"again": "/account"}),
+    ("too-many-cookies", 503, {}),
+    ("logout-queued", 503, {}),
+    ("internal", 500, {}),
 )
 
 
 def _errors() -> tuple[Sample, ...]:
-    common = {"message": "A sentence.", "request_id": REQUEST_ID}
+    common = {"public": "A sentence.", "request_id": REQUEST_ID}
     return tuple(
-        Sample(f"error-{code}", "error", {**common, "code": code, "title": phrase, **more})
-        for code, phrase, more in ERRORS
+        Sample(f"error-{code}", "error", {**common, "code": code, "status": status, **more})
+        for code, status, more in ERRORS
     )
 
 

@@ -13,7 +13,7 @@ inline style or an address outside this site.
     logout      csrf, username                             others
     signed-out                                             scope, provider
     notices     csrf, notices, onward
-    error       code, title, message, request_id           again, provider, public_url
+    error       status, code, public, request_id           again, provider
 
 `PAGES` in `rendering.py` holds the same list with the defaults; `views.py` the values that are
 more than text.
@@ -24,10 +24,9 @@ more than text.
   further (name, value) pairs the form must send.
 - `scope` is `here`, `everywhere` or `already`; `done` is `ended`, `gone` or nothing.
 - `identities` is None when they could not be read.
-- `code` and `message` are those of an `IdentityError`, `title` is the phrase of its HTTP status; a
-  code with sentences of its own in the catalogue shows those, any other is worded by the status
-  with `message` as what happened. `again` is an address worth trying once more, `provider` the
-  label of the one that failed.
+- `status`, `code` and `public` are those of an `IdentityError`; a code with sentences of its own
+  in the catalogue shows those, any other is worded by its status with `public` as what happened.
+  `again` is an address worth trying once more, `provider` the label of the one that failed.
 """
 
 from identity.web.pages.rendering import Pages

@@ -48,7 +48,7 @@ _LOGIN: Final = {
     "welcome.new": "This is your first login here. Applications will show you under this name.",
     "welcome.label": "Username",
     "welcome.rules": (
-        "3 to 32 characters: letters a to z, digits, and . _ - between them. "
+        "3 to 32 characters: letters a to z and digits, with dots, underscores or hyphens between them. "
         "Capitals are shown as you type them, but Ada and ada are the same name."
     ),
     "welcome.create": "Create account",
@@ -62,7 +62,7 @@ _LOGIN: Final = {
     "welcome.problem.reserved": "This name is reserved.",
     "welcome.problem.too-short": "This name is too short: it needs at least 3 characters.",
     "welcome.problem.too-long": "This name is too long: 32 characters is the most.",
-    "welcome.problem.characters": "This name has a character that is not allowed: use letters a to z, digits, and . _ -",
+    "welcome.problem.characters": "Only letters a to z, digits, dots, underscores and hyphens can be in a name.",
     "welcome.problem.edges": "A name starts and ends with a letter or a digit.",
     "welcome.problem.lookalike": "This name looks like one that is taken.",
     "welcome.problem.empty": "Type a username.",

@@ -87,13 +87,13 @@ _LOGINS: Final = {
 }
 
 _TROUBLE: Final = {
-    "error.store.title": "One moment, please",
+    "error.store.title": "Try again in a moment",
     "error.store.happened": "This service cannot reach its store at the moment.",
     "error.store.safe": "You are not logged out. Your sessions and your account are as they were.",
     "error.store.do": "Try again in a few seconds.",
-    "error.store-corrupt.title": "One moment, please",
+    "error.store-corrupt.title": "This login cannot be read",
     "error.store-corrupt.happened": "A stored session is not what this service wrote, so it is not used.",
-    "error.store-corrupt.safe": "You are not logged out, and nobody gets in by it. The operator has been alerted.",
+    "error.store-corrupt.safe": "You are not logged out, and nobody gets in by it. An alarm was raised.",
     "error.store-corrupt.do": "Try again later. A fresh login repairs it.",
     "error.newer-key.title": "This service is being updated",
     "error.newer-key.happened": "Your login was signed by a newer version than the one that answered.",
@@ -103,7 +103,7 @@ _TROUBLE: Final = {
     "error.too-many-cookies.happened": "It showed more old logins than can be looked at in one request.",
     "error.too-many-cookies.safe": "You are not logged out, and nothing was changed.",
     "error.too-many-cookies.do": "Try again; if it stays, delete this site's cookies and log in again.",
-    "error.bounce-lost.title": "Cookies do not come back",
+    "error.bounce-lost.title": "This browser's cookies do not come back",
     "error.bounce-lost.happened": "A cookie was set in this browser to check your login, and it did not come back.",
     "error.bounce-lost.safe": "You are not logged out, and nothing was changed.",
     "error.bounce-lost.do": "One of these drops it:",

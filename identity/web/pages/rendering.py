@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -40,7 +39,7 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "logout": _page("csrf", "username", others=0),
         "signed-out": _page(scope="here", provider=""),
         "notices": _page("csrf", "notices", "onward"),
-        "error": _page("code", "title", "message", "request_id", public_url="", again="", provider=""),
+        "error": _page("status", "code", "public", "request_id", again="", provider=""),
     }
 )
 
@@ -51,6 +50,7 @@ _SAME_TEXT: Final = MappingProxyType(
         "overloaded": "store",
         "provider-broken": "provider",
         "store-newer": "newer-key",
+        "csrf": "not-same-site",
         "config": "internal",
     }
 )
@@ -59,10 +59,6 @@ _SAME_TEXT: Final = MappingProxyType(
 _BY_STATUS: Final = MappingProxyType(
     {403: "forbidden", 404: "not-found", 405: "method-not-allowed", 429: "rate-limited", 502: "provider", 503: "store"}
 )
-_BY_PHRASE: Final = MappingProxyType(
-    {s.phrase: _BY_STATUS.get(s, "bad-request") for s in HTTPStatus if 400 <= s < 500 or s in _BY_STATUS}  # noqa: PLR2004
-)
-
 _LEADS_TO_LOGIN: Final = frozenset(
     {"flow-invalid", "provider", "provider-denied", "being-finished", "sign-up-closed", "account-disabled"}
 )
@@ -110,6 +106,7 @@ class Pages:
             "place": self._place,
             "provider_icon": drawings.provider_icon,
             "site": site,
+            "strong": Markup("<strong>{}</strong>").format,
             "style": STYLESHEET.url,
             "t": catalogue.say,
             "when": self._when,
@@ -139,8 +136,12 @@ class Pages:
             return self._catalogue.say("place.unknown")
         return self._catalogue.say("place.local" if is_local(summary) else "place.network", network=summary)
 
-    def _wording(self, code: str, phrase: str) -> Wording:
+    def _wording(self, code: str, status: int) -> Wording:
         own = _SAME_TEXT.get(code, code)
         is_exact = self._catalogue.has(f"error.{own}.title")
-        name = own if is_exact else _BY_PHRASE.get(phrase, "internal")
+        name = own if is_exact else _by_status(status)
         return Wording(f"error.{name}", is_exact, name in _LEADS_TO_LOGIN)
+
+
+def _by_status(status: int) -> str:
+    return _BY_STATUS.get(status, "bad-request" if 400 <= status < 500 else "internal")  # noqa: PLR2004
