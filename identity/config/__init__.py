@@ -1,0 +1,35 @@
+"""The configuration: an INI file to frozen values, or to every problem at once.
+
+Owns every option's name, type, default and sentence (`model.py`, and each provider's own table),
+how they are read (`load.py`), and what refuses to start (`rules.py`, `files.py`). Only the
+composition root and the command line use it. Invariant: a configuration with any problem,
+unknown names included, gives no `Config`.
+"""
+
+from identity.config.files import load_ring
+from identity.config.load import load, parse
+from identity.config.model import (
+    AccountStoreKind,
+    App,
+    Config,
+    LogFormat,
+    LogLevel,
+    ProviderSection,
+    SessionStoreKind,
+)
+from identity.config.values import Node, Origin
+
+__all__ = [
+    "AccountStoreKind",
+    "App",
+    "Config",
+    "LogFormat",
+    "LogLevel",
+    "Node",
+    "Origin",
+    "ProviderSection",
+    "SessionStoreKind",
+    "load",
+    "load_ring",
+    "parse",
+]

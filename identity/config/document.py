@@ -1,0 +1,96 @@
+"""What the options' descriptions look like to people: the example file and the tables of the manual.
+
+Owns `config.example.ini` and the tables of docs/configuration.md; tests compare both with what
+is made here, and `python -m identity.config` writes them anew.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from identity.config import providers
+from identity.config.model import APP, PROVIDER, SECTIONS, App, ProviderSection
+from identity.config.option import Option, options_of
+from identity.config.sources import PLACEHOLDER
+
+START: Final = "<!-- options: made by `python -m identity.config` -->"
+_WIDTH: Final = 100
+END: Final = "<!-- end of options -->"
+
+_INTRO: Final = """\
+# identityd: every option, its default and what it does.
+#
+# An option that begins with ";" shows its default; remove the ";" to change it. "(needed)" has no
+# default. Comments are whole lines. A list is separated by spaces or commas and may go on in
+# indented lines. Relative paths start from this file's folder. Anything unknown refuses to start.
+#
+# A secret may also stand in a file of its own (client_secret_file = …) or in the environment
+# (IDENTITYD_<SECTION>_<OPTION>, for example IDENTITYD_PROVIDER_GITHUB_CLIENT_SECRET).
+#
+# `identityd.py check-config` says what is wrong without starting. More: docs/configuration.md
+"""
+_FAMILY_INTROS: Final = {
+    PROVIDER: "One section for each login provider; the name after the colon is part of every identity it proves, "
+    "so choose it once and never give it to another provider.",
+    APP: "One section for each application that asks about sessions; the name is its client id.",
+}
+
+
+def example() -> str:
+    """Return the text of `config.example.ini`."""
+    parts = [_INTRO]
+    parts += [_example_section(f"[{name}]", doc_of(cls), options_of(cls)) for name, cls in SECTIONS.items()]
+    common = options_of(ProviderSection)
+    title = _FAMILY_INTROS[PROVIDER]
+    for kind in (kind for kind in providers.names() if providers.options_of(kind)):
+        options = (replace(common[0], default=kind), *common[1:], *providers.options_of(kind))
+        parts.append(_example_section(f";[{PROVIDER}:{kind}]", title, options))
+        # Every kind has the common options; one section is enough to show them.
+        common, title = common[:1], "Another provider; label and enabled as above."
+    parts.append(_example_section(f";[{APP}:wiki]", _FAMILY_INTROS[APP], options_of(App)))
+    return "\n".join(parts)
+
+
+def tables() -> str:
+    """Return the tables of docs/configuration.md, in Markdown."""
+    parts = [_table(f"[{name}]", doc_of(cls), options_of(cls)) for name, cls in SECTIONS.items()]
+    parts.append(_table(f"[{PROVIDER}:<name>]", "A login provider. All kinds have:", options_of(ProviderSection)))
+    for kind in providers.names():
+        own = providers.options_of(kind)
+        intro = "Besides the options above:" if own else "No options besides those above."
+        parts.append(_table(f"[{PROVIDER}:<name>] kind = {kind}", intro, own))
+    parts.append(_table(f"[{APP}:<client-id>]", doc_of(App).partition(": ")[2].capitalize(), options_of(App)))
+    return "\n".join(parts)
+
+
+def doc_of(section: type) -> str:
+    """Return the first line of a section's docstring."""
+    return (section.__doc__ or "").partition("\n")[0]
+
+
+def _example_section(header: str, title: str, options: Sequence[Option]) -> str:
+    lines = ["", *_comment(title), header]
+    for option in options:
+        value = PLACEHOLDER if option.default is None else option.default
+        lines += ["", *_comment(f"{option.sentence} ({option.type_name})"), f";{option.name} = {value}".rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+
+
+def _table(header: str, title: str, options: Sequence[Option]) -> str:
+    lines = [f"### `{header}`", "", title, ""]
+    if options:
+        lines += ["| option | type | default | |", "|---|---|---|---|"]
+        lines += (_row(option) for option in options)
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _row(option: Option) -> str:
+    default = "*needed*" if option.default is None else f"`{option.default}`" if option.default else "*empty*"
+    cells = (f"`{option.name}`", option.type_name, default, option.sentence)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,0 +1,219 @@
+"""Rules that look at several options at once.
+
+Owns one function per rule. Each says which options it needs; a rule whose options are themselves
+at fault is not asked, so one mistake is reported once. Pure: no files, no network.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from identity.config.model import AccountStoreKind, App, Config, LogLevel, SessionStoreKind
+from identity.config.values import HIGHEST_PORT, is_loopback
+
+T = TypeVar("T", bound=Hashable)
+
+_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule and the options it needs, as `section.option`."""
+
+    check: Callable[[Config], Iterator[str]]
+    needs: tuple[str, ...] = ()
+
+
+def ports(config: Config) -> Iterator[str]:
+    """Two listeners need two sockets."""
+    server = config.server
+    if server.internal_port > HIGHEST_PORT:
+        yield f"[server] internal_port: the public port plus one is {server.internal_port}; give a port of its own"
+    same_address = server.address == server.internal_address or {server.address, server.internal_address} & _WILDCARDS
+    if server.port == server.internal_port and same_address:
+        yield f"[server] internal_port: {server.internal_port} is the public listener's port; give another, or 0"
+
+
+def certificate_and_key(config: Config) -> Iterator[str]:
+    """A certificate is of no use without its key."""
+    server = config.server
+    if server.tls_certificate and not server.tls_key:
+        yield "[server] tls_key: is missing; tls_certificate needs the private key that belongs to it"
+    if server.tls_key and not server.tls_certificate:
+        yield "[server] tls_certificate: is missing; tls_key needs the certificate that belongs to it"
+
+
+def tls_and_http(config: Config) -> Iterator[str]:
+    """TLS in the daemon makes https addresses."""
+    url = config.server.public_url
+    if config.server.tls and not url.secure:
+        yield f"[server] public_url: tls_certificate is given, so people come over https; write https://{url.host}"
+
+
+def plain_http(config: Config) -> Iterator[str]:
+    """Plain http stays on the machine: a cookie sent over a network in the clear is anybody's."""
+    server = config.server
+    if not server.public_url.secure and not is_loopback(server.address):
+        yield (
+            f"[server] address: {server.address} can be reached from other machines while public_url is plain http; "
+            "write 127.0.0.1, or give an https public_url"
+        )
+
+
+def internal_listener(config: Config) -> Iterator[str]:
+    """The internal listener speaks plain http, so leaving the machine is a decision."""
+    server = config.server
+    if not is_loopback(server.internal_address) and not server.internal_public:
+        yield (
+            f"[server] internal_address: {server.internal_address} can be reached from other machines; write "
+            "127.0.0.1, or internal_public = yes if only your proxies and applications can reach it there"
+        )
+
+
+def one_process(config: Config) -> Iterator[str]:
+    """Session records in the process cannot be shared, and nothing supervises more processes yet."""
+    if config.server.workers == 1:
+        return
+    if config.sessions.store is SessionStoreKind.MEMORY:
+        yield "[server] workers: must be 1 with [sessions] store = memory, because processes cannot share it"
+    else:
+        yield "[server] workers: must be 1; start several daemons with the same memcached nodes and keys instead"
+
+
+def session_times(config: Config) -> Iterator[str]:
+    """A session that ends before it idles, or idles before it rotates, is not meant."""
+    sessions = config.sessions
+    if sessions.idle_ms > sessions.absolute_ms:
+        yield "[sessions] idle_s: is longer than absolute_s, so it would never apply; lower it or raise absolute_s"
+    if sessions.token_age_ms + sessions.settle_ms > sessions.idle_ms:
+        yield "[sessions] idle_s: is shorter than token_age_s plus settle_s, so no token is ever replaced; raise it"
+
+
+def memcached_nodes(config: Config) -> Iterator[str]:
+    """Records need a node, and a node's name must mean one server."""
+    nodes = config.memcached.nodes
+    if config.sessions.store is SessionStoreKind.MEMCACHED and not nodes:
+        yield "[memcached] nodes: is missing; [sessions] store = memcached needs at least one, like one=127.0.0.1:11211"
+    for name in _doubles(node.name for node in nodes):
+        yield f"[memcached] nodes: the name {name} stands twice; each server needs its own"
+    for host, port in _doubles((node.host, node.port) for node in nodes):
+        yield f"[memcached] nodes: {host} port {port} stands twice; one server is one node"
+
+
+def username_lengths(config: Config) -> Iterator[str]:
+    """Some length must be allowed."""
+    if config.usernames.min_length > config.usernames.max_length:
+        yield "[usernames] min_length: is more than max_length, so no name could be chosen; lower it"
+
+
+def demo_only(config: Config) -> Iterator[str]:
+    """The demo provider believes whatever is typed, so it exists on this machine only, on purpose only."""
+    for provider in config.providers:
+        if provider.kind != "demo":
+            continue
+        if not config.demo:
+            yield (
+                f"[provider:{provider.name}] kind: demo lets anybody be anybody and exists only under "
+                "`identityd.py demo`; name a real provider"
+            )
+        elif not config.server.public_url.loopback or not is_loopback(config.server.address):
+            yield (
+                f"[provider:{provider.name}] kind: demo lets anybody be anybody, so [server] public_url and address "
+                "must be this machine's own, like http://localhost:8887 and 127.0.0.1"
+            )
+
+
+def app_secrets(config: Config) -> Iterator[str]:
+    """A shared secret would let each application be the other."""
+    seen: dict[bytes, App] = {}
+    for app in config.apps:
+        for secret in app.secrets:
+            other = seen.setdefault(secret.reveal(), app)
+            if other is not app:
+                yield f"[app:{app.id}] secret: is also the secret of [app:{other.id}]; give each its own"
+        if app.second_secret and app.second_secret.reveal() == app.secret.reveal():
+            yield f"[app:{app.id}] second_secret: is the same as secret; leave it out until you change the secret"
+
+
+def app_origins(config: Config) -> Iterator[str]:
+    """A browser sends https cookies to no plain http page."""
+    for app in config.apps:
+        for origin in app.return_to:
+            if not origin.secure and not origin.loopback:
+                yield f"[app:{app.id}] return_to: {origin} is plain http; write https://{origin.hostname}"
+
+
+def nobody_can_log_in(config: Config) -> Iterator[str]:
+    """A daemon without providers serves the sessions it has and opens no new one."""
+    if not any(provider.enabled for provider in config.providers):
+        yield "[provider:…] none is configured and enabled, so nobody can log in; add a section like [provider:google]"
+
+
+def unknown_visitors(config: Config) -> Iterator[str]:
+    """Behind an unlisted proxy every visitor has the proxy's address."""
+    server = config.server
+    if server.public_url.secure and not server.tls and not server.trusted_proxies:
+        yield (
+            "[server] trusted_proxies: is empty while a proxy provides https, so the audit shows the proxy's address "
+            "for everybody; list the proxy"
+        )
+
+
+def port_and_url(config: Config) -> Iterator[str]:
+    """A loopback address with another port is right only when something forwards it."""
+    server = config.server
+    if not server.public_url.secure and server.public_url.port != server.port:
+        yield (
+            f"[server] public_url: says port {server.public_url.port} while the daemon listens on {server.port}; that "
+            "is right only if a proxy forwards one to the other"
+        )
+
+
+def forgetting(config: Config) -> Iterator[str]:
+    """Accounts in memory are gone at the next restart."""
+    if config.accounts.store is AccountStoreKind.MEMORY:
+        yield "[accounts] store: memory forgets every account at a restart; write sqlite to keep them"
+
+
+def unused_nodes(config: Config) -> Iterator[str]:
+    """Nodes that are listed and not used look like a forgotten switch."""
+    if config.memcached.nodes and config.sessions.store is not SessionStoreKind.MEMCACHED:
+        yield "[memcached] nodes: are not used, because [sessions] store is not memcached"
+
+
+def chatty(config: Config) -> Iterator[str]:
+    """Debug lines cost throughput."""
+    if config.server.log_level is LogLevel.DEBUG:
+        yield "[server] log_level: debug writes several lines for each request; info is enough in everyday use"
+
+
+RULES: Final = (
+    Rule(ports, ("server.port", "server.internal_port", "server.address", "server.internal_address")),
+    Rule(certificate_and_key, ("server.tls_certificate", "server.tls_key")),
+    Rule(tls_and_http, ("server.public_url", "server.tls_certificate")),
+    Rule(plain_http, ("server.public_url", "server.address")),
+    Rule(internal_listener, ("server.internal_address", "server.internal_public")),
+    Rule(one_process, ("server.workers", "sessions.store")),
+    Rule(session_times, ("sessions.idle_s", "sessions.absolute_s", "sessions.token_age_s", "sessions.settle_s")),
+    Rule(memcached_nodes, ("memcached.nodes", "sessions.store")),
+    Rule(username_lengths, ("usernames.min_length", "usernames.max_length")),
+    Rule(demo_only, ("server.public_url", "server.address")),
+    Rule(app_secrets),
+    Rule(app_origins, ("server.public_url",)),
+)
+"""What refuses to start."""
+
+WARNINGS: Final = (
+    nobody_can_log_in,
+    unknown_visitors,
+    port_and_url,
+    forgetting,
+    unused_nodes,
+    chatty,
+)
+"""What is logged at start and shown by check-config."""
+
+
+def _doubles(items: Iterator[T]) -> list[T]:
+    return [item for item, times in Counter(items).items() if times > 1]

@@ -1,0 +1,189 @@
+"""Values that are more than one number or word: an origin, a cache node, a network.
+
+Owns how they are read from text. Must not look at any other option. Every function raises
+ValueError with a sentence that says what to write instead; no message quotes a password.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+from identity.types import Host
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+HIGHEST_PORT: Final = 65_535
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+_NODE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_LONGEST_NAME: Final = 253
+"""RFC 1035 section 2.3.4, without the final dot."""
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+_WIDEST_V4: Final = 8
+_WIDEST_V6: Final = 7
+"""fc00::/7, all private networks of IPv6, is the widest anybody can mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host name and port of a web site; `str()` is what a browser calls its origin."""
+
+    scheme: str
+    hostname: str
+    port: int
+
+    @property
+    def host(self) -> Host:
+        """Host as a browser sends it: with the port only if it is not the scheme's own."""
+        name = f"[{self.hostname}]" if ":" in self.hostname else self.hostname
+        return Host(name if self.port == _DEFAULT_PORTS[self.scheme] else f"{name}:{self.port}")
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether browsers reach it over https."""
+        return self.scheme == "https"
+
+    @property
+    def loopback(self) -> bool:
+        """Tell whether it can only be reached from the machine itself."""
+        return is_loopback(self.hostname)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One memcached server. Its name, not its address, decides which records it holds."""
+
+    name: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.name}={join_host(self.host, self.port)}"
+
+
+def is_loopback(hostname: str) -> bool:
+    """Tell whether a host name or address is this machine and nothing else: 127.0.0.0/8, ::1, localhost."""
+    try:
+        return ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost"
+
+
+def join_host(hostname: str, port: int) -> str:
+    """Return `host:port`, with brackets around an IPv6 address (RFC 3986 section 3.2.2)."""
+    return f"[{hostname}]:{port}" if ":" in hostname else f"{hostname}:{port}"
+
+
+def read_url(text: str) -> SplitResult:
+    """Split an absolute http or https address. Refuses user names, passwords and fragments."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a web address; write it like https://login.example.com") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0:
+        raise ValueError("is not a web address; write it like https://login.example.com")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password; leave out what stands before the @")
+    if parts.fragment or text.endswith("#"):
+        raise ValueError("must not hold a #fragment; leave it out")
+    read_hostname(parts.hostname)
+    return parts
+
+
+def read_origin(text: str) -> Origin:
+    """Read `https://host[:port]`; a trailing slash is allowed, a path is not."""
+    parts = read_url(text)
+    if parts.path not in ("", "/") or "?" in text:
+        raise ValueError("must be scheme and host only, like https://login.example.com, without a path")
+    hostname = read_hostname(parts.hostname or "")
+    return Origin(parts.scheme, hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+
+
+def read_hostname(text: str) -> str:
+    """Read a host name or an IP address without brackets, folded to lower case."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        pass
+    name = text.lower()
+    if not name.isascii():
+        raise ValueError("has a host name that is not ASCII; write it in its xn-- form")
+    if len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise ValueError("has a host name that cannot be right; write it like login.example.com")
+    return name
+
+
+def read_host_port(text: str, *, default_port: int | None = None) -> tuple[str, int]:
+    """Read `host:port`, `[v6]:port`, or without the port where there is a default."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+))(?::([0-9]+))?", text)
+    if not match:
+        raise ValueError(f"{text!r} is not host:port; write it like 127.0.0.1:11211 or [::1]:11211")
+    if match[3] is None and default_port is None:
+        raise ValueError(f"{text!r} has no port; write it like {text}:11211")
+    if match[3] is not None and not (_PORT.fullmatch(match[3]) and 1 <= int(match[3]) <= HIGHEST_PORT):
+        raise ValueError(f"{text!r} has a port that is not within 1 to {HIGHEST_PORT}")
+    return read_hostname(match[1] or match[2]), int(match[3]) if match[3] is not None else default_port or 0
+
+
+def read_host(text: str) -> Host:
+    """Read a host as browsers send it: a name, or name:port."""
+    if "/" in text:
+        raise ValueError(
+            f"{text!r} is not a host; write the name alone, like wiki.example.com, without https:// or path"
+        )
+    hostname, port = read_host_port(text, default_port=_DEFAULT_PORTS["https"])
+    return Origin("https", hostname, port).host
+
+
+def read_node(text: str) -> Node:
+    """Read `name=host:port`."""
+    name, equals, address = text.partition("=")
+    if not equals or not _NODE_NAME.fullmatch(name):
+        raise ValueError(f"{text!r} is not name=host:port with a name of a-z, 0-9 and -, like one=127.0.0.1:11211")
+    return Node(name, *read_host_port(address))
+
+
+def read_network(text: str) -> Network:
+    """Read an address or a CIDR network."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an address or network; write it like 10.0.0.5 or 10.0.0.0/24") from None
+    raise ValueError(f"{text!r} has bits set after its prefix; write {meant}")
+
+
+def read_proxy_network(text: str) -> Network:
+    """Read a network whose members may say who the browser is, so never (nearly) everybody.
+
+    IPv4 addresses also arrive as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so a network that
+    holds all of those is refused too (CVE-2026-40575 is a trusted 0.0.0.0/0).
+    """
+    network = read_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        network = _unmapped(network)
+    wide = (
+        network.prefixlen < _WIDEST_V4
+        if isinstance(network, IPv4Network)
+        else network.prefixlen < _WIDEST_V6 or network.supernet_of(_MAPPED)
+    )
+    if wide:
+        raise ValueError(
+            f"{text!r} trusts so many addresses that anybody could be one; list the proxies' own addresses"
+        )
+    return network
+
+
+def _unmapped(network: IPv6Network) -> IPv4Network:
+    first = IPv6Address(int(network.network_address)).ipv4_mapped
+    return IPv4Network((str(first), network.prefixlen - _MAPPED.prefixlen))

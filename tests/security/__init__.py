@@ -1,0 +1,1 @@
+"""One test for each row of docs/threats.md that belongs to this project."""
