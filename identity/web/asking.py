@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypeAlias
 
 from identity.errors import StoreUnavailable
 from identity.sessions.check import Check, Verdict
-from identity.web.pool import Pool
+from identity.web.pool import Observe, Pool
 
 ROUND: Final = 256
 CheckMany: TypeAlias = Callable[[Sequence[Check]], list[Verdict]]
@@ -36,8 +36,7 @@ class Asker:
         pool: where it runs.
         rounds: how many rounds may be under way at once.
         waiting: how many checks may wait; one more is refused at once (`overloaded`).
-        count: told what became of each check; `minted` without later `advance` means that a proxy
-            drops `Set-Cookie`.
+        count, observe: told what became of each check, and how many went together.
     """
 
     def __init__(
@@ -46,10 +45,12 @@ class Asker:
         pool: Pool,
         *,
         count: Count,
+        observe: Observe,
         rounds: int = 4,
         waiting: int = 4_096,
     ) -> None:
         self._count = count
+        self._observe = observe
         self._check_many = check_many
         self._pool = pool
         self._rounds = rounds
@@ -66,10 +67,11 @@ class Asker:
         # The next turn of the loop starts the round, so that requests of one turn share it.
         asyncio.get_running_loop().call_soon(self._start)
         verdict = await answer
-        self._tell(check, verdict)
+        self.note(check, verdict)
         return verdict
 
-    def _tell(self, check: Check, verdict: Verdict) -> None:
+    def note(self, check: Check, verdict: Verdict) -> None:
+        """Count what became of a check; `ask` does it by itself."""
         app = check.client or "login"
         self._count("identityd_checks_total", app=app, verdict=verdict.outcome.value, reason=verdict.reason)
         if verdict.minted:
@@ -89,6 +91,7 @@ class Asker:
         self._start()
 
     async def _round(self, asked: Sequence[_Waiting]) -> None:
+        self._observe("identityd_gathered_checks", len(asked))
         try:
             verdicts = await self._pool.run(self._check_many, [check for check, _ in asked])
         except Exception as error:  # noqa: BLE001, whatever it was belongs to each who asked

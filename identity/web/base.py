@@ -26,6 +26,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from identity.audit import Event
 from identity.errors import BadInput, IdentityError, NotFound, StoreError
+from identity.log import request as serving
 from identity.sessions.check import SetCookie
 from identity.types import AccountId, Host
 from identity.web import parameters
@@ -117,7 +118,7 @@ class Handler(RequestHandler):
     def go(self, location: str, *, status: HTTPStatus = HTTPStatus.SEE_OTHER) -> None:
         r"""Redirect to an address of this site, given as a path. Raises ValueError for anything else.
 
-        A path that a browser would read as another site (`//host`, `/\\host`) is refused (THREATS 33).
+        A path that a browser would read as another site (`//host`, `/\host`) is refused (THREATS 33).
         """
         if not is_local(location):
             raise ValueError("not an address of this site")
@@ -153,6 +154,11 @@ class Handler(RequestHandler):
 
     # --- what tornado calls --------------------------------------------------------------
 
+    async def _execute(self, transforms: Any, *args: bytes, **named: bytes) -> None:  # noqa: ANN401, tornado's own
+        # The one place that encloses everything tornado does for a request, its own refusals included.
+        with serving(self.request_id):
+            await super()._execute(transforms, *args, **named)
+
     def initialize(self) -> None:
         """Name the request before anything can fail."""
         self.request_id = self._name_request()
@@ -169,14 +175,11 @@ class Handler(RequestHandler):
     def set_default_headers(self) -> None:
         """Set what every answer carries; called again before an error is written."""
         self.clear_header("Server")
+        self.clear_header("Content-Type")
         self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.set_header("Cache-Control", "no-store")
         if self.request_id:
             self.set_header("X-Request-Id", self.request_id)
-        if self.context.secure:
-            self.set_header("Strict-Transport-Security", "max-age=31536000")
 
     def compute_etag(self) -> None:
         """Give no validator: a 304 would lose the cookies or the verdict of this answer."""

@@ -36,14 +36,14 @@ class Renderer(Protocol):
 
 
 class Metrics(Protocol):
-    """Numbers for `/metrics`. Thread-safe; a name's labels are the same at each call."""
+    """Numbers for `/metrics`. Thread-safe. `identity.metrics.Metrics` is one, and lists the names."""
 
     def count(self, name: str, /, **labels: str) -> None:
         """Add one to a counter."""
         ...
 
     def observe(self, name: str, value: float, /, **labels: str) -> None:
-        """Add one measurement, in seconds, to a histogram."""
+        """Add one measurement to a histogram; durations are in seconds."""
         ...
 
     def render(self) -> bytes:
@@ -177,7 +177,7 @@ class Context:
     """Gathers session checks of concurrent requests; handlers ask it, not the service."""
 
     def __post_init__(self) -> None:
-        asker = Asker(self.sessions.check_many, self.checks, count=self.metrics.count)
+        asker = Asker(self.sessions.check_many, self.checks, count=self.metrics.count, observe=self.metrics.observe)
         object.__setattr__(self, "asker", asker)
 
     def app_of(self, host: Host) -> RegisteredApp | None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from tornado.web import Application
 
 from identity.errors import NotFound
-from identity.web import ops, session
+from identity.web import ops, session, verdicts
 from identity.web.base import Handler, JsonHandler, Listener, Route, host_of, require_host
 from identity.web.context import Context
 from identity.web.page import PageHandler
@@ -38,7 +38,7 @@ class Canonical(PageHandler):
         require_host(host_of(self.request.host, secure=self.context.secure), self.context.hosts)
         path = self.request.path.rstrip("/")
         query = f"?{self.request.query}" if self.request.query else ""
-        self.go(path + query, status=HTTPStatus.PERMANENT_REDIRECT)
+        self.go(verdicts.ascii_uri(path + query), status=HTTPStatus.PERMANENT_REDIRECT)
 
 
 class MissingPage(PageHandler):

@@ -245,7 +245,9 @@ class CheckMany(AppHandler):
         checks = [self._look(each, at) for at, each in enumerate(asked)]
         own = [check for check in checks if check.host in self.app.hosts]
         found = iter(await self.context.checks.run(self.context.sessions.check_many, own))
-        answers = (next(found) if check.host in self.app.hosts else verdicts.FORBIDDEN for check in checks)
+        answers = [next(found) if check.host in self.app.hosts else verdicts.FORBIDDEN for check in checks]
+        for check, verdict in zip(checks, answers, strict=True):
+            self.context.asker.note(check, verdict)
         self.answer({"answers": [verdicts.looked_at(verdict) for verdict in answers]})
 
     def _look(self, value: object, at: int) -> Check:
