@@ -29,6 +29,8 @@ from identity.simulate.world import AT, HOST, SID
 from identity.types import AccountId, IdentityKey, Locator, Millis, TokenId, Username
 
 NEVER: Final[Millis] = 1_000_000_000
+WALK: Final = 500
+"""A walk begins anew after so many steps."""
 _ACCOUNT: Final = UUID(int=1)
 _RULES: Final = Rules(lifetimes=Lifetimes(idle_ms=10 * NEVER, absolute_ms=10 * NEVER))
 
@@ -281,7 +283,10 @@ def _marks(state: State) -> set[Mark]:
 
 
 def _numbers(state: State) -> set[int]:
-    numbers = {state.base, state.previous}
+    """Return every id in use; a marker may name tokens nobody holds any more, and they must not come back."""
+    numbers = {state.base, state.previous} | (state.marker or frozenset())
+    for message in state.flying:
+        numbers |= message.marker or frozenset()
     for mark in _marks(state):
         numbers |= {mark.id, mark.parent, mark.grandparent}
     return numbers
@@ -304,5 +309,5 @@ def wander(*, in_flight: int, steps: int, random: Random, rules: Production | No
         choices = list(_steps(state, in_flight, rules))
         if None in choices:
             return state
-        state = first if step % 500 == 499 else canonical(random.choice(choices) or first)
+        state = first if step % WALK == WALK - 1 else canonical(random.choice(choices) or first)
     return None
