@@ -23,6 +23,8 @@ from providers.options import BadOptions, Kind, Settings
 CODE_LIFE_MS: Final = 60_000
 _CODE_BYTES: Final = 24
 _MOST_CODES: Final = 1_000
+CARRIED: Final = ("redirect_uri", "state", "code_challenge", "code_challenge_method")
+"""The parameters of a login that the page hands on."""
 _CLIENT: Final = Client("identityd", "")
 
 
@@ -49,6 +51,10 @@ class Request:
     redirect_uri: str
     state: str = field(repr=False)
     challenge: str = field(repr=False)
+
+    def carried(self) -> dict[str, str]:
+        """Return it as the fields of the page's form, which `DemoProvider.asked` reads again."""
+        return dict(zip(CARRIED, (self.redirect_uri, self.state, self.challenge, "S256"), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,22 @@ _LOGIN: Final = {
     "welcome.problem.refused": "This name cannot be used here. Choose another one.",
 }
 
+_DEMO: Final = {
+    "demo.title": "Who would you like to be?",
+    "demo.title-error": "Error: type a name",
+    "demo.intro": (
+        "This page stands in for a login provider. There is no password: anybody can be anybody, "
+        "so it exists on this computer only."
+    ),
+    "demo.people": "Invented people",
+    "demo.as": "Continue as {name}",
+    "demo.other": "Somebody else",
+    "demo.rules": "Any name. The same name is the same person next time.",
+    "demo.problem.empty": "Type a name, or choose one of the people above.",
+    "demo.go": "Continue",
+    "demo.deny": "Cancel",
+}
+
 _ACCOUNT: Final = {
     "account.title": "Your account",
     "account.username": "Username",
@@ -184,6 +200,8 @@ def _plural(n: int) -> str:
     return "one" if n == 1 else "other"
 
 
-_ALL: Final[Mapping[str, str]] = MappingProxyType({**_TIME, **_LOGIN, **_ACCOUNT, **_REASONS, **_NOTICES, **ERRORS})
+_ALL: Final[Mapping[str, str]] = MappingProxyType(
+    {**_TIME, **_LOGIN, **_DEMO, **_ACCOUNT, **_REASONS, **_NOTICES, **ERRORS}
+)
 
 ENGLISH: Final = Catalogue("en", _ALL, _plural)

@@ -39,6 +39,7 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "logout": _page("csrf", "username", others=0),
         "signed-out": _page(scope="here", provider=""),
         "notices": _page("csrf", "notices", "onward"),
+        "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
         "error": _page("status", "code", "public", "request_id", again="", provider=""),
     }
 )
