@@ -1,0 +1,178 @@
+"""The queue in front of the audit store: nothing is lost, nobody waits."""
+
+import logging
+from collections.abc import Callable
+from threading import Event as Signal
+from threading import Thread
+from uuid import UUID
+
+import pytest
+
+from identity.audit import AuditQueue, Event
+from identity.errors import StoreUnavailable
+from identity.types import AccountId
+from tests.support.guards import Expectation
+
+ExpectLog = Callable[..., Expectation]
+
+ACCOUNT = AccountId(UUID(int=7))
+
+
+def event(number: int, **facts: str) -> Event:
+    """Return an event that can be told from the others."""
+    return Event(
+        id=UUID(int=number),
+        at=number,
+        action="login",
+        account_id=ACCOUNT,
+        actor="self",
+        address="192.0.2.1",
+        request_id=f"request-{number}",
+        facts=facts,
+    )
+
+
+class Rows:
+    """An audit store that can be away (`outages` tries) or slow (until `go`), and refuses what it is told to."""
+
+    def __init__(self, *, outages: int = 0, slow: bool = False, poison: int | None = None) -> None:
+        self.events: list[Event] = []
+        self.tries = 0
+        self.entered, self.go = Signal(), Signal()
+        self._outages = outages
+        self._poison = poison
+        if not slow:
+            self.go.set()
+
+    def append(self, event: Event) -> None:
+        """Keep the event, unless away."""
+        self.tries += 1
+        self.entered.set()
+        self.go.wait(10)
+        if self.tries <= self._outages:
+            raise StoreUnavailable
+        if event.id.int == self._poison:
+            raise OverflowError("cannot be stored")
+        self.events.append(event)
+
+    def of_account(self, account_id: AccountId, *, limit: int = 100) -> tuple[Event, ...]:
+        """Return what was kept, newest first."""
+        return tuple(e for e in reversed(self.events) if e.account_id == account_id)[:limit]
+
+
+def test_events_are_written_in_their_order() -> None:
+    """An audit out of order tells another story."""
+    rows = Rows()
+    queue = AuditQueue(rows)
+    for number in range(100):
+        queue.append(event(number))
+    assert queue.close() == 0
+    assert [e.id.int for e in rows.events] == list(range(100))
+    assert (queue.waiting, queue.dropped) == (0, 0)
+
+
+def test_an_outage_of_the_store_loses_nothing(expect_log: ExpectLog) -> None:
+    """The rows of logins during an outage are the ones somebody will ask about."""
+    rows = Rows(outages=3)
+    queue = AuditQueue(rows, pauses_s=(0.0,))
+    with expect_log("identity.audit", "audit-waits: store-unavailable"):
+        queue.append(event(1))
+        queue.append(event(2))
+        assert queue.close() == 0
+    assert [e.id.int for e in rows.events] == [1, 2]
+    assert rows.tries == 5
+
+
+def test_reporting_does_not_wait_for_the_store() -> None:
+    """A login would be as slow as the audit's disk, or fail with it."""
+    rows = Rows(slow=True)
+    queue = AuditQueue(rows)
+    queue.append(event(1))
+    assert rows.entered.wait(10)
+    queue.append(event(2))
+    assert (queue.waiting, rows.events) == (2, [])
+    rows.go.set()
+    assert queue.close() == 0
+    assert len(rows.events) == 2
+
+
+def test_an_event_that_finds_the_queue_full_is_counted_and_stays_in_the_log(expect_log: ExpectLog) -> None:
+    """Memory is bounded, and the loss is known."""
+    rows = Rows(slow=True)
+    queue = AuditQueue(rows, capacity=2)
+    with expect_log("identity.audit", "audit-dropped: event 0+-.*3 is in this log only", level=logging.ERROR):
+        for number in (1, 2, 3):
+            queue.append(event(number))
+    assert (queue.waiting, queue.dropped) == (2, 1)
+    rows.go.set()
+    assert queue.close() == 0
+    assert [e.id.int for e in rows.events] == [1, 2]
+
+
+def test_an_event_that_cannot_be_stored_does_not_hold_up_the_others(expect_log: ExpectLog) -> None:
+    """One bad row must not end the audit."""
+    rows = Rows(poison=1)
+    queue = AuditQueue(rows)
+    with expect_log("identity.audit", "audit-dropped"):
+        queue.append(event(1))
+        queue.append(event(2))
+        assert queue.close() == 0
+    assert [e.id.int for e in rows.events] == [2]
+    assert queue.dropped == 1
+
+
+def test_closing_gives_up_on_a_store_that_stays_away_and_says_what_is_missing(expect_log: ExpectLog) -> None:
+    """A stop must end; the events are in the log."""
+    queue = AuditQueue(Rows(outages=1_000_000), pauses_s=(60.0,))
+    expect_log("identity.audit", "audit-waits")
+    with expect_log("identity.audit", "audit-unwritten: 2 events are in this log only", level=logging.ERROR):
+        queue.append(event(1))
+        queue.append(event(2))
+        assert queue.close(within_s=0.01) == 2
+
+
+def test_an_event_after_closing_is_dropped_and_logged(expect_log: ExpectLog) -> None:
+    """Nobody would write it, so nobody may believe it was written."""
+    queue = AuditQueue(Rows())
+    assert queue.close() == 0
+    with expect_log("identity.audit", "audit-dropped"):
+        queue.append(event(1))
+    assert queue.dropped == 1
+
+
+def test_many_threads_may_report_at_once() -> None:
+    """Handlers run on many threads."""
+    rows = Rows()
+    queue = AuditQueue(rows)
+    threads = [Thread(target=lambda n=n: [queue.append(event(n * 100 + i)) for i in range(100)]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert queue.close() == 0
+    assert sorted(e.id.int for e in rows.events) == list(range(800))
+
+
+def test_every_event_is_one_log_line_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The log is the audit's copy; facts must not hide the log's own fields."""
+    caplog.set_level(logging.INFO, "identity.audit")
+    rows = Rows(slow=True)
+    queue = AuditQueue(rows)
+    queue.append(event(1, name="x", provider="github"))
+    (record,) = caplog.records
+    assert record.getMessage() == "audit: login"
+    fields = record.__dict__
+    assert (fields["fact_name"], fields["fact_provider"]) == ("x", "github")
+    assert (fields["action"], fields["account_id"], fields["request_id"]) == ("login", str(ACCOUNT), "request-1")
+    rows.go.set()
+    assert queue.close() == 0
+
+
+def test_reading_goes_to_the_store() -> None:
+    """The queue stands in for the store wherever an audit log is asked for."""
+    rows = Rows()
+    queue = AuditQueue(rows)
+    queue.append(event(1))
+    queue.append(event(2))
+    assert queue.close() == 0
+    assert [e.id.int for e in queue.of_account(ACCOUNT, limit=1)] == [2]

@@ -1,0 +1,145 @@
+"""Counting and its text form."""
+
+import ast
+import re
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from identity import metrics
+from identity.metrics import METRICS, MOST_SERIES, Kind, Metric, Metrics
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines(registry: Metrics, name: str) -> list[str]:
+    """Return the samples of one metric."""
+    return [line for line in registry.render().decode().splitlines() if re.match(rf"{name}(_\w+)?[{{ ]", line)]
+
+
+def test_a_counter_counts_by_its_labels() -> None:
+    """An operator sees which application gets which answers."""
+    registry = Metrics()
+    for reason in ("current", "current", "stale"):
+        registry.count("identityd_checks_total", verdict="ok", reason=reason, app="wiki")
+    assert lines(registry, "identityd_checks_total") == [
+        'identityd_checks_total{app="wiki",verdict="ok",reason="current"} 2',
+        'identityd_checks_total{app="wiki",verdict="ok",reason="stale"} 1',
+    ]
+
+
+def test_a_counter_without_labels_is_there_from_the_start() -> None:
+    """A rate over a series that appears with its first event misses that event."""
+    assert lines(Metrics(), "identityd_sessions_opened_total") == ["identityd_sessions_opened_total 0"]
+
+
+def test_a_histogram_is_cumulative_and_has_a_sum() -> None:
+    """Quantiles are computed from it elsewhere."""
+    registry = Metrics((Metric("t", Kind.HISTOGRAM, "T.", ("pool",), (0.1, 1.0)),))
+    for value in (0.05, 0.1, 0.5, 7):
+        registry.observe("t", value, pool="a")
+    assert lines(registry, "t") == [
+        't_bucket{pool="a",le="0.1"} 2',
+        't_bucket{pool="a",le="1"} 3',
+        't_bucket{pool="a",le="+Inf"} 4',
+        't_sum{pool="a"} 7.65',
+        't_count{pool="a"} 4',
+    ]
+
+
+def test_a_gauge_is_set_or_read_from_its_source() -> None:
+    """Depths and states are what they are when asked."""
+    registry = Metrics()
+    registry.set("identityd_node_up", 1, node="one")
+    registry.set("identityd_node_up", 0, node="one")
+    registry.watch("identityd_audit_waiting", lambda: 3)
+    assert lines(registry, "identityd_node_up") == ['identityd_node_up{node="one"} 0']
+    assert lines(registry, "identityd_audit_waiting") == ["identityd_audit_waiting 3"]
+
+
+def test_a_source_that_fails_takes_nothing_else_away() -> None:
+    """Monitoring is needed most when something is broken."""
+    registry = Metrics()
+    registry.watch("identityd_audit_waiting", lambda: 1 / 0)
+    assert lines(registry, "identityd_audit_waiting") == []
+    assert lines(registry, "identityd_audit_dropped_total") == ["identityd_audit_dropped_total 0"]
+
+
+def test_a_label_value_cannot_break_the_format() -> None:
+    """One odd value would make the whole page unreadable for the monitoring."""
+    registry = Metrics((Metric("n", Kind.COUNTER, "N.", ("v",)),))
+    registry.count("n", v='a"b\\c\nd')
+    assert lines(registry, "n") == ['n{v="a\\"b\\\\c\\nd"} 1']
+
+
+def test_series_are_bounded_and_the_rest_is_counted_together() -> None:
+    """A value that strangers choose must not fill the memory."""
+    registry = Metrics((Metric("n", Kind.COUNTER, "N.", ("v",)), Metric("h", Kind.HISTOGRAM, "H.", ("v",), (1.0,))))
+    for number in range(MOST_SERIES + 50):
+        registry.count("n", v=str(number))
+        registry.observe("h", 2, v=str(number))
+    assert len(lines(registry, "n")) == MOST_SERIES + 1
+    assert 'n{v="other"} 50' in lines(registry, "n")
+    assert 'h_count{v="other"} 50' in lines(registry, "h")
+
+
+@pytest.mark.parametrize("labels", [{}, {"app": "a"}, {"app": "a", "verdict": "ok", "why": "x"}])
+def test_wrong_labels_are_a_mistake_of_the_caller(labels: dict[str, str]) -> None:
+    """Silently dropped, they would make two series out of one."""
+    with pytest.raises(KeyError):
+        Metrics().count("identityd_checks_total", **labels)
+
+
+def test_counts_of_many_threads_add_up() -> None:
+    """Checks are counted on the event loop and on threads."""
+    registry = Metrics((Metric("n", Kind.COUNTER, "N."), Metric("h", Kind.HISTOGRAM, "H.", (), (1.0,))))
+
+    def work() -> None:
+        for _ in range(2_000):
+            registry.count("n")
+            registry.observe("h", 0.5)
+
+    threads = [Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert lines(registry, "n") == ["n 16000"]
+    assert "h_count 16000" in lines(registry, "h")
+
+
+def test_names_follow_the_rules_of_the_format() -> None:
+    """Prometheus refuses the page otherwise; counters end in _total, durations in _seconds."""
+    assert len({metric.name for metric in METRICS}) == len(METRICS)
+    for metric in METRICS:
+        assert re.fullmatch(r"identityd_[a-z_]+", metric.name)
+        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+        assert (metric.kind is Kind.HISTOGRAM) == bool(metric.buckets)
+
+
+def test_the_table_in_the_module_lists_every_metric_with_its_labels() -> None:
+    """Operators build alarms from it."""
+    table = dict(re.findall(r"^    (identityd_\w+) +(.*?)  ", metrics.__doc__ or "", flags=re.MULTILINE))
+    assert table == {metric.name: " ".join(metric.labels) or "-" for metric in METRICS}
+
+
+def _calls() -> list[tuple[str, set[str], str]]:
+    """Return name, labels and place of every count and measurement in the code."""
+    found = []
+    for path in sorted((ROOT / "identity").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = node.args[0].value
+                if isinstance(name, str) and re.fullmatch(r"identityd_\w+", name) and path.name != "metrics.py":
+                    labels = {keyword.arg for keyword in node.keywords if keyword.arg}
+                    found.append((name, labels, f"{path.name}:{node.lineno}"))
+    return found
+
+
+def test_every_count_in_the_code_names_a_metric_and_its_labels() -> None:
+    """A wrong name would fail the request that was to be counted."""
+    known = {metric.name: set(metric.labels) for metric in METRICS}
+    wrong = [call for call in _calls() if known.get(call[0]) != call[1]]
+    assert wrong == []
+    assert _calls()
