@@ -58,6 +58,8 @@ class IdentityRow:
     claim: UUID
     claimed_at: Millis
     op: UUID
+    label: str = ""
+    """What the account will list it under; here too, because the row alone must suffice to finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +123,12 @@ class Revocation:
     epoch: int
     reason: int
     created_at: Millis
+    identity: IdentityKey | None = None
+    """With it, those opened through this identity are meant. The others may live on, under the new
+    epoch, only if they were at the epoch just before it; ending all of them is always right too."""
 
 
-KeyT = TypeVar("KeyT", contravariant=True)
+KeyT_contra = TypeVar("KeyT_contra", contravariant=True)
 RowT = TypeVar("RowT")
 
 
@@ -143,14 +148,14 @@ class Held:
 Outcome: TypeAlias = Applied | Held
 
 
-class Rows(Protocol[KeyT, RowT]):
+class Rows(Protocol[KeyT_contra, RowT]):
     """One table. Methods raise StoreUnavailable when the outcome could not be found out. Thread-safe."""
 
-    def read(self, key: KeyT) -> RowT | None:
+    def read(self, key: KeyT_contra) -> RowT | None:
         """Return the row as this data centre knows it. Absence is not proof (D9)."""
         ...
 
-    def read_settled(self, key: KeyT) -> RowT | None:
+    def read_settled(self, key: KeyT_contra) -> RowT | None:
         """Return the row after every conditional write that came before (SERIAL). Costs a Paxos round."""
         ...
 
@@ -175,7 +180,7 @@ class Revocations(Protocol):
     """Sessions still to be ended."""
 
     def add(self, revocation: Revocation) -> None:
-        """Keep it; adding one again is harmless."""
+        """Keep it; adding one again replaces it."""
         ...
 
     def done(self, revocation: Revocation) -> None:

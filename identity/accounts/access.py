@@ -1,0 +1,78 @@
+"""Whether an account may log in, and logging it out everywhere.
+
+Owns the status changes an operator makes. Invariant: an account that is being merged, or was,
+is left to the merge.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from identity.accounts.ending import Ending
+from identity.accounts.linking import Refusal, Refuse
+from identity.accounts.results import Change, Enabled, EnableOutcome, EndingOutcome
+from identity.accounts.store import AccountRow, AccountStatus, AccountStore, Applied
+from identity.accounts.writing import ROUNDS, put
+from identity.errors import StoreUnavailable
+from identity.sessions.record import Ended
+
+
+class Access:
+    """Disables, enables, ends everywhere.
+
+    Args:
+        store: the rows.
+        ending: ends sessions.
+        new_uuid: makes a fresh op for every write.
+    """
+
+    def __init__(self, store: AccountStore, *, ending: Ending, new_uuid: Callable[[], UUID]) -> None:
+        self._store = store
+        self._ending = ending
+        self._new_uuid = new_uuid
+
+    def disable(self, request: Change) -> EndingOutcome:
+        """Refuse every later login and end every session; doing it again ends them again."""
+
+        def disabled(account: AccountRow) -> AccountRow | Refuse:
+            return _merge_has_it(account) or replace(account, status=AccountStatus.DISABLED)
+
+        return self._end(request, disabled, reason=Ended.DISABLED)
+
+    def end_everywhere(self, request: Change) -> EndingOutcome:
+        """End every session; the next login is welcome."""
+
+        def unchanged(account: AccountRow) -> AccountRow | Refuse:
+            return _merge_has_it(account) or account
+
+        return self._end(request, unchanged, reason=Ended.REVOKED)
+
+    def enable(self, request: Change) -> EnableOutcome:
+        """Let the account log in again; sessions that were ended stay so."""
+        for _ in range(ROUNDS):
+            account = self._store.accounts.read_settled(request.account_id)
+            refused = _merge_has_it(account) if account else Refuse(Refusal.NO_ACCOUNT)
+            if account is None or refused:
+                return refused or Refuse(Refusal.NO_ACCOUNT)
+            if account.status is AccountStatus.ACTIVE:
+                return Enabled(account.key)
+            after = replace(account, status=AccountStatus.ACTIVE, version=account.version + 1, op=self._new_uuid())
+            if put(self._store.accounts, after, expected=account) is Applied.APPLIED:
+                return Enabled(account.key)
+        raise StoreUnavailable(detail="the account row changed in every round")
+
+    def _end(
+        self, request: Change, change: Callable[[AccountRow], AccountRow | Refuse], *, reason: Ended
+    ) -> EndingOutcome:
+        raised = self._ending.change(request.account_id, change, request=request.id, reason=reason)
+        return raised if isinstance(raised, Refuse) else self._ending.reach(raised.revocation)
+
+
+def _merge_has_it(account: AccountRow) -> Refuse | None:
+    match account.status:
+        case AccountStatus.MERGING:
+            return Refuse(Refusal.MERGING)
+        case AccountStatus.MERGED:
+            return Refuse(Refusal.MERGED)
+        case _:
+            return None

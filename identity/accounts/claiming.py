@@ -1,0 +1,116 @@
+"""Claiming identities and names: where two who want the same thing are told apart.
+
+Owns the loop around a claim (rules D3 and D9 of docs/accounts.md). A claim is the truth about a
+key: an absent row is never believed, it is claimed. Invariant: of any number of claims at once,
+exactly one wins, and a committed row is never taken over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from identity.accounts.completing import Completing
+from identity.accounts.linking import CLAIM_TTL_MS, Meeting, Unknown, decide, meet
+from identity.accounts.results import BeingFinished, By
+from identity.accounts.store import (
+    AccountStore,
+    Applied,
+    IdentityRow,
+    IdentityState,
+    UsernameRow,
+    UsernameState,
+)
+from identity.accounts.writing import ROUNDS, put
+from identity.errors import StoreUnavailable
+from identity.types import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Yields:
+    """The key may be claimed by replacing this row, or by inserting if it is None."""
+
+    row: IdentityRow | None
+
+
+class Claiming:
+    """Claims rows for 15 minutes.
+
+    Args:
+        store: the rows.
+        completing: finishes committed rows that are met.
+        clock: the time.
+        new_uuid: makes a fresh op for every write.
+    """
+
+    def __init__(
+        self, store: AccountStore, *, completing: Completing, clock: Clock, new_uuid: Callable[[], UUID]
+    ) -> None:
+        self._store = store
+        self._completing = completing
+        self._clock = clock
+        self._new_uuid = new_uuid
+
+    def identity(self, wanted: IdentityRow, *, by: By) -> IdentityRow | BeingFinished:
+        """Claim an identity, or find the row that counts there.
+
+        Returns:
+            `wanted`, pending, with its op and `claimed_at` set; or a row that stands: an active
+            one, which is the account's, or one that needs a name.
+
+        Raises:
+            StoreUnavailable: the store is away, or the row changed in every round.
+        """
+        expected: IdentityRow | None = None
+        for _ in range(ROUNDS):
+            now = self._clock()
+            mine = replace(wanted, claimed_at=now, op=self._new_uuid())
+            found = put(self._store.identities, mine, expected=expected, expires_at=now + CLAIM_TTL_MS)
+            if found is Applied.APPLIED:
+                return mine
+            met = self._met(found, claim=wanted.claim, by=by)
+            if not isinstance(met, _Yields):
+                return met
+            expected = met.row
+        raise StoreUnavailable(detail="the identity row changed in every round")
+
+    def _met(self, found: IdentityRow | None, *, claim: UUID, by: By) -> _Yields | IdentityRow | BeingFinished:
+        if found is not None and found.state is IdentityState.COMPLETING:
+            found = self._completing.finish(found, by=by)
+        if found is None:
+            return _Yields(None)
+        match found.state:
+            case IdentityState.COMPLETING:
+                return BeingFinished()
+            case IdentityState.PENDING:
+                foreign = meet(found, claim=claim, now=self._clock()) is Meeting.BEING_FINISHED
+                return BeingFinished() if foreign else _Yields(found)
+            case IdentityState.NEEDS_NAME:
+                return found
+            case IdentityState.ACTIVE:
+                # An unlink that was killed leaves a row its account no longer agrees with.
+                unlinked = decide(found, self._store.accounts.read_settled(found.account_id)) == Unknown()
+                return _Yields(found) if unlinked else found
+
+    def name(self, wanted: UsernameRow) -> UsernameRow | None:
+        """Claim a name; None if somebody else has it.
+
+        Returns:
+            The row that holds it for `wanted`'s claim: pending, or active already.
+
+        Raises:
+            StoreUnavailable: the store is away, or the row changed in every round.
+        """
+        expected: UsernameRow | None = None
+        for _ in range(ROUNDS):
+            now = self._clock()
+            mine = replace(wanted, claimed_at=now, op=self._new_uuid())
+            found = put(self._store.usernames, mine, expected=expected, expires_at=now + CLAIM_TTL_MS)
+            if found is Applied.APPLIED:
+                return mine
+            if found is not None and found.state is not UsernameState.PENDING:
+                own = found.state is UsernameState.ACTIVE and found.claim == wanted.claim
+                return found if own else None
+            if found is not None and meet(found, claim=wanted.claim, now=now) is Meeting.BEING_FINISHED:
+                return None
+            expected = found
+        raise StoreUnavailable(detail="the username row changed in every round")

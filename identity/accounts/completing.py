@@ -1,0 +1,199 @@
+"""Finishing what was committed: from the index row alone, by whoever meets it.
+
+Owns the steps after the commit of a sign-up or link (rule D5 of docs/accounts.md): account,
+name, index row. All values come from the row, every write is conditional, so helpers converge.
+Invariant: an account changes only while the row that asks for it is still the one that was read.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+from uuid import UUID, uuid5
+
+from identity.accounts.linking import is_sign_up
+from identity.accounts.results import By
+from identity.accounts.store import (
+    AccountRow,
+    AccountStatus,
+    AccountStore,
+    Applied,
+    IdentityRow,
+    IdentityState,
+    LinkedIdentity,
+    UsernameRow,
+    UsernameState,
+)
+from identity.accounts.usernames import fold
+from identity.accounts.writing import ROUNDS, put
+from identity.audit import Event
+from identity.errors import StoreUnavailable
+from identity.types import Checkpoint, Clock, Millis
+
+
+class _Step(Enum):
+    """What became of the account step."""
+
+    WRITTEN = "written"
+    ROW_MOVED = "row-moved"
+    NO_ACCOUNT = "no-account"
+    WAIT = "wait"
+
+
+class Completing:
+    """Finishes committed index rows.
+
+    Args:
+        store: the rows.
+        clock: the time, for the audit only.
+        new_uuid: makes a fresh op for every write.
+        checkpoint: told the name of each place that is reached.
+        note: hears of each account made, exactly once.
+    """
+
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        clock: Clock,
+        new_uuid: Callable[[], UUID],
+        checkpoint: Checkpoint,
+        note: Callable[[Event], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_uuid = new_uuid
+        self._checkpoint = checkpoint
+        self._note = note
+
+    def finish(self, row: IdentityRow, *, by: By, name: UsernameRow | None = None) -> IdentityRow | None:
+        """Carry a completing row to its end; idempotent, and safe beside others who do the same.
+
+        Args:
+            row: the row as it was read or written.
+            by: who is named as the maker of an account.
+            name: the pending name row, if known; saves a round trip.
+
+        Returns:
+            The row as it stands then: active; needs-name if the name was lost; still completing
+            while the account is being merged; None if there is no account to link to.
+
+        Raises:
+            StoreUnavailable: the store is away, or the row changed in every round.
+        """
+        current: IdentityRow | None = row
+        for _ in range(ROUNDS):
+            if current is None or current.state is not IdentityState.COMPLETING:
+                return current
+            match self._write_account(current):
+                case _Step.WRITTEN:
+                    self._checkpoint("complete.account-written")
+                    current = self._settle(current, name, by=by)
+                case _Step.NO_ACCOUNT:
+                    self._store.identities.delete(current)
+                    current = self._store.identities.read_settled(row.key)
+                case _Step.ROW_MOVED:
+                    current = self._store.identities.read_settled(row.key)
+                case _Step.WAIT:
+                    return current
+        raise StoreUnavailable(detail="the identity row changed in every round")
+
+    def _write_account(self, row: IdentityRow) -> _Step:
+        """Make the account exist and list the identity."""
+        for _ in range(ROUNDS):
+            account = self._store.accounts.read_settled(row.account_id) if not is_sign_up(row) else self._insert(row)
+            if account is Applied.APPLIED:
+                return _Step.WRITTEN
+            if account is None or account.status is AccountStatus.MERGED:
+                return _Step.WAIT if is_sign_up(row) else _Step.NO_ACCOUNT
+            if account.status is AccountStatus.MERGING:
+                return _Step.WAIT
+            wanted = _listing(account, row)
+            if wanted == account:
+                return _Step.WRITTEN
+            # The account was read before this: had the row been finished and the identity been
+            # unlinked since then, the account would have another op and the write below would lose.
+            if self._store.identities.read_settled(row.key) != row:
+                return _Step.ROW_MOVED
+            wanted = replace(wanted, version=account.version + 1, op=self._new_uuid())
+            if put(self._store.accounts, wanted, expected=account) is Applied.APPLIED:
+                return _Step.WRITTEN
+        raise StoreUnavailable(detail="the account row changed in every round")
+
+    def _insert(self, row: IdentityRow) -> Applied | AccountRow | None:
+        account = AccountRow(
+            key=row.account_id,
+            username=row.username,
+            status=AccountStatus.ACTIVE,
+            epoch=1,
+            version=1,
+            op=self._new_uuid(),
+            created_at=row.claimed_at,
+            identities={row.key: LinkedIdentity(row.claimed_at, row.label)},
+        )
+        return put(self._store.accounts, account, expected=None)
+
+    def _settle(self, row: IdentityRow, name: UsernameRow | None, *, by: By) -> IdentityRow | None:
+        """Own the name and confirm the index row; return how that row stands then."""
+        new = is_sign_up(row)
+        owned = self._own_name(row, name) if new else None
+        self._checkpoint("complete.name-owned")
+        state = IdentityState.NEEDS_NAME if new and owned is None else IdentityState.ACTIVE
+        after = replace(row, state=state, op=self._new_uuid())
+        stands = put(self._store.identities, after, expected=row)
+        if stands is not Applied.APPLIED:
+            self._release(owned)
+            return stands
+        self._checkpoint("complete.finished")
+        if new and state is IdentityState.ACTIVE:
+            self._note(_signed_up(after, by=by, now=self._clock()))
+        return after
+
+    def _own_name(self, row: IdentityRow, known: UsernameRow | None) -> UsernameRow | None:
+        """Make the name the account's for good; None if somebody else has it."""
+        expected = known
+        for _ in range(ROUNDS):
+            wanted = UsernameRow(
+                key=fold(row.username),
+                username=row.username,
+                account_id=row.account_id,
+                state=UsernameState.ACTIVE,
+                claim=row.claim,
+                claimed_at=row.claimed_at,
+                op=self._new_uuid(),
+            )
+            found = put(self._store.usernames, wanted, expected=expected)
+            if found is Applied.APPLIED:
+                return wanted
+            if found is not None and found.claim != row.claim:
+                return None
+            if found is not None and found.state is not UsernameState.PENDING:
+                return found
+            expected = found
+        raise StoreUnavailable(detail="the username row changed in every round")
+
+    def _release(self, name: UsernameRow | None) -> None:
+        """Give back a name that was taken for a row which somebody finished under another name."""
+        if name is None or name.state is not UsernameState.ACTIVE:
+            return
+        account = self._store.accounts.read_settled(name.account_id)
+        if account is None or fold(account.username) != name.key:
+            self._store.usernames.delete(name)
+
+
+def _listing(account: AccountRow, row: IdentityRow) -> AccountRow:
+    """Return the account as the row wants it: with the identity, and for a sign-up under its name."""
+    listed = {**account.identities, row.key: LinkedIdentity(row.claimed_at, row.label)}
+    return replace(account, identities=listed, username=row.username if is_sign_up(row) else account.username)
+
+
+def _signed_up(row: IdentityRow, *, by: By, now: Millis) -> Event:
+    return Event(
+        id=uuid5(row.claim, "sign-up"),
+        at=now,
+        action="sign-up",
+        account_id=row.account_id,
+        actor=by.actor,
+        address=by.address,
+        request_id=by.request_id,
+        facts={"identity": row.key, "username": row.username},
+    )

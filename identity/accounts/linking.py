@@ -1,0 +1,218 @@
+"""What an identity is, and whether one leads to an account.
+
+Pure. Owns the spelling of identity keys and two tables: `decide` (may this login pass) and
+`meet` (what to do about somebody else's claim). Invariant: only `provider:subject` identifies
+anybody, and it counts only if the index row and the account agree on it.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol, TypeAlias
+from urllib.parse import unquote_to_bytes
+from uuid import UUID, uuid5
+
+from identity.accounts.store import AccountRow, AccountStatus, IdentityRow, IdentityState
+from identity.types import MINUTE, SECOND, AccountId, IdentityKey, Millis
+
+CLAIM_TTL_MS: Final[Millis] = 15 * MINUTE
+"""How long an unfinished claim keeps an identity or a name."""
+CLAIM_REST_MS: Final[Millis] = 30 * SECOND
+"""How long a claim is left to whoever made it; older ones are taken over."""
+SUBJECT_BYTES: Final = 255
+
+_PROVIDER: Final = re.compile(r"[a-z0-9-]{1,32}")
+_ESCAPED: Final = re.compile(r"[%:\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The parts of an identity key."""
+
+    provider: str
+    subject: str
+    tenant: str = ""
+
+
+def identity_key(provider: str, subject: str, *, tenant: str = "") -> IdentityKey:
+    """Spell `provider:subject`, or `provider:tenant:subject` where the provider serves several tenants.
+
+    One identity has one spelling and two never share one: `%`, `:` and control characters are
+    percent-encoded, nothing else is touched, and keys are compared as bytes.
+
+    Raises:
+        ValueError: the provider's name, or the subject or tenant, cannot be right.
+    """
+    if not _PROVIDER.fullmatch(provider):
+        raise ValueError("a provider's name is 1 to 32 of a-z, 0-9 and -")
+    if not subject:
+        raise ValueError("an empty subject identifies nobody")
+    parts = (provider, tenant, subject) if tenant else (provider, subject)
+    return IdentityKey(":".join((provider, *map(_encoded, parts[1:]))))
+
+
+def parse_key(key: str) -> Identity:
+    """Take an identity key apart. Raises ValueError unless it is spelt as `identity_key` spells it."""
+    provider, *rest = key.split(":")
+    if len(rest) not in {1, 2}:
+        raise ValueError("an identity key has two or three parts")
+    parts = [unquote_to_bytes(part).decode() for part in rest]
+    identity = Identity(provider, parts[-1], tenant=parts[0] if len(parts) > 1 else "")
+    if identity_key(provider, identity.subject, tenant=identity.tenant) != key:
+        raise ValueError("an identity key in another spelling than its own")
+    return identity
+
+
+def _encoded(text: str) -> str:
+    # encode() refuses lone surrogates with a ValueError: they have no bytes to compare.
+    if len(text.encode()) > SUBJECT_BYTES:
+        raise ValueError(f"more than {SUBJECT_BYTES} bytes")
+    return _ESCAPED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), text)
+
+
+def account_of(claim: UUID) -> AccountId:
+    """Return the id of the account a sign-up's claim makes: the same for everybody who helps to finish it."""
+    return AccountId(uuid5(claim, "account"))
+
+
+def is_sign_up(row: IdentityRow) -> bool:
+    """Tell a row that makes an account from one that links an identity to an account there is."""
+    return row.account_id == account_of(row.claim)
+
+
+class Refusal(Enum):
+    """Why a login or a change is refused; the value is stable and documented."""
+
+    NO_ACCOUNT = "no-account"
+    """The index row names an account that is not there: nothing to log in to, for an operator to see."""
+    DISABLED = "account-disabled"
+    MERGING = "account-merging"
+    """Two accounts are being made one; try again in a moment."""
+    MERGED = "account-merged"
+    BELONGS_TO_OTHER = "identity-belongs-to-other"
+    """The identity leads to another account. Never says whose."""
+    TOO_MANY_WAYS = "too-many-ways"
+    NOT_LINKED = "not-linked"
+    LAST_WAY = "last-way"
+    """Without it nobody could log in to the account any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The login passes."""
+
+    account: AccountRow
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The identity leads to no account: welcome, choose a username."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseName:
+    """The account is made but its username was lost meanwhile: ask for another one."""
+
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A committed sign-up or link is still being finished: find the row again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """It does not pass, and why."""
+
+    reason: Refusal
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        return self.reason.value
+
+
+Decision: TypeAlias = SignIn | Unknown | ChooseName | Unfinished | Refuse
+
+
+def decide(row: IdentityRow | None, account: AccountRow | None) -> Decision:
+    """Decide a login from the index row and the account that row names. The first match wins.
+
+    | index row  | account                        | decision                |
+    |------------|--------------------------------|-------------------------|
+    | none       | any                            | Unknown                 |
+    | pending    | any                            | Unknown: only a claim   |
+    | completing | any                            | Unfinished              |
+    | needs-name | any                            | ChooseName              |
+    | active     | none                           | Refuse NO_ACCOUNT       |
+    | active     | merging                        | Refuse MERGING          |
+    | active     | merged                         | Refuse MERGED           |
+    | active     | another one, or lists no such  | Unknown: was unlinked   |
+    | active     | lists it, disabled             | Refuse DISABLED         |
+    | active     | lists it, active               | SignIn                  |
+
+    Merging stands before agreement: an identity on its way between two accounts is listed by
+    neither, and must not be offered a new one.
+    """
+    if row is None:
+        return Unknown()
+    match row.state:
+        case IdentityState.PENDING:
+            return Unknown()
+        case IdentityState.COMPLETING:
+            return Unfinished()
+        case IdentityState.NEEDS_NAME:
+            return ChooseName(row.account_id)
+        case IdentityState.ACTIVE:
+            return _decide_active(row, account)
+
+
+def _decide_active(row: IdentityRow, account: AccountRow | None) -> Decision:
+    if account is None:
+        return Refuse(Refusal.NO_ACCOUNT)
+    if account.status is AccountStatus.MERGING:
+        return Refuse(Refusal.MERGING)
+    if account.status is AccountStatus.MERGED:
+        return Refuse(Refusal.MERGED)
+    if account.key != row.account_id or row.key not in account.identities:
+        return Unknown()
+    return SignIn(account) if account.status is AccountStatus.ACTIVE else Refuse(Refusal.DISABLED)
+
+
+class Claimed(Protocol):
+    """A row that somebody claimed."""
+
+    @property
+    def claim(self) -> UUID:
+        """Whose it is."""
+        ...
+
+    @property
+    def claimed_at(self) -> Millis:
+        """Since when."""
+        ...
+
+
+class Meeting(Enum):
+    """What to do about a pending row that is met."""
+
+    MINE = "mine"
+    BEING_FINISHED = "being-finished"
+    TAKE_OVER = "take-over"
+
+
+def meet(row: Claimed, *, claim: UUID, now: Millis) -> Meeting:
+    """Decide what a pending row means to whoever holds `claim`.
+
+    | claim   | age          | answer          |
+    |---------|--------------|-----------------|
+    | mine    | any          | MINE            |
+    | foreign | up to 30 s   | BEING_FINISHED  |
+    | foreign | over 30 s    | TAKE_OVER       |
+
+    A claim from the future (another server's clock is ahead) is left alone; its TTL ends it.
+    """
+    if row.claim == claim:
+        return Meeting.MINE
+    return Meeting.TAKE_OVER if now - row.claimed_at > CLAIM_REST_MS else Meeting.BEING_FINISHED

@@ -1,0 +1,163 @@
+"""What the account service is asked and what it answers.
+
+Owns the requests and the outcomes; every expected outcome is a value here, consumed with `match`.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from uuid import UUID
+
+from identity.accounts.linking import Refuse
+from identity.accounts.usernames import NameRefused
+from identity.types import AccountId, IdentityKey, Username
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asks, for the audit. `actor` is `self`, `system`, or `operator:<name>`."""
+
+    actor: str
+    address: str = ""
+    request_id: str = ""
+    why: str = ""
+    """The reason an operator gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """A proven identity that chose a username.
+
+    `key` and `label` come from the record kept when the provider vouched for them, never from the
+    browser. `claim` lives in that record too and stays the same when a name is asked for again.
+    """
+
+    claim: UUID
+    key: IdentityKey
+    username: str
+    label: str
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A proven identity to be added to an account. `claim` is made once and kept for a retry."""
+
+    claim: UUID
+    account_id: AccountId
+    key: IdentityKey
+    label: str
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """An identity to be taken from an account. `id` is made once and kept for a retry."""
+
+    id: UUID
+    account_id: AccountId
+    key: IdentityKey
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An account to be disabled, enabled, or logged out everywhere. `id` is kept for a retry."""
+
+    id: UUID
+    account_id: AccountId
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUp:
+    """The account exists and may log in."""
+
+    account_id: AccountId
+    username: Username
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyKnown:
+    """The identity leads to this account already: go on as at a login, nothing was made."""
+
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class NameTaken:
+    """Somebody has the name. The identity stays claimed; ask again, these were free a moment ago."""
+
+    username: Username
+    alternatives: tuple[Username, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BeingFinished:
+    """The same identity is being dealt with in another window; try again in half a minute."""
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        return "being-finished"
+
+
+SignUpOutcome: TypeAlias = SignedUp | AlreadyKnown | NameTaken | NameRefused | BeingFinished
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The identity is a way to log in to the account now, or was before."""
+
+    account_id: AccountId
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        return "linked"
+
+
+LinkOutcome: TypeAlias = Linked | BeingFinished | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Done, and the sessions concerned are over."""
+
+    account_id: AccountId
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        return "done"
+
+
+@dataclass(frozen=True, slots=True)
+class NotReachedYet:
+    """Done, new logins are refused; ending the open sessions is tried again until it succeeds."""
+
+    account_id: AccountId
+    detail: str = field(compare=False)
+    """What did not answer; for operators."""
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        return "sessions-not-reached"
+
+
+EndingOutcome: TypeAlias = Reached | NotReachedYet | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    """The account may log in."""
+
+    account_id: AccountId
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        return "enabled"
+
+
+EnableOutcome: TypeAlias = Enabled | Refuse

@@ -1,0 +1,180 @@
+"""The account service: what the rest of identityd can do with accounts.
+
+Owns the composition of the parts and the audit around changes; the steps are in `signup.py`,
+`ways.py`, `access.py` and `completing.py`, the rules in the pure files (`linking.py` first).
+Plain functions, thread-safe, no HTTP. Every method raises StoreUnavailable when the account
+store is away; repeating the request then converges.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from identity.accounts.access import Access
+from identity.accounts.claiming import Claiming
+from identity.accounts.completing import Completing
+from identity.accounts.ending import Ending
+from identity.accounts.information import storable
+from identity.accounts.results import (
+    By,
+    Change,
+    EnableOutcome,
+    EndingOutcome,
+    Link,
+    LinkOutcome,
+    SignUp,
+    SignUpOutcome,
+    Unlink,
+)
+from identity.accounts.signup import SigningUp
+from identity.accounts.store import AccountRow, AccountStore, IdentityRow, IdentityState, Profile, Revocation
+from identity.accounts.trail import Attempt, Trail
+from identity.accounts.usernames import NamePolicy
+from identity.accounts.ways import Ways
+from identity.audit import AuditLog, Event
+from identity.errors import StoreError
+from identity.sessions.record import Ended
+from identity.types import AccountId, Checkpoint, Clock, IdentityKey, SessionId, Username
+
+CHECKPOINTS: Final = (
+    "sign-up.identity-claimed",
+    "sign-up.name-claimed",
+    "sign-up.committed",
+    "complete.account-written",
+    "complete.name-owned",
+    "complete.finished",
+    "link.identity-claimed",
+    "link.committed",
+    "ending.revocation-kept",
+    "ending.account-changed",
+    "ending.sessions-ended",
+    "ending.revocation-done",
+    "unlink.identity-deleted",
+    "trail.begun",
+    "trail.ended",
+)
+"""Every place at which a multi-step change may be interrupted; the kill tests visit each."""
+
+_ROLLED_FORWARD: Final = By("system")
+
+log = logging.getLogger("identity.accounts")
+
+
+class AccountService:
+    """Accounts, the identities that lead to them, and their names.
+
+    Args:
+        store: the rows.
+        audit: where changes are audited, at once.
+        note: where a sign-up is audited; must not block.
+        clock: the time.
+        new_uuid: random uuids.
+        end_sessions: ends the sessions a revocation names; raises StoreUnavailable when it cannot reach them.
+        policy: which names may be chosen.
+        checkpoint: told each name of `CHECKPOINTS` as it is reached.
+    """
+
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        audit: AuditLog,
+        note: Callable[[Event], None],
+        clock: Clock,
+        new_uuid: Callable[[], UUID],
+        end_sessions: Callable[[Revocation], None],
+        policy: NamePolicy,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._store = store
+        self._trail = Trail(audit, clock=clock, checkpoint=checkpoint)
+        self._completing = Completing(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, note=note)
+        claiming = Claiming(store, completing=self._completing, clock=clock, new_uuid=new_uuid)
+        self._ending = Ending(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, end_sessions=end_sessions)
+        self._signing_up = SigningUp(
+            store,
+            claiming=claiming,
+            completing=self._completing,
+            policy=policy,
+            new_uuid=new_uuid,
+            checkpoint=checkpoint,
+        )
+        self._ways = Ways(
+            store,
+            claiming=claiming,
+            completing=self._completing,
+            ending=self._ending,
+            new_uuid=new_uuid,
+            checkpoint=checkpoint,
+        )
+        self._access = Access(store, ending=self._ending, new_uuid=new_uuid)
+
+    def find(self, key: IdentityKey) -> IdentityRow | None:
+        """Return the index row of an identity: one read, unless an interrupted sign-up or link is finished by it.
+
+        An absent row is not proof that there is none; only the claim of `sign_up` or `link` is.
+        """
+        row = self._store.identities.read(key)
+        if row is not None and row.state is IdentityState.COMPLETING:
+            return self._completing.finish(row, by=_ROLLED_FORWARD)
+        return row
+
+    def account(self, account_id: AccountId) -> AccountRow | None:
+        """Return an account: one read."""
+        return self._store.accounts.read(account_id)
+
+    def profile(self, account_id: AccountId) -> Profile | None:
+        """Return what a provider said about an account's owner last: one read."""
+        return self._store.profiles.read(account_id)
+
+    def sign_up(self, request: SignUp) -> SignUpOutcome:
+        """Make an account for a proven identity; see `SigningUp.sign_up`."""
+        return self._signing_up.sign_up(request)
+
+    def suggest(self, handle: str, name: str) -> Username:
+        """Return a username to offer, free a moment ago; see `SigningUp.suggest`."""
+        return self._signing_up.suggest(handle, name)
+
+    def link(self, request: Link) -> LinkOutcome:
+        """Add an identity, proven by its owner or an operator, to an account; see `Ways.link`."""
+        attempt = Attempt("link", request.claim, request.account_id, request.by, request.key)
+        return self._trail.around(attempt, lambda: self._ways.link(request))
+
+    def unlink(self, request: Unlink) -> EndingOutcome:
+        """Take an identity from an account, unless it is the last way to log in; see `Ways.unlink`."""
+        attempt = Attempt("unlink", request.id, request.account_id, request.by, request.key)
+        return self._trail.around(attempt, lambda: self._ways.unlink(request))
+
+    def disable(self, request: Change) -> EndingOutcome:
+        """Refuse every later login of an account and end its sessions; see `Access.disable`."""
+        return self._trail.around(_attempt("disable", request), lambda: self._access.disable(request))
+
+    def enable(self, request: Change) -> EnableOutcome:
+        """Let an account log in again; see `Access.enable`."""
+        return self._trail.around(_attempt("enable", request), lambda: self._access.enable(request))
+
+    def end_everywhere(self, request: Change) -> EndingOutcome:
+        """End every session of an account; see `Access.end_everywhere`."""
+        return self._trail.around(_attempt("end-everywhere", request), lambda: self._access.end_everywhere(request))
+
+    def end_later(self, account_id: AccountId, session: SessionId, *, reason: Ended) -> None:
+        """Keep one session, which could not be reached just now, to be ended by `retry_revocations`."""
+        self._ending.later(account_id, session, reason=reason)
+
+    def retry_revocations(self) -> int:
+        """End what could not be reached before; return how many are still open. For a periodic task."""
+        return self._ending.retry()
+
+    def record_profile(self, profile: Profile) -> bool:
+        """Store what a provider said at a login. Never fails a login: trouble is logged and answered with False."""
+        try:
+            self._store.profiles.write(storable(profile))
+        except StoreError as error:
+            log.warning("profile-lost: account %s: %s", profile.account_id, error.detail)
+            return False
+        return True
+
+
+def _attempt(action: str, request: Change) -> Attempt:
+    return Attempt(action, request.id, request.account_id, request.by)

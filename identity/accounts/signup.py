@@ -1,0 +1,147 @@
+"""Signing up: one identity, one name, one account, whatever happens in between.
+
+Owns the protocol of rule D5 (docs/accounts.md) up to its commit; what follows is `completing.py`.
+Invariant: nothing that does not expire by itself is written before the commit, and after it the
+index row alone suffices to finish.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain, islice
+from typing import Final
+from uuid import UUID
+
+from identity.accounts import usernames
+from identity.accounts.claiming import Claiming
+from identity.accounts.completing import Completing
+from identity.accounts.information import label
+from identity.accounts.linking import account_of
+from identity.accounts.results import (
+    AlreadyKnown,
+    BeingFinished,
+    NameTaken,
+    SignedUp,
+    SignUp,
+    SignUpOutcome,
+)
+from identity.accounts.store import AccountStore, Applied, IdentityRow, IdentityState, UsernameRow, UsernameState
+from identity.accounts.usernames import NamePolicy, NameRefused
+from identity.accounts.writing import ROUNDS, put
+from identity.errors import StoreUnavailable
+from identity.types import Checkpoint, Username
+
+OFFERED: Final = 3
+"""How many free names are offered when one is taken."""
+
+
+class SigningUp:
+    """Makes accounts.
+
+    Args:
+        store: the rows.
+        claiming: claims rows.
+        completing: finishes committed ones.
+        policy: which names may be chosen.
+        new_uuid: makes ops, and numbers for names.
+        checkpoint: told the name of each place that is reached.
+    """
+
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        claiming: Claiming,
+        completing: Completing,
+        policy: NamePolicy,
+        new_uuid: Callable[[], UUID],
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._store = store
+        self._claiming = claiming
+        self._completing = completing
+        self._policy = policy
+        self._new_uuid = new_uuid
+        self._checkpoint = checkpoint
+
+    def sign_up(self, request: SignUp) -> SignUpOutcome:
+        """Make the account, or say what stands in the way; repeating a request converges.
+
+        Raises:
+            StoreUnavailable: the store is away. What was begun expires, or is finished by the next login.
+        """
+        name = usernames.check(request.username, self._policy)
+        if isinstance(name, NameRefused):
+            return name
+        for _ in range(ROUNDS):
+            row = self._claiming.identity(_claim(request, name), by=request.by)
+            if isinstance(row, BeingFinished):
+                return row
+            if row.state is IdentityState.ACTIVE:
+                made_here = row.claim == request.claim
+                return SignedUp(row.account_id, row.username) if made_here else AlreadyKnown(row.account_id)
+            self._checkpoint("sign-up.identity-claimed")
+            outcome = self._commit(row, name, request)
+            if outcome is not None:
+                return outcome
+        raise StoreUnavailable(detail="the identity row changed in every round")
+
+    def _commit(self, row: IdentityRow, name: Username, request: SignUp) -> SignUpOutcome | None:
+        """Claim the name and commit; None if the identity row changed hands meanwhile."""
+        claimed = self._claiming.name(_name_claim(row, name))
+        if claimed is None:
+            return NameTaken(name, self._free(name))
+        self._checkpoint("sign-up.name-claimed")
+        committed = replace(row, username=name, state=IdentityState.COMPLETING, op=self._new_uuid())
+        if put(self._store.identities, committed, expected=row) is not Applied.APPLIED:
+            return None
+        self._checkpoint("sign-up.committed")
+        match self._completing.finish(committed, by=request.by, name=claimed):
+            case IdentityRow(state=IdentityState.ACTIVE, account_id=row.account_id, username=username):
+                return SignedUp(row.account_id, username)
+            case IdentityRow(state=IdentityState.NEEDS_NAME, account_id=row.account_id):
+                return NameTaken(name, self._free(name))
+            case _:
+                return BeingFinished()
+
+    def suggest(self, handle: str, name: str) -> Username:
+        """Return a name to offer somebody, free a moment ago; at most ten reads.
+
+        Raises:
+            StoreUnavailable: the store is away.
+        """
+        offered = list(usernames.suggestions(handle, name, self._policy))
+        numbered = usernames.alternatives(offered[0], self._new_uuid().int, self._policy)
+        return next((each for each in chain(offered, numbered) if self._is_free(each)), offered[0])
+
+    def _free(self, taken: Username) -> tuple[Username, ...]:
+        numbered = usernames.alternatives(taken, self._new_uuid().int, self._policy)
+        return tuple(islice(filter(self._is_free, numbered), OFFERED))
+
+    def _is_free(self, name: Username) -> bool:
+        return self._store.usernames.read(usernames.fold(name)) is None
+
+
+def _claim(request: SignUp, name: Username) -> IdentityRow:
+    return IdentityRow(
+        key=request.key,
+        username=name,
+        account_id=account_of(request.claim),
+        state=IdentityState.PENDING,
+        claim=request.claim,
+        claimed_at=0,
+        op=request.claim,
+        label=label(request.label),
+    )
+
+
+def _name_claim(row: IdentityRow, name: Username) -> UsernameRow:
+    """Claim under the identity row's claim: a row that needs a name keeps the one it was committed with."""
+    return UsernameRow(
+        key=usernames.fold(name),
+        username=name,
+        account_id=row.account_id,
+        state=UsernameState.PENDING,
+        claim=row.claim,
+        claimed_at=0,
+        op=row.op,
+    )

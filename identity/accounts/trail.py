@@ -1,0 +1,82 @@
+"""The audit of changes to accounts: an entry before the attempt, one with its outcome.
+
+Owns what such an entry says. Both are written at once and durably: a change that cannot be
+audited does not happen. Ids derive from the request's id, so a retry repeats entries instead of
+adding to them; an entry "begun" without an outcome tells of an attempt that was cut short.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from uuid import UUID, uuid5
+
+from identity.accounts.results import By
+from identity.audit import AuditLog, Event
+from identity.types import AccountId, Checkpoint, Clock, IdentityKey
+
+
+class Outcome(Protocol):
+    """What became of an attempt."""
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        ...
+
+
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A change somebody asks for."""
+
+    action: str
+    id: UUID
+    account_id: AccountId
+    by: By
+    key: IdentityKey | None = None
+
+
+class Trail:
+    """Writes the two entries around a change.
+
+    Args:
+        audit: where entries go.
+        clock: the time.
+        checkpoint: told when each is written.
+    """
+
+    def __init__(self, audit: AuditLog, *, clock: Clock, checkpoint: Checkpoint) -> None:
+        self._audit = audit
+        self._clock = clock
+        self._checkpoint = checkpoint
+
+    def around(self, attempt: Attempt, change: Callable[[], OutcomeT]) -> OutcomeT:
+        """Audit the attempt, make the change, audit its outcome.
+
+        Raises:
+            StoreUnavailable: nothing was changed, or it is not known to be; a retry converges
+                and completes the trail.
+        """
+        self._write(attempt, outcome="")
+        self._checkpoint("trail.begun")
+        outcome = change()
+        self._write(attempt, outcome=outcome.word)
+        self._checkpoint("trail.ended")
+        return outcome
+
+    def _write(self, attempt: Attempt, *, outcome: str) -> None:
+        facts = {"identity": attempt.key, "reason": attempt.by.why, "outcome": outcome}
+        self._audit.append(
+            Event(
+                id=uuid5(attempt.id, f"{attempt.action}:{outcome}"),
+                at=self._clock(),
+                action=attempt.action if outcome else f"{attempt.action}-begun",
+                account_id=attempt.account_id,
+                actor=attempt.by.actor,
+                address=attempt.by.address,
+                request_id=attempt.by.request_id,
+                facts={name: value for name, value in facts.items() if value},
+            )
+        )

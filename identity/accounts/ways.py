@@ -1,0 +1,149 @@
+"""The ways to log in to an account: adding one, taking one away.
+
+Owns rule D6 (docs/accounts.md): a login counts only if the index row and the account agree, so
+whichever of the two is written last decides. Invariant: the last way is never taken away, and
+an identity leads to one account at most.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from identity.accounts.claiming import Claiming
+from identity.accounts.completing import Completing
+from identity.accounts.ending import Ending
+from identity.accounts.information import label
+from identity.accounts.linking import Refusal, Refuse
+from identity.accounts.results import (
+    BeingFinished,
+    EndingOutcome,
+    Link,
+    Linked,
+    LinkOutcome,
+    Unlink,
+)
+from identity.accounts.store import AccountRow, AccountStatus, AccountStore, Applied, IdentityRow, IdentityState
+from identity.accounts.writing import ROUNDS, put
+from identity.errors import StoreUnavailable
+from identity.sessions.record import Ended
+from identity.types import Checkpoint, IdentityKey
+
+WAYS: Final = 20
+"""Most ways to log in to one account; links at the same moment may overshoot by one each."""
+
+_REFUSED: Final = {
+    AccountStatus.DISABLED: Refuse(Refusal.DISABLED),
+    AccountStatus.MERGING: Refuse(Refusal.MERGING),
+    AccountStatus.MERGED: Refuse(Refusal.MERGED),
+}
+
+
+class Ways:
+    """Links and unlinks.
+
+    Args:
+        store: the rows.
+        claiming: claims identities.
+        completing: finishes committed ones.
+        ending: ends the sessions of what was unlinked.
+        new_uuid: makes a fresh op for every write.
+        checkpoint: told the name of each place that is reached.
+    """
+
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        claiming: Claiming,
+        completing: Completing,
+        ending: Ending,
+        new_uuid: Callable[[], UUID],
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._store = store
+        self._claiming = claiming
+        self._completing = completing
+        self._ending = ending
+        self._new_uuid = new_uuid
+        self._checkpoint = checkpoint
+
+    def link(self, request: Link) -> LinkOutcome:
+        """Claim the identity, commit, add it to the account, confirm."""
+        for _ in range(ROUNDS):
+            account = self._store.accounts.read_settled(request.account_id)
+            if account is None:
+                return Refuse(Refusal.NO_ACCOUNT)
+            refused = _may_link(account, request.key)
+            if refused:
+                return refused
+            row = self._claiming.identity(_claim(request, account), by=request.by)
+            if isinstance(row, BeingFinished):
+                return row
+            if row.state is not IdentityState.PENDING:
+                # What stands leads to an account that agrees, as read a moment ago.
+                mine = row.account_id == account.key
+                return Linked(account.key) if mine else Refuse(Refusal.BELONGS_TO_OTHER)
+            self._checkpoint("link.identity-claimed")
+            committed = replace(row, state=IdentityState.COMPLETING, op=self._new_uuid())
+            if put(self._store.identities, committed, expected=row) is Applied.APPLIED:
+                self._checkpoint("link.committed")
+                self._completing.finish(committed, by=request.by)
+        raise StoreUnavailable(detail="the identity row changed in every round")
+
+    def unlink(self, request: Unlink) -> EndingOutcome:
+        """Take the identity from the account, which decides; then its index row; then its sessions."""
+        row: IdentityRow | None = None
+
+        def without(account: AccountRow) -> AccountRow | Refuse:
+            nonlocal row
+            refused = _may_unlink(account, request.key)
+            if refused:
+                return refused
+            # After the account, and finished if need be: a helper that meets a completing row
+            # would add the identity again.
+            row = self._finished(request)
+            return replace(account, identities={k: v for k, v in account.identities.items() if k != request.key})
+
+        raised = self._ending.change(
+            request.account_id, without, request=request.id, reason=Ended.UNLINKED, identity=request.key
+        )
+        if isinstance(raised, Refuse):
+            return raised
+        if row is not None and row.account_id == request.account_id:
+            self._store.identities.delete(row)
+        self._checkpoint("unlink.identity-deleted")
+        return self._ending.reach(raised.revocation)
+
+    def _finished(self, request: Unlink) -> IdentityRow | None:
+        row = self._store.identities.read_settled(request.key)
+        if row is not None and row.state is IdentityState.COMPLETING:
+            return self._completing.finish(row, by=request.by)
+        return row
+
+
+def _may_link(account: AccountRow, key: IdentityKey) -> Refuse | None:
+    full = len(account.identities) >= WAYS and key not in account.identities
+    return _REFUSED.get(account.status) or (Refuse(Refusal.TOO_MANY_WAYS) if full else None)
+
+
+def _may_unlink(account: AccountRow, key: IdentityKey) -> Refuse | None:
+    """A disabled account may lose a way: that is how an operator takes one from a thief."""
+    if account.status in {AccountStatus.MERGING, AccountStatus.MERGED}:
+        return _REFUSED[account.status]
+    if key not in account.identities:
+        return Refuse(Refusal.NOT_LINKED)
+    return Refuse(Refusal.LAST_WAY) if len(account.identities) == 1 else None
+
+
+def _claim(request: Link, account: AccountRow) -> IdentityRow:
+    return IdentityRow(
+        key=request.key,
+        username=account.username,
+        account_id=account.key,
+        state=IdentityState.PENDING,
+        claim=request.claim,
+        claimed_at=0,
+        op=request.claim,
+        label=label(request.label),
+    )
