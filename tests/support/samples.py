@@ -14,6 +14,7 @@ from tests.support.clock import NOON
 
 HOSTILE: Final = "\"><script>alert('x')</script><b onclick=x style=y>&amp;{{ 7*7 }}{0}%s"
 REQUEST_ID: Final = "9f2c41d07be5a8301c6644fe"
+ACCOUNT: Final = "018f6f6e-2a4b-7c1d-9e55-3f2a9c0d4b11"
 CSRF: Final = "AXNhbXBsZS1mb3JtLXRva2Vu"
 
 
@@ -49,13 +50,15 @@ def _logging_in() -> tuple[Sample, ...]:
             for code in [*(reason.code for reason in Ended), "anonymous", "stale", "foreign"]
         ),
         Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),
-        Sample("welcome-no-handle", "welcome", {**welcome, "username": "", "handle": "", "problem": "empty"}),
+        Sample("welcome-no-handle", "welcome", {**welcome, "username": "", "handle": "", "problem": "name-empty"}),
         Sample(
             "welcome-taken",
             "welcome",
-            {**welcome, "username": "ada", "problem": "taken", "free": ("ada-l", "ada.lovelace", "ada2027")},
+            {**welcome, "username": "ada", "problem": "name-taken", "free": ("ada-l", "ada.lovelace", "ada2027")},
         ),
-        Sample("welcome-long", "welcome", {**welcome, "username": "a" * 33, "handle": "a" * 80, "problem": "too-long"}),
+        Sample(
+            "welcome-long", "welcome", {**welcome, "username": "a" * 33, "handle": "a" * 80, "problem": "name-too-long"}
+        ),
     )
 
 
@@ -93,14 +96,15 @@ NOTICE: Final = Notice(
 
 
 def _account() -> tuple[Sample, ...]:
-    account = {"csrf": CSRF, "username": "ada", "devices": DEVICES, "identities": IDENTITIES}
+    account = {"csrf": CSRF, "account": ACCOUNT, "username": "ada", "devices": DEVICES, "identities": IDENTITIES}
     known = {"name": "Ada Lovelace", "email": "ada.lovelace@example.com"}
     return (
         Sample("account", "account", {**account, **known}),
         Sample("account-one", "account", {**account, "devices": DEVICES[:1], "identities": IDENTITIES[:1]}),
         Sample("account-ended", "account", {**account, **known, "done": "ended"}),
         Sample("account-unread", "account", {**account, "identities": None}),
-        Sample("logout", "logout", {"csrf": CSRF, "username": "ada"}),
+        Sample("logout", "logout", {"csrf": CSRF, "account": ACCOUNT, "username": "ada"}),
+        Sample("logout-away", "logout", {"csrf": CSRF}),
         Sample("logout-others", "logout", {"csrf": CSRF, "username": "ada", "others": 3}),
         Sample("signed-out", "signed-out", {"provider": "GitHub"}),
         Sample("signed-out-everywhere", "signed-out", {"scope": "everywhere"}),
@@ -116,6 +120,9 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
     ("not-same-site", 403, {}),
     ("forbidden", 403, {}),
     ("account-disabled", 403, {}),
+    ("account-merging", 409, {}),
+    ("account-merged", 403, {}),
+    ("no-account", 403, {}),
     ("sign-up-closed", 403, {}),
     ("not-found", 404, {}),
     ("method-not-allowed", 405, {}),
@@ -129,6 +136,9 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
     ("bounce-lost", 503, {"again": "/account"}),
     ("too-many-cookies", 503, {}),
     ("logout-queued", 503, {}),
+    ("logout-not-kept", 503, {}),
+    ("end-queued", 503, {}),
+    ("everywhere-queued", 503, {}),
     ("internal", 500, {}),
 )
 

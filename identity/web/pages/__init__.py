@@ -8,9 +8,10 @@ inline style or an address outside this site.
     page        needs                                      may have
     ----------  -----------------------------------------  --------------------------------------
     login       ways                                       last, reason, destination
-    welcome     action, csrf, provider, username           handle, problem, free, hidden
-    account     csrf, username, devices                    identities, name, email, done
-    logout      csrf, username                             others
+    welcome     action, csrf, provider, username           handle, problem, free, hidden, shortest,
+                                                           longest
+    account     csrf, account, username, devices           identities, name, email, done
+    logout      csrf                                       account, username, others
     signed-out                                             scope, provider
     notices     csrf, notices, onward
     error       status, code, public, request_id           again, provider
@@ -20,9 +21,11 @@ more than text.
 
 - `reason` is the reason code of a verdict (`idle`, `reuse`, `anonymous` …), `last` the name of
   the provider used last, `destination` where the login leads, as text.
-- `problem` says why a username was not accepted (a code), `free` proposes others; `hidden` holds
-  further (name, value) pairs the form must send.
-- `scope` is `here`, `everywhere` or `already`; `done` is `ended`, `gone` or nothing.
+- `problem` says why a username was not accepted (`name-taken`, or the value of a `NameProblem`),
+  `free` proposes others; `hidden` holds further (name, value) pairs the form must send.
+- `account` is the account's id, which the logout form sends back so that logging out works while
+  the session store is away; without `username` the page is for just that case.
+- `scope` is `here`, `everywhere` or `already`; `done` is `ended` or nothing.
 - `identities` is None when they could not be read.
 - `status`, `code` and `public` are those of an `IdentityError`; a code with sentences of its own
   in the catalogue shows those, any other is worded by its status with `public` as what happened.

@@ -48,8 +48,8 @@ _LOGIN: Final = {
     "welcome.new": "This is your first login here. Applications will show you under this name.",
     "welcome.label": "Username",
     "welcome.rules": (
-        "3 to 32 characters: letters a to z and digits, with dots, underscores or hyphens between them. "
-        "Capitals are shown as you type them, but Ada and ada are the same name."
+        "{shortest} to {longest} characters: letters a to z and digits, with dots, underscores or hyphens "
+        "between them. Capitals are shown as you type them, but Ada and ada are the same name."
     ),
     "welcome.create": "Create account",
     "welcome.take": "Use {name}",
@@ -58,15 +58,18 @@ _LOGIN: Final = {
     "welcome.have": "You already have an account here?",
     "welcome.have-do": "Log in the way you did before. Nothing is created until you press the button above.",
     "welcome.have-link": "Log in another way",
-    "welcome.problem.taken": "This name is taken.",
-    "welcome.problem.reserved": "This name is reserved.",
-    "welcome.problem.too-short": "This name is too short: it needs at least 3 characters.",
-    "welcome.problem.too-long": "This name is too long: 32 characters is the most.",
-    "welcome.problem.characters": "Only letters a to z, digits, dots, underscores and hyphens can be in a name.",
-    "welcome.problem.edges": "A name starts and ends with a letter or a digit.",
-    "welcome.problem.lookalike": "This name looks like one that is taken.",
-    "welcome.problem.empty": "Type a username.",
-    "welcome.problem.refused": "This name cannot be used here. Choose another one.",
+    "welcome.problem.name-taken": "This name is taken.",
+    "welcome.problem.name-reserved": "This name is reserved. Choose another one.",
+    "welcome.problem.name-too-short": "This name is too short: it needs at least {shortest} characters.",
+    "welcome.problem.name-too-long": "This name is too long: {longest} characters is the most.",
+    "welcome.problem.name-character": "Only letters a to z, digits, dots, underscores and hyphens can be in a name.",
+    "welcome.problem.name-invisible-character": (
+        "This name holds a character that cannot be seen. Type the name instead of pasting it."
+    ),
+    "welcome.problem.name-edge": "A name begins and ends with a letter or a digit.",
+    "welcome.problem.name-dots": "A name has no two dots next to each other.",
+    "welcome.problem.name-empty": "Type a username.",
+    "welcome.problem.other": "This name cannot be used here. Choose another one.",
 }
 
 _DEMO: Final = {
@@ -109,12 +112,15 @@ _ACCOUNT: Final = {
     "account.everywhere": "Log out everywhere",
     "account.everywhere-help": "Ends every session, this one too. Do this if you see one that is not yours.",
     "account.done.ended": "That session was ended. Its browser is logged out at its next request.",
-    "account.done.gone": "That session was over already.",
     "logout.title": "Log out?",
     "logout.as": "You are logged in as {username}.",
     "logout.others.one": "You are logged in in 1 other place too.",
     "logout.others.other": "You are logged in in {n} other places too.",
     "logout.stay": "Stay logged in",
+    "logout.away": (
+        "This service cannot reach its session store at the moment, so it cannot say who is logged in. "
+        "You can still log out of this browser: its login cookies are deleted at once."
+    ),
     "signed-out.here.title": "You are logged out",
     "signed-out.here.text": "This session was ended and its cookies were deleted. Your other sessions go on.",
     "signed-out.everywhere.title": "You are logged out everywhere",

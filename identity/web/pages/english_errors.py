@@ -74,6 +74,20 @@ _LOGINS: Final = {
     "error.account-disabled.happened": "You proved who you are, but this account may not log in at present.",
     "error.account-disabled.safe": "Nothing was deleted by this login.",
     "error.account-disabled.do": "Ask whoever runs this service, and give them the request id below.",
+    "error.account-merging.title": "Two accounts are being made one",
+    "error.account-merging.happened": "The account you log in to is being merged with another one at this moment.",
+    "error.account-merging.safe": "Nothing of either account is lost.",
+    "error.account-merging.do": "Log in again in a minute.",
+    "error.account-merged.title": "This account was merged with another one",
+    "error.account-merged.happened": "The way you logged in still leads to the account that was given up.",
+    "error.account-merged.safe": "Nothing was changed by this login.",
+    "error.account-merged.do": (
+        "Log in another way that belongs to the other account, or ask whoever runs this service."
+    ),
+    "error.no-account.title": "This account cannot be found",
+    "error.no-account.happened": "You proved who you are, but the account that belongs to it is not there.",
+    "error.no-account.safe": "Nothing was changed by this login.",
+    "error.no-account.do": "Ask whoever runs this service, and give them the request id below.",
     "error.being-finished.title": "Being finished in another window",
     "error.being-finished.happened": "The same account is being created in another window or tab at this moment.",
     "error.being-finished.safe": "Only one account will be created.",
@@ -121,10 +135,37 @@ _TROUBLE: Final = {
         "This service cannot reach its session store, so the session could not be ended there yet."
     ),
     "error.logout-queued.safe": (
-        "This browser's login cookies are deleted: nobody can continue here. "
-        "The logout is written down and is carried out as soon as the store is back."
+        "This browser's login cookies are deleted: nobody can go on with them here. "
+        "Ending the session is written down and is tried again until it is done."
     ),
     "error.logout-queued.do": "You may leave this computer. To be sure that it is done, look at your sessions later.",
+    "error.logout-not-kept.title": "Logged out in this browser only",
+    "error.logout-not-kept.happened": (
+        "This service cannot reach its stores, so the session could not be ended there."
+    ),
+    "error.logout-not-kept.safe": (
+        "This browser's login cookies are deleted: nobody can go on with them here. "
+        "If somebody holds a copy of them, that copy may work until the session runs out."
+    ),
+    "error.logout-not-kept.do": (
+        "You may leave this computer. Log in later from anywhere and log out this session in the list, "
+        "or log out everywhere."
+    ),
+    "error.end-queued.title": "That session is ended as soon as possible",
+    "error.end-queued.happened": "This service cannot reach its session store, so it could not be ended yet.",
+    "error.end-queued.safe": (
+        "Ending it is written down and is tried again until it is done. You stay logged in here."
+    ),
+    "error.end-queued.do": "Look at your sessions again in a few minutes.",
+    "error.everywhere-queued.title": "Logged out here, and everywhere as soon as possible",
+    "error.everywhere-queued.happened": (
+        "This service cannot reach its session store, so your sessions could not be ended yet."
+    ),
+    "error.everywhere-queued.safe": (
+        "This browser's login cookies are deleted. "
+        "Ending all sessions is written down and is tried again until it is done."
+    ),
+    "error.everywhere-queued.do": "Log in again in a few minutes and look at your sessions.",
     "error.internal.title": "Something went wrong here",
     "error.internal.happened": "This service made a mistake while answering. It has been written to its log.",
     "error.internal.safe": "You are not logged out by this.",

@@ -34,9 +34,11 @@ def _page(*needs: str, **may: object) -> Page:
 PAGES: Final[Mapping[str, Page]] = MappingProxyType(
     {
         "login": _page("ways", last="", reason="", destination=""),
-        "welcome": _page("action", "csrf", "provider", "username", handle="", problem="", free=(), hidden=()),
-        "account": _page("csrf", "username", "devices", identities=None, name="", email="", done=""),
-        "logout": _page("csrf", "username", others=0),
+        "welcome": _page(
+            "action", "csrf", "provider", "username", handle="", problem="", free=(), hidden=(), shortest=3, longest=32
+        ),
+        "account": _page("csrf", "account", "username", "devices", identities=None, name="", email="", done=""),
+        "logout": _page("csrf", account="", username="", others=0),
         "signed-out": _page(scope="here", provider=""),
         "notices": _page("csrf", "notices", "onward"),
         "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
