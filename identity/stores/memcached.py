@@ -30,8 +30,8 @@ from enum import Enum
 from threading import Lock
 from typing import Any, Final, TypeAlias, TypeVar
 
+from pymemcache import exceptions
 from pymemcache.client.base import Client
-from pymemcache.exceptions import MemcacheError, MemcacheServerError, MemcacheUnexpectedCloseError
 from pymemcache.pool import ObjectPool
 
 from identity.sessions.store import Written
@@ -43,20 +43,20 @@ from identity.types import MINUTE, SECOND, Clock, Millis
 
 log = logging.getLogger("identity.stores.memcached")
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 _Found: TypeAlias = dict[CacheKey, tuple[bytes, bytes]]
 
 _NEVER: Final = 0
 _LONGEST_RELATIVE_S: Final = 30 * 24 * 3600
 _LAST_SECOND: Final = 2**31 - 1
 _RECHECK_MS: Final[Millis] = MINUTE
-_SHOWN: Final = 120
 _HALF_TICK_MS: Final[Millis] = 500
+_DELETED: Final = {b"DELETED": True, b"NOT_FOUND": False}
 
 # A node that answers for another key, or nonsense, surfaces in the client as KeyError or ValueError;
 # a pool at its limit as RuntimeError.
-_TROUBLE: Final = (OSError, MemcacheError, LookupError, ValueError, RuntimeError)
-_CLOSED: Final = (MemcacheUnexpectedCloseError, ConnectionResetError, BrokenPipeError)
+_TROUBLE: Final = (OSError, exceptions.MemcacheError, LookupError, ValueError, RuntimeError)
+_CLOSED: Final = (exceptions.MemcacheUnexpectedCloseError, ConnectionResetError, BrokenPipeError)
 
 
 class Trip(Enum):
@@ -150,7 +150,7 @@ class MemcachedCache:
     def remove(self, key: CacheKey) -> Written:
         """Delete the value; exactly one of several callers gets APPLIED."""
         check_keys((key,))
-        return self._node(key).write(lambda connection: connection.delete(key))
+        return self._node(key).write(lambda connection: connection.take_away(key))
 
     def nodes(self) -> tuple[NodeState, ...]:
         """Probe every node: two round trips each."""
@@ -198,6 +198,13 @@ class _Connection(Client):  # type: ignore[misc] # pymemcache has no types
         if self.sock is not None and self._events.poll(0):
             self.close()
 
+    def take_away(self, key: CacheKey) -> bool:
+        """Delete, and tell whether it was there; pymemcache's own takes every answer but one for "no"."""
+        (line,) = self._misc_cmd([b"delete %b\r\n" % key.encode()], b"delete", noreply=False)
+        if line not in _DELETED:
+            raise exceptions.MemcacheUnknownError
+        return _DELETED[line]
+
 
 class _Node:
     """One memcached and what is thought of it. Thread-safe."""
@@ -226,7 +233,7 @@ class _Node:
         self._lock = Lock()
         self._problem = "was not asked yet"
         self._hung_at: Millis | None = None
-        self._marker: bytes | None = None
+        self._marker = b""
         self._marker_read_at: Millis = 0
 
     def read(self, keys: Sequence[CacheKey]) -> _Found | None:
@@ -251,10 +258,10 @@ class _Node:
             return Written.UNKNOWN
         try:
             applied = self._run(Trip.WRITE, command)
-        except MemcacheUnexpectedCloseError as error:
+        except exceptions.MemcacheUnexpectedCloseError as error:
             self._failed(error)
             return Written.UNKNOWN
-        except MemcacheServerError as error:
+        except exceptions.MemcacheServerError as error:
             # The node is well, it has no memory: its values can still be read.
             log.warning("memcached-refused: node %s: %s", self.name, _shown(error), extra={"node": self.name})
             return Written.UNKNOWN
@@ -290,7 +297,7 @@ class _Node:
             self._drop_idle()
             return self._run(Trip.READ, lambda connection: connection.gets_many(keys))
 
-    def _run(self, trip: Trip, command: Callable[[Any], _T]) -> _T:
+    def _run(self, trip: Trip, command: Callable[[Any], T]) -> T:
         with self._pool.get_and_release(destroy_on_fail=True) as connection:
             connection.drop_if_hung_up()
             self._on_trip(self.name, trip)
@@ -303,12 +310,9 @@ class _Node:
 
     def _is_trusted(self, there: tuple[bytes, bytes] | None) -> bool:
         """Tell whether this very marker was found right less than a minute ago."""
-        return (
-            there is not None
-            and there[0] == self._marker
-            and not self._problem
-            and 0 <= self._clock() - self._marker_read_at < _RECHECK_MS
-        )
+        if there is None or there[0] != self._marker or self._problem:
+            return False
+        return 0 <= self._clock() - self._marker_read_at < _RECHECK_MS
 
     def _judge(self, there: tuple[bytes, bytes] | None) -> str:
         """Return why the node cannot be used; mark it if it is empty."""
@@ -361,9 +365,9 @@ class _Node:
                 return "refuses connections; memcached is not running there"
             case RuntimeError():
                 return f"has more than {self._limits.connections} calls at once"
-            case MemcacheUnexpectedCloseError():
+            case exceptions.MemcacheUnexpectedCloseError():
                 return "closed the connection"
-            case OSError() | MemcacheServerError():
+            case OSError() | exceptions.MemcacheServerError():
                 return f"failed: {_shown(error)}"
             case _:
                 # Its text may quote what was read: a key, which can be a secret, or a value.
@@ -393,4 +397,4 @@ def _connection(server: Server, limits: Limits) -> _Connection:
 
 def _shown(error: Exception) -> str:
     """Return an error's name and its beginning, on one line: parts of it may come from the network."""
-    return f"{type(error).__name__} {str(error)!r:.{_SHOWN}}"
+    return f"{type(error).__name__} {str(error)!r:.120}"

@@ -124,7 +124,9 @@ class OneTimeRecords:
 
     def put(self, kind: Kind, name: str, body: bytes, *, expires_at: Millis) -> None:
         """Keep `body` under `name`. Raises ValueError if the name is taken or cannot be a name."""
-        key = CacheKey(f"{kind.value}:{name}")
+        key = _key_of(kind, name)
+        if key is None:
+            raise ValueError(f"this cannot be the name of a {kind.name} record")
         sealed = self._sealer.seal(kind.value, key, expires_at.to_bytes(_EXPIRY_BYTES, "big") + body)
         match self._cache.add(key, sealed, expires_at=expires_at):
             case Written.LOST:
@@ -136,19 +138,19 @@ class OneTimeRecords:
 
     def peek(self, kind: Kind, name: str) -> bytes | None:
         """Return the record and leave it."""
-        # The name comes from a browser; what cannot be a key names no record.
-        key = CacheKey(f"{kind.value}:{name}")
-        return self._read(kind, key) if is_key(key) else None
+        key = _key_of(kind, name)
+        return self._read(kind, key) if key else None
 
     def take(self, kind: Kind, name: str) -> bytes | None:
         """Return the record and remove it; of several callers at once exactly one gets it.
 
         StoreUnavailable after the removal was sent means that it may be gone: begin anew.
         """
-        body = self.peek(kind, name)
-        if body is None:
+        key = _key_of(kind, name)
+        body = self._read(kind, key) if key else None
+        if key is None or body is None:
             return None
-        match self._cache.remove(CacheKey(f"{kind.value}:{name}")):
+        match self._cache.remove(key):
             case Written.APPLIED:
                 return body
             case Written.LOST:
@@ -176,6 +178,12 @@ class OneTimeRecords:
             case body:
                 expires_at = int.from_bytes(body[:_EXPIRY_BYTES], "big")
                 return body[_EXPIRY_BYTES:] if self._clock() < expires_at else None
+
+
+def _key_of(kind: Kind, name: str) -> CacheKey | None:
+    """Return the key of a one-time record; None for what cannot be one (names come from browsers)."""
+    key = CacheKey(f"{kind.value}:{name}")
+    return key if name and is_key(key) else None
 
 
 def key_of(locator: Locator) -> CacheKey:

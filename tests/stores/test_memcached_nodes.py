@@ -1,0 +1,452 @@
+"""What becomes of keys when their node dies, hangs, comes back empty, or is another node."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from identity.errors import StoreUnavailable
+from identity.keyring import SIGNS_AFTER_MS
+from identity.login.store import Kind
+from identity.sessions.store import Written
+from identity.stores.alarm import CorruptAlarm
+from identity.stores.bounds import MARKER_KEY
+from identity.stores.cache import CacheKey, Got, Missing, Value
+from identity.stores.memcached import Limits, MemcachedCache, Server, Trip
+from identity.stores.records import OneTimeRecords
+from identity.types import HOUR, MINUTE, SECOND, Millis, Secret
+from tests.support.caches import Trips, markers, memcached_cache, ring, servers, wall_clock
+from tests.support.guards import Expectation
+from tests.support.memcached import MemcachedNode
+
+LOG = "identity.stores.memcached"
+KEYS = [CacheKey(f"s1:{n:016d}") for n in range(60)]
+HASTY = Limits(connect_ms=500, answer_ms=500, rest_ms=1_000)
+
+ExpectLog = Callable[..., Expectation]
+
+
+class ShiftedClock:
+    """The real time plus what a test adds: memcached's own clock cannot be moved."""
+
+    def __init__(self) -> None:
+        self.ahead: Millis = 0
+
+    def __call__(self) -> Millis:
+        """Return the time."""
+        return wall_clock() + self.ahead
+
+
+def fill(cache: MemcachedCache) -> None:
+    """Write every key."""
+    for key in KEYS:
+        assert cache.add(key, key.encode(), expires_at=wall_clock() + HOUR) is Written.APPLIED
+
+
+def of_node(cache: MemcachedCache, name: str) -> list[CacheKey]:
+    """Return the keys one node holds."""
+    return [key for key in KEYS if cache.node_of(key) == name]
+
+
+def those(got: Mapping[CacheKey, Got], what: Missing) -> set[CacheKey]:
+    """Return the keys that were answered so."""
+    return {key for key, answer in got.items() if answer is what}
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Poll a real server until something holds."""
+    until = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def cache(memcached: list[MemcachedNode]) -> Iterator[MemcachedCache]:
+    """Give a filled cache over three nodes."""
+    made = memcached_cache(servers(memcached))
+    fill(made)
+    yield made
+    made.close()
+
+
+def test_keys_of_a_killed_node_are_unreachable_and_the_others_are_read(
+    memcached: list[MemcachedNode], cache: MemcachedCache, expect_log: ExpectLog
+) -> None:
+    """A dead node must cost its own accounts a retry, and nobody a logout."""
+    expect_log(LOG, "node b refuses connections")
+    memcached[1].kill()
+
+    got = cache.get_many(KEYS)
+
+    assert those(got, Missing.UNREACHABLE) == set(of_node(cache, "b"))
+    assert those(got, Missing.ABSENT) == set()
+    assert all(
+        answer == Value(key.encode(), answer.version) for key, answer in got.items() if isinstance(answer, Value)
+    )
+
+
+def test_writes_to_a_killed_node_are_unknown_and_land_nowhere_else(
+    memcached: list[MemcachedNode], cache: MemcachedCache, expect_log: ExpectLog
+) -> None:
+    """A record that failed over would come back as an old one, and honest tokens would look stolen."""
+    expect_log(LOG, "node b refuses connections")
+    key = of_node(cache, "b")[0]
+    there = cache.get_many([key])[key]
+    assert isinstance(there, Value)
+    memcached[1].kill()
+    expires_at = wall_clock() + HOUR
+
+    assert cache.swap(key, b"moved", version=there.version, expires_at=expires_at) is Written.UNKNOWN
+    assert cache.add(key, b"moved", expires_at=expires_at) is Written.UNKNOWN
+    assert cache.remove(key) is Written.UNKNOWN
+
+    for name, node in (("a", memcached[0]), ("c", memcached[2])):
+        alone = memcached_cache([Server(name, node.host, node.port)], codec=markers("abc"))
+        assert alone.get_many([key])[key] is Missing.ABSENT
+        alone.close()
+
+
+def test_a_node_restarted_empty_is_marked_again_and_has_no_records(
+    memcached: list[MemcachedNode], cache: MemcachedCache, expect_log: ExpectLog
+) -> None:
+    """People of a node that lost its memory must be able to log in again at once, without an operator."""
+    expect_log(LOG, "node b refuses connections")
+    mine = of_node(cache, "b")
+    memcached[1].kill()
+    assert cache.get_many(mine)[mine[0]] is Missing.UNREACHABLE
+    memcached[1].start()
+
+    assert those(cache.get_many(mine), Missing.ABSENT) == set(mine)
+
+    assert cache.add(mine[0], b"new", expires_at=wall_clock() + HOUR) is Written.APPLIED
+    with pytest.raises(ValueError, match="reserved"):
+        cache.get_many([MARKER_KEY])
+    again = memcached_cache(servers(memcached))
+    assert isinstance(again.get_many(mine[:1])[mine[0]], Value)
+    again.close()
+
+
+def test_a_restart_between_two_requests_fails_no_read(memcached: list[MemcachedNode], cache: MemcachedCache) -> None:
+    """All idle connections are dead after a restart; none of them may cost a person an error."""
+    mine = of_node(cache, "b")
+    memcached[1].restart()
+
+    for key in mine:
+        assert cache.get_many([key])[key] is Missing.ABSENT
+
+
+def test_a_restart_between_two_requests_fails_no_write(memcached: list[MemcachedNode], cache: MemcachedCache) -> None:
+    """A dead idle connection is noticed before anything is sent on it, so the outcome stays known."""
+    mine = of_node(cache, "b")
+    memcached[1].restart()
+
+    assert cache.add(mine[0], b"new", expires_at=wall_clock() + HOUR) is Written.APPLIED
+
+
+def test_a_frozen_node_times_out_and_is_used_again_after(memcached: list[MemcachedNode], expect_log: ExpectLog) -> None:
+    """A node that hangs must cost its accounts a retry, for as long as it hangs."""
+    expect_log(LOG, "does not answer within 500 ms")
+    cache = memcached_cache(servers(memcached), limits=HASTY)
+    fill(cache)
+    memcached[1].freeze()
+
+    got = cache.get_many(KEYS)
+    memcached[1].thaw()
+
+    assert those(got, Missing.UNREACHABLE) == set(of_node(cache, "b"))
+    assert those(got, Missing.ABSENT) == set()
+    eventually(lambda: not those(cache.get_many(KEYS), Missing.UNREACHABLE))
+    assert not those(cache.get_many(KEYS), Missing.ABSENT)
+    cache.close()
+
+
+def test_a_write_to_a_frozen_node_is_unknown_and_may_still_happen(
+    memcached: list[MemcachedNode], expect_log: ExpectLog
+) -> None:
+    """The node carries out what it received when it wakes up: 'not written' would be a lie."""
+    expect_log(LOG, "does not answer within 500 ms")
+    cache = memcached_cache(servers(memcached[:1]), limits=HASTY)
+    fill(cache)
+    memcached[0].freeze()
+
+    outcome = cache.add(CacheKey("f1:x"), b"late", expires_at=wall_clock() + HOUR)
+    memcached[0].thaw()
+
+    assert outcome is Written.UNKNOWN
+    eventually(lambda: isinstance(cache.get_many(["f1:x"])["f1:x"], Value))  # type: ignore[list-item,index]
+    cache.close()
+
+
+def test_a_hanging_node_is_left_alone_between_two_tries(memcached: list[MemcachedNode], expect_log: ExpectLog) -> None:
+    """Otherwise every thread would wait for the dead node, and the living ones could not be asked."""
+    expect_log(LOG, "does not answer")
+    clock, trips = ShiftedClock(), Trips()
+    cache = memcached_cache(servers(memcached[:1]), limits=HASTY, clock=clock, trips=trips)
+    clock.ahead = -HOUR
+    memcached[0].freeze()
+
+    for _ in range(50):
+        assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
+        assert cache.remove(KEYS[0]) is Written.UNKNOWN
+    assert trips.of(Trip.READ) == 1
+
+    clock.ahead += HASTY.rest_ms
+    assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
+    assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
+    assert trips.of(Trip.READ) == 2
+    assert trips.of(Trip.WRITE) == 0
+    cache.close()
+
+
+def test_a_node_at_the_address_of_another_is_not_used(
+    memcached: list[MemcachedNode], cache: MemcachedCache, expect_log: ExpectLog
+) -> None:
+    """Two addresses exchanged in a configuration must not look like two empty nodes: everybody would be logged out."""
+    expect_log(LOG, "node a holds the marker of node b")
+    expect_log(LOG, "node b holds the marker of node a")
+    swapped = memcached_cache(servers([memcached[1], memcached[0], memcached[2]]))
+
+    got = swapped.get_many(KEYS)
+
+    assert those(got, Missing.UNREACHABLE) == {*of_node(cache, "a"), *of_node(cache, "b")}
+    assert swapped.add(of_node(cache, "a")[0], b"v", expires_at=wall_clock() + HOUR) is Written.UNKNOWN
+    assert swapped.nodes()[0].problem == "holds the marker of node b; check the addresses of the nodes"
+    assert swapped.nodes()[2].problem == ""
+    swapped.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "generation", "seed", "problem"),
+    [
+        ("abc", 2, 1, "holds the marker of ring generation 1, not 2"),
+        ("abcd", 1, 1, "holds the marker of a ring with other nodes; all daemons must list the same nodes"),
+        ("abc", 1, 2, "holds a marker that this key ring did not write; another installation may be using it"),
+    ],
+    ids=["another generation", "another list of nodes", "another installation"],
+)
+def test_a_node_of_another_ring_is_not_used(
+    memcached: list[MemcachedNode],
+    cache: MemcachedCache,
+    expect_log: ExpectLog,
+    *,
+    names: str,
+    generation: int,
+    seed: int,
+    problem: str,
+) -> None:
+    """Data of an earlier ring, or of a daemon with other nodes, holds old records: they look like thefts."""
+    expect_log(LOG, "holds ")
+    codec = markers(names, generation=generation, keys=ring(seed))
+    other = memcached_cache(servers(memcached), codec=codec)
+
+    assert those(other.get_many(KEYS), Missing.UNREACHABLE) == set(KEYS)
+
+    assert {state.problem for state in other.nodes()} == {problem}
+    assert those(cache.get_many(KEYS), Missing.ABSENT) == set()
+    other.close()
+
+
+def test_a_node_marked_with_a_newer_key_waits_for_the_key_file(
+    memcached: list[MemcachedNode], expect_log: ExpectLog
+) -> None:
+    """During the roll-out of a key nothing may be taken for foreign."""
+    expect_log(LOG, "newer key ring")
+    grown = ring().with_key(Secret(bytes(32)), now=wall_clock() - SIGNS_AFTER_MS)
+    newer = memcached_cache(servers(memcached[:1]), codec=markers("a", keys=grown))
+    assert newer.get_many(KEYS[:1])[KEYS[0]] is Missing.ABSENT
+    older = memcached_cache(servers(memcached[:1]))
+
+    assert older.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
+
+    newer.close()
+    older.close()
+
+
+def test_a_marker_is_sealed_anew_when_a_newer_key_signs(memcached: list[MemcachedNode], expect_log: ExpectLog) -> None:
+    """A marker lives longer than any session: under its first key it would become foreign when that key is pruned."""
+    grown = ring().with_key(Secret(bytes(32)), now=wall_clock() - SIGNS_AFTER_MS)
+    listed = servers(memcached[:1])
+    first = memcached_cache(listed)
+    first.get_many(KEYS[:1])
+    expect_log(LOG, "newer key ring")
+
+    rolled = memcached_cache(listed, codec=markers("a", keys=grown))
+    assert rolled.get_many(KEYS[:1])[KEYS[0]] is Missing.ABSENT
+    again = memcached_cache(listed, codec=markers("a", keys=grown))
+    assert again.get_many(KEYS[:1])[KEYS[0]] is Missing.ABSENT
+
+    behind = memcached_cache(listed)
+    assert behind.nodes()[0].problem.startswith("holds a marker made with a newer key ring")
+    for each in (first, rolled, again, behind):
+        each.close()
+
+
+def test_two_daemons_that_meet_an_empty_node_agree_on_one_marker(memcached: list[MemcachedNode]) -> None:
+    """The one whose `add` loses must read the other's marker, not give up the node."""
+    listed = servers(memcached[:1])
+    late = memcached_cache(listed)
+    early = memcached_cache(listed)
+    original = late._nodes["a"]._gets
+
+    def overtaken(keys: tuple[CacheKey, ...]) -> dict[CacheKey, tuple[bytes, bytes]]:
+        found = original(keys)
+        early.get_many(KEYS[:1])
+        return found
+
+    late._nodes["a"]._gets = overtaken  # type: ignore[method-assign,assignment]
+
+    assert late.get_many(KEYS[:1])[KEYS[0]] is Missing.ABSENT
+
+    assert late.nodes()[0].problem == ""
+    early.close()
+    late.close()
+
+
+def test_a_node_that_was_away_is_used_only_when_its_revocations_are_done(
+    memcached: list[MemcachedNode], expect_log: ExpectLog
+) -> None:
+    """A session revoked while its node was away must not be alive for the moment after it returns."""
+    open_revocations = set[str]()
+    cache = memcached_cache(servers(memcached), cleared=lambda name: name not in open_revocations)
+    fill(cache)
+    expect_log(LOG, "node b refuses connections")
+    expect_log(LOG, "node b is back; open revocations must be carried out first")
+    mine = of_node(cache, "b")
+    memcached[1].kill()
+    cache.get_many(KEYS)
+    open_revocations.add("b")
+    memcached[1].start()
+
+    assert those(cache.get_many(KEYS), Missing.UNREACHABLE) == set(mine)
+    assert cache.remove(mine[0]) is Written.UNKNOWN
+
+    open_revocations.clear()
+    assert not those(cache.get_many(KEYS), Missing.UNREACHABLE)
+    cache.close()
+
+
+def test_a_daemon_that_starts_asks_for_revocations_before_it_trusts_a_node(
+    memcached: list[MemcachedNode], expect_log: ExpectLog
+) -> None:
+    """It cannot know whether the node was away a moment ago."""
+    expect_log(LOG, "open revocations")
+    cache = memcached_cache(servers(memcached[:1]), cleared=lambda _name: False)
+
+    assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
+    cache.close()
+
+
+def test_one_check_is_one_read_trip(memcached: list[MemcachedNode]) -> None:
+    """The promise of one memcached read per check, markers included."""
+    trips = Trips()
+    cache = memcached_cache(servers(memcached[:1]), trips=trips)
+    cache.get_many(KEYS[:1])
+    trips.made.clear()
+
+    cache.get_many(KEYS[:1])
+
+    assert dict(trips.made) == {("a", Trip.READ): 1}
+    cache.close()
+
+
+def test_a_batch_of_a_thousand_is_one_read_trip_per_node(memcached: list[MemcachedNode]) -> None:
+    """The promise to gateways: a batch costs what one check costs."""
+    trips = Trips()
+    cache = memcached_cache(servers(memcached), trips=trips)
+    keys = [CacheKey(f"s1:{n:016d}") for n in range(1_000)]
+    cache.get_many(keys)
+    trips.made.clear()
+
+    cache.get_many(keys)
+
+    assert dict(trips.made) == {(name, Trip.READ): 1 for name in "abc"}
+    cache.close()
+
+
+def test_the_first_read_of_an_empty_node_is_one_read_trip_and_the_marker(memcached: list[MemcachedNode]) -> None:
+    """Marking a node must not need a second look at it."""
+    trips = Trips()
+    cache = memcached_cache(servers(memcached[:1]), trips=trips)
+
+    cache.get_many(KEYS[:1])
+
+    assert dict(trips.made) == {("a", Trip.READ): 1, ("a", Trip.WRITE): 1}
+    cache.close()
+
+
+def test_a_marker_that_changes_while_the_daemon_runs_is_noticed_at_once(
+    memcached: list[MemcachedNode], cache: MemcachedCache, expect_log: ExpectLog
+) -> None:
+    """A node emptied and given to another ring must not be read for the minute its marker was trusted."""
+    expect_log(LOG, "holds the marker of ring generation 2")
+    memcached[1].reset()
+    other = memcached_cache(servers(memcached[1:2], "b"), codec=markers("abc", generation=2))
+    other.get_many(KEYS[:1])
+    other.close()
+
+    got = cache.get_many(KEYS)
+
+    assert those(got, Missing.UNREACHABLE) == set(of_node(cache, "b"))
+
+
+def test_the_node_list_shows_how_far_a_clock_is_off(memcached: list[MemcachedNode]) -> None:
+    """Expiry is by memcached's clock: an operator must hear of a difference before sessions end early."""
+    clock = ShiftedClock()
+    cache = memcached_cache(servers(memcached[:1]), clock=clock)
+    (right,) = cache.nodes()
+    clock.ahead = -MINUTE
+
+    (wrong,) = cache.nodes()
+
+    assert abs(right.clock_ahead_ms) < 5 * SECOND
+    assert abs(wrong.clock_ahead_ms - MINUTE) < 5 * SECOND
+    cache.close()
+
+
+def test_the_node_list_names_what_is_wrong_with_each(
+    memcached: list[MemcachedNode], cache: MemcachedCache, expect_log: ExpectLog
+) -> None:
+    """/readyz must say which node to look at."""
+    expect_log(LOG, "node c refuses connections")
+    memcached[2].kill()
+
+    states = {state.name: state.problem for state in cache.nodes()}
+
+    assert states == {"a": "", "b": "", "c": "refuses connections; memcached is not running there"}
+
+
+def test_a_full_node_refuses_and_goes_on_answering(
+    start_memcached: Callable[..., MemcachedNode], expect_log: ExpectLog
+) -> None:
+    """With `-M` nobody's session is dropped to make room: the login that finds no room is told so."""
+    expect_log(LOG, "memcached-refused: node a: MemcacheServerError .*out of memory")
+    cache = memcached_cache(servers([start_memcached("-m", "2")]))
+    expires_at = wall_clock() + HOUR
+    outcomes = [cache.add(CacheKey(f"f1:{n}"), bytes(60_000), expires_at=expires_at) for n in range(100)]
+
+    held = outcomes.index(Written.UNKNOWN)
+
+    assert outcomes[:held] == [Written.APPLIED] * held
+    got = cache.get_many([CacheKey(f"f1:{n}") for n in range(held)])
+    assert not those(got, Missing.ABSENT)
+    assert not those(got, Missing.UNREACHABLE)
+    assert cache.nodes()[0].warning == ""
+    cache.close()
+
+
+def test_an_outage_reaches_the_login_as_unavailable(memcached: list[MemcachedNode], expect_log: ExpectLog) -> None:
+    """A login in progress must hear 'try again', not 'this login was not started here'."""
+    expect_log(LOG, "refuses connections")
+    cache = memcached_cache(servers(memcached[:1]))
+    records = OneTimeRecords(cache, keys=ring, clock=wall_clock, alarm=CorruptAlarm(clock=wall_clock))
+    records.put(Kind.FLOW, "x", b"body", expires_at=wall_clock() + HOUR)
+    memcached[0].kill()
+
+    with pytest.raises(StoreUnavailable):
+        records.put(Kind.FLOW, "y", b"body", expires_at=wall_clock() + HOUR)
+    with pytest.raises(StoreUnavailable):
+        records.peek(Kind.FLOW, "x")
+    with pytest.raises(StoreUnavailable):
+        records.take(Kind.FLOW, "x")
+    cache.close()
