@@ -22,7 +22,7 @@ from identity.sessions.record import Ended, Lineage, Notice, Record, Session
 from identity.sessions.store import Absent, Found, SessionStore, Unread, Written
 from identity.sessions.watcher import Watcher
 from identity.sessions.writing import Records, Ticket
-from identity.types import AccountId, Chance, Clock, Millis, RandomBytes, SessionId, Username
+from identity.types import AccountId, Chance, Clock, Locator, Millis, RandomBytes, SessionId, Username
 
 LOGIN_DELETIONS: Final = 12
 """Names a login answer may delete; more would not fit the header buffers of common proxies."""
@@ -207,6 +207,13 @@ class SessionService:
                 raise StoreCorrupt(detail="session record")
             case Absent():
                 return ()
+
+    def named(self, check: Check) -> tuple[tuple[Locator, SessionId], ...]:
+        """Return the sessions this jar's tokens name, the most recent first, over or not: no store is asked.
+
+        Proof that the browser was given a token of each; for an explicit logout while the store is away.
+        """
+        return tuple((each.locator, each.session) for each in group(self._shown(check, self._clock()).tokens))
 
     def forget(self, check: Check) -> tuple[SetCookie, ...]:
         """Return deletions for every name of ours the jar shows: for an explicit logout, whatever the store says."""
