@@ -1,0 +1,1 @@
+"""The session service over a store, without HTTP."""
