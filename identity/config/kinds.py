@@ -149,6 +149,22 @@ def optional_secret(shortest: int) -> Kind[Secret | None]:
     return Kind(required.name, read, secret=True)
 
 
+def _read_proxy(given: str) -> Secret | None:
+    """Read a proxy's address, which may hold a user name and password and is a secret for that."""
+    if not given:
+        return None
+    scheme, slashes, rest = given.partition("://")
+    account, _, server = rest.rpartition("@")
+    try:
+        values.read_host_port(server.removesuffix("/"))
+    except ValueError:
+        server = ""
+    # The reasons above quote what they read, and that may be a password here.
+    if scheme not in {"http", "https"} or not slashes or not server or not account.isprintable():
+        raise ValueError("is not a proxy's address; write it like http://proxy.example.com:3128")
+    return Secret(given)
+
+
 def _read_address(given: str) -> str:
     try:
         return values.read_hostname(given)
@@ -180,6 +196,7 @@ path: Final[Kind[Path]] = Kind("path", _read_path)
 optional_path: Final[Kind[Path | None]] = Kind("path", _read_optional_path)
 address: Final[Kind[str]] = Kind("address", _read_address)
 public_url: Final[Kind[values.Origin]] = Kind("web address without a path", _read_public_url)
+proxy: Final[Kind[Secret | None]] = Kind("proxy address", _read_proxy, secret=True)
 origins: Final[Kind[tuple[values.Origin, ...]]] = many("web addresses without a path", values.read_origin)
 hosts: Final[Kind[tuple[Host, ...]]] = many("host names", values.read_host)
 nodes: Final[Kind[tuple[values.Node, ...]]] = many("name=host:port", values.read_node)

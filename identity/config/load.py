@@ -93,6 +93,7 @@ class _Loader:
         self.problems += self._sources.unknown_variables()
         config = _completed(config, given)
         self.check(config, RULES)
+        self.check(config, providers.RULES)
         return replace(config, warnings=tuple(line for warn in WARNINGS for line in warn(config)))
 
     def check(self, config: Config, rules: Iterable[Rule]) -> None:
@@ -163,7 +164,7 @@ class _Loader:
             return None
         secrets = tuple(Secret(mine[o.name]) for o in own if o.secret and mine.get(o.name))
         shared["label"] = shared["label"] or providers.label_of(kind)
-        return ProviderSection(name=name, **shared, values=settled, secrets=secrets)
+        return ProviderSection(name=name, **shared, texts=settled, secrets=secrets)
 
 
 def _missing(option: Option) -> str:

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from identity.config import kinds
+from identity.config import kinds, values
 from identity.config.option import option, required
 from identity.config.values import Network, Node, Origin
 from identity.types import ClientId, Host, Millis, Secret
@@ -164,12 +164,20 @@ class Memcached:
         "",
         "Servers as name=host:port; a name decides which records a server holds, so it outlives the address.",
     )
-    connect_timeout_ms: Millis = option(
-        kinds.seconds(0.01, 60), "0.5", "A server that does not accept within this is down."
+    generation: int = option(
+        kinds.whole(0, 999_999_999),
+        "0",
+        "Raise it by one on every daemon whenever a server is added, removed or comes back with old data.",
     )
-    timeout_ms: Millis = option(kinds.seconds(0.01, 60), "0.5", "A server that does not answer within this is down.")
+    connect_timeout_ms: Millis = option(
+        kinds.seconds(0.01, 60), "0.2", "A server that does not accept a connection within this is down."
+    )
+    timeout_ms: Millis = option(kinds.seconds(0.01, 60), "0.2", "A server that does not answer within this is down.")
+    rest_ms: Millis = option(
+        kinds.seconds(0.1, 600), "1", "A server that was down is left alone for this long before it is tried again."
+    )
     pool: int = option(
-        kinds.whole(1, 256), "16", "Connections to each server, which is also how many session checks run at once."
+        kinds.whole(1, 1_024), "128", "Connections to each server at most; a session check holds one while it is asked."
     )
 
 
@@ -211,18 +219,19 @@ class Outbound:
     timeout_ms: Millis = option(
         kinds.seconds(1, 60), "10", "A call to a provider that takes longer in total is given up."
     )
-    allow: tuple[Network, ...] = option(
+    connect_timeout_ms: Millis = option(
+        kinds.seconds(0.1, 60), "3", "A provider that does not accept a connection within this is down."
+    )
+    allow_networks: tuple[Network, ...] = option(
         kinds.networks, "", "Private networks in which a provider may be; all other private addresses are refused."
     )
-    proxy: str = option(
-        kinds.text(
-            "an http:// address with a port",
-            pattern=r"https?://[A-Za-z0-9.\[\]:-]+:[0-9]{1,5}/?",
-            instead="needs an address like http://proxy.example.com:3128",
-            empty=True,
-        ),
+    allow_hosts: tuple[str, ...] = option(
+        kinds.many("host names", values.read_hostname),
         "",
-        "Proxy through which providers are called; empty calls them directly.",
+        "Host names of providers that may resolve to private addresses.",
+    )
+    proxy: Secret | None = option(
+        kinds.proxy, "", "Proxy through which providers are called; left out, it is HTTPS_PROXY of the environment."
     )
 
 
@@ -238,10 +247,10 @@ class ProviderSection:
         "What people see on the login page; empty is the kind's own name.",
     )
     enabled: bool = option(kinds.flag, "yes", "With no, logins through it stop at once; its accounts stay.")
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The kind's options, complete and checked, as text (`providers.options.Settings`)."""
     secrets: tuple[Secret, ...] = ()
-    """Those of `values` that are secret, for the log's redaction."""
+    """Those of `texts` that are secret, for the log's redaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +302,8 @@ class Config:
 
     def secrets(self) -> Iterator[Secret]:
         """Yield every configured secret, so that the log can blot them out."""
+        if self.outbound.proxy:
+            yield self.outbound.proxy
         for provider in self.providers:
             yield from provider.secrets
         for app in self.apps:

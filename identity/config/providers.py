@@ -4,12 +4,14 @@ Owns the translation between `providers.options` and this package, so that provi
 of identityd's configuration and it knows nothing of any single provider.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from identity.config import kinds
+from identity.config.model import Config
 from identity.config.option import Option
-from providers import REGISTRY
+from identity.config.rules import Rule
+from providers import REGISTRY, build
 from providers import options as theirs
 
 SHORTEST_SECRET: Final = 8
@@ -37,6 +39,19 @@ def settle(kind: str, texts: Mapping[str, str]) -> tuple[Mapping[str, str], Mapp
         return theirs.settle(REGISTRY[kind].options, texts), {}
     except theirs.BadOptions as error:
         return {}, dict(error.problems)
+
+
+def buildable(config: Config) -> Iterator[str]:
+    """A provider is made at the start, so that none fails at somebody's login. Making one calls nobody."""
+    site = theirs.Site(str(config.server.public_url), clock=lambda: 0, random_bytes=bytes, demo=config.demo)
+    for section in config.providers:
+        try:
+            build(section.kind, section.name, section.texts, site=site, label=section.label)
+        except theirs.BadOptions as error:
+            yield from (f"[provider:{section.name}] {option}: {reason}" for option, reason in error.problems)
+
+
+RULES: Final = (Rule(buildable, ("server.public_url",)),)
 
 
 def _translated(option: theirs.Option) -> Option:

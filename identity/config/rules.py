@@ -107,20 +107,13 @@ def username_lengths(config: Config) -> Iterator[str]:
         yield "[usernames] min_length: is more than max_length, so no name could be chosen; lower it"
 
 
-def demo_only(config: Config) -> Iterator[str]:
-    """The demo provider believes whatever is typed, so it exists on this machine only, on purpose only."""
+def demo_address(config: Config) -> Iterator[str]:
+    """The demo provider believes whatever is typed, so nobody else's machine may reach it."""
     for provider in config.providers:
-        if provider.kind != "demo":
-            continue
-        if not config.demo:
+        if provider.kind == "demo" and not is_loopback(config.server.address):
             yield (
-                f"[provider:{provider.name}] kind: demo lets anybody be anybody and exists only under "
-                "`identityd.py demo`; name a real provider"
-            )
-        elif not config.server.public_url.loopback or not is_loopback(config.server.address):
-            yield (
-                f"[provider:{provider.name}] kind: demo lets anybody be anybody, so [server] public_url and address "
-                "must be this machine's own, like http://localhost:8887 and 127.0.0.1"
+                f"[provider:{provider.name}] kind: demo lets anybody be anybody, so [server] address must be this "
+                "machine's own, like 127.0.0.1"
             )
 
 
@@ -198,7 +191,7 @@ RULES: Final = (
     Rule(session_times, ("sessions.idle_s", "sessions.absolute_s", "sessions.token_age_s", "sessions.settle_s")),
     Rule(memcached_nodes, ("memcached.nodes", "sessions.store")),
     Rule(username_lengths, ("usernames.min_length", "usernames.max_length")),
-    Rule(demo_only, ("server.public_url", "server.address")),
+    Rule(demo_address, ("server.address",)),
     Rule(app_secrets),
     Rule(app_origins, ("server.public_url",)),
 )

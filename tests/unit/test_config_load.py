@@ -92,8 +92,8 @@ def test_a_provider_gets_all_options_of_its_kind() -> None:
     """A provider built without a default would fail at somebody's login instead of at the start."""
     read = config.parse(f"{OIDC}client_secret = 0123456789ab\n", base=Path()).providers[0]
     assert (read.name, read.kind, read.label, read.enabled) == ("corp", "oidc", "OpenID Connect", True)
-    assert read.values["issuer"] == "https://id.example.com"
-    assert read.values["scope"] == "openid profile email"
+    assert read.texts["issuer"] == "https://id.example.com"
+    assert read.texts["scope"] == "openid profile email"
     assert [secret.text() for secret in read.secrets] == ["0123456789ab"]
 
 
@@ -139,7 +139,7 @@ def test_a_secret_can_come_from_the_environment(variable: str, tmp_path: Path) -
     file.chmod(0o600)
     environ = {variable: str(file) if variable.endswith("_FILE") else CANARY}
     read = config.parse(OIDC, base=Path(), environ=environ)
-    assert read.providers[0].values["client_secret"] == CANARY
+    assert read.providers[0].texts["client_secret"] == CANARY
 
 
 def test_a_secret_can_come_from_a_file_beside_the_configuration(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_secret_can_come_from_a_file_beside_the_configuration(tmp_path: Path) 
     (tmp_path / "secret").write_text(f"{CANARY}\n")
     (tmp_path / "secret").chmod(0o640)
     read = config.parse(f"{OIDC}client_secret_file = secret\n", base=tmp_path)
-    assert read.providers[0].values["client_secret"] == CANARY
+    assert read.providers[0].texts["client_secret"] == CANARY
 
 
 def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(tmp_path: Path) 
 VOCABULARY = """
     provider:x app:x DEFAULT kind oidc github demo oauth2 secret client_secret issuer public_url port memcached sqlite
     yes no 0 1 -1 1e9 0.25 /x/ https://example.com http://localhost one=h:1 0.0.0.0/0 ::/0 trusted_proxies return_to
-    hosts static_paths label enabled scope second_secret file timeout_s allow nodes store
+    hosts static_paths label enabled scope second_secret file timeout_s allow_hosts proxy nodes store
 """
 WORDS = st.sampled_from([*SECTIONS, *VOCABULARY.split()])
 LINES = st.one_of(

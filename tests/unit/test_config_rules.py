@@ -69,7 +69,7 @@ def test_what_cannot_work_or_is_not_safe_refuses_to_start(text: str, place: str)
         "[server]\naddress = 127.0.0.1\ninternal_address = 127.0.0.2\nport = 9000\ninternal_port = 9000\n",
         "[sessions]\nstore = memcached\n[memcached]\nnodes = a=h:1 b=h:2\n",
         f"[app:a]\nsecret = {APP_SECRET}\nreturn_to = http://localhost:3000 https://wiki.example.com\n",
-        "[outbound]\nproxy = http://proxy.example.com:3128\nallow = 127.0.0.0/8\n",
+        "[outbound]\nproxy = http://proxy.example.com:3128\nallow_networks = 127.0.0.0/8\nallow_hosts = id.internal\n",
     ],
 )
 def test_what_is_right_starts(text: str) -> None:
@@ -83,9 +83,25 @@ def test_the_demo_provider_exists_in_the_demonstration_only() -> None:
     assert problems_with(demo, demo=True) == ()
     assert len(problems_with(demo)) == 1
     (problem,) = problems_with(f"[server]\npublic_url = https://login.example.com\n{demo}", demo=True)
-    assert problem.startswith("[provider:demo] kind: demo lets anybody be anybody")
+    assert problem.startswith("[provider:demo] kind: lets anybody be anybody")
     (problem,) = problems_with(f"[server]\npublic_url = https://localhost\naddress = 0.0.0.0\n{demo}", demo=True)
     assert problem.startswith("[provider:demo] kind: demo lets anybody be anybody")
+
+
+def test_what_only_building_a_provider_shows_is_found_at_the_start() -> None:
+    """Otherwise the first person who clicks finds it."""
+    oidc = "[provider:x]\nkind = oidc\nissuer = https://id.example.com\nclient_id = a\nclient_secret = 0123456789ab\n"
+    (problem,) = problems_of(f"{oidc}scope = profile\n")
+    assert problem.startswith("[provider:x] scope: ")
+
+
+def test_a_proxy_may_have_a_password_which_is_never_shown() -> None:
+    """It is in the environment of half the companies."""
+    read = config.parse("[outbound]\nproxy = http://me:canary@proxy.example.com:3128\n", base=Path())
+    assert read.outbound.proxy is not None
+    assert read.outbound.proxy.text() == "http://me:canary@proxy.example.com:3128"
+    assert "canary" not in repr(read)
+    assert "canary" not in "".join(problems_of("[outbound]\nproxy = http://me:canary@proxy:x\n"))
 
 
 @pytest.mark.parametrize(
