@@ -4,12 +4,14 @@
 """
 
 import asyncio
+import base64
 import http.client
+import json
 import secrets
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from identity.sessions.planning import Rules
 from identity.sessions.record import Ended, Session
 from identity.sessions.service import Opened, SessionService
 from identity.stores.alarm import CorruptAlarm
+from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
 from identity.types import AccountId, ClientId, Host, IdentityKey, Secret, SessionId, Username
@@ -69,8 +72,6 @@ class Reply:
 
     def json(self) -> Any:  # noqa: ANN401, whatever was sent
         """Return the body."""
-        import json  # noqa: PLC0415, the method's own name
-
         return json.loads(self.body)
 
 
@@ -105,10 +106,12 @@ class Heard:
 
     def ended(self, account_id: AccountId, session: Session, reason: Ended, check: Check) -> None:
         """Remember a reuse."""
+        del session, reason, check
         self.reused.append(account_id)
 
     def foreign(self, account_id: AccountId, session: Session, check: Check) -> None:
         """Remember a foreign token."""
+        del session, check
         self.foreigners.append(account_id)
 
     def corrupt(self) -> None:
@@ -229,6 +232,28 @@ class Site:
         """Return the one registered application."""
         return RegisteredApp(APP, (Secret(APP_SECRET),), self.hosts, mint=self.mint, static=self.static)
 
+    def forget_everything(self) -> None:
+        """Empty the store and what was heard."""
+        self.cache._items.clear()
+        self.heard.__init__()  # type: ignore[misc]
+        self.events.clear()
+
+    def break_the_store(self) -> None:
+        """Make the session store answer like a dead node from now on."""
+        self.cache.get_many = lambda keys: dict.fromkeys(keys, Missing.UNREACHABLE)  # type: ignore[method-assign]
+
+    def count_reads(self) -> list[int]:
+        """Return a list that grows by the number of keys of each read from now on."""
+        read = self.cache.get_many
+        trips: list[int] = []
+
+        def counted(keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
+            trips.append(len(keys))
+            return read(keys)
+
+        self.cache.get_many = counted  # type: ignore[method-assign]
+        return trips
+
     # --- what tests do ---------------------------------------------------------------------
 
     @property
@@ -266,6 +291,23 @@ class Site:
         headers = {**forwarded(host=self.host, uri=uri), **(jar.header if jar else {}), **given.pop("headers", {})}
         method = given.pop("method", "GET")
         return self.internal(method, "/auth?redirect=1" if redirect else "/auth", headers=headers, **given)
+
+    def ask_app(self, path: str, body: object, *, headers: Mapping[str, str] | None = None) -> Reply:
+        """Ask as the registered application."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = basic() if headers is None else headers
+        return self.internal("POST", path, headers={"Content-Type": "application/json", **given}, body=data)
+
+    def check(self, jar: Jar | None = None, **fields: object) -> Reply:
+        """Ask `/session/check` about a page that is being loaded."""
+        cookie = (jar.header if jar else {}).get("Cookie", "")
+        asked = {"cookie": cookie, "url": f"{self.public_url}/page", "navigation": True}
+        return self.ask_app("/session/check", {**asked, **fields})
+
+
+def basic(client_id: str = APP, secret: str = APP_SECRET) -> dict[str, str]:
+    """Return the header an application proves itself with."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
 
 
 def forwarded(*, host: str, uri: str = "/page", method: str = "GET", proto: str = "https") -> dict[str, str]:

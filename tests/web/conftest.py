@@ -1,0 +1,21 @@
+"""A running daemon for each module of web tests; a test that needs another one starts its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.web import LOCAL, Site
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Site]:
+    """Give a daemon that trusts loopback as a proxy."""
+    with Site(trusted=(LOCAL,)) as site:
+        yield site
+
+
+@pytest.fixture
+def site(running: Site) -> Site:
+    """Give the module's daemon with no session in it."""
+    running.forget_everything()
+    return running
