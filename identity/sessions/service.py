@@ -22,7 +22,7 @@ from identity.sessions.record import Ended, Lineage, Notice, Record, Session
 from identity.sessions.store import Absent, Found, SessionStore, Unread, Written
 from identity.sessions.watcher import Watcher
 from identity.sessions.writing import Records, Ticket
-from identity.types import AccountId, Chance, Clock, Locator, Millis, RandomBytes, SessionId, Username
+from identity.types import AccountId, Chance, Clock, IdentityKey, Locator, Millis, RandomBytes, SessionId, Username
 
 LOGIN_DELETIONS: Final = 12
 """Names a login answer may delete; more would not fit the header buffers of common proxies."""
@@ -162,31 +162,36 @@ class SessionService:
         """End one session and its sub-sessions; ending one that is over already is harmless.
 
         Raises:
-            StoreUnavailable: it could not be reached; the watcher was told, who keeps it to be retried.
+            StoreUnavailable: it could not be reached and must be kept to be ended later.
         """
 
         def change(record: Record) -> Record:
             return changes.ended(record, {session_id}, reason, now=self._clock())
 
-        try:
-            self._records.change(account_id, change)
-        except StoreUnavailable:
-            self._watcher.unreached(account_id, session_id, reason)
-            raise
+        self._records.change(account_id, change)
 
-    def end_all(self, account_id: AccountId, username: Username, *, epoch: int, reason: Ended) -> None:
+    def end_all(self, account_id: AccountId, *, epoch: int, reason: Ended) -> None:
         """End every session opened under an older epoch, and keep logins under it from opening.
 
         The record is written even if there is none: a login that read the account before the
         epoch moved then loses its write. Raises StoreUnavailable when it could not be reached.
         """
+        self._end_where(account_id, lambda _: True, epoch=epoch, reason=reason)
+
+    def end_through(self, account_id: AccountId, identity: IdentityKey, *, epoch: int, reason: Ended) -> None:
+        """End the sessions that were opened through one identity; otherwise as `end_all`."""
+        self._end_where(account_id, lambda session: session.identity == identity, epoch=epoch, reason=reason)
+
+    def _end_where(self, account_id: AccountId, which: Callable[[Session], bool], *, epoch: int, reason: Ended) -> None:
         now = self._clock()
 
         def change(record: Record) -> Record:
-            done = record.epoch >= epoch
-            return record if done else changes.emptied(record, epoch=epoch, reason=reason, now=now)
+            if record.epoch >= epoch:
+                return record
+            sids = {session.id for session in record.sessions if which(session)}
+            return replace(changes.ended(record, sids, reason, now=now), epoch=epoch, compared_at=now)
 
-        self._records.change(account_id, change, otherwise=Record(account_id, username, epoch, compared_at=now))
+        self._records.change(account_id, change, otherwise=Record(account_id, Username(""), epoch, compared_at=now))
 
     def compared(self, account_id: AccountId, *, epoch: int) -> None:
         """Note that the record's epoch was found equal to the account's just now."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from identity.sessions.check import Check
 from identity.sessions.record import Ended, Session
-from identity.types import AccountId, SessionId
+from identity.types import AccountId
 
 
 class Watcher(Protocol):
@@ -24,10 +24,6 @@ class Watcher(Protocol):
 
     def corrupt(self) -> None:
         """A record failed its authentication."""
-        ...
-
-    def unreached(self, account_id: AccountId, session_id: SessionId, reason: Ended) -> None:
-        """A session could not be ended; must be kept and tried again. May raise StoreUnavailable."""
         ...
 
     def compare_due(self, account_id: AccountId) -> None:

@@ -30,7 +30,6 @@ class Heard:
     ends: list[tuple[SessionId, Ended]] = field(default_factory=list)
     foreigners: list[SessionId] = field(default_factory=list)
     corrupts: int = 0
-    unreacheds: list[SessionId] = field(default_factory=list)
     due: list[AccountId] = field(default_factory=list)
 
     def ended(self, account_id: AccountId, session: Session, reason: Ended, check: Check) -> None:
@@ -46,11 +45,6 @@ class Heard:
     def corrupt(self) -> None:
         """Remember a corrupt record."""
         self.corrupts += 1
-
-    def unreached(self, account_id: AccountId, session_id: SessionId, reason: Ended) -> None:
-        """Remember a session that could not be ended."""
-        del account_id, reason
-        self.unreacheds.append(session_id)
 
     def compare_due(self, account_id: AccountId) -> None:
         """Remember an account to compare."""
