@@ -10,6 +10,7 @@ from typing import Any, Final
 from identity.sessions.record import Ended, Notice
 from identity.types import DAY, HOUR, MINUTE, Millis
 from identity.web.pages import Device, Identity, Way
+from providers.demo import PEOPLE
 from tests.support.clock import NOON
 
 HOSTILE: Final = "\"><script>alert('x')</script><b onclick=x style=y>&amp;{{ 7*7 }}{0}%s"
@@ -38,6 +39,9 @@ WAYS: Final = tuple(
 )
 
 
+_DEMO: Final = {"action": "/demo/demo", "csrf": CSRF, "people": PEOPLE, "provider": "Demonstration", "hidden": ()}
+
+
 def _logging_in() -> tuple[Sample, ...]:
     welcome = {"action": "/welcome?signup=k3jd9a2x", "csrf": CSRF, "provider": "GitHub", "handle": "ada-l"}
     return (
@@ -49,6 +53,8 @@ def _logging_in() -> tuple[Sample, ...]:
             Sample(f"login-because-{code}", "login", {"ways": WAYS, "last": "google", "reason": code})
             for code in [*(reason.code for reason in Ended), "anonymous", "stale", "foreign"]
         ),
+        Sample("demo", "demo", _DEMO),
+        Sample("demo-empty", "demo", {**_DEMO, "problem": "empty"}),
         Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),
         Sample("welcome-no-handle", "welcome", {**welcome, "username": "", "handle": "", "problem": "name-empty"}),
         Sample(

@@ -1,0 +1,403 @@
+"""Pages as bytes: complete, escaped, worded, and without anything a policy would have to allow."""
+
+import re
+from collections.abc import Iterator, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from string import Formatter
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+from jinja2 import UndefinedError
+
+from identity import errors
+from identity.accounts.linking import Refusal
+from identity.accounts.usernames import NameProblem
+from identity.errors import IdentityError
+from identity.sessions.record import Ended
+from identity.types import DAY, HOUR, MINUTE, SECOND, Millis
+from identity.web import refusals, routes
+from identity.web.base import Listener
+from identity.web.pages import Pages, Way, moments
+from identity.web.pages.english import ENGLISH
+from identity.web.pages.rendering import PAGES, TEMPLATES
+from identity.web.pages.style import STYLESHEET
+from tests.support.clock import NOON, ManualClock
+from tests.support.samples import HOSTILE, Sample, hostile, samples
+
+SAMPLES: Final = samples()
+VOID: Final = {"meta", "link", "input", "hr", "br", "img", "circle", "path", "rect"}
+SENTENCE_CALL: Final = re.compile(r"\b(?:t|count|has)\(\s*\"([^\"]+)\"\s*(~?)")
+
+
+class Document(HTMLParser):
+    """What a page is made of; raises ValueError for tags that do not nest."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(page.decode())
+        self.close()
+        if self._open:
+            raise ValueError(f"never closed: {self._open}")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep it."""
+        if len({name for name, _ in attrs}) != len(attrs):
+            raise ValueError(f"an attribute twice: {tag} {attrs}")
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that it ends what was opened last."""
+        if tag not in VOID and (not self._open or self._open.pop() != tag):
+            raise ValueError(f"</{tag}> out of place")
+
+    def handle_data(self, data: str) -> None:
+        """Keep it."""
+        self.text.append(data)
+
+    def all(self, *names: str) -> Iterator[dict[str, str | None]]:
+        """Yield the attributes of every such tag."""
+        return (attrs for tag, attrs in self.tags if tag in names)
+
+
+@pytest.fixture(scope="module")
+def pages() -> Pages:
+    """Pages at noon."""
+    return Pages(clock=ManualClock())
+
+
+def parametrized(label: str) -> pytest.MarkDecorator:
+    """Return a mark that runs a test with every sample."""
+    return pytest.mark.parametrize(label, SAMPLES, ids=[sample.label for sample in SAMPLES])
+
+
+def render(pages: Pages, sample: Sample) -> Document:
+    """Render a sample and take it apart."""
+    return Document(pages.render(sample.page, **sample.values))
+
+
+@parametrized("sample")
+def test_every_page_renders_in_every_state(pages: Pages, sample: Sample) -> None:
+    """A page that only some people reach would be a 500 for exactly them."""
+    document = render(pages, sample)
+
+    assert [tag for tag, _ in document.tags].count("h1") == 1
+    assert next(document.all("html"))["lang"] == "en"
+
+
+def test_every_page_has_a_sample() -> None:
+    """A page nobody looks at would not be tested by anything in this file."""
+    assert set(PAGES) == {sample.page for sample in SAMPLES}
+
+
+@parametrized("sample")
+def test_no_page_holds_a_script_an_inline_style_or_an_event_handler(pages: Pages, sample: Sample) -> None:
+    """The policy would block it, or would have to allow inline code to everybody who can inject some."""
+    document = render(pages, sample)
+
+    assert not list(document.all("script", "style", "iframe", "object", "embed", "base"))
+    for _, attrs in document.tags:
+        assert not [name for name in attrs if name == "style" or name.startswith("on") or name == "srcdoc"]
+
+
+@parametrized("sample")
+def test_hostile_values_stay_text(pages: Pages, sample: Sample) -> None:
+    """A stranger's handle at a provider could run as markup on somebody's account page."""
+    values = {name: value if name == "scope" else hostile(value) for name, value in sample.values.items()}
+    clean = render(pages, sample)
+
+    page = pages.render(sample.page, **values)
+
+    dirty = Document(page)
+    assert b"<script" not in page
+    assert not list(dirty.all("script", "b"))
+    assert {tag for tag, _ in dirty.tags} <= {tag for tag, _ in clean.tags} | {"section", "p", "ul", "li", "strong"}
+    assert not [name for _, attrs in dirty.tags for name in attrs if name.startswith("on")]
+
+
+def test_a_hostile_username_is_shown_as_it_is(pages: Pages) -> None:
+    """A name escaped twice, or cut, would not be the name the person has."""
+    document = Document(pages.render("logout", csrf="c", username=HOSTILE))
+
+    assert HOSTILE in document.text
+
+
+@parametrized("sample")
+def test_every_post_form_carries_the_form_token_and_stays_on_this_site(pages: Pages, sample: Sample) -> None:
+    """A form without a token could be sent by another site, or every honest one would be refused."""
+    page = pages.render(sample.page, **sample.values).decode()
+
+    for form in re.findall(r"<form .*?</form>", page, re.DOTALL):
+        assert 'method="post"' in form
+        assert f'name="csrf" value="{sample.values["csrf"]}"' in form
+        assert re.search(r'action="/[^/\\]', form)
+
+
+@parametrized("sample")
+def test_links_are_local_and_spelt_canonically(pages: Pages, sample: Sample) -> None:
+    """A link that needs a redirect, or leads to another site, costs a round trip or tells on the visitor."""
+    known = [re.compile(route.path) for route in routes.ROUTES if route.listener is Listener.PUBLIC]
+    ours = re.compile(r"/login(/[a-z0-9-]+)?|/welcome|/demo/[a-z0-9-]+")
+    document = render(pages, sample)
+    targets = [attrs["href"] for attrs in document.all("a", "link") if attrs.get("rel") != "icon"]
+    targets += [attrs["action"] for attrs in document.all("form")]
+
+    for target in targets:
+        parts = urlsplit(str(target))
+        assert not parts.scheme
+        assert not parts.netloc
+        assert any(each.fullmatch(parts.path) for each in [*known, ours]), f"{target} is no route"
+
+
+@parametrized("sample")
+def test_ids_are_unique_and_references_lead_somewhere(pages: Pages, sample: Sample) -> None:
+    """A screen reader would read the wrong help beside a field, or none."""
+    document = render(pages, sample)
+    ids = [attrs["id"] for _, attrs in document.tags if "id" in attrs]
+
+    assert len(ids) == len(set(ids))
+    for _, attrs in document.tags:
+        for name in ("for", "aria-labelledby", "aria-describedby"):
+            assert set((attrs.get(name) or "").split()) <= set(ids)
+
+
+def reasons() -> list[str]:
+    """Return every reason for which somebody may be sent to the login page."""
+    return [*(reason.code for reason in Ended), "anonymous", "stale", "foreign"]
+
+
+@pytest.mark.parametrize("code", reasons())
+def test_every_reason_has_a_text_of_its_own(pages: Pages, code: str) -> None:
+    """Somebody would be logged out and not told why."""
+    page = pages.render("login", ways=(), reason=code).decode()
+
+    assert ENGLISH.sentences[f"reason.{code}.title"] in page
+    assert ENGLISH.sentences[f"reason.{code}.text"] in page
+
+
+def test_before_the_login_a_reuse_is_told_in_neutral_words() -> None:
+    """Whoever holds a copy reads that page too, and would learn that it was noticed."""
+    told = ENGLISH.sentences["reason.reuse.title"] + ENGLISH.sentences["reason.reuse.text"]
+
+    assert not re.search(r"cop(y|ies)|theft|stolen|two places|attack", told)
+
+
+@pytest.mark.parametrize("reason", ["nonsense", "<script>", "anonymous.title", "../x"])
+def test_an_unknown_reason_shows_no_note(pages: Pages, reason: str) -> None:
+    """The reason comes with the address: anybody could make the page say or break something."""
+    page = pages.render("login", ways=(), reason=reason)
+
+    assert b'class="note"' not in page
+
+
+def test_the_provider_used_last_stands_first_and_is_named(pages: Pages) -> None:
+    """People forget which provider they used and would make a second account."""
+    ways = (Way("google", "Google", "/login/google"), Way("github", "GitHub", "/login/github"))
+
+    document = Document(pages.render("login", ways=ways, last="github"))
+
+    assert [attrs["href"] for attrs in document.all("a")][1:] == ["/login/github", "/login/google"]
+    assert "You used GitHub last time" in document.text
+
+
+def test_a_last_provider_that_is_gone_is_not_mentioned(pages: Pages) -> None:
+    """A cookie from before the operator removed a provider would lead to nothing."""
+    page = pages.render("login", ways=(Way("google", "Google", "/login/google"),), last="github")
+
+    assert b"last time" not in page
+
+
+@pytest.mark.parametrize("problem", [*(each.value for each in NameProblem), "name-taken"])
+def test_every_problem_with_a_name_has_a_text(problem: str) -> None:
+    """The person would be told only that the name cannot be used, not what to change."""
+    assert ENGLISH.has(f"welcome.problem.{problem}")
+
+
+def test_the_error_stands_beside_the_field_and_is_tied_to_it(pages: Pages) -> None:
+    """Somebody who cannot see the page would not hear what is wrong with the name."""
+    document = Document(
+        pages.render("welcome", action="/welcome", csrf="c", provider="X", username="ada", problem="name-taken")
+    )
+    [field] = [attrs for attrs in document.all("input") if attrs.get("type") == "text"]
+
+    assert field["aria-invalid"] == "true"
+    assert "problem" in (field["aria-describedby"] or "").split()
+    assert field["value"] == "ada"
+
+
+def test_each_free_name_is_one_press_away(pages: Pages) -> None:
+    """Without scripts a proposal that only stands there must be typed by hand."""
+    values: dict[str, Any] = {"action": "/welcome", "csrf": "c", "provider": "X", "username": "ada"}
+
+    page = pages.render("welcome", **values, problem="name-taken", free=("ada2", "ada.l"), hidden=(("ref", "r1"),))
+
+    document = Document(page)
+    offered = [attrs["value"] for attrs in document.all("input") if attrs.get("name") == "username"]
+    assert offered == ["ada", "ada2", "ada.l"]
+    assert page.count(b'name="ref" value="r1"') == 3
+
+
+def codes() -> dict[str, int]:
+    """Return the code and status of every error class, and of verdicts that become errors."""
+    found = {
+        each.default_code: each.status
+        for module in (errors, refusals)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, IdentityError)
+    }
+    verdicts = ("newer-key", "store-down", "store-corrupt", "store-newer", "too-many-cookies", "bounce-lost")
+    return found | dict.fromkeys(verdicts, 503) | {"overloaded": 503, "csrf": 403, "provider-denied": 403}
+
+
+@pytest.mark.parametrize(("code", "status"), sorted(codes().items()))
+def test_every_error_says_what_happened_what_is_safe_and_what_to_do(pages: Pages, code: str, status: int) -> None:
+    """An error page without these leaves people to guess, and to guess that they lost something."""
+    page = pages.render("error", status=status, code=code, public="The own sentence.", request_id="r-1")
+
+    text = " ".join(Document(page).text)
+    assert text.index("What happened") < text.index("What is safe") < text.index("What to do")
+    assert "r-1" in text
+    assert code in text
+
+
+@pytest.mark.parametrize("code", [code for code, status in codes().items() if status == 503])
+def test_no_trouble_with_a_store_looks_like_a_logout(pages: Pages, code: str) -> None:
+    """People would log in again, or call support, although nothing happened to their session."""
+    page = pages.render("error", status=503, code=code, public="", request_id="r")
+
+    assert b"You are not logged out" in page
+
+
+def test_an_unknown_code_shows_the_errors_own_sentence(pages: Pages) -> None:
+    """A precise message (which parameter is missing) would be hidden by a general one."""
+    page = pages.render("error", status=400, code="parameter-missing", public="“state” is missing.", request_id="r")
+
+    assert "“state” is missing.".encode() in page
+
+
+def test_the_lost_cookie_page_names_the_browser_and_the_proxy(pages: Pages) -> None:
+    """The person, or the operator, could not find out which setting drops the cookie."""
+    page = pages.render("error", status=503, code="bounce-lost", public="", request_id="r")
+
+    assert b"setting that blocks all cookies" in page
+    assert b"must pass on every Set-Cookie line" in page
+
+
+@pytest.mark.parametrize("refusal", [Refusal.NO_ACCOUNT, Refusal.DISABLED, Refusal.MERGING, Refusal.MERGED])
+def test_every_refused_login_is_worded(refusal: Refusal) -> None:
+    """Somebody who may not log in would read only "this is not allowed"."""
+    assert ENGLISH.has(f"error.{refusal.value}.title")
+
+
+def test_a_missing_value_is_an_error(pages: Pages) -> None:
+    """A page would come out with a hole in it, for example a form without its token."""
+    with pytest.raises(TypeError, match="csrf"):
+        pages.render("logout", username="ada")
+
+
+def test_a_misspelt_value_is_an_error(pages: Pages) -> None:
+    """A handler's mistyped name would be ignored and the default shown."""
+    with pytest.raises(TypeError, match="reasons"):
+        pages.render("login", ways=(), reasons="idle")
+
+
+def test_an_undefined_name_in_a_template_is_an_error(pages: Pages) -> None:
+    """A typing error in a template would silently show nothing."""
+    environment = pages._templates["login"].environment
+
+    with pytest.raises(UndefinedError):
+        environment.from_string("{{ nothing_of_that_name }}").render()
+
+
+def sources() -> Mapping[str, str]:
+    """Return the templates."""
+    return {path.name: path.read_text() for path in sorted(TEMPLATES.glob("*.html"))}
+
+
+def used_keys() -> tuple[set[str], set[str]]:
+    """Return the sentences templates and code name in full, and the beginnings of those they put together."""
+    calls = [call for source in sources().values() for call in SENTENCE_CALL.findall(source)]
+    code = (Path(TEMPLATES).parent / "rendering.py").read_text()
+    said = re.findall(r"(?:say|count|has)\((?:f?)\"([^\"{]+)", code) + re.findall(r"else \"(place\.[a-z-]+)\"", code)
+    whole = {key for key, joined in calls if not joined} | {key for key in said if not key.endswith(".")}
+    return whole, {key for key, joined in calls if joined} | {key for key in said if key.endswith(".")}
+
+
+def test_every_sentence_named_exists() -> None:
+    """A page with a misspelt sentence would be a 500."""
+    whole, _ = used_keys()
+
+    for key in whole:
+        assert ENGLISH.has(key) or ENGLISH.has(f"{key}.one"), key
+
+
+def test_every_sentence_is_used() -> None:
+    """Translators would work on sentences nobody ever reads."""
+    whole, beginnings = used_keys()
+    beginnings |= {"notice.", "error.", *(f"{key}." for key in whole)}
+
+    unused = [k for k in ENGLISH.sentences if k not in whole and not k.startswith(tuple(beginnings))]
+
+    assert unused == []
+
+
+@pytest.mark.parametrize("name", sorted(sources()))
+def test_templates_hold_no_words_of_their_own(name: str) -> None:
+    """A sentence outside the catalogue would stay English in every language."""
+    worded = re.sub(r"\{% block width %\}[a-z]+", "", sources()[name])
+    without_code = re.sub(r"\{[{%#].*?[}%#]\}", "", worded, flags=re.DOTALL)
+    without_tags = re.sub(r"<[^>]*>", "", without_code)
+    labels = re.findall(r'(?:aria-label|title|alt|placeholder)="([^"]*)"', without_code)
+
+    assert not re.search(r"[A-Za-z]", without_tags)
+    assert not [label for label in labels if label]
+
+
+@pytest.mark.parametrize("key", sorted(ENGLISH.sentences))
+def test_sentences_are_text_with_named_places(key: str) -> None:
+    """Markup or a bare `{}` in a sentence would reach the page, or break it, in some language."""
+    sentence = ENGLISH.sentences[key]
+
+    assert not re.search(r"[<>&]", sentence)
+    assert all(name for _, name, _, _ in Formatter().parse(sentence) if name is not None)
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (-5 * MINUTE, ("now", 0)),
+        (59 * SECOND, ("now", 0)),
+        (MINUTE, ("minutes", 1)),
+        (59 * MINUTE + 59 * SECOND, ("minutes", 59)),
+        (HOUR, ("hours", 1)),
+        (47 * HOUR, ("days", 1)),
+        (29 * DAY, ("days", 29)),
+        (30 * DAY, ("months", 1)),
+        (365 * DAY, ("years", 1)),
+    ],
+)
+def test_how_long_ago_is_said_in_one_unit(age: Millis, said: tuple[str, int]) -> None:
+    """A session used yesterday would look as if it were used now, or in the future."""
+    assert said == moments.ago(NOON - age, now=NOON)
+
+
+def test_a_time_is_given_exactly_and_in_utc(pages: Pages) -> None:
+    """A relative time alone cannot be compared with a log."""
+    page = pages.render("account", **next(s for s in SAMPLES if s.label == "account").values)
+
+    assert b'<time datetime="2027-01-15T07:35:00Z">25 minutes ago <span class="exact">(2027-01-15 07:35 UTC)' in page
+
+
+def test_the_stylesheet_needs_nothing_from_elsewhere() -> None:
+    """A font or picture from another site would tell it who logs in, and the policy would block it."""
+    css = STYLESHEET.body.decode()
+
+    assert "url(" not in css
+    assert "@import" not in css
+    assert len(css) < 12_000
