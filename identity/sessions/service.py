@@ -179,7 +179,11 @@ class SessionService:
         self._end_where(account_id, lambda _: True, epoch=epoch, reason=reason)
 
     def end_through(self, account_id: AccountId, identity: IdentityKey, *, epoch: int, reason: Ended) -> None:
-        """End the sessions that were opened through one identity; otherwise as `end_all`."""
+        """End the sessions that were opened through one identity; otherwise as `end_all`.
+
+        The others live on under the new epoch, unless the record missed an earlier epoch: then
+        nobody knows which of them should, and all end.
+        """
         self._end_where(account_id, lambda session: session.identity == identity, epoch=epoch, reason=reason)
 
     def _end_where(self, account_id: AccountId, which: Callable[[Session], bool], *, epoch: int, reason: Ended) -> None:
@@ -188,18 +192,23 @@ class SessionService:
         def change(record: Record) -> Record:
             if record.epoch >= epoch:
                 return record
-            sids = {session.id for session in record.sessions if which(session)}
+            missed = record.epoch < epoch - 1
+            sids = {session.id for session in record.sessions if missed or which(session)}
             return replace(changes.ended(record, sids, reason, now=now), epoch=epoch, compared_at=now)
 
         self._records.change(account_id, change, otherwise=Record(account_id, Username(""), epoch, compared_at=now))
 
-    def compared(self, account_id: AccountId, *, epoch: int) -> None:
-        """Note that the record's epoch was found equal to the account's just now."""
+    def compared(self, account_id: AccountId, *, epoch: int) -> bool:
+        """Note that the record was compared with the account's epoch just now; False if they differ."""
+        equal = True
 
         def change(record: Record) -> Record:
-            return replace(record, compared_at=self._clock()) if record.epoch == epoch else record
+            nonlocal equal
+            equal = record.epoch == epoch
+            return replace(record, compared_at=self._clock()) if equal else record
 
         self._records.change(account_id, change)
+        return equal
 
     def devices(self, account_id: AccountId) -> tuple[Session, ...]:
         """Return the account's logins that count, the newest first. Raises StoreUnavailable."""

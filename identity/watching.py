@@ -1,0 +1,185 @@
+"""What follows from what happened to sessions: audit rows, numbers, and comparing epochs.
+
+Owns the work that must not be done while somebody waits for an answer. It reads and writes through
+services only. Invariant: a check never waits for the account store; what is due is queued, and
+what does not fit the queue comes up again at the session's next rotation.
+"""
+
+import logging
+from collections.abc import Callable
+from queue import Empty, Full, Queue
+from threading import Event as Flag
+from threading import Thread
+from typing import Final
+from uuid import UUID
+
+from identity.accounts.service import AccountService
+from identity.accounts.store import AccountStatus, Revocation
+from identity.audit import Event
+from identity.errors import StoreError
+from identity.metrics import Metrics
+from identity.sessions.check import Check
+from identity.sessions.record import Ended, Session
+from identity.sessions.service import SessionService
+from identity.types import MINUTE, AccountId, Clock, Millis, SessionId
+
+log = logging.getLogger("identity.watching")
+
+DUE: Final = 10_000
+"""Accounts whose epoch waits to be compared; more than that waits for their next rotation."""
+FOREIGN_EVERY_MS: Final[Millis] = MINUTE
+"""A session shown on the wrong host is audited at most so often."""
+RETRY_EVERY_S: Final = 5.0
+
+
+class Watching:
+    """A `Watcher` that audits, counts and queues; never blocks and never raises.
+
+    Args:
+        note: takes audit events; must not block.
+        metrics: counts ends.
+        clock: the time.
+        new_uuid: ids of events.
+    """
+
+    def __init__(
+        self, *, note: Callable[[Event], None], metrics: Metrics, clock: Clock, new_uuid: Callable[[], UUID]
+    ) -> None:
+        self._note = note
+        self._metrics = metrics
+        self._clock = clock
+        self._new_uuid = new_uuid
+        self._foreign: dict[SessionId, Millis] = {}
+        self.due: Queue[AccountId] = Queue(DUE)
+
+    def ended(self, account_id: AccountId, session: Session, reason: Ended, check: Check) -> None:
+        """Audit the end of a session whose token line diverged."""
+        self._metrics.count("identityd_sessions_ended_total", reason=reason.code)
+        self._event(reason.code, account_id, session, check)
+
+    def foreign(self, account_id: AccountId, session: Session, check: Check) -> None:
+        """Audit a token shown on a host it was not made for."""
+        now = self._clock()
+        if now - self._foreign.get(session.id, 0) < FOREIGN_EVERY_MS:
+            return
+        if len(self._foreign) >= DUE:
+            self._foreign.clear()
+        self._foreign[session.id] = now
+        self._event("foreign-host", account_id, session, check)
+
+    def corrupt(self) -> None:
+        """Nothing to add: the store itself counts and logs what it cannot authenticate."""
+
+    def compare_due(self, account_id: AccountId) -> None:
+        """Queue the comparison of an account's epoch."""
+        try:
+            self.due.put_nowait(account_id)
+        except Full:
+            log.debug("comparisons are behind; the account comes up again at its next rotation")
+
+    def _event(self, action: str, account_id: AccountId, session: Session, check: Check) -> None:
+        facts = {
+            "opened_from": session.address,
+            "opened_with": session.agent,
+            "shown_from": check.address,
+            "shown_with": check.agent,
+            "host": check.host,
+            "client": check.client,
+        }
+        self._note(Event(self._new_uuid(), self._clock(), action, account_id, "system", check.address, "", facts))
+
+
+def end_sessions(sessions: SessionService) -> Callable[[Revocation], None]:
+    """Return what carries out a revocation. It raises StoreUnavailable when it cannot reach the sessions."""
+
+    def carry_out(revocation: Revocation) -> None:
+        reason, account_id = Ended(revocation.reason), revocation.account_id
+        if revocation.session is not None:
+            sessions.end(account_id, SessionId(revocation.session), reason=reason)
+        elif revocation.identity is not None:
+            sessions.end_through(account_id, revocation.identity, epoch=revocation.epoch, reason=reason)
+        else:
+            sessions.end_all(account_id, epoch=revocation.epoch, reason=reason)
+
+    return carry_out
+
+
+def compare(account_id: AccountId, *, accounts: AccountService, sessions: SessionService) -> None:
+    """Hold a session record against its account; end what the account no longer allows.
+
+    An account whose epoch moved on usually has a revocation that says which sessions are meant;
+    it is tried first. What still differs then is a record from another time, and ends.
+
+    Raises:
+        StoreError: one of the stores is away; the comparison comes up again.
+    """
+    account = accounts.account(account_id)
+    if account is None:
+        log.error("account-missing: a session names account %s, which is not stored", account_id)
+        return
+    if account.status is not AccountStatus.ACTIVE:
+        sessions.end_all(account_id, epoch=account.epoch, reason=Ended.DISABLED)
+        return
+    if not sessions.compared(account_id, epoch=account.epoch):
+        accounts.retry_revocations()
+        sessions.end_all(account_id, epoch=account.epoch, reason=Ended.REVOKED)
+
+
+class Housekeeping:
+    """One thread: compares what is due, and ends what could not be reached before.
+
+    Args:
+        watching: whose queue is worked off.
+        accounts, sessions: the services.
+        cleared: told the number of open revocations, whenever it was found out.
+    """
+
+    def __init__(
+        self,
+        watching: Watching,
+        *,
+        accounts: AccountService,
+        sessions: SessionService,
+        cleared: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._watching = watching
+        self._accounts = accounts
+        self._sessions = sessions
+        self._cleared = cleared
+        self._stopping = Flag()
+        self._thread = Thread(target=self._run, name="idd-housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the step under way; what is left is durable or comes up again."""
+        self._stopping.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._retry()
+            for _ in range(DUE):
+                if self._stopping.is_set() or not self._compare_next():
+                    break
+
+    def _compare_next(self) -> bool:
+        """Compare one account, waiting for one a while; False when it is time to retry revocations."""
+        try:
+            account_id = self._watching.due.get(timeout=RETRY_EVERY_S if not self._stopping.is_set() else 0.0)
+        except Empty:
+            return False
+        try:
+            compare(account_id, accounts=self._accounts, sessions=self._sessions)
+        except StoreError as error:
+            log.info("comparison put off: %s", error.code)
+            return False
+        return True
+
+    def _retry(self) -> None:
+        try:
+            self._cleared(self._accounts.retry_revocations())
+        except StoreError as error:
+            log.info("revocations put off: %s", error.code)
