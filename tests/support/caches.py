@@ -2,16 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from identity.keyring import KeyRing, Purpose, new_ring
 from identity.sessions.record import Lineage, Record, Session
+from identity.sessions.store import Written
+from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import Limits, MemcachedCache, Server, Trip
 from identity.stores.sealing import Sealer
 from identity.types import (
     DAY,
+    HOUR,
     AccountId,
     Clock,
     Host,
@@ -25,6 +28,7 @@ from identity.types import (
 from tests.support.memcached import MemcachedNode
 
 NAMES = ("a", "b", "c")
+KEYS = [CacheKey(f"s1:{n:016d}") for n in range(60)]
 PATIENT = Limits(connect_ms=10_000, answer_ms=10_000)
 """For tests that are not about time-outs: a busy machine must not look like a dead node."""
 
@@ -85,6 +89,22 @@ def memcached_cache(
         cleared=cleared,
         on_trip=trips or Trips(),
     )
+
+
+def fill(cache: MemcachedCache) -> None:
+    """Write each of KEYS."""
+    for key in KEYS:
+        assert cache.add(key, key.encode(), expires_at=wall_clock() + HOUR) is Written.APPLIED
+
+
+def of_node(cache: MemcachedCache, name: str) -> list[CacheKey]:
+    """Return the keys one node holds."""
+    return [key for key in KEYS if cache.node_of(key) == name]
+
+
+def those(got: Mapping[CacheKey, Got], what: Missing) -> set[CacheKey]:
+    """Return the keys that were answered so."""
+    return {key for key, answer in got.items() if answer is what}
 
 
 def account(number: int) -> AccountId:
