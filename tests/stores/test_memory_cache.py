@@ -1,0 +1,99 @@
+"""What only the in-process cache does: it is bounded, and says so."""
+
+import pytest
+
+from identity.errors import StoreUnavailable
+from identity.sessions.store import Written
+from identity.stores.cache import CacheKey, Missing, Value
+from identity.stores.memory_cache import MemoryCache
+from identity.types import HOUR, SECOND
+from tests.support.clock import ManualClock
+
+
+def filled(clock: ManualClock, count: int) -> MemoryCache:
+    """Return a cache that is full of values that stay."""
+    cache = MemoryCache(clock=clock, count=count)
+    for n in range(count):
+        assert cache.add(CacheKey(f"k{n}"), b"v", expires_at=clock() + HOUR) is Written.APPLIED
+    return cache
+
+
+def test_a_full_cache_refuses_and_drops_nobody() -> None:
+    """Evicting would log somebody out to let somebody else in."""
+    clock = ManualClock()
+    cache = filled(clock, 10)
+
+    with pytest.raises(StoreUnavailable):
+        cache.add(CacheKey("one-more"), b"v", expires_at=clock() + HOUR)
+
+    got = cache.get_many([CacheKey(f"k{n}") for n in range(10)])
+    assert all(isinstance(value, Value) for value in got.values())
+
+
+def test_a_full_cache_still_changes_what_it_holds() -> None:
+    """People who are logged in go on rotating and logging out."""
+    clock = ManualClock()
+    cache = filled(clock, 10)
+    there = cache.get_many([CacheKey("k0")])[CacheKey("k0")]
+    assert isinstance(there, Value)
+
+    swapped = cache.swap(CacheKey("k0"), b"new", version=there.version, expires_at=clock() + HOUR)
+
+    assert swapped is Written.APPLIED
+    assert cache.add(CacheKey("k0"), b"again", expires_at=clock() + HOUR) is Written.LOST
+    assert cache.remove(CacheKey("k0")) is Written.APPLIED
+    assert cache.add(CacheKey("one-more"), b"v", expires_at=clock() + HOUR) is Written.APPLIED
+
+
+def test_what_has_expired_makes_room() -> None:
+    """A cache that was full once must not stay full."""
+    clock = ManualClock()
+    cache = filled(clock, 10)
+    clock.advance(HOUR)
+
+    assert cache.add(CacheKey("one-more"), b"v", expires_at=clock() + HOUR) is Written.APPLIED
+
+    assert len(cache._items) == 1
+
+
+def test_a_full_cache_is_searched_once_a_second_at_most() -> None:
+    """Otherwise each refused login would cost a walk through every session."""
+    clock = ManualClock()
+    cache = MemoryCache(clock=clock, count=1)
+    cache.add(CacheKey("k"), b"v", expires_at=clock() + SECOND // 2)
+    with pytest.raises(StoreUnavailable):
+        cache.add(CacheKey("one-more"), b"v", expires_at=clock() + HOUR)
+    clock.advance(SECOND // 2)
+
+    with pytest.raises(StoreUnavailable):
+        cache.add(CacheKey("one-more"), b"v", expires_at=clock() + HOUR)
+
+    clock.advance(SECOND // 2)
+    assert cache.add(CacheKey("one-more"), b"v", expires_at=clock() + HOUR) is Written.APPLIED
+
+
+def test_an_expired_value_of_the_same_key_is_replaced_though_the_cache_is_full() -> None:
+    """Its place is its own."""
+    clock = ManualClock()
+    cache = MemoryCache(clock=clock, count=1)
+    cache.add(CacheKey("k"), b"old", expires_at=clock() + SECOND)
+    clock.advance(SECOND)
+
+    assert cache.add(CacheKey("k"), b"new", expires_at=clock() + HOUR) is Written.APPLIED
+
+
+def test_fullness_is_shown_to_the_operator() -> None:
+    """/readyz must say why nobody can log in."""
+    clock = ManualClock()
+
+    assert filled(clock, 3).nodes()[0].warning == "holds 3 values, its limit"
+    assert MemoryCache(clock=clock, count=3).nodes()[0].warning == ""
+
+
+def test_a_closed_cache_is_empty() -> None:
+    """A test's or a restarted daemon's sessions must not show up in the next."""
+    cache = filled(ManualClock(), 3)
+
+    cache.close()
+
+    assert cache.get_many([CacheKey("k0")])[CacheKey("k0")] is Missing.ABSENT
