@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from identity.types import MINUTE, AccountId, IdentityKey, Millis
+from identity.types import MINUTE, IdentityKey, Millis
 
 FLOW_MS: Final[Millis] = 10 * MINUTE
 SIGN_UP_MS: Final[Millis] = 15 * MINUTE
@@ -101,8 +101,7 @@ class SignUpRecord:
     provider: str
     person: Person = field(repr=False)
     claim: UUID
-    """Stays the same however often a name is lost, so that our own claim never blocks us."""
-    account_id: AccountId
+    """Stays the same however often a name is lost, so that our own claim never blocks us; also names the account."""
     return_to: str
     binding: bytes = field(repr=False)
     created_at: Millis

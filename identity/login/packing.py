@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from identity.login.flow import Flow, Person, Purpose, SignUpRecord, Step
-from identity.types import AccountId, IdentityKey
+from identity.types import IdentityKey
 
 _HASH_BYTES: Final = 32
 
@@ -73,7 +73,6 @@ def pack_sign_up(record: SignUpRecord) -> bytes:
             "picture": person.picture,
             "auth_at": person.auth_at,
             "claim": str(record.claim),
-            "account_id": str(record.account_id),
             "return_to": record.return_to,
             "binding": record.binding.hex(),
             "created_at": record.created_at,
@@ -98,7 +97,6 @@ def unpack_sign_up(body: bytes) -> SignUpRecord:
             auth_at=fields.time("auth_at"),
         ),
         claim=UUID(fields.text("claim")),
-        account_id=AccountId(UUID(fields.text("account_id"))),
         return_to=fields.text("return_to"),
         binding=fields.digest("binding"),
         created_at=fields.time("created_at"),

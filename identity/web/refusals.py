@@ -3,6 +3,7 @@
 BadInput ─┬─ Refused (below)
           │   ├── NotSameSite     403  a form was sent by another site
           │   ├── WrongMethod     405
+          │   ├── BeingFinished   409  the same account is being made in another window
           │   ├── TooLarge        413
           │   ├── WrongMediaType  415
           │   └── WrongHost       421
@@ -27,6 +28,14 @@ class WrongMethod(BadInput):
     status: ClassVar[int] = 405
     default_code = "method-not-allowed"
     default_public = "This address does not answer this kind of request."
+
+
+class BeingFinished(BadInput):
+    """The same account is being made in another window."""
+
+    status: ClassVar[int] = 409
+    default_code = "being-finished"
+    default_public = "The same account is being created in another window. Wait half a minute and try again."
 
 
 class TooLarge(BadInput):

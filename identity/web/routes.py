@@ -15,7 +15,7 @@ from typing import Any, Final
 from tornado.web import Application
 
 from identity.errors import NotFound
-from identity.web import account, assets, ops, session, verdicts
+from identity.web import account, assets, login, ops, session, verdicts, welcome
 from identity.web.base import Handler, JsonHandler, Listener, Route, host_of, require_host
 from identity.web.context import Context
 from identity.web.page import PageHandler
@@ -24,6 +24,8 @@ from identity.web.traffic import Traffic
 ROUTES: Final[tuple[Route, ...]] = (
     *account.ROUTES,
     *assets.ROUTES,
+    *login.ROUTES,
+    *welcome.ROUTES,
     *session.ROUTES,
     *ops.ROUTES,
 )

@@ -22,7 +22,7 @@ from identity.login.flow import (
     sign_up_flaw,
     spelt,
 )
-from identity.types import AccountId, IdentityKey, Millis
+from identity.types import IdentityKey, Millis
 from tests.support.clock import NOON
 
 FLOW = Flow(
@@ -41,7 +41,6 @@ SIGN_UP = SignUpRecord(
     provider="github",
     person=Person("ann", "Ann", "ann@example.com", False, "", NOON),
     claim=UUID(int=1),
-    account_id=AccountId(UUID(int=2)),
     return_to="/account",
     binding=binding_hash("jar-a"),
     created_at=NOON,

@@ -1,0 +1,153 @@
+"""From a proven identity to an opened session, or the reason why not.
+
+Owns the order that keeps a disabled account out and the two reads a returning login may cost.
+Whether an identity leads to an account is `accounts.linking`; what a session is, the session
+service's.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
+from uuid import UUID
+
+from identity.accounts.linking import ChooseName, Refuse, SignIn, Unfinished, Unknown, decide
+from identity.accounts.service import AccountService
+from identity.accounts.store import AccountRow, IdentityRow, IdentityState, Profile
+from identity.audit import Event
+from identity.errors import StoreUnavailable
+from identity.login.flow import Person
+from identity.login.results import Busy, Refused, SignedIn, Visit
+from identity.sessions.check import Opening
+from identity.sessions.service import Opened, SessionService
+from identity.types import AccountId, Clock, IdentityKey, Millis, RandomBytes
+
+TICKETS: Final = 4
+"""How often a login that lost a race reads the account again before it is 503."""
+
+NotYet: TypeAlias = Unknown | ChooseName
+"""The identity leads to no account, or to one without a name."""
+Entered: TypeAlias = SignedIn | Refused | Busy | NotYet
+
+
+class Count(Protocol):
+    """Adds to a counter; `Metrics.count` is one."""
+
+    def __call__(self, name: str, /, **labels: str) -> None:
+        """Add one."""
+        ...
+
+
+class Entering:
+    """Opens sessions for proven identities, and tells who did or was refused.
+
+    Args:
+        accounts: whose identity is it.
+        sessions: opens them.
+        clock, random_bytes: time, and ids of audited events.
+        note: hears of audited events; must not block.
+        count: adds to `identityd_logins_total{provider, outcome}`.
+    """
+
+    def __init__(
+        self,
+        accounts: AccountService,
+        sessions: SessionService,
+        *,
+        clock: Clock,
+        random_bytes: RandomBytes,
+        note: Callable[[Event], None],
+        count: Count,
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._clock = clock
+        self._random = random_bytes
+        self._note = note
+        self._count = count
+
+    def enter(self, key: IdentityKey, provider: str, person: Person, *, return_to: str, visit: Visit) -> Entered:
+        """Open a session if the identity leads to an account that may log in.
+
+        The session record is read before the account row: whoever disables the account writes the
+        row first and the record after it, so either we see the row, or our write loses and all is
+        read again.
+
+        Raises:
+            StoreUnavailable: a store is away, or the race was lost four times.
+        """
+        row = self._accounts.find(key)
+        if row is None or row.state is not IdentityState.ACTIVE:
+            decision = decide(row, None)
+            return decision if isinstance(decision, NotYet) else Busy()
+        for _ in range(TICKETS):
+            entered = self._try(row, provider, person, return_to=return_to, visit=visit)
+            if entered:
+                return entered
+        raise StoreUnavailable(detail="the session record moved at every attempt to log in")
+
+    def refuse(self, provider: str, reason: str, visit: Visit, *, account_id: AccountId | None = None) -> None:
+        """Note a login that was refused."""
+        self.tally(provider, reason)
+        self._tell("login-refused", account_id, visit, provider=provider, reason=reason)
+
+    def tally(self, provider: str, outcome: str) -> None:
+        """Count what became of a login."""
+        self._count("identityd_logins_total", provider=provider, outcome=outcome)
+
+    def _try(self, row: IdentityRow, provider: str, person: Person, *, return_to: str, visit: Visit) -> Entered | None:
+        ticket = self._sessions.ticket(row.account_id)
+        match decide(row, self._accounts.account(row.account_id)):
+            case SignIn(account=account):
+                opened = self._sessions.open(
+                    _opening(row, account, person.auth_at, visit), ticket=ticket, jar=visit.jar
+                )
+                if not isinstance(opened, Opened):
+                    return None
+                self._accounts.record_profile(_profile(account.key, person, now=self._clock()))
+                self.tally(provider, "signed-in")
+                self._tell("login", account.key, visit, provider=provider)
+                return SignedIn(opened, return_to)
+            case Refuse(reason=reason):
+                self.refuse(provider, reason.value, visit, account_id=row.account_id)
+                return Refused(reason)
+            case Unfinished():
+                return Busy()
+            case (Unknown() | ChooseName()) as decision:
+                return decision
+
+    def _tell(self, action: str, account_id: AccountId | None, visit: Visit, **facts: str) -> None:
+        self._note(
+            Event(
+                id=UUID(bytes=self._random(16), version=4),
+                at=self._clock(),
+                action=action,
+                account_id=account_id,
+                actor="self",
+                address=visit.address,
+                request_id=visit.request_id,
+                facts={**facts, "agent": visit.jar.agent},
+            )
+        )
+
+
+def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visit) -> Opening:
+    return Opening(
+        account_id=account.key,
+        username=account.username,
+        epoch=account.epoch,
+        identity=row.key,
+        auth_at=auth_at,
+        host=visit.jar.host,
+        agent=visit.jar.agent,
+        address=visit.jar.address,
+    )
+
+
+def _profile(account_id: AccountId, person: Person, *, now: Millis) -> Profile:
+    return Profile(
+        account_id=account_id,
+        display_name=person.name,
+        email=person.email,
+        email_verified=person.email_verified,
+        picture=person.picture,
+        seen_at=now,
+    )

@@ -1,0 +1,266 @@
+"""Logging in: the chooser, the way to a provider and back, and choosing a username.
+
+Owns the translation between a browser and the login service: addresses, cookies, pages. Every
+rule is the service's. What a provider sends is logged as its code and never shown. Cookies of a
+login are set and deleted here and nowhere else:
+
+    cookie                 set                       deleted
+    ---------------------  ------------------------  -------------------------------------------
+    flow binding           a login begins            its answer came, whatever it was
+    sign-up binding        a username is needed      the account is made, or the login is refused
+    last provider          a provider proved who     never; it lasts half a year
+                           somebody is
+    session token          a login ends well         (the session service says)
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, NoReturn
+from urllib.parse import quote, urlencode, urlsplit
+
+from identity.accounts.linking import Refusal
+from identity.errors import BadInput, Forbidden, IdentityError, ProviderTrouble
+from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
+from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
+from identity.login.returning import FALLBACK
+from identity.login.service import provider_unknown
+from identity.sessions.check import Outcome, SetCookie
+from identity.sessions.record import Ended
+from identity.types import DAY, SECOND
+from identity.web import bindings, parameters
+from identity.web.base import Listener, Route
+from identity.web.page import PRELOAD, PageHandler
+from identity.web.pages import Way
+from identity.web.refusals import BeingFinished
+from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied
+
+log = logging.getLogger("identity.web.login")
+
+DENIED: Final = "provider-denied"
+REASONS: Final = frozenset({*(ended.code for ended in Ended), "anonymous", "stale", "foreign", DENIED})
+"""Why somebody is at the login page, as far as the page has words for it."""
+ADDRESS_CHARS: Final = 16_384
+ANSWER_CHARS: Final = 8_192
+"""Characters of one parameter of a provider's answer; codes of some are kilobytes long."""
+_LAST_MS: Final = 180 * DAY
+_PROVIDER: Final = "/login/([a-z0-9-]{1,32})"
+_REFUSALS: Final = {
+    Refusal.DISABLED: "This account is disabled. Ask whoever runs this service.",
+    Refusal.MERGING: "This account is being joined with another one at this moment. Try again in a minute.",
+    Refusal.MERGED: "This account was joined with another one. Log in with the other one.",
+    Refusal.NO_ACCOUNT: "The account this login belongs to cannot be found. Ask whoever runs this service.",
+}
+
+
+class LoginHandler(PageHandler):
+    """What the steps of a login share."""
+
+    _spent: SetCookie | None = None
+    """Deletes the binding of a record that was used up, on whatever is answered."""
+    at: str = ""
+    """Label of the provider, for the error page."""
+    again: str = ""
+    """What is worth trying again, for the error page."""
+
+    def provider(self, name: str) -> Provider:
+        """Return a provider that is configured and switched on. Raises NotFound."""
+        provider = self.context.providers.get(name)
+        if provider is None:
+            raise provider_unknown()
+        return provider
+
+    def visit(self) -> Visit:
+        """Return what the service is told about this request."""
+        return Visit(self.session_check(), self.address, self.request_id)
+
+    def binding(self, name: str) -> str | None:
+        """Return the secret this browser holds for a record, if it does."""
+        return bindings.secret_of(self.own_cookie(name))
+
+    def bind(self, name: str, secret: str, *, lasts_ms: int) -> None:
+        """Tie a record to this browser."""
+        names, now = self.context.names, self.context.clock()
+        self.put_cookie(bindings.made(name, secret, now=now, lasts_ms=lasts_ms, names=names))
+
+    def spend(self, name: str) -> None:
+        """Delete a binding cookie, also if the answer is an error."""
+        self._spent = bindings.removed(name, names=self.context.names)
+
+    def onward(self, return_to: str) -> None:
+        """Go where a login leads: `safe_return` has vouched for it."""
+        if return_to.startswith("/"):
+            self.go(return_to)
+        else:
+            self.go_out(return_to)
+
+    def unasked(self) -> bool:
+        """Tell a HEAD or a prefetch from somebody who came; the answer to those is empty and changes nothing."""
+        headers = self.request.headers
+        purposes = f"{headers.get('Sec-Purpose', '')} {headers.get('Purpose', '')} {headers.get('X-Moz', '')}"
+        if self.request.method != "HEAD" and "prefetch" not in purposes.lower():
+            return False
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+        return True
+
+    def enter(self, signed: SignedIn) -> None:
+        """Give the browser its session; what the person must know first stands between it and where it goes."""
+        opened = signed.opened
+        self.put_spent()
+        for cookie in opened.set_cookies:
+            self.put_cookie(cookie)
+        if not opened.notices:
+            self.onward(signed.return_to)
+            return
+        self.put_header("Link", PRELOAD)
+        csrf = self.csrf_token(opened.session.id)
+        self.show("notices", csrf=csrf, notices=opened.notices, onward=signed.return_to)
+
+    def refuse(self, outcome: Refused | Busy) -> NoReturn:
+        """Say why a proven person is not logged in."""
+        if isinstance(outcome, Busy):
+            raise BeingFinished
+        self.again = ""
+        raise Forbidden(outcome.reason.value, public=_REFUSALS.get(outcome.reason))
+
+    def answer_error(self, error: IdentityError) -> None:
+        """Show the error as a page that knows the provider and what to try again."""
+        self.put_spent()
+        self.show(
+            "error",
+            status=HTTPStatus(error.status),
+            code=error.code,
+            public=error.public,
+            request_id=self.request_id,
+            again=self.again,
+            provider=self.at,
+        )
+
+    def put_spent(self) -> None:
+        """Delete the binding of what was used up, if anything was."""
+        if self._spent:
+            self.put_cookie(self._spent)
+
+    def broken(self, provider: Provider, error: ProviderBroken) -> ProviderTrouble:
+        """Return the error that says a provider failed; what it said goes to the log."""
+        self.context.login.failed(provider.name)
+        return ProviderTrouble(detail=f"{provider.name}: {error}")
+
+
+class Chooser(LoginHandler):
+    """The ways to log in."""
+
+    async def get(self) -> None:
+        """Show them; somebody who is logged in goes where the login would lead."""
+        return_to = self.context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS))
+        reason = self.query("reason") or ""
+        if (await self.glance()).outcome is Outcome.OK:
+            self.onward(return_to)
+            return
+        self.show(
+            "login",
+            ways=[Way(p.name, p.label, begin_path(p.name, return_to)) for p in self.context.providers.values()],
+            last=self.own_cookie(self.context.names.last_provider) or "",
+            reason=reason if reason in REASONS else "",
+            destination=urlsplit(return_to).netloc,
+        )
+
+
+class Begin(LoginHandler):
+    """The way to a provider."""
+
+    async def get(self, name: str) -> None:
+        """Send the browser there."""
+        provider = self.provider(name)
+        if self.unasked():
+            return
+        # An image or a frame of some page is not somebody who wants to log in.
+        if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
+            raise BadInput("not-a-page", public="A login begins by opening this address as a page.")
+        context = self.context
+        started = context.login.start(name, return_to=self.query("return_to", limit=ADDRESS_CHARS))
+        self.at, self.again = provider.label, begin_path(name, started.flow.return_to)
+        try:
+            begun = await provider.begin(started.start, context.http)
+        except ProviderBroken as error:
+            raise self.broken(provider, error) from error
+        await context.durable.run(context.login.keep, started, begun.kept)
+        for cookie in bindings.surplus(self.cookie_lines(), names=context.names):
+            self.put_cookie(cookie)
+        self.bind(context.names.flow(started.flow.state), started.binding, lasts_ms=FLOW_MS)
+        self.go_out(begun.location)
+
+
+class Answer(LoginHandler):
+    """The way back from a provider."""
+
+    async def get(self, name: str) -> None:
+        """Finish the login this answer belongs to."""
+        provider = self.provider(name)
+        if self.unasked():
+            return
+        params = parameters.every(self.request.query_arguments, limit=ANSWER_CHARS)
+        state = parameters.required(self.request.query_arguments, "state", limit=ANSWER_CHARS)
+        self.at, self.again = provider.label, begin_path(name, FALLBACK)
+        context, cookie = self.context, self.context.names.flow(state)
+        flow = await context.durable.run(context.login.take, state, name, self.binding(cookie))
+        self.spend(cookie)
+        self.again = begin_path(name, flow.return_to)
+        profile = await self._ask(provider, flow, params)
+        if profile is None:
+            self.go(chooser_path(DENIED, flow.return_to))
+            return
+        self._end(await context.durable.run(context.login.finish, flow, profile, self.visit()), name)
+
+    async def _ask(self, provider: Provider, flow: Flow, params: Mapping[str, str]) -> Profile | None:
+        """Return who the provider says it is; None if it, or the person, said no."""
+        login, now_s = self.context.login, self.context.clock() // SECOND
+        answer = Callback(params, login.start_of(flow), flow.kept, now_s)
+        try:
+            return await provider.finish(answer, self.context.http)
+        except ProviderDenied as denial:
+            log.info("%s denied a login: %s", provider.name, denial)
+            login.denied(flow, self.visit())
+            return None
+        except ProviderBroken as error:
+            raise self.broken(provider, error) from error
+
+    def _end(self, outcome: Finished, provider: str) -> None:
+        names = self.context.names
+        if isinstance(outcome, Refused | Busy):
+            self.refuse(outcome)
+        self.put_cookie(SetCookie(names.last_provider, provider, _LAST_MS // SECOND, names.secure))
+        if isinstance(outcome, SignedIn):
+            self.enter(outcome)
+            return
+        self.put_spent()
+        self.bind(names.sign_up(outcome.reference), outcome.binding, lasts_ms=SIGN_UP_MS)
+        self.go(welcome_path(outcome.reference))
+
+
+def begin_path(provider: str, return_to: str) -> str:
+    """Return the address that begins a login."""
+    return _with(f"/login/{provider}", return_to=return_to)
+
+
+def chooser_path(reason: str, return_to: str) -> str:
+    """Return the chooser's address, with a word on what happened."""
+    return _with("/login", reason=reason, return_to=return_to)
+
+
+def welcome_path(reference: str) -> str:
+    """Return the address of the username form."""
+    return f"/welcome?s={reference}"
+
+
+def _with(path: str, **values: str) -> str:
+    told = {name: value for name, value in values.items() if value != FALLBACK}
+    return f"{path}?{urlencode(told, quote_via=quote, safe='')}" if told else path
+
+
+ROUTES: Final = (
+    Route("/login", Chooser, Listener.PUBLIC),
+    Route(_PROVIDER, Begin, Listener.PUBLIC),
+    Route(f"{_PROVIDER}/callback", Answer, Listener.PUBLIC),
+)
