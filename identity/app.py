@@ -1,0 +1,349 @@
+"""The composition root: from a configuration to a daemon that serves.
+
+The only module that names concrete stores and reads `Config`; everybody else is given the two or
+three values it needs. Invariant: whatever was started is closed again in reverse order, also when
+something later in the start fails.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+from uuid import uuid4
+
+import uvloop
+
+from identity.accounts.service import AccountService
+from identity.accounts.store import AccountStore
+from identity.accounts.usernames import NamePolicy
+from identity.audit import AuditLog, AuditQueue
+from identity.config import AccountStoreKind, App, Config, SessionStoreKind, load_ring
+from identity.errors import StoreError
+from identity.keyring import KeyRing, Purpose
+from identity.login.entering import Entering
+from identity.login.service import LoginService
+from identity.login.service import Rules as LoginRules
+from identity.metrics import Metrics
+from identity.sessions.changes import Lifetimes
+from identity.sessions.cookie import Names
+from identity.sessions.planning import Rules
+from identity.sessions.rotation import Pace
+from identity.sessions.service import SessionService
+from identity.stores.alarm import CorruptAlarm
+from identity.stores.cache import Cache
+from identity.stores.markers import NodeMarkers
+from identity.stores.memcached import Limits, MemcachedCache, Server
+from identity.stores.memory import MemoryAccounts
+from identity.stores.memory_cache import MemoryCache
+from identity.stores.records import OneTimeRecords, SessionRecords
+from identity.stores.sealing import Sealer
+from identity.stores.sqlite import SqliteAccounts
+from identity.types import Clock, Host, Millis
+from identity.watching import Housekeeping, Watching, end_sessions
+from identity.web import demo, outbound
+from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
+from identity.web.pages import Pages
+from identity.web.pool import Pool
+from identity.web.reach import Reach
+from identity.web.server import Daemon, Listening, Ports, run
+from providers import build as build_provider
+from providers.base import Provider
+from providers.options import Site
+
+DURABLE_THREADS: Final = 16
+WAITING: Final = 1_024
+"""Calls that may wait for a thread of one pool; more than that are refused at once."""
+RING_GENERATION: Final = 1
+
+
+def now() -> Millis:
+    """Return the time."""
+    return time.time_ns() // 1_000_000
+
+
+class Accounts(AccountStore, Protocol):
+    """An account store with its audit, which is closed at the end."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """Audit rows."""
+        ...
+
+    def close(self) -> None:
+        """Finish and let go."""
+        ...
+
+
+class Ring:
+    """The key ring in use, exchanged as a whole on SIGHUP."""
+
+    def __init__(self, config: Config) -> None:
+        self._file = config.keys.file
+        self._ring = load_ring(self._file)
+
+    def __call__(self) -> KeyRing:
+        """Return the ring."""
+        return self._ring
+
+    def reload(self) -> None:
+        """Read the file again. Raises ConfigError and keeps the ring that is."""
+        self._ring = load_ring(self._file)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A composed daemon, and the parts that are closed with it."""
+
+    daemon: Daemon
+    context: Context
+    housekeeping: Housekeeping
+
+
+def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is called when both listeners accept connections.
+
+    Raises:
+        ConfigError: an address cannot be bound, or a file named in the configuration cannot be used.
+        StoreUnavailable: the account file cannot be opened.
+    """
+    uvloop.run(_serve(config, ready))
+
+
+async def _serve(config: Config, ready: Callable[[], None]) -> None:
+    def bound(_: Ports) -> None:
+        ready()
+
+    with ExitStack() as closing:
+        client = outbound.Outbound(outbound_rules(config))
+        try:
+            built = build(config, client, closing)
+            built.housekeeping.start()
+            closing.callback(built.housekeeping.stop)
+            await run(built.daemon, ready=bound)
+        finally:
+            await client.aclose()
+
+
+def build(config: Config, client: outbound.Outbound, closing: ExitStack, *, clock: Clock = now) -> Built:
+    """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
+    ring, metrics = Ring(config), Metrics()
+    accounts = _accounts(config, clock)
+    closing.callback(accounts.close)
+    queue = AuditQueue(accounts.audit)
+    closing.callback(queue.close)
+    metrics.watch("identityd_audit_waiting", lambda: queue.waiting)
+    metrics.watch("identityd_audit_dropped_total", lambda: queue.dropped)
+
+    revocations = _Revocations()
+    cache, first = _caches(config, ring, clock, revocations)
+    watching = Watching(note=queue.append, metrics=metrics, clock=clock, new_uuid=uuid4)
+    sessions = partial(_sessions, config, ring=ring, clock=clock, metrics=metrics, watching=watching)
+    asking, ending = sessions(cache), sessions(first)
+    service = AccountService(
+        accounts,
+        audit=accounts.audit,
+        note=queue.append,
+        clock=clock,
+        new_uuid=uuid4,
+        end_sessions=end_sessions(ending),
+        policy=_policy(config),
+        checkpoint=lambda _: None,
+    )
+    entering = Entering(service, asking, clock=clock, random_bytes=os.urandom, note=queue.append, count=metrics.count)
+    login = LoginService(
+        service,
+        entering,
+        OneTimeRecords(cache, keys=ring, clock=clock, alarm=_alarm(metrics, clock)),
+        rules=_login_rules(config),
+        clock=clock,
+        random_bytes=os.urandom,
+    )
+    context = Context(
+        sessions=asking,
+        accounts=service,
+        login=login,
+        pages=Pages(clock=clock),
+        http=client,
+        providers=_providers(config, clock),
+        apps={app.id: _registered(app) for app in config.apps},
+        keys=ring,
+        metrics=metrics,
+        audit=queue.append,
+        clock=clock,
+        random=os.urandom,
+        checks=_pool("checks", config.memcached.pool, metrics, closing),
+        durable=_pool("accounts", DURABLE_THREADS, metrics, closing),
+        public_url=str(config.server.public_url),
+        hosts=_hosts(config),
+        peers=TrustedPeers([str(network) for network in config.server.trusted_proxies]),
+        probes=partial(_probes, accounts, cache, metrics, config),
+    )
+    housekeeping = Housekeeping(watching, accounts=service, sessions=asking, cleared=revocations.counted)
+    return Built(_daemon(config, context, ring), context, housekeeping)
+
+
+def outbound_rules(config: Config) -> outbound.Rules:
+    """Return the limits of calls to providers."""
+    given = config.outbound
+    proxy, direct = outbound.proxy_of(given.proxy.text() if given.proxy else "", os.environ)
+    return outbound.Rules(
+        reach=Reach(networks=given.allow_networks, hosts=frozenset(given.allow_hosts)),
+        total_ms=given.timeout_ms,
+        connect_ms=given.connect_timeout_ms,
+        proxy=proxy,
+        direct=direct,
+    )
+
+
+def site(config: Config, clock: Clock = now) -> Site:
+    """Return what providers are told of this daemon."""
+    return Site(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
+
+
+class _Revocations:
+    """Whether a memcached node that was away may be used again: not while sessions must still be ended.
+
+    What is known is at most one round of housekeeping old. While the account store is away the
+    last number counts: nothing can be disabled meanwhile, and nobody may be kept waiting for it.
+    """
+
+    def __init__(self) -> None:
+        self._open = 0
+
+    def counted(self, still_open: int) -> None:
+        """Take the number of open revocations found just now."""
+        self._open = still_open
+
+    def cleared(self, _node: str) -> bool:
+        """Tell whether none is open."""
+        return self._open == 0
+
+
+def _accounts(config: Config, clock: Clock) -> Accounts:
+    match config.accounts.store:
+        case AccountStoreKind.SQLITE:
+            return SqliteAccounts(config.sqlite.file, clock=clock)
+        case AccountStoreKind.MEMORY:
+            return MemoryAccounts(clock=clock)
+
+
+def _caches(config: Config, ring: Ring, clock: Clock, revocations: _Revocations) -> tuple[Cache, Cache]:
+    """Return the cache everybody uses, and the one that ends sessions: it reaches a returning node first."""
+    match config.sessions.store:
+        case SessionStoreKind.MEMORY:
+            cache = MemoryCache(clock=clock)
+            return cache, cache
+        case SessionStoreKind.MEMCACHED:
+            connect = partial(_memcached, config, ring, clock)
+            return connect(revocations.cleared), connect(lambda _: True)
+
+
+def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str], bool]) -> MemcachedCache:
+    given = config.memcached
+    sealer = Sealer(ring, purpose=Purpose.NODE, clock=clock)
+    return MemcachedCache(
+        [Server(node.name, node.host, node.port) for node in given.nodes],
+        markers=NodeMarkers([node.name for node in given.nodes], generation=RING_GENERATION, sealer=sealer),
+        clock=clock,
+        limits=Limits(
+            connect_ms=given.connect_timeout_ms,
+            answer_ms=given.timeout_ms,
+            connections=given.pool + DURABLE_THREADS,
+        ),
+        cleared=cleared,
+    )
+
+
+def _sessions(
+    config: Config, cache: Cache, *, ring: Ring, clock: Clock, metrics: Metrics, watching: Watching
+) -> SessionService:
+    public = config.server.public_url
+    return SessionService(
+        SessionRecords(cache, keys=ring, clock=clock, alarm=_alarm(metrics, clock)),
+        keys=ring,
+        names=Names(secure=public.scheme == "https", port=public.port),
+        rules=_rules(config),
+        clock=clock,
+        chance=random.random,
+        random_bytes=os.urandom,
+        watcher=watching,
+    )
+
+
+def _rules(config: Config) -> Rules:
+    given = config.sessions
+    return Rules(
+        Pace(
+            token_age_ms=given.token_age_ms,
+            grace_ms=given.grace_ms,
+            settle_ms=given.settle_ms,
+            mint_chance=given.mint_chance,
+        ),
+        Lifetimes(idle_ms=given.idle_ms, absolute_ms=given.absolute_ms, devices=given.devices),
+    )
+
+
+def _alarm(metrics: Metrics, clock: Clock) -> CorruptAlarm:
+    return CorruptAlarm(clock=clock, count=lambda kind: metrics.count("identityd_store_corrupt_total", kind=kind))
+
+
+def _policy(config: Config) -> NamePolicy:
+    names = config.usernames
+    return NamePolicy(names.min_length, names.max_length, frozenset(names.reserved))
+
+
+def _login_rules(config: Config) -> LoginRules:
+    enabled = frozenset(section.name for section in config.providers if section.enabled)
+    origins = frozenset(str(origin) for app in config.apps for origin in app.return_to)
+    return LoginRules(str(config.server.public_url), enabled.__contains__, origins, _policy(config))
+
+
+def _providers(config: Config, clock: Clock) -> dict[str, Provider]:
+    told = site(config, clock)
+    return {
+        section.name: build_provider(section.kind, section.name, section.texts, site=told, label=section.label)
+        for section in config.providers
+        if section.enabled
+    }
+
+
+def _registered(app: App) -> RegisteredApp:
+    return RegisteredApp(app.id, app.secrets, frozenset(app.hosts), mint=app.mint, static=app.static_paths)
+
+
+def _hosts(config: Config) -> frozenset[Host]:
+    """Return the hosts the public listener answers for: its own, and those of applications behind it."""
+    return frozenset({config.server.public_url.host, *(host for app in config.apps for host in app.hosts)})
+
+
+def _pool(name: str, threads: int, metrics: Metrics, closing: ExitStack) -> Pool:
+    pool = Pool(name, threads=threads, waiting=WAITING, observe=metrics.observe)
+    closing.callback(pool.close)
+    return pool
+
+
+def _probes(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) -> Sequence[Probe]:
+    return tuple(_probed(accounts, cache, metrics, config))
+
+
+def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) -> Iterator[Probe]:
+    try:
+        accounts.probe()
+        yield Probe(f"accounts ({config.accounts.store.value})")
+    except StoreError as error:
+        yield Probe(f"accounts ({config.accounts.store.value})", error.detail or error.code)
+    for node in cache.nodes():
+        metrics.set("identityd_node_up", 0 if node.problem else 1, node=node.name)
+        yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms)
+
+
+def _daemon(config: Config, context: Context, ring: Ring) -> Daemon:
+    server = config.server
+    public = Listening(address=server.address, port=server.port, certificate=server.tls_certificate, key=server.tls_key)
+    internal = Listening(address=server.internal_address, port=server.internal_port)
+    more = demo.ROUTES if config.demo else ()
+    return Daemon(context, public=public, internal=internal, reload=ring.reload, more=more)
