@@ -1,6 +1,6 @@
 """Claiming identities and names: where two who want the same thing are told apart.
 
-Owns the loop around a claim (rules D3 and D9 of docs/accounts.md). A claim is the truth about a
+Owns the loop around a claim (rules D3 and D9 of docs/architecture.md). A claim is the truth about a
 key: an absent row is never believed, it is claimed. Invariant: of any number of claims at once,
 exactly one wins, and a committed row is never taken over.
 """

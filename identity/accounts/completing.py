@@ -1,6 +1,6 @@
 """Finishing what was committed: from the index row alone, by whoever meets it.
 
-Owns the steps after the commit of a sign-up or link (rule D5 of docs/accounts.md): account,
+Owns the steps after the commit of a sign-up or link (rule D5 of docs/architecture.md): account,
 name, index row. All values come from the row, every write is conditional, so helpers converge.
 Invariant: an account changes only while the row that asks for it is still the one that was read.
 """

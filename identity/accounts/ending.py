@@ -1,6 +1,6 @@
 """Ending sessions from the account's side: the epoch, and what must still be reached.
 
-Owns rule D10 (docs/accounts.md): the revocation is kept before the attempt, the account's epoch
+Owns rule D10 (docs/architecture.md): the revocation is kept before the attempt, the account's epoch
 is raised, the sessions are ended, the revocation is forgotten. Invariant: from the first write
 on, either the account is unchanged or a revocation stands until the sessions are over.
 """

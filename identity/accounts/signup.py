@@ -1,6 +1,6 @@
 """Signing up: one identity, one name, one account, whatever happens in between.
 
-Owns the protocol of rule D5 (docs/accounts.md) up to its commit; what follows is `completing.py`.
+Owns the protocol of rule D5 (docs/architecture.md) up to its commit; what follows is `completing.py`.
 Invariant: nothing that does not expire by itself is written before the commit, and after it the
 index row alone suffices to finish.
 """

@@ -1,6 +1,6 @@
 """The ways to log in to an account: adding one, taking one away.
 
-Owns rule D6 (docs/accounts.md): a login counts only if the index row and the account agree, so
+Owns rule D6 (docs/architecture.md): a login counts only if the index row and the account agree, so
 whichever of the two is written last decides. Invariant: the last way is never taken away, and
 an identity leads to one account at most.
 """

@@ -1,0 +1,105 @@
+"""Connections to the account file, and what their errors mean.
+
+Owns how a connection is set up: write-ahead log, synchronous FULL (NORMAL can lose the last
+commits at a power failure), no implicit transactions, nobody but the owner reads the file.
+Invariant: no driver exception leaves `identity.stores`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from identity.errors import StoreUnavailable
+from identity.types import SECOND, Millis
+
+_OTHERS = 0o077
+
+
+def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
+    """Return what the caller may know of an error: that the store is away, with the cause for the log."""
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return StoreUnavailable(detail=f"sqlite: {name}: {error}")
+
+
+def make_private(path: Path) -> None:
+    """Make the file if there is none, and take it from everybody but its owner.
+
+    SQLite gives the files it puts beside it the same permissions.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    mode = path.stat().st_mode
+    if mode & _OTHERS:
+        path.chmod(mode & ~_OTHERS)
+
+
+def connect(path: Path, *, busy_ms: Millis) -> sqlite3.Connection:
+    """Open a connection that any one thread at a time may use."""
+    connection = sqlite3.connect(path, timeout=busy_ms / SECOND, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+class Readers:
+    """Idle connections for reading; a thread takes one, reads, and puts it back.
+
+    There are never more than threads that ever read at the same moment, and none is left behind by
+    a thread that ends.
+
+    Args:
+        path: the account file.
+        busy_ms: how long a read waits for a lock.
+    """
+
+    def __init__(self, path: Path, *, busy_ms: Millis) -> None:
+        self._path = path
+        self._busy_ms = busy_ms
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+        self._lock = Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that cannot write; any driver error in the block becomes StoreUnavailable."""
+        try:
+            connection = self._take()
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        finally:
+            self._put_back(connection)
+
+    def close(self) -> None:
+        """Close what is idle; what is lent is closed when it comes back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable(detail="sqlite: the store is closed")
+            if self._idle:
+                return self._idle.pop()
+        connection = connect(self._path, busy_ms=self._busy_ms)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _put_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()

@@ -1,0 +1,416 @@
+"""What every table of conditional rows must do, whatever is in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from identity.accounts.store import (
+    AccountRow,
+    AccountStatus,
+    AccountStore,
+    Applied,
+    Held,
+    IdentityRow,
+    IdentityState,
+    LinkedIdentity,
+    Rows,
+    UsernameRow,
+    UsernameState,
+)
+from identity.audit import AuditLog
+from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, Username, UsernameKey
+from tests.support.clock import NOON
+
+TTL: Final = 2 * SECOND
+"""Whole seconds: some stores count in nothing finer."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A store, its audit, its clock, and a way to let time pass."""
+
+    store: AccountStore
+    audit: AuditLog
+    clock: Clock
+    advance: Callable[[Millis], None]
+    """Return only when this much time has passed for the store too."""
+
+    def soon(self) -> Millis:
+        """Return when a row that expires in these tests does so."""
+        return self.clock() + TTL
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One table: its rows, how to make one under a new key, and how to change all else in it."""
+
+    name: str
+    rows: Callable[[AccountStore], Rows[Any, Any]]
+    new: Callable[[], Any]
+    changed: Callable[[Any], Any]
+
+
+def new_identity() -> IdentityRow:
+    """Make an index row under a key nobody used yet; no field has the value it would have if lost."""
+    return IdentityRow(
+        key=IdentityKey(f"twitter:{uuid4()}"),
+        username=Username("Alice"),
+        account_id=AccountId(uuid4()),
+        state=IdentityState.PENDING,
+        claim=uuid4(),
+        claimed_at=NOON,
+        op=uuid4(),
+        label="@alice",
+    )
+
+
+def changed_identity(row: IdentityRow) -> IdentityRow:
+    """Return the row with everything but its key changed."""
+    return replace(
+        row,
+        username=Username("Bob"),
+        account_id=AccountId(uuid4()),
+        state=IdentityState.ACTIVE,
+        claim=uuid4(),
+        claimed_at=NOON + 1,
+        op=uuid4(),
+        label="@bob “the builder” 🛠",
+    )
+
+
+def new_username() -> UsernameRow:
+    """Make a username row under a key nobody used yet."""
+    name = f"alice-{uuid4().hex[:16]}"
+    return UsernameRow(
+        key=UsernameKey(name),
+        username=Username(name.title()),
+        account_id=AccountId(uuid4()),
+        state=UsernameState.PENDING,
+        claim=uuid4(),
+        claimed_at=NOON,
+        op=uuid4(),
+    )
+
+
+def changed_username(row: UsernameRow) -> UsernameRow:
+    """Return the row with everything but its key changed."""
+    return replace(
+        row,
+        username=Username(row.username.upper()),
+        account_id=AccountId(uuid4()),
+        state=UsernameState.RETIRED,
+        claim=uuid4(),
+        claimed_at=NOON + 1,
+        op=uuid4(),
+    )
+
+
+def new_account() -> AccountRow:
+    """Make an account nobody has seen yet."""
+    return AccountRow(
+        key=AccountId(uuid4()),
+        username=Username("Alice"),
+        status=AccountStatus.ACTIVE,
+        epoch=1,
+        version=1,
+        op=uuid4(),
+        created_at=NOON,
+        identities={IdentityKey("twitter:1"): LinkedIdentity(NOON, "@alice")},
+    )
+
+
+def changed_account(row: AccountRow) -> AccountRow:
+    """Return the account with everything but its key changed."""
+    return replace(
+        row,
+        username=Username("Bob"),
+        status=AccountStatus.MERGED,
+        epoch=row.epoch + 7,
+        version=row.version + 1,
+        op=uuid4(),
+        created_at=NOON + 1,
+        identities={
+            IdentityKey("twitter:1"): LinkedIdentity(NOON, "O'Hara “the first”"),
+            IdentityKey("google:ä%3A\N{GRINNING FACE}"): LinkedIdentity(NOON + 2, ""),
+        },
+        merged_into=AccountId(uuid4()),
+    )
+
+
+IDENTITIES: Final = Kind("identities", lambda store: store.identities, new_identity, changed_identity)
+USERNAMES: Final = Kind("usernames", lambda store: store.usernames, new_username, changed_username)
+ACCOUNTS: Final = Kind("accounts", lambda store: store.accounts, new_account, changed_account)
+
+every_table = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES, ACCOUNTS], ids=lambda kind: kind.name)
+tables_that_expire = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES], ids=lambda kind: kind.name)
+
+
+def with_op(row: Any, op: UUID | None = None) -> Any:  # noqa: ANN401 - a row of any table
+    """Return the row under another op."""
+    return replace(row, op=op or uuid4())
+
+
+class RowsContract:
+    """Subclass it and give the fixture `subject`."""
+
+    @pytest.fixture
+    def subject(self) -> Subject:
+        """Give the store to test; other tests' rows may be in it."""
+        raise NotImplementedError
+
+    @every_table
+    def test_what_was_never_written_is_absent(self, subject: Subject, kind: Kind) -> None:
+        """Otherwise a newcomer would be somebody."""
+        key = kind.new().key
+
+        assert kind.rows(subject.store).read(key) is None
+        assert kind.rows(subject.store).read_settled(key) is None
+
+    @every_table
+    def test_what_was_inserted_is_read_whole(self, subject: Subject, kind: Kind) -> None:
+        """A lost column would be somebody's lost account."""
+        rows, row = kind.rows(subject.store), kind.new()
+
+        assert rows.insert(row) is Applied.APPLIED
+
+        assert rows.read(row.key) == row
+        assert rows.read_settled(row.key) == row
+
+    @every_table
+    def test_inserting_over_a_row_shows_it_and_changes_nothing(self, subject: Subject, kind: Kind) -> None:
+        """Whoever comes second must learn who was first, not take it from him."""
+        rows, first = kind.rows(subject.store), kind.new()
+        rows.insert(first)
+
+        assert rows.insert(kind.changed(first)) == Held(first)
+
+        assert rows.read_settled(first.key) == first
+
+    @every_table
+    def test_a_replacement_rewrites_every_column(self, subject: Subject, kind: Kind) -> None:
+        """A column that kept its old value would give a name or an account to the wrong person."""
+        rows, old = kind.rows(subject.store), kind.new()
+        new = kind.changed(old)
+        rows.insert(old)
+
+        assert rows.replace(new, expected=old) is Applied.APPLIED
+
+        assert rows.read_settled(old.key) == new
+
+    @every_table
+    def test_a_replacement_of_a_row_that_moved_shows_it_and_changes_nothing(self, subject: Subject, kind: Kind) -> None:
+        """A step decided on an old row must not undo a newer one."""
+        rows, old = kind.rows(subject.store), kind.new()
+        new = kind.changed(old)
+        rows.insert(old)
+        rows.replace(new, expected=old)
+
+        assert rows.replace(with_op(old), expected=old) == Held(new)
+
+        assert rows.read_settled(old.key) == new
+
+    @every_table
+    def test_only_the_op_decides_whether_a_row_moved(self, subject: Subject, kind: Kind) -> None:
+        """A row that was written again with the same content is another row: a takeover has happened."""
+        rows, old = kind.rows(subject.store), kind.new()
+        again = with_op(old)
+        rows.insert(old)
+        rows.replace(again, expected=old)
+
+        assert rows.replace(kind.changed(old), expected=old) == Held(again)
+        assert rows.replace(kind.changed(old), expected=again) is Applied.APPLIED
+
+    @every_table
+    def test_a_replacement_of_nothing_makes_nothing(self, subject: Subject, kind: Kind) -> None:
+        """A claim that expired must not come back by its confirmation."""
+        rows, old = kind.rows(subject.store), kind.new()
+
+        assert rows.replace(kind.changed(old), expected=old) == Held(None)
+
+        assert rows.read_settled(old.key) is None
+
+    @every_table
+    def test_a_deleted_row_is_absent_and_its_key_free(self, subject: Subject, kind: Kind) -> None:
+        """Otherwise an unlinked identity could never be used again."""
+        rows, row = kind.rows(subject.store), kind.new()
+        rows.insert(row)
+
+        assert rows.delete(row) is Applied.APPLIED
+
+        assert rows.read_settled(row.key) is None
+        assert rows.insert(with_op(row)) is Applied.APPLIED
+
+    @every_table
+    def test_a_row_that_moved_is_not_deleted(self, subject: Subject, kind: Kind) -> None:
+        """A late unlink must not remove what was linked anew."""
+        rows, old = kind.rows(subject.store), kind.new()
+        new = kind.changed(old)
+        rows.insert(old)
+        rows.replace(new, expected=old)
+
+        assert rows.delete(old) == Held(new)
+
+        assert rows.read_settled(old.key) == new
+
+    @every_table
+    def test_deleting_nothing_says_so(self, subject: Subject, kind: Kind) -> None:
+        """Who deletes second must know that he did not do it."""
+        assert kind.rows(subject.store).delete(kind.new()) == Held(None)
+
+    @every_table
+    def test_an_old_op_does_not_fit_a_row_made_anew(self, subject: Subject, kind: Kind) -> None:
+        """A sign-up that stalled must not overwrite the one that came after."""
+        rows, old = kind.rows(subject.store), kind.new()
+        anew = with_op(old)
+        rows.insert(old)
+        rows.delete(old)
+        rows.insert(anew)
+
+        assert rows.replace(kind.changed(old), expected=old) == Held(anew)
+        assert rows.delete(old) == Held(anew)
+
+    @tables_that_expire
+    def test_an_expiring_row_is_there_and_then_gone(self, subject: Subject, kind: Kind) -> None:
+        """An abandoned sign-up must not keep a name."""
+        rows, row = kind.rows(subject.store), kind.new()
+        rows.insert(row, expires_at=subject.soon())
+        assert rows.read_settled(row.key) == row
+
+        subject.advance(TTL)
+
+        assert rows.read(row.key) is None
+        assert rows.read_settled(row.key) is None
+
+    @tables_that_expire
+    def test_an_expired_row_can_be_neither_replaced_nor_deleted(self, subject: Subject, kind: Kind) -> None:
+        """Who stalled past the expiry must begin again: the key may be somebody else's by now."""
+        rows, row = kind.rows(subject.store), kind.new()
+        rows.insert(row, expires_at=subject.soon())
+        subject.advance(TTL)
+
+        assert rows.replace(kind.changed(row), expected=row) == Held(None)
+        assert rows.delete(row) == Held(None)
+
+        assert rows.read_settled(row.key) is None
+
+    @tables_that_expire
+    def test_an_expired_key_is_free_and_nothing_of_the_old_row_remains(self, subject: Subject, kind: Kind) -> None:
+        """A remnant would block the key for ever, or mix two people's rows."""
+        rows, row = kind.rows(subject.store), kind.new()
+        rows.insert(row, expires_at=subject.soon())
+        subject.advance(TTL)
+        new = kind.changed(row)
+
+        assert rows.insert(new) is Applied.APPLIED
+
+        assert rows.read_settled(row.key) == new
+
+    @tables_that_expire
+    def test_a_confirmed_row_outlives_its_claim_whole(self, subject: Subject, kind: Kind) -> None:
+        """The account would lose its name a quarter of an hour after the sign-up."""
+        rows, claim = kind.rows(subject.store), kind.new()
+        confirmed = kind.changed(claim)
+        rows.insert(claim, expires_at=subject.soon())
+        rows.replace(confirmed, expected=claim)
+
+        subject.advance(TTL)
+
+        assert rows.read_settled(claim.key) == confirmed
+        assert rows.insert(with_op(claim)) == Held(confirmed)
+
+    @tables_that_expire
+    def test_a_confirmed_row_that_is_claimed_again_expires_whole(self, subject: Subject, kind: Kind) -> None:
+        """An unlinked identity that is claimed and abandoned must be free again, not blocked by a remnant."""
+        rows, claim = kind.rows(subject.store), kind.new()
+        confirmed, again = kind.changed(claim), with_op(claim)
+        rows.insert(claim, expires_at=subject.soon())
+        rows.replace(confirmed, expected=claim)
+        rows.replace(again, expected=confirmed, expires_at=subject.soon())
+        assert rows.read_settled(claim.key) == again
+
+        subject.advance(TTL)
+
+        assert rows.read_settled(claim.key) is None
+        assert rows.insert(with_op(claim)) is Applied.APPLIED
+
+    @tables_that_expire
+    def test_a_claim_taken_over_gets_its_own_time(self, subject: Subject, kind: Kind) -> None:
+        """The new owner's sign-up must not end with the old one's."""
+        rows, old = kind.rows(subject.store), kind.new()
+        new = kind.changed(old)
+        rows.insert(old, expires_at=subject.soon())
+        rows.replace(new, expected=old, expires_at=subject.clock() + 100 * TTL)
+
+        subject.advance(TTL)
+
+        assert rows.read_settled(old.key) == new
+
+    @every_table
+    def test_a_scan_yields_every_row_once(self, subject: Subject, kind: Kind) -> None:
+        """A copy to another store must be complete."""
+        rows = kind.rows(subject.store)
+        written = [kind.new() for _ in range(20)]
+        for row in written:
+            rows.insert(row)
+
+        found = list(rows.scan())
+
+        keys = [row.key for row in found]
+        assert len(keys) == len(set(keys))
+        assert all(row in found for row in written)
+
+    @tables_that_expire
+    def test_a_scan_leaves_out_what_expired(self, subject: Subject, kind: Kind) -> None:
+        """A copy must not bring back an abandoned claim, for good."""
+        rows, row = kind.rows(subject.store), kind.new()
+        rows.insert(row, expires_at=subject.soon())
+        subject.advance(TTL)
+
+        assert row.key not in {each.key for each in rows.scan()}
+
+    def test_keys_are_compared_as_bytes(self, subject: Subject) -> None:
+        """Two subjects that differ in case or normalisation are two people."""
+        rows, unique = subject.store.identities, uuid4()
+        keys = [f"x:{unique}{tail}" for tail in ("a", "A", "é", "e\u0301", "a ", "%C3%A9", "ﬁ", "fi")]
+        written = [replace(new_identity(), key=IdentityKey(key)) for key in keys]
+
+        assert [rows.insert(row) for row in written] == [Applied.APPLIED] * len(keys)
+
+        assert [rows.read_settled(row.key) for row in written] == written
+
+    def test_the_longest_key_is_kept_whole(self, subject: Subject) -> None:
+        """A cut key would be another person's."""
+        rows, unique = subject.store.identities, uuid4().hex
+        long = f"{'p' * 32}:{'%25' * 255}:{unique}{'%25' * 223}"
+        first = replace(new_identity(), key=IdentityKey(f"{long}1"))
+        second = replace(new_identity(), key=IdentityKey(f"{long}2"))
+
+        rows.insert(first)
+        rows.insert(second)
+
+        assert rows.read_settled(first.key) == first
+        assert rows.read_settled(second.key) == second
+
+    def test_an_account_keeps_twenty_ways(self, subject: Subject) -> None:
+        """The bound of the service must fit the store."""
+        ways = {IdentityKey(f"p:{'ä' * 127}{n}"): LinkedIdentity(n, "l" * 100) for n in range(20)}
+        account = replace(new_account(), identities=ways)
+
+        subject.store.accounts.insert(account)
+
+        assert subject.store.accounts.read_settled(account.key) == account
+
+    def test_a_stored_account_shares_nothing_with_the_caller(self, subject: Subject) -> None:
+        """A way added to a dict in memory must not become a way to log in."""
+        ways = {IdentityKey("p:1"): LinkedIdentity(1, "one")}
+        account = replace(new_account(), identities=ways)
+        subject.store.accounts.insert(account)
+
+        ways[IdentityKey("p:2")] = LinkedIdentity(2, "two")
+
+        stored = subject.store.accounts.read_settled(account.key)
+        assert stored is not None
+        assert set(stored.identities) == {"p:1"}
