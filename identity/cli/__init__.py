@@ -1,0 +1,93 @@
+"""The command line: what an operator types, and what comes back.
+
+Owns the commands, their manual (`--help`) and the exit codes. Each command imports what it needs
+when it runs, so that help appears at once. Problems of the configuration are printed one per
+line, never as a traceback. Nothing secret is ever printed.
+"""
+
+from typing import Any, Final
+
+import click
+
+from identity import __version__
+from identity.cli import check, demo, keys, serve
+from identity.errors import ConfigError
+
+PROBLEMS: Final = 2
+"""Exit code when the configuration or the command line is wrong, as click uses it for the latter."""
+
+MANUAL: Final = """
+One login for any set of applications, with session tokens that rotate in use.
+
+\b
+Examples:
+  identityd.py demo                        try it: prints one address to open
+  identityd.py keys new                    make the key ring, once
+  identityd.py check-config                say what is wrong, and what to do
+  identityd.py serve --config my.ini       serve until told to stop
+  identityd.py COMMAND --help              more about one command
+
+\b
+Files:
+  identityd.ini                            the configuration (--config, IDENTITYD_CONFIG)
+  config.example.ini                       every option, its default and what it does
+  identityd.keys                           the key ring ([keys] file), mode 0600, the same on every daemon
+  identityd.sqlite                         the accounts ([sqlite] file)
+  .run/                                    all of these for the demonstration
+
+\b
+Environment:
+  IDENTITYD_CONFIG                         the configuration file
+  IDENTITYD_<SECTION>_<OPTION>             a secret, for example IDENTITYD_APP_WIKI_SECRET; with
+                                           _FILE appended, the path of a file that holds it
+  HTTPS_PROXY, NO_PROXY                    for calls to login providers
+
+\b
+Signals, to a serving daemon:
+  SIGHUP                                   read the key ring and the TLS certificate again
+  SIGTERM, SIGINT                          take no new requests, answer those under way, stop
+
+\b
+Exit codes:
+  0                                        done, or stopped when asked to
+  1                                        something failed that is not the configuration; see the log
+  2                                        the configuration or the command line is wrong
+"""
+
+
+class Commands(click.Group):
+    """A group whose commands may raise ConfigError: every problem is a line on standard error."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            ctx.exit(PROBLEMS)
+
+
+@click.group(
+    cls=Commands,
+    help=MANUAL,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="identityd")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Show the manual when no command is given."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+cli.add_command(serve.serve)
+cli.add_command(demo.demo)
+cli.add_command(check.check_config)
+cli.add_command(keys.keys)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    cli(prog_name="identityd.py")

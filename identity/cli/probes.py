@@ -1,0 +1,188 @@
+"""What a configuration names, asked how it is: files, certificates, memcached nodes, providers.
+
+Owns the questions and the words of the answers. Must not change anything: no marker is written,
+no database made, no login begun.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from identity.cli.findings import Finding, ok, problem, warning
+from identity.config import AccountStoreKind, Config, Node, SessionStoreKind, load_ring
+from identity.config.model import ProviderSection
+
+if TYPE_CHECKING:
+    from identity.web.outbound import Rules
+    from providers.base import Http, Provider
+
+_SQLITE_HEADER: Final = b"SQLite format 3\0"
+_DAY_S: Final = 86_400
+_SOON_DAYS: Final = 14
+_CLOCKS_APART_S: Final = 5
+_STATS_LIMIT: Final = 65_536
+
+
+def of_files(path: Path, config: Config) -> Iterator[Finding]:
+    """Look at the files; all were readable when the configuration was read."""
+    server = config.server
+    yield ok(f"configuration {path}")
+    yield ok(f"public listener {server.address} port {server.port}, for {server.public_url}")
+    yield ok(f"internal listener {server.internal_address} port {server.internal_port}")
+    ring = load_ring(config.keys.file)
+    numbers = ", ".join(str(key.number) for key in ring.keys)
+    yield ok(f"key ring {config.keys.file}: {numbers}; {ring.signing_number(time.time_ns() // 1_000_000)} signs")
+    if server.tls_certificate and server.tls_key:
+        yield from _certificate(server.tls_certificate, server.tls_key, server.public_url.hostname)
+    if config.accounts.store is AccountStoreKind.SQLITE:
+        yield _account_file(config.sqlite.file)
+    for app in config.apps:
+        yield ok(f"application {app.id} on {', '.join(app.hosts)}")
+
+
+def of_servers(config: Config) -> Iterator[Finding]:
+    """Ask the memcached nodes and the login providers."""
+    if config.sessions.store is SessionStoreKind.MEMCACHED:
+        for node in config.memcached.nodes:
+            yield from _node(node, config)
+    yield from _providers(config)
+
+
+def _account_file(path: Path) -> Finding:
+    if not path.exists():
+        return ok(f"account file {path}: will be made at the first start")
+    with path.open("rb") as file:
+        header = file.read(len(_SQLITE_HEADER))
+    if header not in (b"", _SQLITE_HEADER):
+        return problem(f"[sqlite] file: {path} is not a SQLite database; name another file, or move this one away")
+    return ok(f"account file {path}")
+
+
+def _certificate(certificate: Path, key: Path, hostname: str) -> Iterator[Finding]:
+    """Shake hands with ourselves in memory, as a browser would, trusting this very certificate."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password="")  # else OpenSSL asks at the terminal
+        browser = ssl.create_default_context(cafile=str(certificate))
+    except (ssl.SSLError, OSError) as error:
+        yield problem(
+            f"[server] tls_certificate: {certificate} and {key} cannot be used together ({_ssl_reason(error)}); both "
+            "must be PEM, belong together, and the key must not be encrypted"
+        )
+        return
+    browser.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        not_after = _handshake(context, browser, hostname)
+    except ssl.SSLError as error:
+        yield problem(
+            f"[server] tls_certificate: browsers will refuse it for {hostname}: {_ssl_reason(error)}; renew it"
+        )
+        return
+    days = int((ssl.cert_time_to_seconds(not_after) - time.time()) // _DAY_S)
+    say = warning if days < _SOON_DAYS else ok
+    yield say(f"certificate {certificate} for {hostname}: valid for {days} more days")
+
+
+def _handshake(server_context: ssl.SSLContext, browser_context: ssl.SSLContext, hostname: str) -> str:
+    """Return until when the certificate is valid. Raises SSLError if a browser would refuse it."""
+    to_server, to_browser = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_context.wrap_bio(to_server, to_browser, server_side=True)
+    browser = browser_context.wrap_bio(to_browser, to_server, server_hostname=hostname)
+    waiting = [browser, server]
+    while waiting:
+        side = waiting.pop(0)
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            waiting.append(side)
+    return str((browser.getpeercert() or {})["notAfter"])
+
+
+def _ssl_reason(error: OSError) -> str:
+    text = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error.strerror or ""
+    return str(text).replace("_", " ").lower() or type(error).__name__
+
+
+def _node(node: Node, config: Config) -> Iterator[Finding]:
+    """Ask a memcached for its version, clock and settings, in its text protocol."""
+    limits = config.memcached
+    try:
+        with socket.create_connection((node.host, node.port), limits.connect_timeout_ms / 1000) as connection:
+            connection.settimeout(limits.timeout_ms / 1000)
+            stats = {**_stats(connection, b"stats\r\n"), **_stats(connection, b"stats settings\r\n")}
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+        yield problem(f"memcached {node}: {reason}; start it there, or correct [memcached] nodes")
+        return
+    yield ok(f"memcached {node}: version {stats.get('version', 'unknown')}")
+    apart = abs(int(stats["time"]) - int(time.time())) if stats.get("time", "").isdecimal() else 0
+    if apart > _CLOCKS_APART_S:
+        yield warning(f"memcached {node}: its clock is {apart} s from this machine's; let both follow a time server")
+    if stats.get("evictions") == "on":
+        yield warning(
+            f"memcached {node}: when it is full it drops sessions silently; start it with -M to make that an error"
+        )
+
+
+def _stats(connection: socket.socket, command: bytes) -> dict[str, str]:
+    connection.sendall(command)
+    answer = b""
+    while not answer.endswith(b"END\r\n"):
+        more = connection.recv(4_096)
+        answer += more
+        if not more or answer.startswith(b"ERROR") or len(answer) > _STATS_LIMIT:
+            raise ValueError("does not answer like a memcached")
+    lines = (line.split(" ", 2) for line in answer.decode("ascii", "replace").splitlines())
+    return {words[1]: words[2] for words in lines if len(words) == 3 and words[0] == "STAT"}  # noqa: PLR2004 - name, value
+
+
+def _providers(config: Config) -> Iterator[Finding]:
+    """Begin a login with each provider and throw it away: whatever has to be fetched first is fetched."""
+    from identity.web.outbound import Outbound
+
+    with asyncio.Runner() as runner:
+        outbound = Outbound(outbound_rules(config))
+        for section in config.providers:
+            if section.enabled:
+                yield runner.run(_begin(section, config, outbound.for_provider(section.name)))
+            else:
+                yield ok(f"provider {section.name}: switched off")
+        runner.run(outbound.aclose())
+
+
+async def _begin(section: ProviderSection, config: Config, http: "Http") -> Finding:
+    from providers import build
+    from providers.base import ProviderBroken, Start
+    from providers.options import Site
+
+    site = Site(str(config.server.public_url), clock=lambda: time.time_ns() // 1_000_000, random_bytes=os.urandom)
+    provider: Provider = build(section.kind, section.name, section.texts, site=site, label=section.label)
+    redirect_uri = f"{config.server.public_url}/login/{section.name}/callback"
+    try:
+        await provider.begin(Start(redirect_uri, state="s" * 43, nonce="n" * 43, verifier="v" * 43), http)
+    except ProviderBroken as error:
+        return problem(
+            f"provider {section.name}: {error}; compare [provider:{section.name}] with what the provider says"
+        )
+    return ok(f"provider {section.name} ({provider.label}): register {redirect_uri} there")
+
+
+def outbound_rules(config: Config) -> "Rules":
+    """Return the limits of calls to providers."""
+    from identity.web.outbound import Rules, proxy_of
+    from identity.web.reach import Reach
+
+    given = config.outbound
+    proxy, direct = proxy_of(given.proxy.text() if given.proxy else "", os.environ)
+    return Rules(
+        reach=Reach(networks=given.allow_networks, hosts=frozenset(given.allow_hosts)),
+        total_ms=given.timeout_ms,
+        connect_ms=given.connect_timeout_ms,
+        proxy=proxy,
+        direct=direct,
+    )

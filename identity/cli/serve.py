@@ -1,0 +1,54 @@
+"""`serve`: the daemon, and what `demo` shares with it.
+
+Owns the order of a start: configuration, log, warnings, then the application.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from identity.cli.options import config_option, overrides, port_options
+
+if TYPE_CHECKING:
+    from identity.config import Config
+
+
+@click.command()
+@config_option
+@port_options
+def serve(path: Path, port: int | None, internal_port: int | None) -> None:
+    """Serve until told to stop.
+
+    All problems of the configuration are printed at once and nothing is started (exit code 2).
+    The log goes to standard error: text on a terminal, JSON elsewhere ([server] log_format).
+
+    \b
+    Examples:
+      identityd.py serve
+      identityd.py serve --config /etc/identityd/identityd.ini
+      identityd.py serve --port 9000           the internal listener is then on 9001
+
+    \b
+    Signals:
+      SIGHUP             read the key ring and the TLS certificate again
+      SIGTERM, SIGINT    take no new requests, answer those under way, stop
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity import config
+
+    run(config.load(path, environ=os.environ, overrides=overrides(port, internal_port)))
+
+
+def run(config: "Config", *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve with a configuration; `ready` is called when both listeners accept connections."""
+    import logging
+
+    from identity import app, log
+
+    server = config.server
+    log.configure(level=server.log_level.value, form=server.log_format.value, secrets=config.secrets())
+    for warning in config.warnings:
+        logging.getLogger("identity.config").warning("%s", warning)
+    app.serve(config, ready=ready)
