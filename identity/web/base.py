@@ -233,8 +233,7 @@ class Handler(RequestHandler):
         """Log what an operator needs: never a query, a header or a body, which may hold codes and tokens."""
         where = f"{self.request.method} {self.request.path}"
         if isinstance(value, IdentityError):
-            level = logging.WARNING if value.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
-            log.log(level, "%s: %s", where, value.code, extra={"code": value.code, "detail": value.detail})
+            log.log(_level(value), "%s: %s", where, value.code, extra={"code": value.code, "detail": value.detail})
         elif isinstance(value, HTTPError):
             log.info("%s: %s", where, value.status_code)
         else:
@@ -272,6 +271,13 @@ def as_identity_error(raised: BaseException | None, status: int) -> IdentityErro
     if raised is None and status in _BY_STATUS:
         return _BY_STATUS[status]()
     return IdentityError()
+
+
+def _level(error: IdentityError) -> int:
+    """Return how loud an error is: a fault of ours, trouble around us, or somebody's mistake."""
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return logging.ERROR
+    return logging.WARNING if error.status > HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
 
 
 def is_local(location: str) -> bool:

@@ -171,6 +171,8 @@ class Context:
     hosts: frozenset[Host]
     """Hosts the public listener answers for; `public_url`'s is one of them."""
     peers: TrustedPeers = field(default_factory=TrustedPeers)
+    form_origins: frozenset[str] = frozenset()
+    """Origins beside our own that an answer to one of our forms may redirect to: where logins return to."""
     probes: Callable[[], Sequence[Probe]] = tuple
     """Asks every store and provider how it is; runs on a thread."""
     asker: Asker = field(init=False)

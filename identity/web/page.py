@@ -50,8 +50,6 @@ class SignedIn:
 class PageHandler(Handler):
     """Answers people's browsers with HTML."""
 
-    form_targets: ClassVar[str] = "'self'"
-    """Where this page's forms may lead, redirects after them included (Chromium checks those too)."""
     cross_site_post: ClassVar[bool] = False
     """True only for a provider's callback by cross-site POST, which is proven by its flow record."""
     _harmless: bool = False
@@ -169,7 +167,7 @@ class PageHandler(Handler):
     def set_default_headers(self) -> None:
         """Add what keeps a page from being framed, scripted or sent elsewhere."""
         super().set_default_headers()
-        self.set_header("Content-Security-Policy", CSP.format(forms=self.form_targets))
+        self.set_header("Content-Security-Policy", CSP.format(forms=self._form_targets))
         self.set_header("X-Frame-Options", "DENY")
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
@@ -192,6 +190,11 @@ class PageHandler(Handler):
         """Show the error as a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(error_page(self.context, error, request_id=self.request_id))
+
+    @property
+    def _form_targets(self) -> str:
+        # Chromium holds the redirect after a form to this as well, and a login may end elsewhere.
+        return " ".join(("'self'", *sorted(self.context.form_origins)))
 
     def _require_same_site(self) -> None:
         if self.cross_site_post:

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
-from tornado.netutil import bind_sockets
 
 from identity.errors import ConfigError
 from identity.web import routes
@@ -34,6 +33,7 @@ PUBLIC_BODY: Final = 262_144
 INTERNAL_BODY: Final = 33_554_432
 FILES_KEPT: Final = 256
 """Open files left for stores, providers and logs when connections are limited."""
+BACKLOG: Final = 1_024
 GRACE_S: Final = 0.1
 """Time for clients to close connections whose last answer said so."""
 
@@ -141,7 +141,12 @@ class Daemon:
 
     def start(self) -> Ports:
         """Bind and serve. Raises ConfigError for an address that cannot be bound."""
-        ports = [self._listen(server, listening) for server, listening in self._listeners]
+        try:
+            ports = [self._listen(server, listening) for server, listening in self._listeners]
+        except ConfigError:
+            for server, _ in self._listeners:
+                server.stop()
+            raise
         return Ports(*ports)
 
     async def stopped(self) -> None:
@@ -184,12 +189,12 @@ class Daemon:
 
     def _listen(self, server: Server, listening: Listening) -> int:
         try:
-            sockets = [listening.sock] if listening.sock else bind_sockets(listening.port, listening.address)
+            sock = listening.sock or _bound(listening.address, listening.port)
         except OSError as error:
             where = f"{listening.address} port {listening.port}"
             raise ConfigError((f"[server] port: cannot listen on {where}: {error.strerror}",)) from error
-        server.add_sockets(sockets)
-        port: int = sockets[0].getsockname()[1]
+        server.add_sockets([sock])
+        port: int = sock.getsockname()[1]
         return port
 
     async def _drain(self) -> None:
@@ -212,6 +217,13 @@ async def run(daemon: Daemon, *, ready: Callable[[Ports], None] = lambda _: None
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     ready(daemon.start())
     await daemon.stopped()
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.create_server((address, port), family=family, backlog=BACKLOG)
+    sock.setblocking(False)
+    return sock
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -7,6 +7,7 @@ application only its own. Whatever is not 200 or carries a cookie is never store
 """
 
 import asyncio
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -321,5 +322,5 @@ ROUTES: Final = (
     Route("/auth", Auth, Listener.INTERNAL),
     Route("/session/check", CheckOne, Listener.INTERNAL),
     Route("/session/check-many", CheckMany, Listener.INTERNAL),
-    Route(verdicts.ACK, Ack, Listener.PUBLIC),
+    Route(re.escape(verdicts.ACK), Ack, Listener.PUBLIC),
 )

@@ -254,6 +254,12 @@ class Site:
         self.cache.get_many = counted  # type: ignore[method-assign]
         return trips
 
+    def full_pool(self) -> Pool:
+        """Return a pool that has no room."""
+        pool = Pool("full", threads=1, waiting=0, observe=lambda *_, **__: None)
+        pool._room.acquire()
+        return pool
+
     # --- what tests do ---------------------------------------------------------------------
 
     @property

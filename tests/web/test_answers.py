@@ -1,0 +1,204 @@
+"""What every answer has in common: headers, request ids, errors, addresses."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from identity.log import current_request
+from tests.support.guards import Expectation
+from tests.support.handlers import ROUTES, get
+from tests.support.web import LOCAL, Jar, Site
+
+ExpectLog = Callable[..., Expectation]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Site]:
+    """Give a daemon with the test's pages."""
+    with Site(routes=ROUTES, trusted=(LOCAL,)) as site:
+        yield site
+
+
+class TestHeaders:
+    """What every page carries."""
+
+    def test_a_page_can_be_neither_framed_nor_scripted(self, site: Site) -> None:
+        """Otherwise clickjacking and injected scripts."""
+        policy = get(site, "/test/open", Jar()).one("Content-Security-Policy") or ""
+
+        for rule in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self';"):
+            assert rule in policy
+        assert "unsafe" not in policy
+        assert "script-src" not in policy
+
+    def test_forms_may_lead_to_where_logins_return(self) -> None:
+        """Otherwise the browser blocks the redirect that ends a sign-up begun at an application."""
+        with Site(routes=ROUTES, changes={"form_origins": frozenset({"https://wiki.example"})}) as site:
+            policy = get(site, "/test/open", Jar()).one("Content-Security-Policy") or ""
+
+            assert "form-action 'self' https://wiki.example;" in policy
+
+    def test_the_rest_is_there_too(self, site: Site) -> None:
+        """Otherwise old browsers sniff, frame and leak."""
+        reply = get(site, "/test/open", Jar())
+
+        assert reply.one("X-Content-Type-Options") == "nosniff"
+        assert reply.one("X-Frame-Options") == "DENY"
+        assert reply.one("Referrer-Policy") == "same-origin"
+        assert reply.one("Strict-Transport-Security") == "max-age=31536000"
+        assert reply.one("Server") is None
+
+    def test_plain_http_on_loopback_promises_no_https(self) -> None:
+        """Otherwise a browser that saw the demonstration once refuses everything else on localhost."""
+        with Site(public_url="http://localhost:8887", hosts=frozenset({"localhost:8887"}), routes=ROUTES) as site:
+            reply = get(site, "/test/open", Jar())
+
+            assert reply.status == 200
+            assert reply.one("Strict-Transport-Security") is None
+
+    def test_errors_carry_them_as_well(self, site: Site) -> None:
+        """Otherwise an error page is the way in."""
+        reply = get(site, "/nothing", Jar())
+
+        assert "frame-ancestors 'none'" in (reply.one("Content-Security-Policy") or "")
+        assert reply.one("Cache-Control") == "no-store"
+
+    def test_no_validator_is_given_or_taken(self, site: Site) -> None:
+        """Otherwise a 304 answers in the place of a verdict and loses its cookie."""
+        reply = get(site, "/test/open", Jar(), **{"If-None-Match": "*"})
+
+        assert (reply.status, reply.one("Etag")) == (200, None)
+
+
+class TestRequestIds:
+    """One name for a request, in the answer, the log and the audit."""
+
+    def test_each_answer_has_its_own(self, site: Site) -> None:
+        """Otherwise support cannot find what a person saw."""
+        ids = {get(site, "/test/open", Jar()).one("X-Request-Id") for _ in range(5)}
+
+        assert len(ids) == 5
+
+    def test_a_listed_proxys_is_kept(self, site: Site) -> None:
+        """Otherwise a request has another name in the proxy's log."""
+        reply = get(site, "/test/open", Jar(), **{"X-Request-Id": "from-the-proxy"})
+
+        assert reply.one("X-Request-Id") == "from-the-proxy"
+
+    @pytest.mark.parametrize("given", ["short", "x" * 65, "a b c d e f g", "<script>alert(1)</script>"])
+    def test_an_odd_one_is_replaced(self, site: Site, given: str) -> None:
+        """Otherwise a log line can be written from outside."""
+        assert get(site, "/test/open", Jar(), **{"X-Request-Id": given}).one("X-Request-Id") != given
+
+    def test_a_strangers_is_replaced(self) -> None:
+        """Otherwise anybody can make two requests look like one."""
+        with Site(routes=ROUTES) as site:
+            reply = get(site, "/test/open", Jar(), **{"X-Request-Id": "from-a-stranger"})
+
+            assert reply.one("X-Request-Id") != "from-a-stranger"
+
+    def test_what_is_logged_for_a_request_carries_its_id(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        """Otherwise the lines of one request cannot be found among those of a thousand."""
+        seen: list[str] = []
+        caplog.handler.addFilter(lambda _: seen.append(current_request()) or True)
+
+        with caplog.at_level("INFO", "identity.web"):
+            reply = get(site, "/test/failing/flow", Jar())
+
+        assert seen[0] == reply.one("X-Request-Id")
+
+
+class TestErrors:
+    """Mapped once, shown as pages."""
+
+    @pytest.mark.parametrize(
+        ("what", "status", "code"),
+        [("store", 503, "store-unavailable"), ("flow", 400, "flow-invalid"), ("provider", 502, "provider")],
+    )
+    def test_an_error_is_a_page_with_its_code_and_request_id(
+        self, site: Site, expect_log: ExpectLog, what: str, status: int, code: str
+    ) -> None:
+        """Otherwise a person can neither act nor ask."""
+        expect_log("identity.web", code, required=status >= 500)
+
+        reply = get(site, f"/test/failing/{what}", Jar())
+
+        assert reply.status == status
+        assert code.encode() in reply.body
+        assert (reply.one("X-Request-Id") or "?").encode() in reply.body
+        assert bool(reply.one("Retry-After")) == (status == 503)
+
+    def test_details_stay_inside(self, site: Site, expect_log: ExpectLog) -> None:
+        """Otherwise error pages tell strangers about the machinery."""
+        expect_log("identity.web", "failed")
+
+        reply = get(site, "/test/failing/bug", Jar())
+
+        assert reply.status == 500
+        assert b"canary" not in reply.body
+        assert b"internal" in reply.body
+
+    def test_an_unknown_address_is_404_whatever_the_method(self, site: Site) -> None:
+        """Otherwise a scan learns which methods there would be."""
+        methods = ("GET", "POST", "DELETE", "PROPFIND")
+
+        assert {site.public(method, "/nothing").status for method in methods} == {404}
+        assert {site.internal(method, "/nothing").status for method in methods} == {404}
+
+    def test_another_method_is_405_with_the_right_ones(self, site: Site) -> None:
+        """Otherwise a client cannot tell a wrong address from a wrong method."""
+        replies = [site.public(method, "/test/mine") for method in ("DELETE", "OPTIONS", "PROPFIND")]
+
+        assert [(reply.status, reply.one("Allow")) for reply in replies] == [(405, "GET, HEAD, POST")] * 3
+
+    def test_a_full_pool_is_503_at_once(self, site: Site, expect_log: ExpectLog) -> None:
+        """Otherwise a slow store makes every request wait until its browser gives up."""
+        expect_log("identity.web", "overloaded")
+        with Site(routes=ROUTES, changes={"checks": site.full_pool()}) as full:
+            reply = get(full, "/test/open", Jar())
+
+            assert reply.status == 503
+            assert reply.one("Retry-After")
+
+
+class TestAddresses:
+    """One spelling for each page."""
+
+    @pytest.mark.parametrize(
+        ("asked", "canonical"),
+        [
+            ("/test/open/", "/test/open"),
+            ("/test/open//", "/test/open"),
+            ("/test/open/?a=b&c=%2F", "/test/open?a=b&c=%2F"),
+            ("/test/failing/bug/", "/test/failing/bug"),
+            ('/test/open/?"\\', "/test/open?%22%5C"),
+        ],
+    )
+    def test_slashes_at_the_end_are_one_redirect(self, site: Site, asked: str, canonical: str) -> None:
+        """Otherwise half of the links people type are dead."""
+        reply = site.public("GET", asked)
+
+        assert (reply.status, reply.one("Location")) == (308, canonical)
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "//test/open",
+            "/test//open",
+            "/test/./open",
+            "/x/../test/open",
+            "/%74est/open",
+            "/test/open%2f",
+            "/TEST/open",
+            "/xidentityd/ack",
+        ],
+    )
+    @pytest.mark.threat(42)
+    def test_nothing_is_resolved(self, site: Site, path: str) -> None:
+        """Otherwise a rule of the proxy for one path is walked around by another spelling."""
+        assert site.public("GET", path).status == 404
+
+    def test_an_address_of_the_other_listener_is_404(self, site: Site) -> None:
+        """Otherwise the world reaches what only proxies may."""
+        assert {site.public("GET", p).status for p in ("/auth", "/healthz", "/metrics", "/session/check")} == {404}
+        assert {site.internal("GET", p).status for p in ("/test/open", "/.identityd/ack", "/")} == {404}

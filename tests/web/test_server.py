@@ -1,0 +1,340 @@
+"""Sockets, time-outs, certificates, stops."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+
+from identity.errors import ConfigError
+from identity.web.base import JsonHandler, Listener, Route
+from identity.web.server import Certificates, Daemon, Listening
+from tests.support.certificates import Authority
+from tests.support.guards import Expectation
+from tests.support.web import LOCAL, Site, ask, connection, raw
+
+PAGE = b"GET /test/fast HTTP/1.1\r\nHost: login.example\r\n\r\n"
+
+
+class Gate:
+    """Holds requests until a test opens it."""
+
+    entered = threading.Event()
+    opened = threading.Event()
+
+
+class Fast(JsonHandler):
+    """Answers at once."""
+
+    def get(self) -> None:
+        """Answer."""
+        self.answer({})
+
+
+class Slow(JsonHandler):
+    """Answers when the gate opens."""
+
+    async def get(self) -> None:
+        """Wait, then answer."""
+        Gate.entered.set()
+        await self.context.durable.run(Gate.opened.wait, 10)
+        self.answer({"late": True})
+
+
+ROUTES = (Route("/test/fast", Fast, Listener.PUBLIC), Route("/test/slow", Slow, Listener.PUBLIC))
+
+
+@pytest.fixture(autouse=True)
+def _closed_gate() -> Iterator[None]:
+    Gate.entered.clear()
+    Gate.opened.clear()
+    yield
+    Gate.opened.set()
+
+
+class TestSlowClients:
+    """What somebody who sends slowly, or nothing, can hold."""
+
+    @pytest.mark.parametrize("listener", ["public", "internal"])
+    @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n"])
+    def test_a_head_that_never_ends_is_cut_off(self, listener: str, sent: bytes) -> None:
+        """Otherwise a few slow connections hold the daemon for ever (slowloris)."""
+        with Site(listening={"idle_s": 0.2}) as site:
+            port = site.ports.public if listener == "public" else site.ports.internal
+
+            assert raw(port, sent) == b""
+
+    def test_a_trickle_gains_no_time(self) -> None:
+        """Otherwise one byte at a time keeps a connection for ever."""
+        with Site(listening={"idle_s": 0.3}) as site, connection(site.ports.public) as sock:
+            sock.settimeout(0.05)
+            closed = False
+            for byte in b"GET / HTTP/1.1\r\nHost: " + b"a" * 400:
+                closed = _send_and_see(sock, bytes([byte]))
+                if closed:
+                    break
+
+            assert closed
+
+    def test_a_body_that_never_ends_is_cut_off(self) -> None:
+        """Otherwise announcing a body and not sending it holds a connection."""
+        with Site(listening={"body_s": 0.2}) as site:
+            head = b"POST /logout HTTP/1.1\r\nHost: login.example\r\nContent-Length: 100\r\n\r\nhalf"
+
+            assert raw(site.ports.public, head) == b""
+
+    def test_a_head_beyond_64_kilobytes_is_refused(self) -> None:
+        """Otherwise memory is anybody's to fill."""
+        with Site() as site:
+            answer = raw(site.ports.public, b"GET / HTTP/1.1\r\nHost: a\r\nCookie: " + b"x" * 80_000 + b"\r\n\r\n")
+
+            assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+    def test_a_head_of_60_kilobytes_is_served(self) -> None:
+        """Otherwise a browser with many cookies is locked out, and nothing can delete them."""
+        with Site() as site:
+            assert site.public("GET", "/.identityd/ack", headers={"Cookie": "x=" + "y" * 60_000}).status == 204
+
+    def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(self) -> None:
+        """Otherwise a gigabyte is read before anybody says no."""
+        with Site() as site:
+            head = b"POST /logout HTTP/1.1\r\nHost: login.example\r\nContent-Length: 1000000000\r\n\r\n"
+
+            answer = raw(site.ports.public, head)
+
+            assert answer.startswith(b"HTTP/1.1 413 ")
+            assert b'"error": "too-large"' in answer
+
+    def test_hundreds_of_idle_connections_leave_room(self) -> None:
+        """Otherwise opening connections is enough to take the daemon down."""
+        with Site(routes=ROUTES) as site, ExitStack() as held:
+            for port in (site.ports.public, site.ports.internal):
+                for _ in range(300):
+                    held.enter_context(connection(port))
+
+            assert site.public("GET", "/test/fast").status == 200
+            assert site.internal("GET", "/healthz").status == 200
+
+
+def _send_and_see(sock: socket.socket, data: bytes) -> bool:
+    try:
+        sock.sendall(data)
+        return sock.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+class TestStopping:
+    """SIGTERM cuts nothing off."""
+
+    def test_a_request_under_way_is_answered_and_its_connection_closed(self) -> None:
+        """Otherwise every release shows somebody an error."""
+        site = Site(routes=ROUTES)
+        with site, connection(site.ports.public) as sock:
+            sock.sendall(PAGE.replace(b"fast", b"slow"))
+            assert Gate.entered.wait(10)
+            site.call(site.daemon.stop)
+            _until(lambda: not _accepts(site.ports.public))
+            Gate.opened.set()
+
+            answer = _read_all(sock)
+
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"Connection: close" in answer
+            assert b'{"late":true}' in answer
+
+    def test_no_new_connection_is_taken_while_stopping(self) -> None:
+        """Otherwise a stop under load never ends."""
+        site = Site(routes=ROUTES)
+        with site, connection(site.ports.public) as sock:
+            sock.sendall(PAGE.replace(b"fast", b"slow"))
+            assert Gate.entered.wait(10)
+            site.call(site.daemon.stop)
+
+            _until(lambda: not _accepts(site.ports.public) and not _accepts(site.ports.internal))
+            Gate.opened.set()
+
+    def test_readiness_ends_before_the_listeners(self) -> None:
+        """Otherwise a load balancer sends requests to a daemon that is going."""
+        site = Site(routes=ROUTES)
+        with site, connection(site.ports.public) as slow, connection(site.ports.internal) as probe:
+            slow.sendall(PAGE.replace(b"fast", b"slow"))
+            assert Gate.entered.wait(10)
+            site.call(site.daemon.stop)
+            _until(lambda: not _accepts(site.ports.public))
+            probe.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+
+            answer = probe.recv(65_536)
+            Gate.opened.set()
+
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b'"status":"stopping"' in answer
+
+    def test_idle_connections_do_not_hold_a_stop_up(self) -> None:
+        """Otherwise one open browser tab delays every release."""
+        site = Site(routes=ROUTES)
+        with site, connection(site.ports.public) as sock:
+            sock.sendall(PAGE)
+            assert sock.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+            site.stop()
+
+            assert _read_all(sock) == b""
+
+    def test_a_request_that_never_ends_is_given_up(self, expect_log: Callable[..., Expectation]) -> None:
+        """Otherwise a stuck provider keeps the old release alive."""
+        expect_log("identity.web.server", "1 requests unanswered")
+        site = Site(routes=ROUTES, drain_s=0.1)
+        with site, connection(site.ports.public) as sock:
+            sock.sendall(PAGE.replace(b"fast", b"slow"))
+            assert Gate.entered.wait(10)
+            site.call(site.daemon.stop)
+
+            assert _read_all(sock) == b""
+            Gate.opened.set()
+
+    def test_a_client_that_leaves_is_not_waited_for(self) -> None:
+        """Otherwise closed tabs hold a stop up to its limit."""
+        site = Site(routes=ROUTES, drain_s=10)
+        with site:
+            with connection(site.ports.public) as sock:
+                sock.sendall(PAGE.replace(b"fast", b"slow"))
+                assert Gate.entered.wait(10)
+            _until(lambda: site.daemon._traffic.under_way == 0)
+            Gate.opened.set()
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection((LOCAL, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _read_all(sock: socket.socket) -> bytes:
+    received = b""
+    try:
+        while part := sock.recv(65_536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received
+
+
+class TestCertificates:
+    """TLS in the daemon itself."""
+
+    def test_pages_are_served_over_tls(self, authority: Authority) -> None:
+        """Otherwise a small installation needs a proxy for a certificate."""
+        made = authority.issue()
+        with Site(listening={"certificate": made.certificate, "key": made.key}) as site:
+            reply = ask(site.ports.public, "GET", "/.identityd/ack", host=site.host, tls=authority.client_context())
+
+            assert reply.status == 204
+
+    def test_old_protocols_are_refused(self, authority: Authority) -> None:
+        """Otherwise an attacker in between talks both sides down to a broken version."""
+        made = authority.issue()
+        with Site(listening={"certificate": made.certificate, "key": made.key}) as site:
+            old = authority.client_context()
+            old.minimum_version = ssl.TLSVersion.TLSv1_2
+            version = _tls_version(site.ports.public, old)
+
+            assert version == "TLSv1.3"
+            assert site.daemon._certificates[0].context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+    def test_a_new_certificate_is_used_after_a_reload(self, authority: Authority, tmp_path: Path) -> None:
+        """Otherwise a renewed certificate needs a restart, and is forgotten until it expires."""
+        certificate, key = _place(authority, tmp_path)
+        with Site(listening={"certificate": certificate, "key": key}) as site:
+            before = _serial(site.ports.public, authority)
+            _place(authority, tmp_path)
+            site.daemon.reload()
+
+            assert _serial(site.ports.public, authority) != before
+
+    @pytest.mark.parametrize("broken", ["certificate", "key", "missing"])
+    def test_an_unusable_one_leaves_the_old_one_in_use(
+        self, authority: Authority, tmp_path: Path, expect_log: Callable[..., Expectation], broken: str
+    ) -> None:
+        """Otherwise a half-written file takes the daemon down."""
+        expect_log("identity.web.server", "nothing was reloaded.*tls_certificate")
+        certificate, key = _place(authority, tmp_path)
+        with Site(listening={"certificate": certificate, "key": key}) as site:
+            before = _serial(site.ports.public, authority)
+            _break(authority, certificate, key, broken)
+            site.daemon.reload()
+
+            assert _serial(site.ports.public, authority) == before
+
+    def test_an_unusable_one_refuses_to_start(self, tmp_path: Path) -> None:
+        """Otherwise the daemon starts and nobody can connect."""
+        (tmp_path / "c.pem").write_text("nonsense")
+
+        with pytest.raises(ConfigError, match=r"\[server\] tls_certificate"):
+            Certificates(tmp_path / "c.pem", None)
+
+    def test_connections_without_a_handshake_are_cut_off(self, authority: Authority) -> None:
+        """Otherwise the slow ones hold the daemon one step earlier."""
+        made = authority.issue()
+        with Site(listening={"certificate": made.certificate, "key": made.key, "idle_s": 0.2}) as site:
+            assert raw(site.ports.public) == b""
+
+
+def _place(authority: Authority, folder: Path) -> tuple[Path, Path]:
+    made = authority.issue()
+    copyfile(made.certificate, folder / "c.pem")
+    copyfile(made.key, folder / "k.pem")
+    return folder / "c.pem", folder / "k.pem"
+
+
+def _break(authority: Authority, certificate: Path, key: Path, how: str) -> None:
+    if how == "certificate":
+        certificate.write_text("-----BEGIN CERTIFICATE-----\nhalf")
+    elif how == "key":
+        copyfile(authority.issue().key, key)
+    else:
+        certificate.unlink()
+
+
+def _serial(port: int, authority: Authority) -> str:
+    with (
+        socket.create_connection((LOCAL, port), timeout=10) as sock,
+        authority.client_context().wrap_socket(sock, server_hostname="localhost") as tls,
+    ):
+        found = tls.getpeercert()
+        assert found
+        return str(found["serialNumber"])
+
+
+def _tls_version(port: int, context: ssl.SSLContext) -> str | None:
+    with (
+        socket.create_connection((LOCAL, port), timeout=10) as sock,
+        context.wrap_socket(sock, server_hostname="localhost") as tls,
+    ):
+        return tls.version()
+
+
+def test_a_port_in_use_is_a_configuration_error() -> None:
+    """Otherwise the second daemon on a machine dies with a traceback."""
+    with Site() as site:
+        taken = Listening(address=LOCAL, port=site.ports.public)
+        second = Daemon(site.context, public=taken, internal=taken)
+
+        with pytest.raises(ConfigError, match="cannot listen on"):
+            second.start()
