@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.web import LOCAL, Site
+from tests.support.house import House
+from tests.support.web import ACCOUNT, LOCAL, Jar, Site
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +20,17 @@ def site(running: Site) -> Site:
     """Give the module's daemon with no session in it."""
     running.forget_everything()
     return running
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    """Give a daemon with accounts, of this test's own."""
+    made = House()
+    with made.site:
+        yield made
+
+
+@pytest.fixture
+def ada(house: House) -> Jar:
+    """Give the browser of somebody who is logged in there."""
+    return house.move_in(ACCOUNT, "ada")

@@ -1,0 +1,129 @@
+"""A daemon with accounts, and browsers that live in it, for tests of the account's pages."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from html import unescape
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from identity.accounts.service import AccountService
+from identity.accounts.store import AccountRow, AccountStatus, LinkedIdentity, Revocation
+from identity.accounts.usernames import NamePolicy
+from identity.errors import StoreUnavailable
+from identity.sessions.record import Ended
+from identity.stores.memory import MemoryAccounts
+from identity.types import DAY, AccountId, IdentityKey, SessionId, Username
+from providers.demo import DemoProvider
+from providers.options import Settings
+from providers.options import Site as ProviderSite
+from tests.support.web import Jar, Reply, Site
+
+OTHER = AccountId(UUID(int=8))
+
+
+class House:
+    """A daemon with accounts, whose stores can be taken away and given back."""
+
+    def __init__(self) -> None:
+        self.site = Site()
+        self.store = MemoryAccounts(clock=self.site.clock)
+        self.accounts = AccountService(
+            self.store,
+            audit=self.store.audit,
+            note=self.site.events.append,
+            clock=self.site.clock,
+            new_uuid=uuid4,
+            end_sessions=self._end_sessions,
+            policy=NamePolicy(),
+            checkpoint=lambda _: None,
+        )
+        self.unreachable = False
+        self._read = self.site.cache.get_many
+        demo = DemoProvider(_settings(self.site))
+        self.site.changes = {"accounts": self.accounts, "providers": {"demo": demo}}
+
+    def _end_sessions(self, revocation: Revocation) -> None:
+        if self.unreachable:
+            raise StoreUnavailable(detail="node away")
+        reason = Ended(revocation.reason)
+        if revocation.session is not None:
+            self.site.sessions.end(revocation.account_id, SessionId(revocation.session), reason=reason)
+        else:
+            self.site.sessions.end_all(revocation.account_id, epoch=revocation.epoch, reason=reason)
+
+    def move_in(self, account_id: AccountId, username: str) -> Jar:
+        """Make an account and log in to it."""
+        key = IdentityKey(f"demo:{username}")
+        self.store.accounts.insert(
+            AccountRow(
+                key=account_id,
+                username=Username(username),
+                status=AccountStatus.ACTIVE,
+                epoch=1,
+                version=1,
+                op=uuid4(),
+                created_at=self.site.clock(),
+                identities={key: LinkedIdentity(self.site.clock() - 64 * DAY, f"{username}@demo.example")},
+            )
+        )
+        return self.site.log_in(username=username, account_id=account_id)
+
+    def take_sessions_away(self) -> None:
+        """Make the session store answer like a dead node."""
+        self.site.break_the_store()
+        self.unreachable = True
+
+    def give_sessions_back(self) -> None:
+        """End the outage."""
+        self.site.cache.get_many = self._read  # type: ignore[method-assign]
+        self.unreachable = False
+
+    # --- what a browser does
+
+    def get(self, jar: Jar, path: str) -> Reply:
+        """Load a page and keep its cookies."""
+        reply = self.site.public("GET", path, headers={"Sec-Fetch-Mode": "navigate", **jar.header})
+        jar.take(reply)
+        return reply
+
+    def post(
+        self, jar: Jar, path: str, fields: Mapping[str, str], *, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Send a form and keep its cookies."""
+        sent = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Sec-Fetch-Mode": "navigate",
+            "Sec-Fetch-Site": "same-origin",
+            "Origin": self.site.public_url,
+            **jar.header,
+            **(headers or {}),
+        }
+        reply = self.site.public("POST", path, headers=sent, body=urlencode(fields).encode())
+        jar.take(reply)
+        return reply
+
+    def form(self, jar: Jar, action: str, *, page: str = "/account") -> dict[str, str]:
+        """Return the fields of the first form on a page with that action."""
+        text = self.get(jar, page).body.decode()
+        form = re.search(rf'<form[^>]*action="{action}".*?</form>', text, re.DOTALL)
+        assert form, f"{page} has no form for {action}"
+        found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form[0])
+        return {name: unescape(value) for name, value in found}
+
+    def is_in(self, jar: Jar) -> bool:
+        """Tell whether the browser is logged in, without changing anything."""
+        return self.reason(jar) in {"current", "advance", "straggler"}
+
+    def reason(self, jar: Jar) -> str:
+        """Return the reason of the verdict on the browser."""
+        return str(self.site.check(jar, mode="read-only").json()["reason"])
+
+
+def _settings(site: Site) -> Settings:
+    return Settings("demo", "Demo", ProviderSite(site.public_url, site.clock, secrets.token_bytes), {})
+
+
+def text(reply: Reply) -> str:
+    """Return what the page says, without markup and with single spaces."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", reply.body.decode())).split())

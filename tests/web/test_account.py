@@ -1,0 +1,134 @@
+"""The account page, ending one session of several, and what stands around them."""
+
+import pytest
+
+from identity.accounts.store import Profile
+from identity.errors import StoreUnavailable
+from identity.types import DAY
+from tests.support.house import OTHER, House, text
+from tests.support.web import ACCOUNT, Jar
+
+
+def test_nobody_logged_in_is_sent_to_log_in_and_back(house: House) -> None:
+    """The visitor of a bookmarked account page would end on an error, or on the wrong page after the login."""
+    reply = house.get(Jar(), "/account")
+
+    assert reply.status == 303
+    assert reply.one("Location") == "/login?return_to=%2Faccount"
+
+
+def test_the_bare_address_leads_to_the_account(house: House) -> None:
+    """Who types only the host name would see nothing."""
+    reply = house.get(Jar(), "/")
+
+    assert (reply.status, reply.one("Location")) == (303, "/account")
+
+
+@pytest.mark.parametrize("path", ["/account", "/logout", "/account/sessions/end"])
+def test_a_page_has_one_spelling(house: House, path: str) -> None:
+    """Half of all links would be a 404, or caches would keep two copies."""
+    reply = house.get(Jar(), f"{path}/?done=ended")
+
+    assert (reply.status, reply.one("Location")) == (308, f"{path}?done=ended")
+
+
+def test_the_account_page_says_who_and_where(house: House, ada: Jar) -> None:
+    """A person could not tell which account this is, or see a stranger's session."""
+    house.store.profiles.write(Profile(ACCOUNT, "Ada Lovelace", "ada@example.com", False, "", 0))
+    house.site.clock.advance(2 * DAY // 48)
+    other = house.site.log_in()
+
+    page = text(house.get(ada, "/account"))
+
+    assert house.is_in(other)
+    assert "Username ada" in page
+    assert "Ada Lovelace" in page
+    assert "2 sessions" in page
+    assert page.count("This session") == 1
+    assert page.count("Firefox on Linux") == 2
+    assert "From network 192.0.2.x" in page
+    assert "Logged in with Demo 1 hour ago (2027-01-15 08:00 UTC)" in page
+    assert "Demo ada@demo.example Added 2 months ago" in page
+
+
+def test_the_account_page_without_its_store_still_shows_the_sessions(
+    house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the account store is away nobody could log out a stolen session."""
+
+    def away(_: object) -> None:
+        raise StoreUnavailable(detail="account store away")
+
+    monkeypatch.setattr(house.store.accounts, "read", away)
+
+    reply = house.get(ada, "/account")
+
+    assert reply.status == 200
+    assert "cannot be read at the moment" in text(reply)
+    assert "This session" in text(reply)
+
+
+def test_a_page_may_not_be_framed_or_scripted(house: House, ada: Jar) -> None:
+    """Another site could put the page under its own and have people press "Log out everywhere"."""
+    reply = house.get(ada, "/account")
+
+    policy = reply.one("Content-Security-Policy") or ""
+    assert "frame-ancestors 'none'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert reply.one("Cache-Control") == "no-cache, private"
+
+
+def test_ending_another_session_ends_that_one_only(house: House, ada: Jar) -> None:
+    """A lost phone would stay logged in, or the person would be logged out here instead."""
+    phone = house.site.log_in()
+    fields = house.form(ada, "/account/sessions/end")
+
+    reply = house.post(ada, "/account/sessions/end", fields)
+
+    assert (reply.status, reply.one("Location")) == (303, "/account?done=ended")
+    assert house.reason(phone) == "revoked"
+    assert house.is_in(ada)
+    assert "That session was ended" in text(house.get(ada, "/account?done=ended"))
+    assert [event.action for event in house.site.events] == ["session-end"]
+
+
+def test_somebody_elses_session_cannot_be_ended(house: House, ada: Jar) -> None:
+    """Whoever learns a session's id could log its owner out."""
+    bob = house.move_in(OTHER, "bob")
+    fields = house.form(ada, "/logout")
+    [session] = house.site.sessions.devices(OTHER)
+
+    house.post(ada, "/account/sessions/end", {"csrf": fields["csrf"], "session": session.id.hex()})
+
+    assert house.is_in(bob)
+
+
+@pytest.mark.parametrize("session", ["", "zz" * 16, "00" * 15, "00" * 17, "0 " * 16, "é" * 32])
+def test_a_malformed_session_id_is_a_clear_refusal(house: House, ada: Jar, session: str) -> None:
+    """Bad input would be a 500, or end something by accident."""
+    csrf = house.form(ada, "/logout")["csrf"]
+
+    reply = house.post(ada, "/account/sessions/end", {"csrf": csrf, "session": session})
+
+    assert reply.status == 400
+    assert "session-id" in text(reply)
+    assert house.is_in(ada)
+
+
+def test_a_page_that_is_not_there_is_explained(house: House) -> None:
+    """A mistyped address would show a bare line of a web server."""
+    reply = house.get(Jar(), "/nowhere")
+
+    assert reply.status == 404
+    assert "There is nothing here" in text(reply)
+    assert (reply.one("X-Request-Id") or "?") in text(reply)
+
+
+def test_another_method_is_explained(house: House) -> None:
+    """The same for a program that posts to a page."""
+    reply = house.post(Jar(), "/account", {})
+
+    assert reply.status == 405
+    assert reply.one("Allow") == "GET, HEAD"
+    assert "This address works differently" in text(reply)

@@ -1,0 +1,271 @@
+"""Logging out here and everywhere, with the stores there and with the stores away."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from identity.accounts.store import AccountStatus
+from identity.errors import StoreUnavailable
+from identity.stores.cache import Missing
+from tests.support.house import OTHER, House, text
+from tests.support.web import ACCOUNT, Jar
+
+
+@pytest.mark.parametrize("path", ["/logout", "/account/sessions/end", "/account/sessions/end-all"])
+@pytest.mark.parametrize("token", ["none", "made up", "another session"])
+def test_a_form_without_its_token_does_nothing(house: House, ada: Jar, path: str, token: str) -> None:
+    """Another site could log people out, one by one or everywhere."""
+    stranger = house.form(house.move_in(OTHER, "bob"), "/logout")["csrf"]
+    fields = {"none": {}, "made up": {"csrf": "A" * 23}, "another session": {"csrf": stranger}}[token]
+
+    reply = house.post(ada, path, {"session": "00" * 16, **fields})
+
+    assert reply.status == 403
+    assert reply.cookies == []
+    assert "This form was not accepted" in text(reply)
+    assert house.is_in(ada)
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}])
+@pytest.mark.parametrize("path", ["/logout", "/account/sessions/end-all"])
+def test_a_form_of_another_site_does_nothing(house: House, ada: Jar, path: str, headers: dict[str, str]) -> None:
+    """A leaked form token would be enough for another site."""
+    fields = house.form(ada, "/logout")
+
+    reply = house.post(ada, path, fields, headers=headers)
+
+    assert reply.status == 403
+    assert house.is_in(ada)
+
+
+def test_opening_the_logout_address_only_asks(house: House, ada: Jar) -> None:
+    """An image on any page could log people out."""
+    house.site.log_in()
+
+    reply = house.get(ada, "/logout")
+
+    assert reply.status == 200
+    assert "You are logged in as ada . You are logged in in 1 other place too." in text(reply)
+    assert house.is_in(ada)
+
+
+def test_logging_out_here_ends_this_session_and_leaves_no_cookie(house: House, ada: Jar) -> None:
+    """On a shared computer the next person could go on, or all other devices would be logged out too."""
+    phone = house.site.log_in()
+    stolen = Jar()
+    stolen.cookies = dict(ada.cookies)
+
+    reply = house.post(ada, "/logout", house.form(ada, "/logout", page="/logout"))
+
+    assert (reply.status, reply.one("Location")) == (303, "/logout?done=here&with=demo")
+    assert ada.cookies == {}
+    assert house.reason(stolen) == "logout"
+    assert house.is_in(phone)
+    assert [event.action for event in house.site.events] == ["logout"]
+
+
+def test_after_the_logout_a_page_says_what_was_ended(house: House, ada: Jar) -> None:
+    """People forget that the provider still knows them, and the next person logs in as them."""
+    reply = house.post(ada, "/logout", house.form(ada, "/logout"))
+
+    page = text(house.get(ada, reply.one("Location") or ""))
+
+    assert "You are logged out" in page
+    assert "You may still be logged in at Demo" in page
+
+
+def test_the_signed_out_page_names_configured_providers_only(house: House) -> None:
+    """Anybody could make the page say that people are logged in somewhere, and send them there."""
+    page = text(house.get(Jar(), "/logout?done=here&with=evil.example"))
+
+    assert "evil" not in page
+    assert "the provider you used" in page
+
+
+def test_an_old_token_is_logged_out_too(house: House, ada: Jar) -> None:
+    """A jar with an older token beside the current one would keep it."""
+    fields = house.form(ada, "/logout")
+    for _ in range(3):
+        house.site.clock.advance(16_000)
+        house.get(ada, "/account")
+    assert ada.cookies
+
+    house.post(ada, "/logout", fields)
+
+    assert ada.cookies == {}
+
+
+def test_logging_out_twice_is_harmless(house: House, ada: Jar) -> None:
+    """The second tab's logout would be an error page."""
+    fields = house.form(ada, "/logout")
+    second = Jar()
+    second.cookies = dict(ada.cookies)
+    house.post(ada, "/logout", fields)
+
+    reply = house.post(second, "/logout", fields)
+
+    assert (reply.status, reply.one("Location")) == (303, "/logout")
+    assert second.cookies == {}
+    assert "You are not logged in" in text(house.get(second, "/logout"))
+
+
+def test_logging_out_everywhere_ends_every_session(house: House, ada: Jar) -> None:
+    """A thief's session would survive what its owner was told ends all."""
+    phone = house.site.log_in()
+
+    reply = house.post(ada, "/account/sessions/end-all", house.form(ada, "/account/sessions/end-all"))
+
+    assert (reply.status, reply.one("Location")) == (303, "/logout?done=everywhere&with=demo")
+    assert ada.cookies == {}
+    assert house.reason(phone) == "revoked"
+    account = house.store.accounts.read(ACCOUNT)
+    assert account is not None
+    assert account.epoch == 2
+    assert "You are logged out everywhere" in text(house.get(ada, reply.one("Location") or ""))
+
+
+def test_everywhere_while_sessions_cannot_be_reached_is_done_later(house: House, ada: Jar) -> None:
+    """The person would believe that it failed, or that it was done, and neither would be true."""
+    phone = house.site.log_in()
+    fields = house.form(ada, "/account/sessions/end-all")
+    house.unreachable = True
+
+    reply = house.post(ada, "/account/sessions/end-all", fields)
+
+    assert reply.status == 503
+    assert reply.one("Retry-After") == "5"
+    assert "everywhere as soon as possible" in text(reply)
+    assert ada.cookies == {}
+    house.unreachable = False
+    assert house.accounts.retry_revocations() == 0
+    assert house.reason(phone) == "revoked"
+
+
+def test_a_merging_account_is_told_so(house: House, ada: Jar) -> None:
+    """A refused "log out everywhere" would look like success."""
+    fields = house.form(ada, "/account/sessions/end-all")
+    account = house.store.accounts.read(ACCOUNT)
+    assert account is not None
+    merging = replace(account, status=AccountStatus.MERGING, op=uuid4())
+    house.store.accounts.replace(merging, expected=account)
+
+    reply = house.post(ada, "/account/sessions/end-all", fields)
+
+    assert reply.status == 403
+    assert "Two accounts are being made one" in text(reply)
+    assert house.is_in(ada)
+
+
+# --- logging out while stores are away
+
+
+def test_logging_out_while_the_session_store_is_away(house: House, ada: Jar) -> None:
+    """The person may be leaving a shared computer: the cookies must go now, the session as soon as it can."""
+    fields = house.form(ada, "/logout")
+    stolen = Jar()
+    stolen.cookies = dict(ada.cookies)
+    house.take_sessions_away()
+
+    reply = house.post(ada, "/logout", fields)
+
+    assert reply.status == 503
+    assert reply.one("Retry-After") == "5"
+    assert "Logged out in this browser" in text(reply)
+    assert "written down" in text(reply)
+    assert ada.cookies == {}
+    house.give_sessions_back()
+    assert house.accounts.retry_revocations() == 0
+    assert house.reason(stolen) == "logout"
+    assert [(e.action, e.facts["reached"]) for e in house.site.events] == [("logout", "later")]
+
+
+def test_the_logout_page_works_while_the_session_store_is_away(house: House, ada: Jar) -> None:
+    """Who opens the page during an outage could not even delete the cookies."""
+    house.take_sessions_away()
+
+    fields = house.form(ada, "/logout", page="/logout")
+    reply = house.post(ada, "/logout", fields)
+
+    assert reply.status == 503
+    assert ada.cookies == {}
+    assert "Logged out in this browser only" in text(reply)
+
+
+def test_during_an_outage_a_visitor_without_tokens_is_told_of_it(house: House) -> None:
+    """A form would be shown that can do nothing."""
+    house.take_sessions_away()
+    reply = house.get(Jar(), "/logout")
+
+    assert reply.status == 200
+    assert "You are not logged in" in text(reply)
+
+
+def test_during_an_outage_a_foreign_form_deletes_nothing(house: House, ada: Jar) -> None:
+    """Another site could use an outage to log people out."""
+    bob = house.move_in(OTHER, "bob")
+    stranger = house.form(bob, "/logout")
+    before = dict(ada.cookies)
+    house.take_sessions_away()
+
+    reply = house.post(ada, "/logout", stranger)
+
+    assert reply.status == 403
+    assert ada.cookies == before
+    assert house.store.revocations.open() == ()
+
+
+@pytest.mark.parametrize("account", ["", "nonsense", str(OTHER)])
+def test_during_an_outage_the_form_cannot_name_another_account(house: House, ada: Jar, account: str) -> None:
+    """A session would be queued under somebody else's account, or a bad id would be a 500."""
+    fields = house.form(ada, "/logout")
+    house.take_sessions_away()
+
+    reply = house.post(ada, "/logout", {**fields, "account": account})
+
+    assert reply.status == 503
+    assert "Logged out in this browser only" in text(reply)
+    assert ada.cookies == {}
+    assert house.store.revocations.open() == ()
+
+
+def test_with_both_stores_away_nothing_is_promised(house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page would say that the logout is written down when it is not."""
+
+    def away(_: object) -> None:
+        raise StoreUnavailable(detail="account store away")
+
+    fields = house.form(ada, "/logout")
+    house.take_sessions_away()
+    monkeypatch.setattr(house.store.revocations, "add", away)
+
+    reply = house.post(ada, "/logout", fields)
+
+    assert reply.status == 503
+    assert "Logged out in this browser only" in text(reply)
+    assert ada.cookies == {}
+
+
+def test_a_session_that_cannot_be_ended_now_is_ended_later(
+    house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store may go away between the check and the end; a lost phone would stay logged in."""
+    phone = house.site.log_in()
+    fields = house.form(ada, "/account/sessions/end")
+    lost = {"n": 0}
+    read = house.site.cache.get_many
+
+    def once(keys: object) -> object:
+        lost["n"] += 1
+        return read(keys) if lost["n"] == 1 else dict.fromkeys(keys, Missing.UNREACHABLE)  # type: ignore[arg-type,call-overload]
+
+    monkeypatch.setattr(house.site.cache, "get_many", once)
+
+    reply = house.post(ada, "/account/sessions/end", fields)
+
+    monkeypatch.undo()
+    assert reply.status == 503
+    assert "That session is ended as soon as possible" in text(reply)
+    assert house.accounts.retry_revocations() == 0
+    assert house.reason(phone) == "revoked"
+    assert house.is_in(ada)
