@@ -19,7 +19,6 @@ help: ## Show this list
 		|| grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.stamp ## Start the daemon with the demo provider and print its address (PORT=8887)
-	@mkdir -p .run
 	@exec $(BIN)/python identityd.py demo --port $(PORT)
 
 test: $(VENV)/dev.stamp ## Run all tests; says what it skipped and how to get it (TESTS=tests/unit WORKERS=auto)
