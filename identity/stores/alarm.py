@@ -1,7 +1,7 @@
 """The alarm that rings when a cache holds something this installation did not write.
 
-Owns the log line, and how often it is written: who can write to memcached must not be able to
-flood the log too. Every case is counted.
+Owns its log line, and how often such lines are written: whoever can cause one per request must
+not be able to flood the log. Every case is counted.
 """
 
 import logging
@@ -16,6 +16,26 @@ log = logging.getLogger("identity.stores")
 QUIET_MS: Final[Millis] = MINUTE
 
 
+class Pace:
+    """Lets one line through a minute, and counts those it held back. Thread-safe."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._passed_at: Millis | None = None
+        self._held = 0
+
+    def held(self) -> int | None:
+        """Return how many lines were held back since the last one; None if this one is to be held back."""
+        now = self._clock()
+        with self._lock:
+            if self._passed_at is not None and 0 <= now - self._passed_at < QUIET_MS:
+                self._held += 1
+                return None
+            held, self._held, self._passed_at = self._held, 0, now
+            return held
+
+
 class CorruptAlarm:
     """Rings for values that fail their authentication.
 
@@ -25,25 +45,19 @@ class CorruptAlarm:
     """
 
     def __init__(self, *, clock: Clock, count: Callable[[str], None] = lambda _kind: None) -> None:
-        self._clock = clock
         self._count = count
-        self._lock = Lock()
-        self._rung_at: Millis | None = None
-        self._silent = 0
+        self._pace = Pace(clock)
 
     def ring(self, kind: str, where: str) -> None:
         """Count, and say it in the log at most once a minute. `where` must not be a secret."""
         self._count(kind)
-        now = self._clock()
-        with self._lock:
-            if self._rung_at is not None and 0 <= now - self._rung_at < QUIET_MS:
-                self._silent += 1
-                return
-            silent, self._silent, self._rung_at = self._silent, 0, now
+        held = self._pace.held()
+        if held is None:
+            return
         log.error(
             "store-corrupt: a value of kind %s at %s was not written by this installation; "
             "somebody else may be able to write to the cache",
             kind,
             where,
-            extra={"kind": kind, "where": where, "not_logged": silent},
+            extra={"kind": kind, "where": where, "not_logged": held},
         )

@@ -27,6 +27,14 @@ class Value:
     version: CacheVersion
 
 
+class Trip(Enum):
+    """What a round trip to a node was for."""
+
+    READ = "read"
+    WRITE = "write"
+    PROBE = "probe"
+
+
 class Missing(Enum):
     """Why there is no value."""
 

@@ -11,6 +11,7 @@ key has one node for ever (`rendezvous.py`); trouble with it is `Missing.UNREACH
     connection lost before the answer came           | once more    | UNKNOWN
     refused, time-out, nonsense                      | UNREACHABLE  | UNKNOWN
     memory full (`-M`)                               |              | UNKNOWN
+    more calls at once than `connections`            | UNREACHABLE  | UNKNOWN, not sent
     marker differs, or open revocations are left     | UNREACHABLE  | UNKNOWN, not sent
 
 UNKNOWN is said also where surely nothing was written: callers must be safe either way. A node
@@ -26,7 +27,6 @@ import select
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from threading import Lock
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -35,8 +35,9 @@ from pymemcache.client.base import Client
 from pymemcache.pool import ObjectPool
 
 from identity.sessions.store import Written
+from identity.stores.alarm import Pace
 from identity.stores.bounds import MARKER_KEY, check_keys, check_write
-from identity.stores.cache import CacheKey, CacheVersion, Got, Missing, NodeState, Value
+from identity.stores.cache import CacheKey, CacheVersion, Got, Missing, NodeState, Trip, Value
 from identity.stores.markers import NodeMarkers
 from identity.stores.rendezvous import Rendezvous
 from identity.types import MINUTE, SECOND, Clock, Millis
@@ -57,14 +58,6 @@ _DELETED: Final = {b"DELETED": True, b"NOT_FOUND": False}
 # a pool at its limit as RuntimeError.
 _TROUBLE: Final = (OSError, exceptions.MemcacheError, LookupError, ValueError, RuntimeError)
 _CLOSED: Final = (exceptions.MemcacheUnexpectedCloseError, ConnectionResetError, BrokenPipeError)
-
-
-class Trip(Enum):
-    """What a round trip was for."""
-
-    READ = "read"
-    WRITE = "write"
-    PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +224,7 @@ class _Node:
             max_size=limits.connections,
         )
         self._lock = Lock()
+        self._pace = Pace(clock)
         self._problem = "was not asked yet"
         self._hung_at: Millis | None = None
         self._marker = b""
@@ -263,7 +257,7 @@ class _Node:
             return Written.UNKNOWN
         except exceptions.MemcacheServerError as error:
             # The node is well, it has no memory: its values can still be read.
-            log.warning("memcached-refused: node %s: %s", self.name, _shown(error), extra={"node": self.name})
+            self._warn("memcached-refused", _shown(error))
             return Written.UNKNOWN
         except _TROUBLE as error:
             self._failed(error)
@@ -273,7 +267,7 @@ class _Node:
     def probe(self) -> NodeState:
         """Ask the node how it is."""
         if self.read(()) is None:
-            return NodeState(self.name, self._problem)
+            return NodeState(self.name, self._problem or "was too busy to be asked")
         try:
             stats = self._run(Trip.PROBE, lambda connection: connection.stats())
             # Its seconds are cut off: on average half of one is missing.
@@ -281,7 +275,7 @@ class _Node:
             evicted = stats[b"evictions"]
         except _TROUBLE as error:
             self._failed(error)
-            return NodeState(self.name, self._problem)
+            return NodeState(self.name, self._problem or "was too busy to be asked")
         warning = f"dropped {evicted} unexpired values; start memcached with -M and more memory" if evicted else ""
         return NodeState(self.name, "", clock_ahead_ms=ahead, warning=warning)
 
@@ -354,8 +348,11 @@ class _Node:
             return rests
 
     def _failed(self, error: Exception) -> None:
-        hung = isinstance(error, TimeoutError)
-        self._set_problem(self._described(error), hung_at=self._clock() if hung else None)
+        if isinstance(error, RuntimeError):
+            # Our own limit says nothing about the node.
+            self._warn("memcached-busy", f"more than {self._limits.connections} calls at once")
+            return
+        self._set_problem(self._described(error), hung_at=self._clock() if isinstance(error, TimeoutError) else None)
 
     def _described(self, error: Exception) -> str:
         match error:
@@ -363,8 +360,6 @@ class _Node:
                 return f"does not answer within {self._limits.answer_ms} ms"
             case ConnectionRefusedError():
                 return "refuses connections; memcached is not running there"
-            case RuntimeError():
-                return f"has more than {self._limits.connections} calls at once"
             case exceptions.MemcacheUnexpectedCloseError():
                 return "closed the connection"
             case OSError() | exceptions.MemcacheServerError():
@@ -372,6 +367,11 @@ class _Node:
             case _:
                 # Its text may quote what was read: a key, which can be a secret, or a value.
                 return f"answers nonsense ({type(error).__name__})"
+
+    def _warn(self, event: str, what: str) -> None:
+        held = self._pace.held()
+        if held is not None:
+            log.warning("%s: node %s: %s", event, self.name, what, extra={"node": self.name, "not_logged": held})
 
     def _set_problem(self, problem: str, *, hung_at: Millis | None = None) -> None:
         with self._lock:

@@ -7,13 +7,13 @@ import pytest
 
 from identity.errors import StoreUnavailable
 from identity.login.store import Kind
-from identity.sessions.store import Written
+from identity.sessions.store import Unread, Version, Written
 from identity.stores.alarm import CorruptAlarm
-from identity.stores.cache import CacheKey, Missing, Value
-from identity.stores.memcached import Limits, MemcachedCache, Server, Trip
-from identity.stores.records import OneTimeRecords
+from identity.stores.cache import CacheKey, Missing, Trip, Value
+from identity.stores.memcached import Limits, MemcachedCache, Server
+from identity.stores.records import OneTimeRecords, SessionRecords, key_of
 from identity.types import HOUR
-from tests.support.caches import PATIENT, Trips, markers, memcached_cache, ring, servers, wall_clock
+from tests.support.caches import PATIENT, Trips, account, markers, memcached_cache, record_of, ring, servers, wall_clock
 from tests.support.guards import Expectation
 from tests.support.memcached import MemcachedNode
 from tests.support.proxy import Proxy
@@ -55,9 +55,9 @@ def cache(proxy: Proxy, trips: Trips) -> Iterator[MemcachedCache]:
     cache.close()
 
 
-def value(cache: MemcachedCache) -> Value:
+def value(cache: MemcachedCache, key: CacheKey = KEY) -> Value:
     """Read the record, which must be there."""
-    got = cache.get_many([KEY])[KEY]
+    got = cache.get_many([key])[key]
     assert isinstance(got, Value)
     return got
 
@@ -210,17 +210,52 @@ def test_after_a_restart_no_thread_meets_a_dead_connection(memcached: list[Memca
     cache.close()
 
 
+def test_a_restart_in_the_middle_of_a_read_costs_one_more_trip(memcached: list[MemcachedNode]) -> None:
+    """The idle connections beside it died too: taking one of them for the second try would fail it."""
+    trips = Trips()
+    cache = memcached_cache(servers(memcached[:1]), trips=trips)
+    race(8, lambda _: cache.get_many([KEY]))
+    trips.made.clear()
+    trips.before[Trip.READ] = memcached[0].restart
+
+    assert cache.get_many([KEY])[KEY] is Missing.ABSENT
+
+    assert trips.of(Trip.READ) == 2
+    cache.close()
+
+
+def test_session_records_of_a_dead_node_are_down_and_not_absent(
+    memcached: list[MemcachedNode], expect_log: ExpectLog
+) -> None:
+    """Absent ends a session; down is a retry."""
+    expect_log(LOG, "refuses connections|closed the connection")
+    keys = ring()
+    cache = memcached_cache(servers(memcached[:1]))
+    records = SessionRecords(cache, keys=lambda: keys, clock=wall_clock, alarm=CorruptAlarm(clock=wall_clock))
+    locator, expires_at = keys.locator(account(1)), wall_clock() + HOUR
+    records.add(locator, record_of(1), expires_at=expires_at)
+    version = Version(value(cache, key_of(locator)).version)
+    memcached[0].kill()
+
+    assert records.read_many([locator]) == {locator: Unread.DOWN}
+    assert records.add(locator, record_of(1), expires_at=expires_at) is Written.UNKNOWN
+    assert records.swap(locator, record_of(1), version=version, expires_at=expires_at) is Written.UNKNOWN
+    assert records.replace_corrupt(locator, record_of(1), expires_at=expires_at) is Written.UNKNOWN
+    cache.close()
+
+
 def test_more_calls_than_connections_are_unreachable_and_pass(
     memcached: list[MemcachedNode], expect_log: ExpectLog
 ) -> None:
     """A limit set too low must be told apart from a dead node, and harm nothing."""
-    expect_log(LOG, "has more than 1 calls at once")
+    expect_log(LOG, "memcached-busy: node a: more than 1 calls at once")
     limits = Limits(PATIENT.connect_ms, PATIENT.answer_ms, connections=1)
     cache = memcached_cache(servers(memcached[:1]), limits=limits)
     node = cache._nodes["a"]
 
     with node._pool.get_and_release():
         assert cache.get_many([KEY])[KEY] is Missing.UNREACHABLE
+        assert cache.nodes()[0].problem != ""
 
     assert cache.get_many([KEY])[KEY] is Missing.ABSENT
     cache.close()

@@ -6,8 +6,8 @@ import pytest
 
 from identity.keyring import SIGNS_AFTER_MS
 from identity.sessions.store import Written
-from identity.stores.cache import CacheKey, Missing
-from identity.stores.memcached import MemcachedCache, Trip
+from identity.stores.cache import Missing, Trip
+from identity.stores.memcached import MemcachedCache
 from identity.types import HOUR, Secret
 from tests.support.caches import KEYS, Trips, markers, memcached_cache, of_node, ring, servers, those, wall_clock
 from tests.support.guards import Expectation
@@ -103,23 +103,33 @@ def test_a_marker_is_sealed_anew_when_a_newer_key_signs(memcached: list[Memcache
 
 def test_two_daemons_that_meet_an_empty_node_agree_on_one_marker(memcached: list[MemcachedNode]) -> None:
     """The one whose `add` loses must read the other's marker, not give up the node."""
-    listed = servers(memcached[:1])
-    late = memcached_cache(listed)
-    early = memcached_cache(listed)
-    original = late._nodes["a"]._gets
-
-    def overtaken(keys: tuple[CacheKey, ...]) -> dict[CacheKey, tuple[bytes, bytes]]:
-        found = original(keys)
-        early.get_many(KEYS[:1])
-        return found
-
-    late._nodes["a"]._gets = overtaken  # type: ignore[method-assign,assignment]
+    trips = Trips()
+    early, late = memcached_cache(servers(memcached[:1])), memcached_cache(servers(memcached[:1]), trips=trips)
+    trips.before[Trip.WRITE] = lambda: early.get_many(KEYS[:1])
 
     assert late.get_many(KEYS[:1])[KEYS[0]] is Missing.ABSENT
 
+    assert trips.of(Trip.READ) == 2
     assert late.nodes()[0].problem == ""
     early.close()
     late.close()
+
+
+def test_a_node_that_keeps_no_marker_is_not_used(memcached: list[MemcachedNode], expect_log: ExpectLog) -> None:
+    """Somebody empties it again and again: what it says means nothing."""
+    expect_log(LOG, "has no marker, and none could be written")
+    trips = Trips()
+    other, cache = memcached_cache(servers(memcached[:1])), memcached_cache(servers(memcached[:1]), trips=trips)
+
+    def marked_and_emptied() -> None:
+        other.get_many(KEYS[:1])
+        trips.before[Trip.READ] = memcached[0].reset
+
+    trips.before[Trip.WRITE] = marked_and_emptied
+
+    assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
+    other.close()
+    cache.close()
 
 
 def test_a_marker_that_changes_while_the_daemon_runs_is_noticed_at_once(

@@ -1,7 +1,11 @@
 """What becomes of keys when their node dies, hangs or comes back empty, and what a read costs."""
 
+import os
+import re
+import socket
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,18 +14,40 @@ from identity.login.store import Kind
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.bounds import MARKER_KEY
-from identity.stores.cache import CacheKey, Missing, Value
-from identity.stores.memcached import Limits, MemcachedCache, Server, Trip
+from identity.stores.cache import CacheKey, Missing, Trip, Value
+from identity.stores.memcached import Limits, MemcachedCache, Server
 from identity.stores.records import OneTimeRecords
 from identity.types import HOUR, MINUTE, SECOND, Millis
 from tests.support.caches import KEYS, Trips, fill, markers, memcached_cache, of_node, ring, servers, those, wall_clock
+from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
-from tests.support.memcached import MemcachedNode
+from tests.support.memcached import MemcachedNode, binary, free_port
 
 LOG = "identity.stores.memcached"
 HASTY = Limits(connect_ms=500, answer_ms=500, rest_ms=1_000)
 
 ExpectLog = Callable[..., Expectation]
+
+
+@pytest.fixture
+def evicting() -> Iterator[Server]:
+    """Give a small memcached without `-M`, as it is started by default."""
+    port = free_port()
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    command = [str(binary()), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "2", *user]
+    with subprocess.Popen(command) as running:
+        eventually(lambda: is_listening(port))
+        yield Server("a", "127.0.0.1", port)
+        running.kill()
+
+
+def is_listening(port: int) -> bool:
+    """Tell whether a server accepts connections."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 class ShiftedClock:
@@ -257,6 +283,53 @@ def test_the_node_list_names_what_is_wrong_with_each(
     states = {state.name: state.problem for state in cache.nodes()}
 
     assert states == {"a": "", "b": "", "c": "refuses connections; memcached is not running there"}
+
+
+def test_a_node_that_dies_while_it_is_probed_is_named(memcached: list[MemcachedNode], expect_log: ExpectLog) -> None:
+    """/readyz must say so rather than fail."""
+    expect_log(LOG, "closed the connection|Connection reset")
+    trips = Trips()
+    cache = memcached_cache(servers(memcached[:1]), trips=trips)
+    trips.before[Trip.PROBE] = memcached[0].kill
+
+    (state,) = cache.nodes()
+
+    assert state.problem != ""
+    cache.close()
+
+
+@pytest.mark.memcached
+def test_a_node_that_drops_values_is_a_warning(evicting: Server) -> None:
+    """Without `-M` people are logged out at random when memory runs short: the operator must hear why."""
+    cache = memcached_cache([evicting])
+    (before,) = cache.nodes()
+    for n in range(100):
+        cache.add(CacheKey(f"f1:{n}"), bytes(60_000), expires_at=wall_clock() + HOUR)
+
+    (after,) = cache.nodes()
+
+    assert (before.warning, before.problem, after.problem) == ("", "", "")
+    assert re.fullmatch(r"dropped \d+ unexpired values; start memcached with -M and more memory", after.warning)
+    cache.close()
+
+
+def test_a_clock_that_is_wrong_by_decades_is_refused(memcached: list[MemcachedNode]) -> None:
+    """In early 1970 an absolute time is read as a duration, and records would outlive their sessions."""
+    cache = memcached_cache(servers(memcached[:1]), clock=ManualClock(0))
+
+    with pytest.raises(ValueError, match="1970"):
+        cache.add(KEYS[0], b"v", expires_at=HOUR)
+    cache.close()
+
+
+def test_sessions_that_end_after_2038_are_kept(memcached: list[MemcachedNode]) -> None:
+    """Beyond 31 bits of seconds memcached takes the time for past: everybody would be logged out at once."""
+    cache = memcached_cache(servers(memcached[:1]), clock=ManualClock(2**31 * SECOND))
+
+    assert cache.add(KEYS[0], b"v", expires_at=2**31 * SECOND + HOUR) is Written.APPLIED
+
+    assert isinstance(cache.get_many(KEYS[:1])[KEYS[0]], Value)
+    cache.close()
 
 
 def test_a_full_node_refuses_and_goes_on_answering(

@@ -90,6 +90,13 @@ def test_fullness_is_shown_to_the_operator() -> None:
     assert MemoryCache(clock=clock, count=3).nodes()[0].warning == ""
 
 
+def test_every_key_is_on_the_one_node_there_is() -> None:
+    """Messages that name the node of an account must work without memcached."""
+    cache = filled(ManualClock(), 1)
+
+    assert cache.node_of(CacheKey("k0")) == cache.nodes()[0].name
+
+
 def test_a_closed_cache_is_empty() -> None:
     """A test's or a restarted daemon's sessions must not show up in the next."""
     cache = filled(ManualClock(), 3)

@@ -8,9 +8,9 @@ from uuid import UUID
 from identity.keyring import KeyRing, Purpose, new_ring
 from identity.sessions.record import Lineage, Record, Session
 from identity.sessions.store import Written
-from identity.stores.cache import CacheKey, Got, Missing
+from identity.stores.cache import CacheKey, Got, Missing, Trip
 from identity.stores.markers import NodeMarkers
-from identity.stores.memcached import Limits, MemcachedCache, Server, Trip
+from identity.stores.memcached import Limits, MemcachedCache, Server
 from identity.stores.sealing import Sealer
 from identity.types import (
     DAY,
@@ -52,14 +52,20 @@ def markers(
 
 
 class Trips:
-    """Counts round trips, by node and purpose."""
+    """Counts round trips, by node and purpose.
+
+    `before` holds things that happen once, just before the next trip of a purpose is made.
+    """
 
     def __init__(self) -> None:
         self.made: Counter[tuple[str, Trip]] = Counter()
+        self.before: dict[Trip, Callable[[], object]] = {}
 
     def __call__(self, node: str, trip: Trip) -> None:
         """Count one."""
         self.made[node, trip] += 1
+        if happens := self.before.pop(trip, None):
+            happens()
 
     def of(self, trip: Trip) -> int:
         """Return how many had this purpose, over all nodes."""
