@@ -57,7 +57,6 @@ from providers.options import Site
 DURABLE_THREADS: Final = 16
 WAITING: Final = 1_024
 """Calls that may wait for a thread of one pool; more than that are refused at once."""
-RING_GENERATION: Final = 1
 
 
 def now() -> Millis:
@@ -247,11 +246,12 @@ def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str]
     sealer = Sealer(ring, purpose=Purpose.NODE, clock=clock)
     return MemcachedCache(
         [Server(node.name, node.host, node.port) for node in given.nodes],
-        markers=NodeMarkers([node.name for node in given.nodes], generation=RING_GENERATION, sealer=sealer),
+        markers=NodeMarkers([node.name for node in given.nodes], generation=given.generation, sealer=sealer),
         clock=clock,
         limits=Limits(
             connect_ms=given.connect_timeout_ms,
             answer_ms=given.timeout_ms,
+            rest_ms=given.rest_ms,
             connections=given.pool + DURABLE_THREADS,
         ),
         cleared=cleared,

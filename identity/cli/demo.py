@@ -58,7 +58,8 @@ def demo(folder: Path, port: int | None, internal_port: int | None) -> None:
       identityd.py demo
       identityd.py demo --port 9000 --data /tmp/identityd
       curl -u demo:$(cat .run/app-demo.secret) localhost:8888/session/check \\
-        -H 'Content-Type: application/json' -d '{"cookie": ""}'
+        -H 'Content-Type: application/json' \\
+        -d '{"cookie": "", "method": "GET", "url": "http://localhost:8887/", "navigation": true}'
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     config = prepare(folder, overrides(port, internal_port))
     serve.run(config, ready=lambda: click.echo(f"identityd demonstration: open {config.server.public_url}"))

@@ -5,7 +5,6 @@ no database made, no login begun.
 """
 
 import asyncio
-import os
 import socket
 import ssl
 import time
@@ -18,8 +17,7 @@ from identity.config import AccountStoreKind, Config, Node, SessionStoreKind, lo
 from identity.config.model import ProviderSection
 
 if TYPE_CHECKING:
-    from identity.web.outbound import Rules
-    from providers.base import Http, Provider
+    from providers.base import Http
 
 _SQLITE_HEADER: Final = b"SQLite format 3\0"
 _DAY_S: Final = 86_400
@@ -143,6 +141,7 @@ def _stats(connection: socket.socket, command: bytes) -> dict[str, str]:
 
 def _providers(config: Config) -> Iterator[Finding]:
     """Begin a login with each provider and throw it away: whatever has to be fetched first is fetched."""
+    from identity.app import outbound_rules
     from identity.web.outbound import Outbound
 
     with asyncio.Runner() as runner:
@@ -156,12 +155,11 @@ def _providers(config: Config) -> Iterator[Finding]:
 
 
 async def _begin(section: ProviderSection, config: Config, http: "Http") -> Finding:
+    from identity.app import site
     from providers import build
     from providers.base import ProviderBroken, Start
-    from providers.options import Site
 
-    site = Site(str(config.server.public_url), clock=lambda: time.time_ns() // 1_000_000, random_bytes=os.urandom)
-    provider: Provider = build(section.kind, section.name, section.texts, site=site, label=section.label)
+    provider = build(section.kind, section.name, section.texts, site=site(config), label=section.label)
     redirect_uri = f"{config.server.public_url}/login/{section.name}/callback"
     try:
         await provider.begin(Start(redirect_uri, state="s" * 43, nonce="n" * 43, verifier="v" * 43), http)
@@ -170,19 +168,3 @@ async def _begin(section: ProviderSection, config: Config, http: "Http") -> Find
             f"provider {section.name}: {error}; compare [provider:{section.name}] with what the provider says"
         )
     return ok(f"provider {section.name} ({provider.label}): register {redirect_uri} there")
-
-
-def outbound_rules(config: Config) -> "Rules":
-    """Return the limits of calls to providers."""
-    from identity.web.outbound import Rules, proxy_of
-    from identity.web.reach import Reach
-
-    given = config.outbound
-    proxy, direct = proxy_of(given.proxy.text() if given.proxy else "", os.environ)
-    return Rules(
-        reach=Reach(networks=given.allow_networks, hosts=frozenset(given.allow_hosts)),
-        total_ms=given.timeout_ms,
-        connect_ms=given.connect_timeout_ms,
-        proxy=proxy,
-        direct=direct,
-    )

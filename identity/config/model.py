@@ -165,8 +165,8 @@ class Memcached:
         "Servers as name=host:port; a name decides which records a server holds, so it outlives the address.",
     )
     generation: int = option(
-        kinds.whole(0, 999_999_999),
-        "0",
+        kinds.whole(1, 999_999_999),
+        "1",
         "Raise it by one on every daemon whenever a server is added, removed or comes back with old data.",
     )
     connect_timeout_ms: Millis = option(
@@ -177,7 +177,9 @@ class Memcached:
         kinds.seconds(0.1, 600), "1", "A server that was down is left alone for this long before it is tried again."
     )
     pool: int = option(
-        kinds.whole(1, 1_024), "128", "Connections to each server at most; a session check holds one while it is asked."
+        kinds.whole(1, 256),
+        "16",
+        "Session checks asked of the servers at once, each on a thread and a connection of its own.",
     )
 
 
