@@ -7,6 +7,7 @@ Works on any asyncio loop; the composition root runs it on uvloop.
 
 import asyncio
 import logging
+import os
 import resource
 import signal
 import socket
@@ -192,7 +193,9 @@ class Daemon:
             sock = listening.sock or _bound(listening.address, listening.port)
         except OSError as error:
             where = f"{listening.address} port {listening.port}"
-            raise ConfigError((f"[server] port: cannot listen on {where}: {error.strerror}",)) from error
+            reason = os.strerror(error.errno).lower() if error.errno else str(error)
+            remedy = "stop what uses it, or give another port"
+            raise ConfigError((f"[server] port: cannot listen on {where}: {reason}; {remedy}",)) from error
         server.add_sockets([sock])
         port: int = sock.getsockname()[1]
         return port
