@@ -1,0 +1,1 @@
+"""Whole logins through real browsers, real providers and real stores."""

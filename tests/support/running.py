@@ -1,0 +1,144 @@
+"""The daemon as a process of its own, as an operator runs it: started, killed, started again."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from identity.cli.files import new_ring_file
+from tests.support.memcached import free_port
+
+ROOT: Final = Path(__file__).parents[2]
+APP: Final = "app"
+APP_SECRET: Final = "a secret of the test application, 32 characters"
+_STARTS_WITHIN_S: Final = 30
+
+
+class Running:
+    """A daemon process on free ports; a context manager.
+
+    Args:
+        folder: its configuration, key ring and accounts; reuse it to start again with the same.
+        sections: further configuration, text by section and option.
+        public_url: what browsers use, if that is not the daemon's own port.
+        demo: run `demo`, which allows the built-in provider.
+        environ: further environment variables.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sections: Mapping[str, Mapping[str, str]],
+        *,
+        public_url: str = "",
+        demo: bool = True,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.port, self.internal_port = free_port(), free_port()
+        self.url = public_url or f"http://localhost:{self.port}"
+        self._demo = demo
+        self._environ = {**os.environ, **(environ or {})}
+        self._log = folder / "daemon.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (folder / "identityd.keys").exists():
+            new_ring_file(folder / "identityd.keys")
+        self._write(sections)
+
+    def _write(self, sections: Mapping[str, Mapping[str, str]]) -> None:
+        base: dict[str, dict[str, str]] = {
+            "server": {"public_url": self.url, "trusted_proxies": "127.0.0.1/32", "log_format": "json"},
+            "keys": {"file": "identityd.keys"},
+            f"app:{APP}": {"secret": APP_SECRET},
+        }
+        if self._demo:
+            base["provider:demo"] = {"kind": "demo"}
+        for name, options in sections.items():
+            base.setdefault(name, {}).update(options)
+        lines = []
+        for name, options in base.items():
+            lines += [f"[{name}]", *(f"{option} = {value}" for option, value in options.items()), ""]
+        path = self.folder / "identityd.ini"
+        path.write_text("\n".join(lines))
+        path.chmod(0o600)
+
+    def start(self) -> None:
+        """Start and wait until both listeners answer."""
+        how = ["demo", "--data", str(self.folder)] if self._demo else ["serve", "--config", "identityd.ini"]
+        command = [sys.executable, str(ROOT / "identityd.py"), *how]
+        command += ["--port", str(self.port), "--internal-port", str(self.internal_port)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, env=self._environ, start_new_session=True
+            )
+        end = time.monotonic() + _STARTS_WITHIN_S
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                break
+            try:
+                self.ask("GET", "/healthz")
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError(f"the daemon did not start:\n{self.log()[-3000:]}")
+
+    def kill(self) -> None:
+        """End it without warning, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        return process.wait(20)
+
+    def log(self) -> str:
+        """Return what it logged so far."""
+        return self._log.read_text(errors="replace")
+
+    def ask(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Make one request of the internal listener."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.internal_port, timeout=10)
+        try:
+            connection.request(method, path, body or None, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, answer.msg, answer.read()
+        finally:
+            connection.close()
+
+    def check(self, cookie: str, **fields: object) -> dict[str, Any]:
+        """Ask whose session a Cookie header is, as the test application."""
+        basic = base64.b64encode(f"{APP}:{APP_SECRET}".encode()).decode()
+        headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/json"}
+        body = json.dumps({"cookie": cookie, **fields}).encode()
+        status, _, answer = self.ask("POST", "/session/check", headers=headers, body=body)
+        return {"status": status, **json.loads(answer)}
+
+    def metric(self, line_start: str) -> float:
+        """Return the sum of the series whose line begins so."""
+        _, _, text = self.ask("GET", "/metrics")
+        lines = [line for line in text.decode().splitlines() if line.startswith(line_start)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def __enter__(self) -> "Running":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
