@@ -105,7 +105,9 @@ def location(verdict: Verdict, check: Check, target: Target, *, public_url: str)
 
 def login_url(verdict: Verdict, target: Target, *, public_url: str) -> str:
     """Return the login page's address, which leads back to the target and may say why."""
-    back = ascii_uri(target.uri) if target.origin == public_url else target.url
+    # `//host` alone would be another site's address.
+    is_path = target.origin == public_url and not target.uri.startswith("//")
+    back = ascii_uri(target.uri) if is_path else target.url
     reason = {} if verdict.reason == "anonymous" else {"reason": verdict.reason}
     return f"{public_url}/login?{_query(return_to=back, **reason)}"
 
