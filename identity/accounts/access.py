@@ -9,7 +9,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from identity.accounts.ending import Ending
-from identity.accounts.linking import Refusal, Refuse
+from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import Change, Enabled, EnableOutcome, EndingOutcome
 from identity.accounts.store import AccountRow, AccountStatus, AccountStore, Applied
 from identity.accounts.writing import ROUNDS, put
@@ -35,7 +35,7 @@ class Access:
         """Refuse every later login and end every session; doing it again ends them again."""
 
         def disabled(account: AccountRow) -> AccountRow | Refuse:
-            return _merge_has_it(account) or replace(account, status=AccountStatus.DISABLED)
+            return in_merge(account) or replace(account, status=AccountStatus.DISABLED)
 
         return self._end(request, disabled, reason=Ended.DISABLED)
 
@@ -43,7 +43,7 @@ class Access:
         """End every session; the next login is welcome."""
 
         def unchanged(account: AccountRow) -> AccountRow | Refuse:
-            return _merge_has_it(account) or account
+            return in_merge(account) or account
 
         return self._end(request, unchanged, reason=Ended.REVOKED)
 
@@ -51,9 +51,10 @@ class Access:
         """Let the account log in again; sessions that were ended stay so."""
         for _ in range(ROUNDS):
             account = self._store.accounts.read_settled(request.account_id)
-            refused = _merge_has_it(account) if account else Refuse(Refusal.NO_ACCOUNT)
-            if account is None or refused:
-                return refused or Refuse(Refusal.NO_ACCOUNT)
+            if account is None:
+                return Refuse(Refusal.NO_ACCOUNT)
+            if refused := in_merge(account):
+                return refused
             if account.status is AccountStatus.ACTIVE:
                 return Enabled(account.key)
             after = replace(account, status=AccountStatus.ACTIVE, version=account.version + 1, op=self._new_uuid())
@@ -66,13 +67,3 @@ class Access:
     ) -> EndingOutcome:
         raised = self._ending.change(request.account_id, change, request=request.id, reason=reason)
         return raised if isinstance(raised, Refuse) else self._ending.reach(raised.revocation)
-
-
-def _merge_has_it(account: AccountRow) -> Refuse | None:
-    match account.status:
-        case AccountStatus.MERGING:
-            return Refuse(Refusal.MERGING)
-        case AccountStatus.MERGED:
-            return Refuse(Refusal.MERGED)
-        case _:
-            return None

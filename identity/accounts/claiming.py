@@ -78,18 +78,18 @@ class Claiming:
             found = self._completing.finish(found, by=by)
         if found is None:
             return _Yields(None)
-        match found.state:
-            case IdentityState.COMPLETING:
-                return BeingFinished()
-            case IdentityState.PENDING:
-                foreign = meet(found, claim=claim, now=self._clock()) is Meeting.BEING_FINISHED
-                return BeingFinished() if foreign else _Yields(found)
-            case IdentityState.NEEDS_NAME:
-                return found
-            case IdentityState.ACTIVE:
-                # An unlink that was killed leaves a row its account no longer agrees with.
-                unlinked = decide(found, self._store.accounts.read_settled(found.account_id)) == Unknown()
-                return _Yields(found) if unlinked else found
+        if found.state is IdentityState.COMPLETING:
+            return BeingFinished()
+        if found.state is IdentityState.PENDING:
+            left_alone = meet(found, claim=claim, now=self._clock()) is Meeting.BEING_FINISHED
+            return BeingFinished() if left_alone else _Yields(found)
+        return found if self._counts(found) else _Yields(found)
+
+    def _counts(self, row: IdentityRow) -> bool:
+        """Tell whether a committed row leads somewhere; an unlink that was killed leaves one that does not."""
+        if row.state is IdentityState.NEEDS_NAME:
+            return True
+        return decide(row, self._store.accounts.read_settled(row.account_id)) != Unknown()
 
     def name(self, wanted: UsernameRow) -> UsernameRow | None:
         """Claim a name; None if somebody else has it.

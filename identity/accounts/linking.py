@@ -155,26 +155,31 @@ def decide(row: IdentityRow | None, account: AccountRow | None) -> Decision:
     Merging stands before agreement: an identity on its way between two accounts is listed by
     neither, and must not be offered a new one.
     """
-    if row is None:
+    if row is None or row.state is IdentityState.PENDING:
         return Unknown()
-    match row.state:
-        case IdentityState.PENDING:
-            return Unknown()
-        case IdentityState.COMPLETING:
-            return Unfinished()
-        case IdentityState.NEEDS_NAME:
-            return ChooseName(row.account_id)
-        case IdentityState.ACTIVE:
-            return _decide_active(row, account)
+    if row.state is IdentityState.COMPLETING:
+        return Unfinished()
+    if row.state is IdentityState.NEEDS_NAME:
+        return ChooseName(row.account_id)
+    return _decide_active(row, account)
+
+
+def in_merge(account: AccountRow) -> Refuse | None:
+    """Refuse whatever concerns an account that is being merged, or was: it is left to the merge."""
+    return _IN_MERGE.get(account.status)
+
+
+_IN_MERGE: Final = {
+    AccountStatus.MERGING: Refuse(Refusal.MERGING),
+    AccountStatus.MERGED: Refuse(Refusal.MERGED),
+}
 
 
 def _decide_active(row: IdentityRow, account: AccountRow | None) -> Decision:
     if account is None:
         return Refuse(Refusal.NO_ACCOUNT)
-    if account.status is AccountStatus.MERGING:
-        return Refuse(Refusal.MERGING)
-    if account.status is AccountStatus.MERGED:
-        return Refuse(Refusal.MERGED)
+    if refused := in_merge(account):
+        return refused
     if account.key != row.account_id or row.key not in account.identities:
         return Unknown()
     return SignIn(account) if account.status is AccountStatus.ACTIVE else Refuse(Refusal.DISABLED)

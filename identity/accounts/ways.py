@@ -14,7 +14,7 @@ from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
 from identity.accounts.ending import Ending
 from identity.accounts.information import label
-from identity.accounts.linking import Refusal, Refuse
+from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import (
     BeingFinished,
     EndingOutcome,
@@ -31,12 +31,6 @@ from identity.types import Checkpoint, IdentityKey
 
 WAYS: Final = 20
 """Most ways to log in to one account; links at the same moment may overshoot by one each."""
-
-_REFUSED: Final = {
-    AccountStatus.DISABLED: Refuse(Refusal.DISABLED),
-    AccountStatus.MERGING: Refuse(Refusal.MERGING),
-    AccountStatus.MERGED: Refuse(Refusal.MERGED),
-}
 
 
 class Ways:
@@ -74,8 +68,7 @@ class Ways:
             account = self._store.accounts.read_settled(request.account_id)
             if account is None:
                 return Refuse(Refusal.NO_ACCOUNT)
-            refused = _may_link(account, request.key)
-            if refused:
+            if refused := _may_link(account, request.key):
                 return refused
             row = self._claiming.identity(_claim(request, account), by=request.by)
             if isinstance(row, BeingFinished):
@@ -97,8 +90,7 @@ class Ways:
 
         def without(account: AccountRow) -> AccountRow | Refuse:
             nonlocal row
-            refused = _may_unlink(account, request.key)
-            if refused:
+            if refused := _may_unlink(account, request.key):
                 return refused
             # After the account, and finished if need be: a helper that meets a completing row
             # would add the identity again.
@@ -123,14 +115,18 @@ class Ways:
 
 
 def _may_link(account: AccountRow, key: IdentityKey) -> Refuse | None:
+    if refused := in_merge(account):
+        return refused
+    if account.status is AccountStatus.DISABLED:
+        return Refuse(Refusal.DISABLED)
     full = len(account.identities) >= WAYS and key not in account.identities
-    return _REFUSED.get(account.status) or (Refuse(Refusal.TOO_MANY_WAYS) if full else None)
+    return Refuse(Refusal.TOO_MANY_WAYS) if full else None
 
 
 def _may_unlink(account: AccountRow, key: IdentityKey) -> Refuse | None:
     """A disabled account may lose a way: that is how an operator takes one from a thief."""
-    if account.status in {AccountStatus.MERGING, AccountStatus.MERGED}:
-        return _REFUSED[account.status]
+    if refused := in_merge(account):
+        return refused
     if key not in account.identities:
         return Refuse(Refusal.NOT_LINKED)
     return Refuse(Refusal.LAST_WAY) if len(account.identities) == 1 else None

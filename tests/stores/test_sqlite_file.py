@@ -318,3 +318,21 @@ def test_reading_needs_no_lock_of_the_writer(path: Path, opened: Callable[..., S
     assert store.identities.read(row.key) == row
 
     other.close()
+
+
+def test_a_reader_that_cannot_connect_is_unavailable(path: Path, opened: Callable[..., SqliteAccounts]) -> None:
+    """A file overwritten under a running daemon must not look like an empty one."""
+    store = opened()
+    path.write_text("the minutes of a meeting\n" * 1_000)
+
+    with pytest.raises(StoreUnavailable, match="SQLITE_NOTADB"):
+        store.identities.read(new_identity().key)
+
+
+def test_a_read_that_fails_is_unavailable(path: Path, opened: Callable[..., SqliteAccounts]) -> None:
+    """A driver's exception would reach the person as an internal error."""
+    store = opened()
+    edit(path, "DROP TABLE identities")
+
+    with pytest.raises(StoreUnavailable, match="no such table"):
+        store.identities.read(new_identity().key)
