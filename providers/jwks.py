@@ -93,7 +93,7 @@ def _read_key(member: object) -> PublicKey | None:
     if not all(isinstance(value, str) and len(value) <= _LONGEST for value in public.values()):
         return None
     kid = member.get("kid")
-    key = _import(kty, {name: str(value) for name, value in public.items()})
+    key = _import(kty, {"kty": kty, **{name: str(value) for name, value in public.items()}})
     return PublicKey(kid if isinstance(kid, str) else None, algorithms, key) if key else None
 
 

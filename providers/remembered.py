@@ -47,11 +47,10 @@ class Remembered(Generic[T]):
 
     async def value(self, http: Http) -> T:
         """Return the value, fetching it if there is none that may be used. Raises ProviderBroken."""
-        held = self._held
-        age = self._since(held.at) if held else None
-        if held is None or age is None or age > USABLE_MS:
+        held = self._usable()
+        if held is None:
             return await self._fetch(http)
-        if age > FRESH_MS and not self._pausing(RENEW_PAUSE_MS):
+        if self._clock() - held.at > FRESH_MS and not self._pausing(RENEW_PAUSE_MS):
             self._start(http)
         return held.value
 
@@ -85,8 +84,12 @@ class Remembered(Generic[T]):
         self._flight = None
         error = None if flight.cancelled() else flight.exception()
         self._failed_at = self._clock() if error else None
-        if error and self._held is not None:
+        if error and self._usable():
             _log.warning("%s could not be fetched again, the one at hand is used on: %s", self._what, error)
+
+    def _usable(self) -> _Held[T] | None:
+        age = self._since(self._held.at) if self._held else None
+        return self._held if age is not None and age <= USABLE_MS else None
 
     def _pausing(self, pause_ms: int) -> bool:
         since = self._since(self._failed_at)

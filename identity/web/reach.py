@@ -7,7 +7,7 @@ is used is connected to. The library's own `is_global` is not enough: it calls m
 several retired ranges global.
 """
 
-import socket
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -39,6 +39,7 @@ _INSIDE: Final = tuple(
 )
 """What a listed host name may resolve to. Link-local is not here: the metadata service is."""
 
+_NUMBER: Final = re.compile(r"(?i)[0-9]+|0x[0-9a-f]*")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
@@ -96,14 +97,12 @@ def literal_of(host: str) -> Address | None:
 
 
 def is_disguised(host: str) -> bool:
-    """Tell whether a host is an address in a spelling only the C library reads: decimal, octal, hex, short."""
-    if literal_of(host) is not None:
-        return False
-    try:
-        socket.inet_aton(host)
-    except (OSError, ValueError):
-        return False
-    return True
+    """Tell whether a host is an address in a spelling only some readers know: decimal, octal, hex, short.
+
+    No name ends in a number (RFC 1123 §2.1), so whatever does and is no plain address is one of those.
+    """
+    last = host.rstrip(".").rpartition(".")[2]
+    return literal_of(host) is None and _NUMBER.fullmatch(last) is not None
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:

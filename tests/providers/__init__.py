@@ -1,0 +1,1 @@
+"""Each login provider against the conformance kit and its own traps."""

@@ -1,0 +1,150 @@
+"""GitHub: the kit, and its own traps."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+import pytest
+
+from providers.base import ProviderBroken
+from providers.github import api_of, verified_email
+from tests.contracts.provider import MISSING, ProviderContract
+from tests.support.bench import Bench, bench
+from tests.support.upstream import CLIENT_ID, CLIENT_SECRET, Fault
+
+
+class TestGitHub(ProviderContract):
+    """GitHub Enterprise's addresses, on loopback."""
+
+    KIND = "github"
+    CALLS = ("/login/oauth/access_token", "/api/v3/user", "/api/v3/user/emails")
+    WARM_CALLS = CALLS
+    SUBJECT_OF: ClassVar = {"a number": "12345"}
+    # GitHub's API is typed: it says true, and nothing else is taken for it.
+    VERIFIED_OF: ClassVar = {
+        "true": True,
+        "false": False,
+        'text "true"': False,
+        'text "false"': False,
+        "null": False,
+        "missing": False,
+        "one": False,
+        "a list": False,
+    }
+    HARMLESS: ClassVar = {("/api/v3/user/emails", Fault.LIST): "a list without addresses is nobody's e-mail"}
+    INAPPLICABLE: ClassVar = {}
+
+    def options(self, on: Bench) -> dict[str, str]:
+        """Return the options."""
+        return {"url": on.upstream.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+
+    def tell_subject(self, on: Bench, subject: object) -> None:
+        """Set `id`."""
+        on.upstream.user.pop("id", None)
+        if subject is not MISSING:
+            on.upstream.user["id"] = subject
+
+    def tell_name(self, on: Bench, name: object) -> None:
+        """Set `name`."""
+        on.upstream.user["name"] = name
+
+    def tell_email(self, on: Bench, email: object, verified: object) -> None:
+        """Set the primary address."""
+        entry = {"email": email, "primary": True, "visibility": None}
+        on.upstream.emails = [entry if verified is MISSING else {**entry, "verified": verified}]
+
+
+@pytest.fixture
+def on() -> Iterator[Bench]:
+    """Return a GitHub provider and all around it."""
+    with bench() as made:
+        made.build("github", TestGitHub().options(made))
+        yield made
+
+
+def test_the_login_is_a_suggestion_and_never_the_subject(on: Bench) -> None:
+    """Otherwise who takes a login that somebody gave up takes the account too."""
+    on.upstream.user = {"id": 7, "login": "gave-up"}
+
+    profile = on.log_in()
+
+    assert (profile.subject, profile.handle) == ("7", "gave-up")
+
+
+def test_the_address_in_the_profile_does_not_count(on: Bench) -> None:
+    """Otherwise an address anybody may type into a public profile seems verified."""
+    on.upstream.user = {"id": 7, "email": "boss@corp.example"}
+
+    assert on.log_in().email == ""
+
+
+ADDRESSES: Final = {
+    "only unverified": ([{"email": "a@x.example", "primary": True, "verified": False}], ""),
+    "a verified one that is not primary": ([{"email": "a@x.example", "primary": False, "verified": True}], ""),
+    "the primary one among several": (
+        [
+            {"email": "old@x.example", "primary": False, "verified": True},
+            {"email": "a@x.example", "primary": True, "verified": True},
+        ],
+        "a@x.example",
+    ),
+    "entries that are none": ([None, 7, "a@x.example", {"email": "a@x.example"}], ""),
+    "no list": ({"email": "a@x.example", "primary": True, "verified": True}, ""),
+}
+
+
+@pytest.mark.parametrize("case", ADDRESSES)
+def test_only_the_primary_and_verified_address_counts(case: str) -> None:
+    """Otherwise python-social-auth's old mistake is repeated: the primary one, verified or not."""
+    listed, expected = ADDRESSES[case]
+
+    assert verified_email(listed) == expected
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_who_keeps_addresses_from_us_is_not_locked_out(on: Bench, status: int) -> None:
+    """Otherwise a GitHub app without the e-mail permission cannot be used to log in."""
+    on.upstream.statuses = {"/api/v3/user/emails": status}
+
+    assert on.log_in().email == ""
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_addresses_that_cannot_be_had_now_fail_the_login(on: Bench, status: int) -> None:
+    """Otherwise a profile loses its address whenever GitHub is busy."""
+    on.upstream.statuses = {"/api/v3/user/emails": status}
+
+    with pytest.raises(ProviderBroken, match=str(status)):
+        on.log_in()
+
+
+def test_without_the_scope_addresses_are_not_asked_for(on: Bench) -> None:
+    """Otherwise each login makes a call that can only be refused."""
+    on.build("github", {**TestGitHub().options(on), "scope": "read:user"})
+
+    on.log_in()
+
+    assert "/api/v3/user/emails" not in on.upstream.calls
+
+
+@pytest.mark.parametrize(
+    ("url", "api"),
+    [
+        ("https://github.com", "https://api.github.com"),
+        ("https://octo.ghe.com", "https://api.octo.ghe.com"),
+        ("https://git.corp.example", "https://git.corp.example/api/v3"),
+        ("https://git.corp.example:8443/gh", "https://git.corp.example:8443/gh/api/v3"),
+        ("https://notgithub.com", "https://notgithub.com/api/v3"),
+    ],
+)
+def test_the_api_is_found_from_the_address(url: str, api: str) -> None:
+    """Otherwise GitHub Enterprise is asked where github.com's API is, with its tokens."""
+    assert api_of(url) == api
+
+
+@pytest.mark.parametrize("user", [None, [], "x", {}])
+def test_a_profile_that_is_none_is_refused(on: Bench, user: object) -> None:
+    """Otherwise nobody in particular is logged in."""
+    on.upstream.user = user
+
+    with pytest.raises(ProviderBroken):
+        on.log_in()

@@ -1,0 +1,353 @@
+"""A login provider on loopback that signs, remembers and refuses, as a real one does.
+
+Speaks OpenID Connect (discovery, keys, tokens, userinfo), plain OAuth 2 and GitHub's dialect, on a
+real socket. Codes work once and are bound to client, redirect address and PKCE challenge; access
+tokens are checked; ID tokens are signed with real keys, by `cryptography` itself and not by the
+library the providers verify with. A test makes it lie by changing its attributes, and break by
+putting a `Fault` on a path.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, Self
+from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
+
+from tests.support.clock import ManualClock
+from tests.support.signing import SigningKey, ecdsa_key, rsa_key
+
+CLIENT_ID: Final = "identityd at example:8443"
+"""With characters that Basic authentication and forms must encode."""
+CLIENT_SECRET: Final = "canary-s%2Fecret/+ä"
+ACCESS_TOKEN_PREFIX: Final = "canary-token-"
+CODE_PREFIX: Final = "canary-code-"
+
+
+class Fault(Enum):
+    """How an endpoint breaks."""
+
+    SERVER_ERROR = "answers 500"
+    RESET = "resets the connection"
+    MALFORMED = "sends JSON that is none"
+    TRUNCATED = "ends in the middle of what it announced"
+    HUGE = "sends more than a mebibyte"
+    BOMB = "sends little that unpacks to much"
+    SLOW = "begins to answer and never ends"
+    HTML = "answers 200 with a page"
+    LIST = "answers with a JSON list"
+    TWICE = "uses a JSON name twice"
+    DEEP = "nests JSON deeper than a parser goes"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request that arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    redirect_uri: str
+    challenge: str | None
+    nonce: str | None
+    forced: bool
+
+
+@dataclass
+class Upstream:
+    """The provider. Use as a context manager; attributes may be changed between requests."""
+
+    clock: ManualClock
+    person: dict[str, Any] = field(default_factory=lambda: {"sub": "248289761001", "name": "Ada Quill"})
+    """Claims of the ID token and answer of `/userinfo`."""
+    profile: Any = field(default_factory=lambda: {"data": {"id": 4711}})
+    """Answer of `/profile`."""
+    user: Any = field(default_factory=lambda: {"id": 583231, "login": "ada-q", "name": "Ada Quill"})
+    """Answer of GitHub's `/user`."""
+    emails: Any = field(default_factory=list)
+    """Answer of GitHub's `/user/emails`."""
+    keys: list[SigningKey] = field(default_factory=lambda: [rsa_key("rsa-1"), ecdsa_key("ec-1")])
+    """Published at `/jwks`."""
+    signer: SigningKey = field(default_factory=lambda: ecdsa_key("ec-1"))
+    """Signs ID tokens, published or not."""
+    names_issuer: bool = True
+    """Whether answers carry `iss` (RFC 9207), and discovery says so."""
+    answers_in_forms: bool = False
+    edit_discovery: Callable[[dict[str, Any]], None] = lambda _: None
+    edit_header: Callable[[dict[str, Any]], None] = lambda _: None
+    edit_claims: Callable[[dict[str, Any]], None] = lambda _: None
+    edit_grant: Callable[[dict[str, Any]], None] = lambda _: None
+    edit_token: Callable[[str], str] = lambda token: token
+    faults: dict[str, Fault] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)
+    seen: list[Seen] = field(default_factory=list)
+    """Requests of the daemon; what a browser asks is not among them."""
+
+    def __post_init__(self) -> None:
+        self._codes: dict[str, _Code] = {}
+        self._tokens: set[str] = set()
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        handler = type("Handler", (_Handler,), {"upstream": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Its address, which is its issuer too."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How often each path was asked by the daemon."""
+        return Counter(request.path for request in self.seen)
+
+    # --- what a browser does -------------------------------------------------------------
+
+    def visit(self, location: str, *, allow: bool = True) -> dict[str, str]:
+        """Go where the daemon sent the browser, answer, and return the parameters it comes back with."""
+        parts = urlsplit(location)
+        target = f"{parts.path}?{parts.query}&{urlencode({'choice': 'allow' if allow else 'deny'})}"
+        connection = HTTPConnection("127.0.0.1", parts.port or 80, timeout=5)
+        try:
+            connection.request("GET", target, headers={"X-Browser": "yes"})
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        assert answer.status == 302, body
+        return dict(parse_qsl(urlsplit(answer.headers["Location"]).query, keep_blank_values=True))
+
+    # --- its endpoints -------------------------------------------------------------------
+
+    def authorize(self, query: dict[str, str]) -> tuple[int, str]:
+        """Check a request for a code; status, and where the browser goes or what is wrong."""
+        if query.get("client_id") != CLIENT_ID or query.get("response_type") != "code":
+            return 400, "unknown client or response type"
+        if "code_challenge" in query and query.get("code_challenge_method") != "S256":
+            return 400, "the challenge is not S256"
+        back = {"state": query["state"]}
+        if self.names_issuer:
+            back["iss"] = self.url
+        if query["choice"] == "deny":
+            return 302, f"{query['redirect_uri']}?{urlencode({'error': 'access_denied', **back})}"
+        code = CODE_PREFIX + secrets.token_urlsafe(16)
+        forced = query.get("prompt") == "login" and query.get("max_age") == "0"
+        with self._lock:
+            self._codes[code] = _Code(query["redirect_uri"], query.get("code_challenge"), query.get("nonce"), forced)
+        return 302, f"{query['redirect_uri']}?{urlencode({'code': code, **back})}"
+
+    def token(self, form: dict[str, str], authorization: str | None) -> tuple[int, dict[str, Any]]:
+        """Exchange a code; status and answer."""
+        if not _is_client(form, authorization):
+            return 401, {"error": "invalid_client"}
+        with self._lock:
+            code = self._codes.pop(form.get("code", ""), None)
+        if code is None or form.get("grant_type") != "authorization_code":
+            return 400, {"error": "invalid_grant"}
+        if code.redirect_uri != form.get("redirect_uri") or not _proves(code.challenge, form.get("code_verifier")):
+            return 400, {"error": "invalid_grant", "error_description": "<b>no</b>"}
+        token = ACCESS_TOKEN_PREFIX + secrets.token_urlsafe(16)
+        with self._lock:
+            self._tokens.add(token)
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
+        if code.nonce is not None:
+            answer["id_token"] = self.id_token(code.nonce, token, forced=code.forced)
+        self.edit_grant(answer)
+        return 200, answer
+
+    def id_token(self, nonce: str, access_token: str, *, forced: bool = False) -> str:
+        """Sign an ID token for the person."""
+        now = self.clock() // 1000
+        claims = {"iss": self.url, "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": nonce, **self.person}
+        claims["at_hash"] = self.signer.half_hash(access_token)
+        if forced:
+            claims["auth_time"] = now
+        header = {"alg": self.signer.alg, "typ": "JWT", "kid": self.signer.kid}
+        self.edit_claims(claims)
+        self.edit_header(header)
+        return self.edit_token(self.signer.sign(header, claims))
+
+    def discovery(self) -> dict[str, Any]:
+        """Return the discovery document."""
+        document = {
+            "issuer": self.url,
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "jwks_uri": f"{self.url}/jwks",
+            "userinfo_endpoint": f"{self.url}/userinfo",
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
+            "authorization_response_iss_parameter_supported": self.names_issuer,
+        }
+        self.edit_discovery(document)
+        return document
+
+    def get(self, path: str, authorization: str) -> tuple[int, Any]:
+        """Answer a GET of the daemon; status and JSON."""
+        if path in self.statuses:
+            return self.statuses[path], {"message": "as the test wants it"}
+        public: dict[str, Callable[[], dict[str, Any]]] = {
+            "/.well-known/openid-configuration": self.discovery,
+            "/jwks": lambda: {"keys": [key.jwk() for key in self.keys]},
+        }
+        if path in public:
+            return 200, public[path]()
+        private = {
+            "/userinfo": self.person,
+            "/profile": self.profile,
+            "/api/v3/user": self.user,
+            "/api/v3/user/emails": self.emails,
+        }
+        if path not in private:
+            return 404, {}
+        scheme, _, token = authorization.partition(" ")
+        return (200, private[path]) if scheme == "Bearer" and token in self._tokens else (401, {})
+
+    def wait_for_end(self) -> None:
+        """Hold a request until the server ends."""
+        self._ending.wait(10)
+
+
+def _is_client(form: dict[str, str], authorization: str | None) -> bool:
+    if authorization is None:
+        return (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
+    scheme, _, value = authorization.partition(" ")
+    name, _, secret = base64.b64decode(value).decode().partition(":")
+    # RFC 6749 §2.3.1: both were form-encoded before Basic.
+    return scheme == "Basic" and (unquote_plus(name), unquote_plus(secret)) == (CLIENT_ID, CLIENT_SECRET)
+
+
+def _proves(challenge: str | None, verifier: str | None) -> bool:
+    if challenge is None:
+        return verifier is None
+    digest = hashlib.sha256((verifier or "").encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == challenge
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Turns requests into calls of the upstream and applies its faults."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 10
+    wbufsize = 65_536
+    """Head and body leave together; apart, the second would wait 40 ms for the first to be acknowledged."""
+    upstream: Upstream
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        """Answer a browser's visit or a daemon's look-up."""
+        path = urlsplit(self.path).path
+        if self.headers["X-Browser"]:
+            status, target = self.upstream.authorize({k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()})
+            self._send(status, target.encode(), {"Location": target} if status == 302 else {})
+            return
+        self._note(b"")
+        if not self._broken(path):
+            status, value = self.upstream.get(path, self.headers.get("Authorization", ""))
+            self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def do_POST(self) -> None:
+        """Exchange a code."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._note(body)
+        if self._broken(self.path):
+            return
+        form = dict(parse_qsl(body.decode(), strict_parsing=True, keep_blank_values=True))
+        status, value = self.upstream.token(form, self.headers.get("Authorization"))
+        if self.upstream.answers_in_forms:
+            self._send(status, urlencode(value).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+        else:
+            self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _note(self, body: bytes) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.upstream.seen.append(Seen(self.command, urlsplit(self.path).path, headers, body))
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _broken(self, path: str) -> bool:
+        fault = self.upstream.faults.get(path)
+        if fault is None:
+            return False
+        self.close_connection = True
+        # The client gives up on us, as it should.
+        with suppress(OSError):
+            self._break(fault)
+        return True
+
+    def _break(self, fault: Fault) -> None:
+        json_type = {"Content-Type": "application/json"}
+        match fault:
+            case Fault.RESET:
+                # Closing with a linger time of zero sends RST instead of FIN.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            case Fault.SLOW:
+                self._send(200, b"{", {**json_type, "Content-Length": "100"})
+                self.wfile.flush()
+                self.upstream.wait_for_end()
+            case Fault.TRUNCATED:
+                self._send(200, b'{"access_token": "abc', {**json_type, "Content-Length": "400"})
+            case Fault.SERVER_ERROR:
+                self._send(500, b'{"error": "server_error"}', json_type)
+            case Fault.BOMB:
+                self._send(200, gzip_bomb(), {**json_type, "Content-Encoding": "gzip"})
+            case _:
+                self._send(200, _BODIES[fault], json_type)
+
+
+_BODIES: Final = {
+    Fault.MALFORMED: b'{"access_token": "a", oops',
+    Fault.HUGE: b'{"a": "' + b"x" * 1_100_000 + b'"}',
+    Fault.HTML: b"<!doctype html><title>Maintenance</title><p>access_token=1",
+    Fault.LIST: b"[1, 2, 3]",
+    Fault.TWICE: b'{"error": "x", "access_token": "a", "access_token": "b"}',
+    Fault.DEEP: b'{"a":' * 100_000,
+}
+
+
+@cache
+def gzip_bomb() -> bytes:
+    """Return some 50 kB that unpack to 50 MB."""
+    import gzip  # noqa: PLC0415 - for this one answer
+
+    return gzip.compress(b" " * 50_000_000)
