@@ -126,7 +126,8 @@ class Running:
         """Ask whose session a Cookie header is, as the test application."""
         basic = base64.b64encode(f"{APP}:{APP_SECRET}".encode()).decode()
         headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/json"}
-        body = json.dumps({"cookie": cookie, **fields}).encode()
+        asked = {"cookie": cookie, "url": f"{self.url}/", "navigation": True, **fields}
+        body = json.dumps(asked).encode()
         status, _, answer = self.ask("POST", "/session/check", headers=headers, body=body)
         return {"status": status, **json.loads(answer)}
 
