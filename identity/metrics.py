@@ -8,11 +8,11 @@ after 300 combinations of one metric, further ones are counted under `other`.
     ----------------------------------- ----------------------------- ---------------------------------
     identityd_checks_total              app verdict reason            session checks answered
     identityd_tokens_minted_total       app                           tokens handed out
-    identityd_logins_total              provider outcome              logins that came back
+    identityd_logins_total              provider outcome              logins: begun, and how they ended
     identityd_sign_ups_total            provider outcome              usernames chosen
     identityd_sessions_opened_total     -                             sessions opened
     identityd_sessions_ended_total      reason                        sessions ended
-    identityd_store_errors_total        store                         calls a store did not answer
+    identityd_store_errors_total        code                          requests a store did not answer
     identityd_store_corrupt_total       kind                          cached values nobody of us wrote
     identityd_pool_wait_seconds         pool                          waiting for a thread
     identityd_requests_total            listener status               answers
@@ -65,11 +65,11 @@ class Metric:
 METRICS: Final = (
     Metric("identityd_checks_total", Kind.COUNTER, "Session checks answered.", ("app", "verdict", "reason")),
     Metric("identityd_tokens_minted_total", Kind.COUNTER, "Tokens handed out.", ("app",)),
-    Metric("identityd_logins_total", Kind.COUNTER, "Logins that came back from a provider.", ("provider", "outcome")),
+    Metric("identityd_logins_total", Kind.COUNTER, "Logins: begun, and what became of them.", ("provider", "outcome")),
     Metric("identityd_sign_ups_total", Kind.COUNTER, "Sign-ups, by how they ended.", ("provider", "outcome")),
     Metric("identityd_sessions_opened_total", Kind.COUNTER, "Sessions opened."),
     Metric("identityd_sessions_ended_total", Kind.COUNTER, "Sessions ended.", ("reason",)),
-    Metric("identityd_store_errors_total", Kind.COUNTER, "Calls a store did not answer.", ("store",)),
+    Metric("identityd_store_errors_total", Kind.COUNTER, "Requests that failed with their store.", ("code",)),
     Metric("identityd_store_corrupt_total", Kind.COUNTER, "Cached values that none of our daemons wrote.", ("kind",)),
     Metric("identityd_pool_wait_seconds", Kind.HISTOGRAM, "Waiting for a thread.", ("pool",), SECONDS),
     Metric("identityd_requests_total", Kind.COUNTER, "Answers given.", ("listener", "status")),

@@ -44,7 +44,7 @@ class Entering:
         sessions: opens them.
         clock, random_bytes: time, and ids of audited events.
         note: hears of audited events; must not block.
-        count: adds to `identityd_logins_total{provider, outcome}`.
+        count: adds to the counters of logins, sign-ups and opened sessions.
     """
 
     def __init__(
@@ -93,6 +93,10 @@ class Entering:
         """Count what became of a login."""
         self._count("identityd_logins_total", provider=provider, outcome=outcome)
 
+    def tally_sign_up(self, provider: str, outcome: str) -> None:
+        """Count what became of a username form."""
+        self._count("identityd_sign_ups_total", provider=provider, outcome=outcome)
+
     def _try(self, row: IdentityRow, provider: str, person: Person, *, return_to: str, visit: Visit) -> Entered | None:
         ticket = self._sessions.ticket(row.account_id)
         match decide(row, self._accounts.account(row.account_id)):
@@ -104,6 +108,7 @@ class Entering:
                     return None
                 self._accounts.record_profile(_profile(account.key, person, now=self._clock()))
                 self.tally(provider, "signed-in")
+                self._count("identityd_sessions_opened_total")
                 self._tell("login", account.key, visit, provider=provider)
                 return SignedIn(opened, return_to)
             case Refuse(reason=reason):

@@ -48,6 +48,14 @@ _TEXT: Final = 200
 _EMAIL: Final = 320
 _ADDRESS: Final = 2_000
 
+_SIGN_UPS: Final[Mapping[type, str]] = {
+    SignedUp: "signed-up",
+    AlreadyKnown: "already-known",
+    NameTaken: "name-taken",
+    NameRefused: "name-refused",
+    BeingFinished: "being-finished",
+}
+
 R = TypeVar("R", Flow, SignUpRecord)
 
 
@@ -221,18 +229,17 @@ class LoginService:
         person = record.person
         by = By("self", address=visit.address, request_id=visit.request_id)
         label = person.handle or person.email or person.name
-        match self._accounts.sign_up(SignUp(record.claim, record.identity, username, label, by)):
+        outcome = self._accounts.sign_up(SignUp(record.claim, record.identity, username, label, by))
+        self._entering.tally_sign_up(record.provider, _SIGN_UPS[type(outcome)])
+        match outcome:
             case NameTaken(alternatives=alternatives):
                 return AskAgain(record, None, alternatives)
             case NameRefused(problem=problem):
                 return AskAgain(record, problem)
             case BeingFinished():
                 return Busy()
-            case SignedUp():
-                self._entering.tally(record.provider, "signed-up")
-            case AlreadyKnown():
-                pass
-        return self._enter_signed_up(record, visit)
+            case SignedUp() | AlreadyKnown():
+                return self._enter_signed_up(record, visit)
 
     def _enter_signed_up(self, record: SignUpRecord, visit: Visit) -> Chosen:
         entered: Entered = self._entering.enter(

@@ -30,7 +30,7 @@ from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
 from identity.web import bindings, parameters
 from identity.web.base import Listener, Route
-from identity.web.page import PRELOAD, PageHandler
+from identity.web.page import PRELOAD, PageHandler, error_page
 from identity.web.pages import Way
 from identity.web.refusals import BeingFinished
 from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied
@@ -121,21 +121,16 @@ class LoginHandler(PageHandler):
         """Say why a proven person is not logged in."""
         if isinstance(outcome, Busy):
             raise BeingFinished
-        self.again = ""
-        raise Forbidden(outcome.reason.value, public=_REFUSALS.get(outcome.reason))
+        refusal = BeingFinished if outcome.reason is Refusal.MERGING else Forbidden
+        self.again = self.again if refusal is BeingFinished else ""
+        raise refusal(outcome.reason.value, public=_REFUSALS.get(outcome.reason))
 
     def answer_error(self, error: IdentityError) -> None:
         """Show the error as a page that knows the provider and what to try again."""
         self.put_spent()
-        self.show(
-            "error",
-            status=HTTPStatus(error.status),
-            code=error.code,
-            public=error.public,
-            request_id=self.request_id,
-            again=self.again,
-            provider=self.at,
-        )
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        page = error_page(self.context, error, request_id=self.request_id, again=self.again, provider=self.at)
+        self.finish(page)
 
     def put_spent(self) -> None:
         """Delete the binding of what was used up, if anything was."""
@@ -209,6 +204,7 @@ class Answer(LoginHandler):
         self.again = begin_path(name, flow.return_to)
         profile = await self._ask(provider, flow, params)
         if profile is None:
+            self.put_spent()
             self.go(chooser_path(DENIED, flow.return_to))
             return
         self._end(await context.durable.run(context.login.finish, flow, profile, self.visit()), name)

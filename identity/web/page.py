@@ -206,8 +206,19 @@ class PageHandler(Handler):
             raise NotSameSite(detail="Origin or Sec-Fetch-Site of another site")
 
 
-def error_page(context: Context, error: IdentityError, *, request_id: str) -> bytes:
-    """Render the page that says what happened, what is safe and what to do."""
+def error_page(
+    context: Context, error: IdentityError, *, request_id: str, again: str = "", provider: str = ""
+) -> bytes:
+    """Render the page that says what happened, what is safe and what to do.
+
+    `again` is an address worth another try, `provider` the label of the one that failed.
+    """
     return context.pages.render(
-        "error", status=error.status, code=error.code, public=error.public, request_id=request_id
+        "error",
+        status=error.status,
+        code=error.code,
+        public=error.public,
+        request_id=request_id,
+        again=again,
+        provider=provider,
     )

@@ -136,6 +136,8 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
     ("unknown-host", 421, {}),
     ("provider", 502, {"provider": "GitHub"}),
     ("provider-denied", 403, {"provider": "GitHub"}),
+    ("provider-unknown", 404, {}),
+    ("sign-up-invalid", 400, {}),
     ("store-unavailable", 503, {"again": "/account"}),
     ("store-corrupt", 503, {}),
     ("newer-key", 503, {"again": "/account"}),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.house import House
+from tests.support.logins import logins, running_logins  # noqa: F401 - fixtures
 from tests.support.web import ACCOUNT, LOCAL, Jar, Site
 
 

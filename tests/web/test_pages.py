@@ -165,7 +165,7 @@ def test_ids_are_unique_and_references_lead_somewhere(pages: Pages, sample: Samp
 
 def reasons() -> list[str]:
     """Return every reason for which somebody may be sent to the login page."""
-    return [*(reason.code for reason in Ended), "anonymous", "stale", "foreign"]
+    return [*(reason.code for reason in Ended), "anonymous", "stale", "foreign", "provider-denied"]
 
 
 @pytest.mark.parametrize("code", reasons())

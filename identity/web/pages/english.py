@@ -174,6 +174,8 @@ _REASONS: Final = {
     "reason.anonymous.text": "The page you asked for needs a login.",
     "reason.stale.title": "Log in again to continue.",
     "reason.stale.text": "This browser showed an old login that is no longer accepted. Your account was not changed.",
+    "reason.provider-denied.title": "The login was cancelled.",
+    "reason.provider-denied.text": "You or the provider said no. Nobody was logged in, and no account was changed.",
     "reason.foreign.title": "Log in to continue.",
     "reason.foreign.text": "The login this browser showed belongs to another site.",
 }

@@ -92,6 +92,16 @@ _LOGINS: Final = {
     "error.being-finished.happened": "The same account is being created in another window or tab at this moment.",
     "error.being-finished.safe": "Only one account will be created.",
     "error.being-finished.do": "Finish it there, or wait half a minute and log in again.",
+    "error.provider-unknown.title": "This way to log in is not there",
+    "error.provider-unknown.happened": "No login provider of this name is set up here, or it was switched off.",
+    "error.provider-unknown.safe": "Nobody was logged in, and no account was changed.",
+    "error.provider-unknown.do": "Choose another way to log in that belongs to your account.",
+    "error.sign-up-invalid.title": "This username form cannot be used any more",
+    "error.sign-up-invalid.happened": (
+        "It was sent already, was open for longer than fifteen minutes, or belongs to another browser."
+    ),
+    "error.sign-up-invalid.safe": "If your username was accepted, your account exists. Nothing was done twice.",
+    "error.sign-up-invalid.do": "Log in again: you are signed in if your account exists, and asked again if not.",
     "error.sign-up-closed.title": "New accounts are not open",
     "error.sign-up-closed.happened": "You proved who you are, but there is no account for it here.",
     "error.sign-up-closed.safe": "No account was created.",

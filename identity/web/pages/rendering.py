@@ -63,7 +63,16 @@ _BY_STATUS: Final = MappingProxyType(
     {403: "forbidden", 404: "not-found", 405: "method-not-allowed", 429: "rate-limited", 502: "provider", 503: "store"}
 )
 _LEADS_TO_LOGIN: Final = frozenset(
-    {"flow-invalid", "provider", "provider-denied", "being-finished", "sign-up-closed", "account-disabled"}
+    {
+        "flow-invalid",
+        "sign-up-invalid",
+        "provider",
+        "provider-denied",
+        "provider-unknown",
+        "being-finished",
+        "sign-up-closed",
+        "account-disabled",
+    }
 )
 
 

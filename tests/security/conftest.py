@@ -1,0 +1,3 @@
+"""The daemons that attacks are tried on."""
+
+from tests.support.logins import logins, running_logins  # noqa: F401 - fixtures

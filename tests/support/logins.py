@@ -1,0 +1,384 @@
+"""A daemon on loopback whose people log in through scripted providers, and browsers that do so.
+
+Everything but the providers is real: services, stores, sockets. A provider here is a table of
+codes: `code=ada` is Ada. It insists on the state, nonce, verifier and kept values of its own login,
+as a real one would notice at the exchange of the code.
+"""
+
+import hashlib
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qs, urlencode, urlsplit
+from uuid import uuid4
+
+import pytest
+
+from identity.accounts.results import By, Change
+from identity.accounts.service import AccountService
+from identity.accounts.store import AccountRow, IdentityRow, Outcome, UsernameRow
+from identity.accounts.store import Profile as AccountProfile
+from identity.accounts.usernames import NamePolicy
+from identity.login.entering import Entering
+from identity.login.service import LoginService, Rules
+from identity.sessions.store import Written
+from identity.stores.alarm import CorruptAlarm
+from identity.stores.cache import Missing
+from identity.stores.memory import MemoryAccounts, MemoryRows
+from identity.stores.records import OneTimeRecords
+from identity.types import IdentityKey, Millis
+from identity.watching import end_sessions
+from providers.base import Begun, Callback, Http, Profile, ProviderBroken, ProviderDenied, Start
+from tests.support.web import LOCAL, Jar, Reply, Site
+
+WIKI = "https://wiki.example"
+KeyT = TypeVar("KeyT")
+RowT = TypeVar("RowT", IdentityRow, UsernameRow, AccountRow)
+
+
+class CountedRows(Generic[KeyT, RowT]):
+    """A table that counts its reads."""
+
+    def __init__(self, rows: MemoryRows[KeyT, RowT], reads: Counter[str], name: str) -> None:
+        self._rows: MemoryRows[KeyT, RowT] = rows
+        self._reads = reads
+        self._name = name
+
+    def read(self, key: KeyT) -> RowT | None:
+        """Count and read."""
+        self._reads[self._name] += 1
+        return self._rows.read(key)
+
+    def read_settled(self, key: KeyT) -> RowT | None:
+        """Count and read."""
+        self._reads[f"{self._name}, settled"] += 1
+        return self._rows.read_settled(key)
+
+    def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
+        """Insert."""
+        return self._rows.insert(row, expires_at=expires_at)
+
+    def replace(self, row: RowT, *, expected: RowT, expires_at: Millis | None = None) -> Outcome:
+        """Replace."""
+        return self._rows.replace(row, expected=expected, expires_at=expires_at)
+
+    def delete(self, expected: RowT) -> Outcome:
+        """Delete."""
+        return self._rows.delete(expected)
+
+    def scan(self) -> Iterator[RowT]:
+        """Scan."""
+        return self._rows.scan()
+
+    def forget(self) -> None:
+        """Empty the table."""
+        self._rows._rows.clear()
+
+
+class CountedAccounts:
+    """The memory account store; `reads` counts by table."""
+
+    def __init__(self, inner: MemoryAccounts) -> None:
+        self.reads: Counter[str] = Counter()
+        self.identities = CountedRows(inner.identities, self.reads, "identities")
+        self.usernames = CountedRows(inner.usernames, self.reads, "usernames")
+        self.accounts = CountedRows(inner.accounts, self.reads, "accounts")
+        self.profiles = inner.profiles
+        self.revocations = inner.revocations
+        self.audit = inner.audit
+
+    def probe(self) -> None:
+        """Memory is always there."""
+
+
+class KilledError(Exception):
+    """Stands for the end of the process at a checkpoint."""
+
+
+class ScriptedProvider:
+    """A provider whose codes are people."""
+
+    def __init__(self, name: str, label: str) -> None:
+        self.name = name
+        self.label = label
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Know the same three people as at the start."""
+        self.people = {name: person(name) for name in ("ada", "bob", "eve")}
+        self.finished: list[str] = []
+        self.begin_fails = ""
+
+    async def begin(self, start: Start, http: Http) -> Begun:
+        """Send the browser away; what is kept depends on this login alone."""
+        del http
+        if self.begin_fails:
+            raise ProviderBroken(self.begin_fails)
+        asked = {"state": start.state, "redirect_uri": start.redirect_uri, "nonce": start.nonce}
+        return Begun(f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)})
+
+    async def finish(self, callback: Callback, http: Http) -> Profile:
+        """Say who it is, or do what the code says."""
+        del http
+        if callback.kept != {"proof": _proof(callback.start)} or callback.params["state"] != callback.start.state:
+            raise AssertionError("the values of one login were mixed up with another's")
+        code = callback.params.get("code", "")
+        if callback.params.get("error") == "access_denied":
+            raise ProviderDenied("the provider's answer says access_denied")
+        if code not in self.people:
+            raise ProviderBroken("the code is unknown; canary-upstream-text")
+        self.finished.append(code)
+        return self.people[code]
+
+
+def person(subject: str, **more: Any) -> Profile:  # noqa: ANN401 - the profile's own fields
+    """Return who a provider says this is."""
+    told: dict[str, Any] = {"handle": subject, "name": subject.title(), "email_verified": False, **more}
+    return Profile(subject=subject, **told)
+
+
+@dataclass(kw_only=True)
+class LoginSite(Site):
+    """A daemon people can log in to."""
+
+    origins: frozenset[str] = frozenset({WIKI})
+    policy: NamePolicy = field(default_factory=NamePolicy)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.store = CountedAccounts(MemoryAccounts(clock=self.clock))
+        self.accounts = AccountService(
+            self.store,
+            audit=self.store.audit,
+            note=self.events.append,
+            clock=self.clock,
+            new_uuid=uuid4,
+            end_sessions=end_sessions(self.sessions),
+            policy=self.policy,
+            checkpoint=self._reach,
+        )
+        self.stop_at = ""
+        self.github = ScriptedProvider("github", "GitHub")
+        self.google = ScriptedProvider("google", "Google")
+        self.providers = {provider.name: provider for provider in (self.github, self.google)}
+        alarm = CorruptAlarm(clock=self.clock)
+        self.one_time = OneTimeRecords(self.cache, keys=self._keys, clock=self.clock, alarm=alarm)
+        self.entering = Entering(
+            self.accounts,
+            self.sessions,
+            clock=self.clock,
+            random_bytes=secrets.token_bytes,
+            note=self.events.append,
+            count=self.metrics.count,
+        )
+        self.logins = LoginService(
+            self.accounts,
+            self.entering,
+            self.one_time,
+            rules=Rules(self.public_url, enabled=self.providers.__contains__, origins=self.origins, names=self.policy),
+            clock=self.clock,
+            random_bytes=secrets.token_bytes,
+        )
+        self._before = self._outcomes()
+        given = {"accounts": self.accounts, "login": self.logins, "providers": self.providers}
+        self.changes = {**given, "form_origins": self.origins, **self.changes}
+
+    def _reach(self, place: str) -> None:
+        if place == self.stop_at:
+            raise KilledError(place)
+
+    def start_over(self) -> None:
+        """Forget everybody and everything; the clock stays where it is."""
+        self.stop_at = ""
+        self.forget_everything()
+        for rows in (self.store.identities, self.store.usernames, self.store.accounts):
+            rows.forget()
+        self.store.reads.clear()
+        self.providers.clear()
+        self.providers.update({provider.name: provider for provider in (self.github, self.google)})
+        for provider in self.providers.values():
+            provider.start_over()
+        self._before = self._outcomes()
+
+    def kept(self) -> int:
+        """Return how many logins and sign-ups in progress are kept."""
+        return sum(key.startswith(("f1:", "u1:")) for key in self.cache._items)
+
+    @contextmanager
+    def store_away(self) -> Iterator[None]:
+        """Let the cache answer like a dead node meanwhile."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.cache, "get_many", lambda keys: dict.fromkeys(keys, Missing.UNREACHABLE))
+            for write in ("add", "swap", "remove"):
+                patch.setattr(self.cache, write, lambda *_, **__: Written.UNKNOWN)
+            yield
+
+    def row(self, key: str) -> IdentityRow:
+        """Return an index row."""
+        found = self.accounts.find(IdentityKey(key))
+        assert found is not None
+        return found
+
+    def profile_of(self, key: str) -> AccountProfile:
+        """Return what is stored of what a provider said."""
+        found = self.accounts.profile(self.row(key).account_id)
+        assert found is not None
+        return found
+
+    def disable(self, key: str) -> None:
+        """Disable the account an identity leads to."""
+        self.accounts.disable(Change(uuid4(), self.row(key).account_id, By("operator:test")))
+
+    def steal_from(self, browser: "Browser") -> None:
+        """Use a copy of the browser's tokens until the session is ended for it."""
+        thief = self.browser()
+        thief.jar.cookies |= browser.tokens
+        for _ in range(4):
+            self.clock.advance(20_000)
+            assert browser.get("/.identityd/ack").status == 204
+        bounced = thief.get("/account")
+        assert bounced.status == 307
+        assert "reason=reuse" in location(thief.get(location(bounced)))
+
+    def browser(self) -> "Browser":
+        """Return a browser without any cookie."""
+        return Browser(self)
+
+    def counted(self, outcome: str) -> int:
+        """Return how many logins ended so since the start, by the metric."""
+        return self._outcomes()[outcome] - self._before[outcome]
+
+    def _outcomes(self) -> Counter[str]:
+        lines = self.metrics.render().decode().splitlines()
+        found = re.compile(r'identityd_logins_total\{.*outcome="([a-z-]+)"\} ([0-9]+)')
+        counts: Counter[str] = Counter()
+        for match in filter(None, map(found.fullmatch, lines)):
+            counts[match[1]] += int(match[2])
+        return counts
+
+    def actions(self) -> list[str]:
+        """Return the audited actions so far."""
+        return [event.action for event in self.events]
+
+
+class Browser:
+    """A browser at the login host: one jar, any number of tabs."""
+
+    def __init__(self, site: LoginSite) -> None:
+        self.site = site
+        self.jar = Jar()
+
+    def get(self, path: str, *, method: str = "GET", **headers: str) -> Reply:
+        """Load an address."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._took(self.site.public(method, path, headers={**self.jar.header, **named}))
+
+    def post(self, path: str, fields: dict[str, str], **headers: str) -> Reply:
+        """Send a form, as a page of the site would."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.site.public_url, **named}
+        body = urlencode(fields).encode()
+        return self._took(self.site.public("POST", path, headers={**self.jar.header, **sent}, body=body))
+
+    def begin(self, provider: str = "github", **asked: str) -> str:
+        """Begin a login; return its state."""
+        reply = self.get(f"/login/{provider}" + (f"?{urlencode(asked)}" if asked else ""))
+        assert reply.status == 302, reply.body
+        return query_of(location(reply))["state"]
+
+    def come_back(self, state: str, *, provider: str = "github", **answer: str) -> Reply:
+        """Bring a provider's answer."""
+        return self.get(f"/login/{provider}/callback?{urlencode({**answer, 'state': state})}")
+
+    def log_in(self, code: str = "ada", *, provider: str = "github", **asked: str) -> Reply:
+        """Begin a login and bring the answer at once."""
+        return self.come_back(self.begin(provider, **asked), provider=provider, code=code)
+
+    def choose(self, page: Reply, username: str, **changed: str) -> Reply:
+        """Send a username form with this name."""
+        return self.post("/welcome", {**form_of(page), "username": username, **changed})
+
+    def sign_up(self, code: str = "ada", *, provider: str = "github", username: str = "", **asked: str) -> Reply:
+        """Log in for the first time and take a username."""
+        welcome = self.get(location(self.log_in(code, provider=provider, **asked)))
+        assert welcome.status == 200, welcome.body
+        return self.choose(welcome, username or code)
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """The session tokens in the jar."""
+        return self.named("__Host-idd-")
+
+    def named(self, prefix: str) -> dict[str, str]:
+        """Return the cookies whose names begin so."""
+        return {name: value for name, value in self.jar.cookies.items() if name.startswith(prefix)}
+
+    def whoami(self) -> str | None:
+        """Ask as an application whose session this jar shows."""
+        user = self.site.check(self.jar).json()["user"]
+        return None if user is None else str(user["name"])
+
+    def _took(self, reply: Reply) -> Reply:
+        self.jar.take(reply)
+        return reply
+
+
+def location(reply: Reply) -> str:
+    """Return where a redirect leads."""
+    found = reply.one("Location")
+    assert found is not None, (reply.status, reply.body)
+    return found
+
+
+def query_of(address: str) -> dict[str, str]:
+    """Return an address's parameters."""
+    return {name: values[0] for name, values in parse_qs(urlsplit(address).query, strict_parsing=True).items()}
+
+
+def form_of(page: Reply) -> dict[str, str]:
+    """Return the fields of a page's first form as a browser would send them."""
+    match = re.search(r"<form.*?</form>", page.body.decode(), re.DOTALL)
+    assert match is not None, page.body
+    inputs = re.findall(r"<input[^>]*>", match[0])
+    found = {_attribute(tag, "name"): _attribute(tag, "value") for tag in inputs}
+    return {name: value for name, value in found.items() if name}
+
+
+def jar_of(cookies: Mapping[str, str]) -> Jar:
+    """Return a jar of these cookies."""
+    jar = Jar()
+    jar.cookies |= cookies
+    return jar
+
+
+def suggestion(page: Reply) -> str:
+    """Return the username a welcome page offers."""
+    return form_of(page)["username"]
+
+
+def _attribute(tag: str, name: str) -> str:
+    match = re.search(rf'\b{name}="([^"]*)"', tag)
+    return unescape(match[1]) if match else ""
+
+
+def _proof(start: Start) -> str:
+    return hashlib.sha256(f"{start.state} {start.nonce} {start.verifier} {start.redirect_uri}".encode()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def running_logins() -> Iterator[LoginSite]:
+    """Give a daemon people can log in to."""
+    with LoginSite(trusted=(LOCAL,)) as site:
+        yield site
+
+
+@pytest.fixture
+def logins(running_logins: LoginSite) -> LoginSite:
+    """Give the module's daemon with nobody known to it."""
+    running_logins.start_over()
+    return running_logins
