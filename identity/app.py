@@ -117,9 +117,10 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
         ready()
 
     with ExitStack() as closing:
-        client = outbound.Outbound(outbound_rules(config))
+        metrics = Metrics()
+        client = outbound.Outbound(outbound_rules(config), on_call=partial(_called, metrics))
         try:
-            built = build(config, client, closing)
+            built = build(config, client, closing, metrics=metrics)
             built.housekeeping.start()
             closing.callback(built.housekeeping.stop)
             await run(built.daemon, ready=bound)
@@ -127,9 +128,11 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
             await client.aclose()
 
 
-def build(config: Config, client: outbound.Outbound, closing: ExitStack, *, clock: Clock = now) -> Built:
+def build(
+    config: Config, client: outbound.Outbound, closing: ExitStack, *, metrics: Metrics, clock: Clock = now
+) -> Built:
     """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
-    ring, metrics = Ring(config), Metrics()
+    ring = Ring(config)
     accounts = _accounts(config, clock)
     closing.callback(accounts.close)
     queue = AuditQueue(accounts.audit)
@@ -179,10 +182,15 @@ def build(config: Config, client: outbound.Outbound, closing: ExitStack, *, cloc
         public_url=str(config.server.public_url),
         hosts=_hosts(config),
         peers=TrustedPeers([str(network) for network in config.server.trusted_proxies]),
+        form_origins=_origins(config),
         probes=partial(_probes, accounts, cache, metrics, config),
     )
     housekeeping = Housekeeping(watching, accounts=service, sessions=asking, cleared=revocations.counted)
     return Built(_daemon(config, context, ring), context, housekeeping)
+
+
+def _called(metrics: Metrics, call: outbound.Called) -> None:
+    metrics.count("identityd_provider_calls_total", provider=call.provider, outcome=call.outcome)
 
 
 def outbound_rules(config: Config) -> outbound.Rules:
@@ -298,8 +306,12 @@ def _policy(config: Config) -> NamePolicy:
 
 def _login_rules(config: Config) -> LoginRules:
     enabled = frozenset(section.name for section in config.providers if section.enabled)
-    origins = frozenset(str(origin) for app in config.apps for origin in app.return_to)
-    return LoginRules(str(config.server.public_url), enabled.__contains__, origins, _policy(config))
+    return LoginRules(str(config.server.public_url), enabled.__contains__, _origins(config), _policy(config))
+
+
+def _origins(config: Config) -> frozenset[str]:
+    """Return where logins may lead, beside our own host."""
+    return frozenset(str(origin) for app in config.apps for origin in app.return_to)
 
 
 def _providers(config: Config, clock: Clock) -> dict[str, Provider]:

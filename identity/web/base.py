@@ -232,6 +232,8 @@ class Handler(RequestHandler):
     ) -> None:
         """Log what an operator needs: never a query, a header or a body, which may hold codes and tokens."""
         where = f"{self.request.method} {self.request.path}"
+        if isinstance(value, StoreError):
+            self.context.metrics.count("identityd_store_errors_total", code=value.code)
         if isinstance(value, IdentityError):
             log.log(_level(value), "%s: %s", where, value.code, extra={"code": value.code, "detail": value.detail})
         elif isinstance(value, HTTPError):
