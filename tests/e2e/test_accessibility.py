@@ -23,9 +23,12 @@ from tests.support.web import ACCOUNT, LOCAL, Jar
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 
-HOST: Final = Host("login.example:8887")
+HOST: Final = Host("login.localhost:8887")
+"""A name browsers trust over plain http, as they do localhost."""
 SAMPLES: Final = {sample.label: sample for sample in samples()}
-LABELS: Final = sorted(SAMPLES)
+SAME_BUT_FOR_WORDS: Final = ("login-because-", "error-")
+TYPICAL: Final = {"login-because-too-many", "error-bounce-lost", "error-parameter-missing", "error-store-unavailable"}
+LABELS: Final = sorted(label for label in SAMPLES if not label.startswith(SAME_BUT_FOR_WORDS) or label in TYPICAL)
 PHONE: Final = {"width": 320, "height": 568}
 DESKTOP: Final = {"width": 1280, "height": 800}
 AXE: Final = MODULES / "node_modules" / "axe-core" / "axe.min.js"
@@ -43,6 +46,7 @@ class ShowSample(PageHandler):
         if sample is None:
             raise NotFound
         if sample.page == "error":
+            self.set_header("Content-Type", "text/html; charset=utf-8")
             await self.finish(self.context.pages.render("error", **sample.values))
         else:
             self.show(sample.page, **sample.values)
@@ -156,13 +160,9 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(desktop:
 
     for n in range(1, controls.count()):
         desktop.keyboard.press("Tab")
-        reached, outline = desktop.evaluate(
-            "([...document.querySelectorAll('a, button, input:not([type=hidden])')].indexOf(document.activeElement)) < 0"
-            " ? [-1, ''] : [[...document.querySelectorAll('a, button, input:not([type=hidden])')]"
-            ".indexOf(document.activeElement), getComputedStyle(document.activeElement).outlineStyle]"
-        )
-        assert reached == n
-        assert outline == "solid"
+        reached = controls.nth(n)
+        assert reached.evaluate("control => control === document.activeElement")
+        assert reached.evaluate("control => getComputedStyle(control).outlineStyle") == "solid"
 
 
 def test_enter_in_the_username_sends_what_was_typed(desktop: Page) -> None:
@@ -170,15 +170,14 @@ def test_enter_in_the_username_sends_what_was_typed(desktop: Page) -> None:
     desktop.goto("/sample/welcome-taken")
     field = desktop.get_by_label("Username", exact=True)
     assert field.evaluate("field => field === document.activeElement")
-    sent: list[str] = []
-    desktop.context.route("**/welcome**", lambda route: (sent.append(route.request.post_data or ""), route.abort()))
+    desktop.route("**/welcome**", lambda route: route.fulfill(status=204))
 
     field.fill("grace")
-    with desktop.expect_request("**/welcome**"):
+    with desktop.expect_request("**/welcome**") as sent:
         field.press("Enter")
 
-    desktop.context.unroute("**/welcome**")
-    assert "username=grace" in sent[0]
+    desktop.unroute("**/welcome**")
+    assert "username=grace" in (sent.value.post_data or "")
 
 
 # --- pressing the real buttons
@@ -224,8 +223,6 @@ def test_logging_out_here_ends_on_a_page_that_says_so(house: House, ada: Page) -
 
     assert ada.get_by_role("heading", level=1).inner_text() == "You are logged out"
     assert ada.context.cookies() == []
-    ada.goto("/account")
-    assert "/login?return_to=%2Faccount" in ada.url
     assert house.site.sessions.devices(ACCOUNT) == ()
 
 

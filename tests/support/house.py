@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from html import unescape
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -25,8 +26,8 @@ OTHER = AccountId(UUID(int=8))
 class House:
     """A daemon with accounts, whose stores can be taken away and given back."""
 
-    def __init__(self) -> None:
-        self.site = Site()
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401, fields of `Site`
+        self.site = Site(**given)
         self.store = MemoryAccounts(clock=self.site.clock)
         self.accounts = AccountService(
             self.store,
