@@ -144,7 +144,7 @@ class Outbound:
             answer = await self._try(call, url)
             if answer.status not in _REDIRECTS:
                 return answer
-            target = urljoin(url, answer.headers.get("location", ""))
+            target = _joined(url, answer.headers.get("location", ""))
             if call.method != "GET" or _origin(_checked(target)) != _origin(parts):
                 raise ProviderBroken(f"{call.method} {_named(url)}: redirected elsewhere, which is not followed")
             url = target
@@ -243,6 +243,13 @@ def _checked(url: str) -> SplitResult:
     if is_disguised(parts.hostname or ""):
         raise ProviderBroken("an address that cannot be called: its host is a number in disguise")
     return parts
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ProviderBroken("a redirect to what is no address") from None
 
 
 def _origin(parts: SplitResult) -> tuple[str, str]:

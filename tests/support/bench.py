@@ -56,6 +56,7 @@ class Bench:
     http: Outbound
     visit: Visit = upstream_visit
     called: list[Called] = field(default_factory=list)
+    providers: dict[str, Provider] = field(default_factory=dict)
 
     def build(self, kind: str, options: Mapping[str, str], *, name: str = "under-test") -> None:
         """Make the provider."""
@@ -64,7 +65,8 @@ class Bench:
     def made(self, kind: str, options: Mapping[str, str], *, name: str) -> Provider:
         """Return another provider."""
         site = Site(public_url=PUBLIC_URL, clock=self.clock, random_bytes=secrets.token_bytes, demo=True)
-        return build(kind, name, options, site=site)
+        self.providers[name] = build(kind, name, options, site=site)
+        return self.providers[name]
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run something on the daemon's loop."""
