@@ -8,7 +8,7 @@ The parts are plugins under tests/support; each says what it owns.
 import authlib.deprecate  # noqa: F401
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["pytester", "tests.support.guards", "tests.support.skips", "tests.support.services"]
+pytest_plugins = ["tests.support.guards", "tests.support.skips", "tests.support.services"]
 
 # No test may depend on how fast the machine is.
 settings.register_profile("identityd", deadline=None, suppress_health_check=[HealthCheck.too_slow])

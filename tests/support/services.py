@@ -11,16 +11,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.support import memcached as memcached_program
 from tests.support import openid_provider as openid_program
 from tests.support.certificates import Authority
 from tests.support.memcached import MemcachedNode
 from tests.support.openid_provider import OpenIdProvider
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
 
 NODES: Final = 3
 """How many memcached nodes the `memcached` fixture gives."""
@@ -162,14 +164,16 @@ def start_openid_provider(tmp_path: Path, authority: Authority) -> Iterator[Call
 # Playwright's synchronous interface keeps an event loop marked as running in this thread, so a test
 # elsewhere could not start its own: both end with the module that used them.
 @pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
+def playwright() -> "Iterator[Playwright]":
     """Give Playwright; for browsers with a profile folder (`launch_persistent_context`)."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - slow, and few runs open a browser
+
     with sync_playwright() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
+def browser(playwright: "Playwright") -> "Iterator[Browser]":
     """Give a headless Chromium. Each context (`browser.new_context()`) is a browser with a jar of its own."""
     running = playwright.chromium.launch(executable_path=chromium_binary(), args=list(CHROMIUM_FLAGS))
     yield running
