@@ -85,22 +85,18 @@ class SessionRecords:
         return self._sealer.seal(SESSIONS, key, pack(record))
 
     def _read(self, locator: Locator, key: CacheKey, got: Got) -> Read:
-        match got:
-            case Missing.ABSENT:
-                return Absent.ABSENT
-            case Missing.UNREACHABLE:
-                return Unread.DOWN
-            case Value(data=data, version=version):
-                body = self._sealer.unseal(SESSIONS, key, data)
-                if not isinstance(body, bytes):
-                    return body
-                try:
-                    record = unpack(body)
-                except ValueError:
-                    return Unread.CORRUPT
-                if self._keys().locator(record.account_id) != locator:
-                    return Unread.CORRUPT
-                return Found(record, Version(version))
+        if isinstance(got, Missing):
+            return Absent.ABSENT if got is Missing.ABSENT else Unread.DOWN
+        body = self._sealer.unseal(SESSIONS, key, got.data)
+        if not isinstance(body, bytes):
+            return body
+        try:
+            record = unpack(body)
+        except ValueError:
+            return Unread.CORRUPT
+        if self._keys().locator(record.account_id) != locator:
+            return Unread.CORRUPT
+        return Found(record, Version(got.version))
 
 
 class OneTimeRecords:

@@ -1,6 +1,10 @@
 """A node is read only while its marker says that it is the node it should be."""
 
-from collections.abc import Callable
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -9,7 +13,7 @@ from identity.sessions.store import Written
 from identity.stores.cache import Missing, Trip
 from identity.stores.memcached import MemcachedCache
 from identity.types import HOUR, Secret
-from tests.support.caches import KEYS, Trips, markers, memcached_cache, of_node, ring, servers, those, wall_clock
+from tests.support.caches import KEYS, Trips, fill, markers, memcached_cache, of_node, ring, servers, those, wall_clock
 from tests.support.guards import Expectation
 from tests.support.memcached import MemcachedNode
 
@@ -155,4 +159,33 @@ def test_the_first_read_of_an_empty_node_is_one_read_trip_and_the_marker(memcach
     cache.get_many(KEYS[:1])
 
     assert dict(trips.made) == {("a", Trip.READ): 1, ("a", Trip.WRITE): 1}
+    cache.close()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Give a folder that memcached, which does not run as root, may write to."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield folder
+
+
+def test_a_node_restarted_with_its_memory_keeps_everybody_logged_in(
+    start_memcached: Callable[..., MemcachedNode], open_folder: Path, expect_log: ExpectLog
+) -> None:
+    """The documented way to upgrade memcached: option `-e`, SIGUSR1, and a second between stop and start."""
+    expect_log(LOG, "refuses connections")
+    node = start_memcached("-e", str(open_folder / "memory_file"))
+    cache = memcached_cache(servers([node]))
+    fill(cache)
+    version = cache.get_many(KEYS[:1])[KEYS[0]]
+    node._end(signal.SIGUSR1)
+    assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
+    time.sleep(1.1)
+
+    node.start()
+
+    assert not those(cache.get_many(KEYS), Missing.ABSENT)
+    assert cache.get_many(KEYS[:1])[KEYS[0]] == version
     cache.close()
