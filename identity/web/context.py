@@ -8,20 +8,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from identity.accounts.service import AccountService
 from identity.audit import Event
 from identity.errors import ConfigError
 from identity.keyring import KeyRing
+from identity.login.service import LoginService
+from identity.sessions.service import SessionService
 from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
 from identity.web.asking import Asker
 from identity.web.pool import Pool
 from providers.base import Http, Provider
-
-if TYPE_CHECKING:
-    from identity.accounts.service import AccountService
-    from identity.login.service import LoginService
-    from identity.sessions.service import SessionService
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -149,9 +147,9 @@ class Probe:
 class Context:
     """Everything a handler may reach."""
 
-    sessions: "SessionService"
-    accounts: "AccountService"
-    login: "LoginService"
+    sessions: SessionService
+    accounts: AccountService
+    login: LoginService
     pages: Renderer
     http: Http
     providers: Mapping[str, Provider]

@@ -5,7 +5,9 @@ a Location is listed here with the requests that reach it.
 """
 
 import ast
+import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Final
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
@@ -13,6 +15,7 @@ import pytest
 
 from identity.web.base import is_local
 from tests.support.handlers import ROUTES
+from tests.support.logins import LoginSite, location
 from tests.support.sources import files, name, tree
 from tests.support.web import LOCAL, Jar, Reply, Site, forwarded
 
@@ -84,12 +87,11 @@ def _lands_at_home(location: str) -> bool:
 
 
 def _assert_home(reply: Reply) -> None:
-    for header in ("Location", "X-Identity-Location"):
-        for location in reply.all(header):
-            assert _lands_at_home(location), location
-            for nested in ("return_to", "then"):
-                for inner in parse_qs(urlsplit(location).query).get(nested, []):
-                    assert _lands_at_home(inner), location
+    for address in (*reply.all("Location"), *reply.all("X-Identity-Location")):
+        assert _lands_at_home(address), address
+        for nested in ("return_to", "then"):
+            for inner in parse_qs(urlsplit(address).query).get(nested, []):
+                assert _lands_at_home(inner), address
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -171,6 +173,39 @@ def test_a_page_that_needs_a_login_leads_back_to_itself_only(site: Site, evil: s
 def test_the_one_test_for_local_addresses_knows_the_corpus(evil: str) -> None:
     """Otherwise everything built on it is open."""
     assert not is_local(evil) or _lands_at_home(evil)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_a_login_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
+    """Otherwise a link to our login page ends at a copy of some application that asks for a password."""
+    browser = logins.browser()
+
+    first = browser.sign_up("ada", return_to=evil)
+    again = browser.log_in("ada", return_to=evil)
+    chooser = browser.get(f"/login?return_to={quote(evil)}")
+
+    for reply in (first, again, chooser):
+        assert reply.status == 303
+        assert _lands_at_home(location(reply)), location(reply)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_link_on_a_page_leads_elsewhere(logins: LoginSite, evil: str) -> None:
+    """Otherwise the page does with a click what the redirect refuses."""
+    asked = quote(evil)
+    pages = [
+        logins.browser().get(f"/login?return_to={asked}&reason={asked}"),
+        logins.browser().get(f"/logout?with={asked}&done={asked}"),
+        logins.browser().get(f"/login/github/callback?state=x&return_to={asked}"),
+        logins.browser().get(f"/welcome?s={asked[:60]}"),
+    ]
+
+    for page in pages:
+        for link in re.findall(r'(?:href|action)="([^"]*)"', page.body.decode()):
+            address = unescape(link)
+            assert address.startswith("data:image/") or _lands_at_home(address), address
+            for inner in parse_qs(urlsplit(address).query).get("return_to", []):
+                assert _lands_at_home(inner), address
 
 
 REACHED: Final = {
