@@ -29,6 +29,7 @@ from identity.simulate.world import AT, HOST, SID
 from identity.types import AccountId, IdentityKey, Locator, Millis, TokenId, Username
 
 NEVER: Final[Millis] = 1_000_000_000
+PATIENCE: Final = 0.98
 WALK: Final = 500
 """A walk begins anew after so many steps."""
 _ACCOUNT: Final = UUID(int=1)
@@ -272,6 +273,10 @@ def _respaced(state: State, ranks: list[int]) -> State:
     return state._replace(jar=frozenset(map(moved, state.jar)), flying=tuple(map(message, state.flying)))
 
 
+def _only_forgets(after: State, before: State) -> bool:
+    return before.marker is not None and after == before._replace(marker=None)
+
+
 def _marks(state: State) -> set[Mark]:
     marks = set(state.jar)
     for message in state.flying:
@@ -307,6 +312,8 @@ def wander(*, in_flight: int, steps: int, random: Random, rules: Production | No
     state = first
     for step in range(steps):
         choices = list(_steps(state, in_flight, rules))
+        if random.random() < PATIENCE:  # else a marker would hardly ever meet a stale request
+            choices = [each for each in choices if each is None or not _only_forgets(each, state)]
         if None in choices:
             return state
         state = first if step % WALK == WALK - 1 else canonical(random.choice(choices) or first)

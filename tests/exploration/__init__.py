@@ -1,0 +1,1 @@
+"""The production decision against every interleaving, and against simulated networks and thieves."""
