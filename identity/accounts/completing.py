@@ -84,17 +84,16 @@ class Completing:
         for _ in range(ROUNDS):
             if current is None or current.state is not IdentityState.COMPLETING:
                 return current
-            match self._write_account(current):
-                case _Step.WRITTEN:
-                    self._checkpoint("complete.account-written")
-                    current = self._settle(current, name, by=by)
-                case _Step.NO_ACCOUNT:
-                    self._store.identities.delete(current)
-                    current = self._store.identities.read_settled(row.key)
-                case _Step.ROW_MOVED:
-                    current = self._store.identities.read_settled(row.key)
-                case _Step.WAIT:
-                    return current
+            step = self._write_account(current)
+            if step is _Step.WAIT:
+                return current
+            if step is _Step.WRITTEN:
+                self._checkpoint("complete.account-written")
+                current = self._settle(current, name, by=by)
+                continue
+            if step is _Step.NO_ACCOUNT:
+                self._store.identities.delete(current)
+            current = self._store.identities.read_settled(row.key)
         raise StoreUnavailable(detail="the identity row changed in every round")
 
     def _write_account(self, row: IdentityRow) -> _Step:

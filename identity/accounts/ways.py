@@ -81,7 +81,9 @@ class Ways:
             committed = replace(row, state=IdentityState.COMPLETING, op=self._new_uuid())
             if put(self._store.identities, committed, expected=row) is Applied.APPLIED:
                 self._checkpoint("link.committed")
-                self._completing.finish(committed, by=request.by)
+                match self._completing.finish(committed, by=request.by):
+                    case IdentityRow(state=IdentityState.ACTIVE, account_id=account.key):
+                        return Linked(account.key)
         raise StoreUnavailable(detail="the identity row changed in every round")
 
     def unlink(self, request: Unlink) -> EndingOutcome:
