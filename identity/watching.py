@@ -7,6 +7,7 @@ what does not fit the queue comes up again at the session's next rotation.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Event as Flag
 from threading import Thread
@@ -50,7 +51,8 @@ class Watching:
         self._clock = clock
         self._new_uuid = new_uuid
         self._foreign: dict[SessionId, Millis] = {}
-        self.due: Queue[AccountId] = Queue(DUE)
+        self.due: Queue[AccountId | None] = Queue(DUE)
+        """Accounts to compare; None only wakes whoever waits."""
 
     def ended(self, account_id: AccountId, session: Session, reason: Ended, check: Check) -> None:
         """Audit the end of a session whose token line diverged."""
@@ -156,6 +158,8 @@ class Housekeeping:
     def stop(self) -> None:
         """Stop after the step under way; what is left is durable or comes up again."""
         self._stopping.set()
+        with suppress(Full):  # a full queue keeps nobody waiting
+            self._watching.due.put_nowait(None)
         self._thread.join(10)
 
     def _run(self) -> None:
@@ -168,8 +172,10 @@ class Housekeeping:
     def _compare_next(self) -> bool:
         """Compare one account, waiting for one a while; False when it is time to retry revocations."""
         try:
-            account_id = self._watching.due.get(timeout=RETRY_EVERY_S if not self._stopping.is_set() else 0.0)
+            account_id = self._watching.due.get(timeout=RETRY_EVERY_S)
         except Empty:
+            return False
+        if account_id is None:
             return False
         try:
             compare(account_id, accounts=self._accounts, sessions=self._sessions)
