@@ -252,15 +252,12 @@ class _Node:
             return Written.UNKNOWN
         try:
             applied = self._run(Trip.WRITE, command)
-        except exceptions.MemcacheUnexpectedCloseError as error:
-            self._failed(error)
-            return Written.UNKNOWN
-        except exceptions.MemcacheServerError as error:
-            # The node is well, it has no memory: its values can still be read.
-            self._warn("memcached-refused", _shown(error))
-            return Written.UNKNOWN
         except _TROUBLE as error:
-            self._failed(error)
+            if isinstance(error, exceptions.MemcacheServerError) and not isinstance(error, _CLOSED):
+                # The node is well, it has no memory: its values can still be read.
+                self._warn("memcached-refused", _shown(error))
+            else:
+                self._failed(error)
             return Written.UNKNOWN
         return Written.APPLIED if applied else Written.LOST
 
@@ -277,6 +274,8 @@ class _Node:
             self._failed(error)
             return NodeState(self.name, self._problem or "was too busy to be asked")
         warning = f"dropped {evicted} unexpired values; start memcached with -M and more memory" if evicted else ""
+        if warning:
+            self._warn("memcached-evicts", warning)
         return NodeState(self.name, "", clock_ahead_ms=ahead, warning=warning)
 
     def close(self) -> None:

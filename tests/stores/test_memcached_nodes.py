@@ -299,8 +299,9 @@ def test_a_node_that_dies_while_it_is_probed_is_named(memcached: list[MemcachedN
 
 
 @pytest.mark.memcached
-def test_a_node_that_drops_values_is_a_warning(evicting: Server) -> None:
+def test_a_node_that_drops_values_is_a_warning(evicting: Server, expect_log: ExpectLog) -> None:
     """Without `-M` people are logged out at random when memory runs short: the operator must hear why."""
+    expect_log(LOG, "memcached-evicts: node a: dropped")
     cache = memcached_cache([evicting])
     (before,) = cache.nodes()
     for n in range(100):
