@@ -4,9 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
+from unittest.mock import Mock
 
 import pytest
+from joserfc.errors import BadSignatureError
 
+from providers import jwks
 from providers.base import ProviderBroken
 from providers.discovery import read_metadata
 from providers.jwks import read_keys
@@ -264,6 +267,18 @@ def test_a_key_says_nothing_about_other_algorithms() -> None:
     assert key.algorithms == {"RS256"}
     assert not key.verifies("PS256", b"", b"")
     assert not key.verifies("HS256", b"", b"")
+
+
+@pytest.mark.parametrize("error", [ValueError("cannot"), BadSignatureError()])
+def test_a_library_that_fails_over_a_signature_has_not_verified_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Otherwise a key that a library chokes on is a 500; no key is known that does, so the library is replaced."""
+    (key,) = read_keys(json.dumps({"keys": [rsa_key("k").jwk()]}).encode())
+    verifier = type("Chokes", (), {"verify": Mock(side_effect=error)})()
+    monkeypatch.setitem(jwks._VERIFIERS, "RS256", verifier)
+
+    assert key.verifies("RS256", b"", b"") is False
 
 
 # --- how long they are kept ---------------------------------------------------------------------------

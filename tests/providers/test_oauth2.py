@@ -132,6 +132,13 @@ def test_a_provider_that_refuses_a_challenge_can_be_used_without(on: Bench) -> N
     assert on.log_in().subject == "4711"
 
 
+def test_without_a_scope_none_is_asked_for(on: Bench) -> None:
+    """Otherwise a provider that refuses an empty scope cannot be used."""
+    on.build("oauth2", options(on, scope=""))
+
+    assert "scope" not in on.begin().begun.location
+
+
 def test_an_answer_of_another_issuer_is_refused(on: Bench) -> None:
     """Otherwise RFC 9207 is configured and not checked."""
     login = on.begin()

@@ -30,8 +30,8 @@ class TestOidc(ProviderContract):
     """Any provider with a discovery document."""
 
     KIND = "oidc"
-    CALLS = (DISCOVERY, "/token", "/jwks")
-    WARM_CALLS = ("/token",)
+    CALLS: ClassVar[tuple[str, ...]] = (DISCOVERY, "/token", "/jwks")
+    WARM_CALLS: ClassVar[tuple[str, ...]] = ("/token",)
     SUBJECT_OF: ClassVar = {"text": "Abc-1", "with a colon": "a:b", "with a newline": "a\nb"}
     INAPPLICABLE: ClassVar = {}
 

@@ -36,7 +36,7 @@ class Login:
 class Visit(Protocol):
     """What a browser does where it was sent."""
 
-    def __call__(self, bench: "Bench", login: Login, *, allow: bool) -> dict[str, str]:
+    def __call__(self, bench: "Bench", login: Login, /, *, allow: bool) -> dict[str, str]:
         """Answer there, and return the parameters it comes back with."""
         ...
 

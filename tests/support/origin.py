@@ -83,7 +83,7 @@ class _Server(ThreadingHTTPServer):
             super().finish_request(request, client_address)  # type: ignore[arg-type]
             return
         with suppress(OSError), self.tls.wrap_socket(request, server_side=True) as wrapped:  # type: ignore[arg-type]
-            super().finish_request(wrapped, client_address)  # type: ignore[arg-type]
+            super().finish_request(wrapped, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
