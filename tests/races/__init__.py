@@ -1,0 +1,1 @@
+"""Real threads and real kills against the services."""
