@@ -11,7 +11,7 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_logins_total              provider outcome              logins: begun, and how they ended
     identityd_sign_ups_total            provider outcome              usernames chosen
     identityd_sessions_opened_total     -                             sessions opened
-    identityd_sessions_ended_total      reason                        sessions ended
+    identityd_sessions_ended_total      reason                        sessions ended: reuse, logout, revoked
     identityd_store_errors_total        code                          requests a store did not answer
     identityd_store_corrupt_total       kind                          cached values nobody of us wrote
     identityd_pool_wait_seconds         pool                          waiting for a thread

@@ -45,6 +45,7 @@ class AccountPage(PageHandler):
     async def end(self, account_id: AccountId, session_id: SessionId, reason: Ended) -> None:
         """End one session. Raises StoreError when it could not be reached."""
         await self.context.checks.run(partial(self.context.sessions.end, account_id, session_id, reason=reason))
+        self.context.metrics.count("identityd_sessions_ended_total", reason=reason.code)
 
     async def keep(self, account_id: AccountId, session_id: SessionId, reason: Ended) -> bool:
         """Write down that a session must end, for when its store is back; tell whether that worked."""
