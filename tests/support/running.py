@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urljoin
+
+import httpx2
 
 from identity.cli.files import new_ring_file
 from tests.support.memcached import free_port
@@ -130,6 +134,29 @@ class Running:
         body = json.dumps(asked).encode()
         status, _, answer = self.ask("POST", "/session/check", headers=headers, body=body)
         return {"status": status, **json.loads(answer)}
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running daemon."""
+        if self._process is None:
+            raise RuntimeError("the daemon is not running")
+        return self._process.pid
+
+    def sign_up(self, username: str) -> str:
+        """Sign up through the demonstration provider as a browser without scripts; return its Cookie header."""
+        with httpx2.Client(trust_env=False, follow_redirects=True, timeout=15) as browser:
+            page = browser.get(f"{self.url}/login/demo")
+            page = self._submit(browser, page, {"person": username})
+            self._submit(browser, page, {"username": username})
+            return "; ".join(f"{c.name}={c.value}" for c in browser.cookies.jar)
+
+    def _submit(self, browser: httpx2.Client, page: httpx2.Response, fields: Mapping[str, str]) -> httpx2.Response:
+        """Send the first form of a page, with its hidden fields."""
+        form = page.text[page.text.index("<form") :].partition("</form>")[0]
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
+        action = re.search(r'action="([^"]+)"', form)
+        target = urljoin(str(page.url), action[1].replace("&amp;", "&") if action else "")
+        return browser.post(target, data={**hidden, **fields}, headers={"Origin": self.url})
 
     def metric(self, line_start: str) -> float:
         """Return the sum of the series whose line begins so."""
