@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint types layers bench lock services clean
+.PHONY: help run test test-all lint types layers bench simulate explore lock services clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -39,6 +39,13 @@ layers: $(VENV)/dev.stamp ## Check who may import whom
 
 bench: $(VENV)/dev.stamp ## Measure, beside a bare memcached get
 	@$(BIN)/python -m tests.bench
+
+simulate: $(VENV)/dev.stamp ## Simulate ten million requests of honest browsers, then thieves (REQUESTS=1e7)
+	@$(BIN)/python -m identity.simulate honest --requests $(or $(REQUESTS),1e7)
+	@$(BIN)/python -m identity.simulate theft
+
+explore: $(VENV)/dev.stamp ## Visit every interleaving of two messages in flight (minutes)
+	@$(BIN)/python -m identity.simulate explore
 
 services: ## Install what the suites need: memcached, Chromium, Node 20, an OpenID provider
 	@.ci/services
