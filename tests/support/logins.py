@@ -1,19 +1,16 @@
 """A daemon on loopback whose people log in through scripted providers, and browsers that do so.
 
-Everything but the providers is real: services, stores, sockets. A provider here is a table of
-codes: `code=ada` is Ada. It insists on the state, nonce, verifier and kept values of its own login,
-as a real one would notice at the exchange of the code.
+Everything but the providers is real: services, stores, sockets.
 """
 
-import hashlib
 import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from html import unescape
-from typing import Any, Generic, TypeVar
+from typing import NoReturn
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -21,125 +18,23 @@ import pytest
 
 from identity.accounts.results import By, Change
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountRow, IdentityRow, Outcome, UsernameRow
+from identity.accounts.store import IdentityRow
 from identity.accounts.store import Profile as AccountProfile
 from identity.accounts.usernames import NamePolicy
+from identity.errors import StoreUnavailable
 from identity.login.entering import Entering
 from identity.login.service import LoginService, Rules
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
-from identity.stores.cache import Missing
-from identity.stores.memory import MemoryAccounts, MemoryRows
+from identity.stores.cache import CacheKey, Missing
+from identity.stores.memory import MemoryAccounts
 from identity.stores.records import OneTimeRecords
 from identity.types import IdentityKey, Millis
 from identity.watching import end_sessions
-from providers.base import Begun, Callback, Http, Profile, ProviderBroken, ProviderDenied, Start
+from tests.support.scripted import CountedAccounts, KilledError, ScriptedProvider
 from tests.support.web import LOCAL, Jar, Reply, Site
 
 WIKI = "https://wiki.example"
-KeyT = TypeVar("KeyT")
-RowT = TypeVar("RowT", IdentityRow, UsernameRow, AccountRow)
-
-
-class CountedRows(Generic[KeyT, RowT]):
-    """A table that counts its reads."""
-
-    def __init__(self, rows: MemoryRows[KeyT, RowT], reads: Counter[str], name: str) -> None:
-        self._rows: MemoryRows[KeyT, RowT] = rows
-        self._reads = reads
-        self._name = name
-
-    def read(self, key: KeyT) -> RowT | None:
-        """Count and read."""
-        self._reads[self._name] += 1
-        return self._rows.read(key)
-
-    def read_settled(self, key: KeyT) -> RowT | None:
-        """Count and read."""
-        self._reads[f"{self._name}, settled"] += 1
-        return self._rows.read_settled(key)
-
-    def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
-        """Insert."""
-        return self._rows.insert(row, expires_at=expires_at)
-
-    def replace(self, row: RowT, *, expected: RowT, expires_at: Millis | None = None) -> Outcome:
-        """Replace."""
-        return self._rows.replace(row, expected=expected, expires_at=expires_at)
-
-    def delete(self, expected: RowT) -> Outcome:
-        """Delete."""
-        return self._rows.delete(expected)
-
-    def scan(self) -> Iterator[RowT]:
-        """Scan."""
-        return self._rows.scan()
-
-    def forget(self) -> None:
-        """Empty the table."""
-        self._rows._rows.clear()
-
-
-class CountedAccounts:
-    """The memory account store; `reads` counts by table."""
-
-    def __init__(self, inner: MemoryAccounts) -> None:
-        self.reads: Counter[str] = Counter()
-        self.identities = CountedRows(inner.identities, self.reads, "identities")
-        self.usernames = CountedRows(inner.usernames, self.reads, "usernames")
-        self.accounts = CountedRows(inner.accounts, self.reads, "accounts")
-        self.profiles = inner.profiles
-        self.revocations = inner.revocations
-        self.audit = inner.audit
-
-    def probe(self) -> None:
-        """Memory is always there."""
-
-
-class KilledError(Exception):
-    """Stands for the end of the process at a checkpoint."""
-
-
-class ScriptedProvider:
-    """A provider whose codes are people."""
-
-    def __init__(self, name: str, label: str) -> None:
-        self.name = name
-        self.label = label
-        self.start_over()
-
-    def start_over(self) -> None:
-        """Know the same three people as at the start."""
-        self.people = {name: person(name) for name in ("ada", "bob", "eve")}
-        self.finished: list[str] = []
-        self.begin_fails = ""
-
-    async def begin(self, start: Start, http: Http) -> Begun:
-        """Send the browser away; what is kept depends on this login alone."""
-        del http
-        if self.begin_fails:
-            raise ProviderBroken(self.begin_fails)
-        asked = {"state": start.state, "redirect_uri": start.redirect_uri, "nonce": start.nonce}
-        return Begun(f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)})
-
-    async def finish(self, callback: Callback, http: Http) -> Profile:
-        """Say who it is, or do what the code says."""
-        del http
-        if callback.kept != {"proof": _proof(callback.start)} or callback.params["state"] != callback.start.state:
-            raise AssertionError("the values of one login were mixed up with another's")
-        code = callback.params.get("code", "")
-        if callback.params.get("error") == "access_denied":
-            raise ProviderDenied("the provider's answer says access_denied")
-        if code not in self.people:
-            raise ProviderBroken("the code is unknown; canary-upstream-text")
-        self.finished.append(code)
-        return self.people[code]
-
-
-def person(subject: str, **more: Any) -> Profile:  # noqa: ANN401 - the profile's own fields
-    """Return who a provider says this is."""
-    told: dict[str, Any] = {"handle": subject, "name": subject.title(), "email_verified": False, **more}
-    return Profile(subject=subject, **told)
 
 
 @dataclass(kw_only=True)
@@ -216,6 +111,40 @@ class LoginSite(Site):
             patch.setattr(self.cache, "get_many", lambda keys: dict.fromkeys(keys, Missing.UNREACHABLE))
             for write in ("add", "swap", "remove"):
                 patch.setattr(self.cache, write, lambda *_, **__: Written.UNKNOWN)
+            yield
+
+    @contextmanager
+    def accounts_away(self) -> Iterator[None]:
+        """Let the account store answer nothing meanwhile."""
+
+        def away(*_: object, **__: object) -> NoReturn:
+            raise StoreUnavailable(detail="the account store is away")
+
+        with pytest.MonkeyPatch.context() as patch:
+            for rows in (self.store.identities, self.store.usernames, self.store.accounts):
+                for call in ("read", "read_settled", "insert", "replace", "delete"):
+                    patch.setattr(rows, call, away)
+            yield
+
+    def sessions_full(self) -> AbstractContextManager[None]:
+        """Let no session record be written meanwhile."""
+        return self._full("s1:")
+
+    def records_full(self) -> AbstractContextManager[None]:
+        """Let no login or sign-up in progress be written meanwhile."""
+        return self._full("f1:", "u1:")
+
+    @contextmanager
+    def _full(self, *prefixes: str) -> Iterator[None]:
+        write = self.cache.add
+
+        def add(key: CacheKey, data: bytes, *, expires_at: Millis) -> Written:
+            if key.startswith(prefixes):
+                raise StoreUnavailable(detail="out of memory storing object")
+            return write(key, data, expires_at=expires_at)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.cache, "add", add)
             yield
 
     def row(self, key: str) -> IdentityRow:
@@ -328,6 +257,12 @@ class Browser:
         return reply
 
 
+def welcomed(logins: LoginSite, code: str = "ada", **asked: str) -> tuple[Browser, Reply]:
+    """Return a browser that is asked for a username, and the page."""
+    browser = logins.browser()
+    return browser, browser.get(location(browser.log_in(code, **asked)))
+
+
 def location(reply: Reply) -> str:
     """Return where a redirect leads."""
     found = reply.one("Location")
@@ -364,10 +299,6 @@ def suggestion(page: Reply) -> str:
 def _attribute(tag: str, name: str) -> str:
     match = re.search(rf'\b{name}="([^"]*)"', tag)
     return unescape(match[1]) if match else ""
-
-
-def _proof(start: Start) -> str:
-    return hashlib.sha256(f"{start.state} {start.nonce} {start.verifier} {start.redirect_uri}".encode()).hexdigest()
 
 
 @pytest.fixture(scope="module")

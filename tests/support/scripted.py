@@ -1,0 +1,124 @@
+"""What a login in tests stands on: providers whose codes are people, and an account store that counts.
+
+A provider here is a table: `code=ada` is Ada. It insists on the state, nonce, verifier and kept
+values of its own login, as a real one would notice at the exchange of the code.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from identity.accounts.store import AccountRow, IdentityRow, Outcome, UsernameRow
+from identity.stores.memory import MemoryAccounts, MemoryRows
+from identity.types import Millis
+from providers.base import Begun, Callback, Http, Profile, ProviderBroken, ProviderDenied, Start
+
+KeyT = TypeVar("KeyT")
+RowT = TypeVar("RowT", IdentityRow, UsernameRow, AccountRow)
+
+
+class CountedRows(Generic[KeyT, RowT]):
+    """A table that counts its reads."""
+
+    def __init__(self, rows: MemoryRows[KeyT, RowT], reads: Counter[str], name: str) -> None:
+        self._rows: MemoryRows[KeyT, RowT] = rows
+        self._reads = reads
+        self._name = name
+
+    def read(self, key: KeyT) -> RowT | None:
+        """Count and read."""
+        self._reads[self._name] += 1
+        return self._rows.read(key)
+
+    def read_settled(self, key: KeyT) -> RowT | None:
+        """Count and read."""
+        self._reads[f"{self._name}, settled"] += 1
+        return self._rows.read_settled(key)
+
+    def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
+        """Insert."""
+        return self._rows.insert(row, expires_at=expires_at)
+
+    def replace(self, row: RowT, *, expected: RowT, expires_at: Millis | None = None) -> Outcome:
+        """Replace."""
+        return self._rows.replace(row, expected=expected, expires_at=expires_at)
+
+    def delete(self, expected: RowT) -> Outcome:
+        """Delete."""
+        return self._rows.delete(expected)
+
+    def scan(self) -> Iterator[RowT]:
+        """Scan."""
+        return self._rows.scan()
+
+    def forget(self) -> None:
+        """Empty the table."""
+        self._rows._rows.clear()
+
+
+class CountedAccounts:
+    """The memory account store; `reads` counts by table."""
+
+    def __init__(self, inner: MemoryAccounts) -> None:
+        self.reads: Counter[str] = Counter()
+        self.identities = CountedRows(inner.identities, self.reads, "identities")
+        self.usernames = CountedRows(inner.usernames, self.reads, "usernames")
+        self.accounts = CountedRows(inner.accounts, self.reads, "accounts")
+        self.profiles = inner.profiles
+        self.revocations = inner.revocations
+        self.audit = inner.audit
+
+    def probe(self) -> None:
+        """Memory is always there."""
+
+
+class KilledError(Exception):
+    """Stands for the end of the process at a checkpoint."""
+
+
+class ScriptedProvider:
+    """A provider whose codes are people."""
+
+    def __init__(self, name: str, label: str) -> None:
+        self.name = name
+        self.label = label
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Know the same three people as at the start."""
+        self.people = {name: person(name) for name in ("ada", "bob", "eve")}
+        self.finished: list[str] = []
+        self.begin_fails = ""
+
+    async def begin(self, start: Start, http: Http) -> Begun:
+        """Send the browser away; what is kept depends on this login alone."""
+        del http
+        if self.begin_fails:
+            raise ProviderBroken(self.begin_fails)
+        asked = {"state": start.state, "redirect_uri": start.redirect_uri, "nonce": start.nonce}
+        return Begun(f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)})
+
+    async def finish(self, callback: Callback, http: Http) -> Profile:
+        """Say who it is, or do what the code says."""
+        del http
+        if callback.kept != {"proof": _proof(callback.start)} or callback.params["state"] != callback.start.state:
+            raise AssertionError("the values of one login were mixed up with another's")
+        code = callback.params.get("code", "")
+        if callback.params.get("error") == "access_denied":
+            raise ProviderDenied("the provider's answer says access_denied")
+        if code not in self.people:
+            raise ProviderBroken("the code is unknown; canary-upstream-text")
+        self.finished.append(code)
+        return self.people[code]
+
+
+def person(subject: str, **more: Any) -> Profile:  # noqa: ANN401 - the profile's own fields
+    """Return who a provider says this is."""
+    told: dict[str, Any] = {"handle": subject, "name": subject.title(), "email_verified": False, **more}
+    return Profile(subject=subject, **told)
+
+
+def _proof(start: Start) -> str:
+    return hashlib.sha256(f"{start.state} {start.nonce} {start.verifier} {start.redirect_uri}".encode()).hexdigest()

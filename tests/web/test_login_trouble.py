@@ -1,0 +1,124 @@
+"""Logins that do not end well: people and providers that say no, accounts that are closed, stores that are away."""
+
+from collections.abc import Callable
+
+import pytest
+
+from identity.login.flow import FLOW_MS
+from providers.base import Profile
+from tests.support.guards import Expectation
+from tests.support.logins import LoginSite, location, query_of
+
+ExpectLog = Callable[..., Expectation]
+
+
+def test_somebody_who_says_no_comes_back_to_the_chooser(logins: LoginSite) -> None:
+    """Otherwise changing one's mind would look like a fault."""
+    browser = logins.browser()
+    state = browser.begin(return_to="/page")
+
+    reply = browser.come_back(state, error="access_denied", error_description="<b>canary-upstream-text</b>")
+    page = browser.get(location(reply)).body.decode()
+
+    assert query_of(location(reply)) == {"reason": "provider-denied", "return_to": "/page"}
+    assert "The login was cancelled" in page
+    assert "canary-upstream-text" not in page
+    assert browser.named("__Host-iddf-") == {}
+    assert (logins.events[-1].action, logins.events[-1].facts["reason"]) == ("login-refused", "provider-denied")
+
+
+def test_a_broken_provider_is_a_502_that_leaves_the_others_usable(logins: LoginSite, expect_log: ExpectLog) -> None:
+    """Otherwise one provider's outage would be everybody's."""
+    expect_log("identity.web", "provider")
+    browser = logins.browser()
+    state = browser.begin(return_to="/page")
+    reply = browser.come_back(state, code="unknown")
+    text = reply.body.decode()
+
+    assert reply.status == 502
+    assert "because GitHub failed or answered wrongly" in text
+    assert "/login/github?return_to=%2Fpage" in text
+    assert "canary-upstream-text" not in text
+    assert browser.named("__Host-iddf-") == {}
+    assert location(browser.log_in("ada", provider="google")).startswith("/welcome")
+
+
+def test_a_provider_that_cannot_begin_is_a_502_that_stores_nothing(logins: LoginSite, expect_log: ExpectLog) -> None:
+    """Otherwise people would be sent nowhere, or a record be kept for nobody."""
+    expect_log("identity.web", "provider")
+    logins.github.begin_fails = "discovery says canary-upstream-text"
+
+    reply = logins.browser().get("/login/github")
+
+    assert reply.status == 502
+    assert b"canary-upstream-text" not in reply.body
+    assert reply.cookies == []
+    assert logins.kept() == 0
+
+
+@pytest.mark.parametrize("subject", ["", "x" * 256, "\ud800"], ids=["empty", "long", "surrogate"])
+def test_a_provider_that_names_nobody_is_a_502(logins: LoginSite, expect_log: ExpectLog, subject: str) -> None:
+    """Otherwise two people could share an identity nobody can spell."""
+    expect_log("identity.web", "provider")
+    logins.github.people["ada"] = Profile(subject=subject, email_verified=False)
+
+    reply = logins.browser().log_in("ada")
+
+    assert reply.status == 502
+    assert logins.store.reads["identities"] == 0
+
+
+def test_an_answer_after_ten_minutes_is_refused_with_words(logins: LoginSite) -> None:
+    """Otherwise a login left open on a shared computer could be finished by the next person."""
+    browser = logins.browser()
+    state = browser.begin()
+    logins.clock.advance(FLOW_MS)
+
+    reply = browser.come_back(state, code="ada")
+
+    assert reply.status == 400
+    assert b"flow-invalid" in reply.body
+    assert b"allow them" in reply.body
+    assert browser.tokens == {}
+
+
+def test_a_disabled_account_is_refused_with_words(logins: LoginSite) -> None:
+    """Otherwise disabling somebody would not keep them out, or not tell them why."""
+    logins.browser().sign_up()
+    logins.disable("github:ada")
+    browser = logins.browser()
+
+    reply = browser.log_in()
+
+    assert reply.status == 403
+    assert b"account-disabled" in reply.body
+    assert browser.tokens == {}
+    assert (logins.events[-1].action, logins.events[-1].facts["reason"]) == ("login-refused", "account-disabled")
+    assert logins.events[-1].account_id is not None
+
+
+def test_an_outage_while_beginning_sends_nobody_away(logins: LoginSite, expect_log: ExpectLog) -> None:
+    """Otherwise people would come back from their provider to a login that was never kept."""
+    expect_log("identity.web", "store-unavailable")
+
+    with logins.store_away():
+        reply = logins.browser().get("/login/github")
+
+    assert reply.status == 503
+    assert reply.one("Retry-After") == "5"
+    assert reply.one("Location") is None
+    assert reply.cookies == []
+
+
+def test_an_outage_while_coming_back_is_503(logins: LoginSite, expect_log: ExpectLog) -> None:
+    """Otherwise an outage would look like a login that was refused."""
+    expect_log("identity.web", "store-unavailable")
+    browser = logins.browser()
+    state = browser.begin()
+
+    with logins.store_away():
+        reply = browser.come_back(state, code="ada")
+
+    assert reply.status == 503
+    assert b"/login/github" in reply.body
+    assert browser.come_back(state, code="ada").status == 303
