@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from identity.errors import FlowInvalid, NotFound
-from identity.web import parameters
+from identity.web import bindings, parameters
 from identity.web.base import Listener, Route
 from identity.web.page import PageHandler
 from providers.demo import CARRIED, PEOPLE, DemoProvider, Request
@@ -68,10 +68,10 @@ class Demo(PageHandler):
 
     def _binding(self, request: Request) -> bytes:
         """Return what binds this login to this browser. Raises FlowInvalid."""
-        cookie = self.own_cookie(self.context.names.flow(request.state))
-        if not cookie:
+        secret = bindings.secret_of(self.own_cookie(self.context.names.flow(request.state)))
+        if secret is None:
             raise FlowInvalid(detail="the demonstration page without the cookie of a login")
-        return cookie.encode()
+        return secret.encode()
 
 
 ROUTES: Final = (Route(r"/demo/([a-z0-9-]{1,32})", Demo, Listener.PUBLIC),)
