@@ -61,6 +61,8 @@ class Numbers(Handler):
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(self.context.metrics.render())
 
+    head = get
+
 
 ROUTES: Final = (
     Route("/healthz", Alive, Listener.INTERNAL),
