@@ -25,7 +25,7 @@ from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.sessions.record import Session
 from identity.types import AccountId, Username
 from identity.web import csrf, parameters, verdicts
-from identity.web.base import Handler, host_of, require_host
+from identity.web.base import Handler, host_of, is_local, require_host
 from identity.web.context import Context
 from identity.web.places import summarise_address, summarise_agent
 from identity.web.refusals import NotSameSite, WrongMediaType
@@ -189,7 +189,13 @@ class PageHandler(Handler):
     def answer_error(self, error: IdentityError) -> None:
         """Show the error as a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(error_page(self.context, error, request_id=self.request_id))
+        self.finish(error_page(self.context, error, request_id=self.request_id, again=self._worth_another_try(error)))
+
+    def _worth_another_try(self, error: IdentityError) -> str:
+        """Return this page's address if loading it again may work, which for a form would send it again."""
+        here = verdicts.without_flag(self.request.uri or "/")
+        reading = self.request.method in ("GET", "HEAD")
+        return here if reading and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and is_local(here) else ""
 
     @property
     def _form_targets(self) -> str:

@@ -80,6 +80,13 @@ def is_flagged(uri: str) -> bool:
     return any(pair.partition("=")[0] == BOUNCED for pair in uri.partition("?")[2].split("&"))
 
 
+def without_flag(uri: str) -> str:
+    """Return the address without the flag: for another try, which must be bounced anew."""
+    path, _, query = uri.partition("?")
+    kept = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] != BOUNCED)
+    return f"{path}?{kept}" if kept else path
+
+
 def is_static(app: RegisteredApp, uri: str) -> bool:
     """Tell whether the path (never the query, THREATS 38) is one of those that carry no tokens."""
     path = uri.partition("?")[0]

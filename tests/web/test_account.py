@@ -1,5 +1,7 @@
 """The account page, ending one session of several, and what stands around them."""
 
+from collections.abc import Callable
+
 import pytest
 
 from identity.accounts.store import Profile
@@ -132,3 +134,29 @@ def test_another_method_is_explained(house: House) -> None:
     assert reply.status == 405
     assert reply.one("Allow") == "GET, HEAD"
     assert "This address works differently" in text(reply)
+
+
+def test_a_page_that_failed_offers_another_try_at_its_own_address(
+    house: House, ada: Jar, expect_log: Callable[..., object]
+) -> None:
+    """The person would have to type the address again, and with the bounce's flag would fail again."""
+    house.take_sessions_away()
+    expect_log("identity.web", "store-down")
+
+    reply = house.get(ada, "/account?done=ended&identityd-bounced=1")
+
+    assert reply.status == 503
+    assert b'href="/account?done=ended">Try again</a>' in reply.body
+
+
+def test_a_form_that_failed_is_not_sent_again_by_a_link(
+    house: House, ada: Jar, expect_log: Callable[..., object]
+) -> None:
+    """The link would lead to an address that answers no page, or do something twice."""
+    house.take_sessions_away()
+    expect_log("identity.web", "store-down")
+
+    reply = house.post(ada, "/account/sessions/end", {})
+
+    assert reply.status == 503
+    assert b"Try again</a>" not in reply.body
