@@ -183,16 +183,16 @@ _REASONS: Final = {
 _NOTICES: Final = {
     "notice.reuse.title": "Your session was used in two places",
     "notice.reuse.text": (
-        "Two browsers showed the login of one session. One of them held a copy, so the session was ended for both."
+        "The login of one session was shown by two holders. One of them had a copy, so it was ended for both."
     ),
     "notice.reuse.safe": (
         "The copy is useless now, and this new session has nothing to do with it. "
         "Your login at the provider was not part of it."
     ),
     "notice.reuse.do": (
-        "If you restored a backup or copied a browser profile, that was the copy and all is well. "
-        "If not, somebody may have taken it from that device: look for malware and unknown browser extensions, "
-        "and log out everywhere."
+        "If the computer crashed just before, or you restored a backup or copied a browser profile, "
+        "that made the copy and all is well. If not, somebody may have taken it from that device: "
+        "look for malware and unknown browser extensions, and log out everywhere."
     ),
     "notice.too-many.title": "Your oldest session was ended",
     "notice.too-many.text": "You logged in on more devices than an account may have.",
