@@ -169,7 +169,7 @@ def build(
         accounts=service,
         login=login,
         pages=Pages(clock=clock),
-        http=client,
+        http=client.for_provider,
         providers=_providers(config, clock),
         apps={app.id: _registered(app) for app in config.apps},
         keys=ring,
@@ -191,6 +191,7 @@ def build(
 
 def _called(metrics: Metrics, call: outbound.Called) -> None:
     metrics.count("identityd_provider_calls_total", provider=call.provider, outcome=call.outcome)
+    metrics.observe("identityd_provider_bytes", call.sent + call.received, provider=call.provider)
 
 
 def outbound_rules(config: Config) -> outbound.Rules:

@@ -18,6 +18,7 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_requests_total            listener status               answers
     identityd_request_seconds           listener                      from request to answer
     identityd_provider_calls_total      provider outcome              calls to a provider
+    identityd_provider_bytes            provider                      bytes of the bodies of a call
     identityd_gathered_checks           -                             checks per round trip to the store
     identityd_audit_waiting             -                             audit rows not yet written
     identityd_audit_dropped_total       -                             audit rows lost (each is logged)
@@ -38,6 +39,7 @@ from typing import Final, TypeAlias
 MOST_SERIES: Final = 300
 OTHER: Final = "other"
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BYTES: Final = (1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0, 300_000.0, 1_000_000.0)
 SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 
 Values: TypeAlias = tuple[str, ...]
@@ -75,6 +77,7 @@ METRICS: Final = (
     Metric("identityd_requests_total", Kind.COUNTER, "Answers given.", ("listener", "status")),
     Metric("identityd_request_seconds", Kind.HISTOGRAM, "From request to answer.", ("listener",), SECONDS),
     Metric("identityd_provider_calls_total", Kind.COUNTER, "Calls to a login provider.", ("provider", "outcome")),
+    Metric("identityd_provider_bytes", Kind.HISTOGRAM, "Bytes per call to a login provider.", ("provider",), BYTES),
     Metric("identityd_gathered_checks", Kind.HISTOGRAM, "Checks per round trip to the session store.", (), SIZES),
     Metric("identityd_audit_waiting", Kind.GAUGE, "Audit rows not yet written."),
     Metric("identityd_audit_dropped_total", Kind.COUNTER, "Audit rows lost; each is in the log."),

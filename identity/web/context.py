@@ -151,7 +151,8 @@ class Context:
     accounts: AccountService
     login: LoginService
     pages: Renderer
-    http: Http
+    http: Callable[[str], Http]
+    """The outbound client as the provider of a name sees it: its calls are counted under that name."""
     providers: Mapping[str, Provider]
     apps: Mapping[ClientId, RegisteredApp]
     keys: Callable[[], KeyRing]

@@ -177,7 +177,7 @@ class Begin(LoginHandler):
         started = context.login.start(name, return_to=self.query("return_to", limit=ADDRESS_CHARS))
         self.at, self.again = provider.label, begin_path(name, started.flow.return_to)
         try:
-            begun = await provider.begin(started.start, context.http)
+            begun = await provider.begin(started.start, context.http(name))
         except ProviderBroken as error:
             raise self.broken(provider, error) from error
         await context.durable.run(context.login.keep, started, begun.kept)
@@ -214,7 +214,7 @@ class Answer(LoginHandler):
         login, now_s = self.context.login, self.context.clock() // SECOND
         answer = Callback(params, login.start_of(flow), flow.kept, now_s)
         try:
-            return await provider.finish(answer, self.context.http)
+            return await provider.finish(answer, self.context.http(provider.name))
         except ProviderDenied as denial:
             log.info("%s denied a login: %s", provider.name, denial)
             login.denied(flow, self.visit())

@@ -140,6 +140,8 @@ class Site:
     listening: Mapping[str, Any] = field(default_factory=dict)
     """Fields of both listeners that differ."""
     drain_s: float = 5.0
+    port: int = 0
+    """Of the public listener, for browsers, which must find it at `public_url`."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
@@ -193,10 +195,9 @@ class Site:
         self.loop = asyncio.get_running_loop()
         try:
             self.context = self._context()
-            listening = Listening(address=LOCAL, port=0, **self.listening)
-            self.daemon = Daemon(
-                self.context, public=listening, internal=listening, more=self.routes, drain_s=self.drain_s
-            )
+            public = Listening(address=LOCAL, port=self.port, **self.listening)
+            internal = Listening(address=LOCAL, port=0, **self.listening)
+            self.daemon = Daemon(self.context, public=public, internal=internal, more=self.routes, drain_s=self.drain_s)
             self._ready.set_result(self.daemon.start())
         except BaseException as error:
             self._ready.set_exception(error)
@@ -211,7 +212,7 @@ class Site:
             "accounts": cast("Any", None),
             "login": cast("Any", None),
             "pages": Pages(clock=self.clock),
-            "http": cast("Any", None),
+            "http": lambda _: cast("Any", None),
             "providers": {},
             "apps": {APP: self.app()},
             "keys": self._keys,
