@@ -1,5 +1,8 @@
 """Sockets, time-outs, certificates, stops."""
 
+import asyncio
+import os
+import signal
 import socket
 import ssl
 import threading
@@ -10,10 +13,11 @@ from pathlib import Path
 from shutil import copyfile
 
 import pytest
+import uvloop
 
 from identity.errors import ConfigError
 from identity.web.base import JsonHandler, Listener, Route
-from identity.web.server import Certificates, Daemon, Listening
+from identity.web.server import Certificates, Daemon, Listening, Ports, run
 from tests.support.certificates import Authority
 from tests.support.guards import Expectation
 from tests.support.web import LOCAL, Site, ask, connection, raw
@@ -328,6 +332,32 @@ def _tls_version(port: int, context: ssl.SSLContext) -> str | None:
         context.wrap_socket(sock, server_hostname="localhost") as tls,
     ):
         return tls.version()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_signals_reload_and_stop(ending: signal.Signals) -> None:
+    """Otherwise a supervisor can neither renew a certificate nor stop the daemon without killing it."""
+    heard: list[str] = []
+
+    def reload() -> None:
+        heard.append("reload")
+        os.kill(os.getpid(), ending)
+
+    def ready(ports: Ports) -> None:
+        heard.append("ready" if _accepts(ports.public) and _accepts(ports.internal) else "deaf")
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    async def serve() -> None:
+        context = Site()._context()
+        anywhere = Listening(address=LOCAL, port=0)
+        await run(Daemon(context, public=anywhere, internal=anywhere, reload=reload), ready=ready)
+        context.checks.close()
+        context.durable.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve())
+
+    assert heard == ["ready", "reload"]
 
 
 def test_a_port_in_use_is_a_configuration_error() -> None:
