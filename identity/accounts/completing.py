@@ -140,7 +140,7 @@ class Completing:
         after = replace(row, state=state, op=self._new_uuid())
         stands = put(self._store.identities, after, expected=row)
         if stands is not Applied.APPLIED:
-            self._release(owned)
+            self._release(owned, row, stands)
             return stands
         self._checkpoint("complete.finished")
         if new and state is IdentityState.ACTIVE:
@@ -148,11 +148,16 @@ class Completing:
         return after
 
     def _own_name(self, row: IdentityRow, known: UsernameRow | None) -> UsernameRow | None:
-        """Make the name the account's for good; None if somebody else has it."""
-        expected = known
+        """Make the name the account's for good; None if somebody else has it.
+
+        A name that is the account's already is written again: a helper that came too late may be
+        about to give back what it wrote, and must find that it is another's now.
+        """
+        key = fold(row.username)
+        expected = known if known and known.key == key else None
         for _ in range(ROUNDS):
             wanted = UsernameRow(
-                key=fold(row.username),
+                key=key,
                 username=row.username,
                 account_id=row.account_id,
                 state=UsernameState.ACTIVE,
@@ -165,17 +170,21 @@ class Completing:
                 return wanted
             if found is not None and found.claim != row.claim:
                 return None
-            if found is not None and found.state is not UsernameState.PENDING:
+            if found is not None and found.state is UsernameState.RETIRED:
                 return found
             expected = found
         raise StoreUnavailable(detail="the username row changed in every round")
 
-    def _release(self, name: UsernameRow | None) -> None:
-        """Give back a name that was taken for a row which somebody finished under another name."""
+    def _release(self, name: UsernameRow | None, row: IdentityRow, stands: IdentityRow | None) -> None:
+        """Give back a name that was owned for a row which went on under another name meanwhile."""
         if name is None or name.state is not UsernameState.ACTIVE:
             return
-        account = self._store.accounts.read_settled(name.account_id)
-        if account is None or fold(account.username) != name.key:
+        if stands is not None and stands.claim == row.claim:
+            used = stands.state is not IdentityState.NEEDS_NAME and fold(stands.username) == name.key
+        else:
+            account = self._store.accounts.read_settled(name.account_id)
+            used = account is not None and fold(account.username) == name.key
+        if not used:
             self._store.usernames.delete(name)
 
 

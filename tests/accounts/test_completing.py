@@ -212,43 +212,6 @@ def test_a_name_whose_claim_expired_unnoticed_is_taken_if_it_is_free(registry: R
     assert made.username == "alice"
 
 
-def test_a_helper_that_comes_too_late_gives_the_name_back(registry: Registry, clock: ManualClock) -> None:
-    """A name that nobody uses would be taken for ever."""
-
-    def meanwhile() -> None:
-        clock.advance(CLAIM_REST_MS + 1)
-        cut_short(registry, "sign-up.name-claimed", "2")  # takes alice's name over, and dies
-        registry.service.find(key("1"))
-        assert isinstance(registry.sign_up("1", "bob"), SignedUp)
-        clock.advance(CLAIM_TTL_MS)
-
-    registry.at["complete.account-written"] = meanwhile
-
-    late = registry.sign_up("1", "alice")
-
-    assert isinstance(late, SignedUp)
-    assert late.username == "bob"
-    assert registry.store.usernames.read_settled(ALICE) is None
-    assert registry.account(late.account_id).username == "bob"
-
-
-def test_a_name_that_was_retired_meanwhile_stays_retired(registry: Registry, store: WatchedStore) -> None:
-    """A helper that wakes up late must not undo a rename."""
-
-    def rename() -> None:
-        registry.log_in("1")
-        row = store.usernames.there(ALICE)
-        store.usernames.rows.replace(replace(row, state=UsernameState.RETIRED, op=uuid4()), expected=row)
-
-    registry.at["complete.account-written"] = rename
-
-    registry.sign_up("1", "alice")
-
-    row = store.usernames.read_settled(ALICE)
-    assert row is not None
-    assert row.state is UsernameState.RETIRED
-
-
 def committed_link(store: WatchedStore, account: AccountRow, subject: str = "2") -> IdentityRow:
     """Write the row of a link that was cut short after its commit."""
     row = IdentityRow(

@@ -1,0 +1,40 @@
+"""What must hold between the tables of the identity map once nothing is in flight."""
+
+from collections.abc import Iterator
+
+from identity.accounts.store import AccountStore, IdentityState, UsernameState
+from identity.accounts.usernames import fold
+
+
+def disagreements(store: AccountStore) -> list[str]:
+    """Return a sentence for each pair of rows that do not agree; pending claims count for nothing."""
+    return [*_of_identities(store), *_of_accounts(store), *_of_names(store)]
+
+
+def _of_identities(store: AccountStore) -> Iterator[str]:
+    for row in store.identities.scan():
+        account = store.accounts.read_settled(row.account_id)
+        if row.state is IdentityState.COMPLETING:
+            yield f"identity {row.key} is unfinished"
+        elif row.state is IdentityState.ACTIVE and (account is None or row.key not in account.identities):
+            yield f"identity {row.key} leads to an account that does not list it"
+
+
+def _of_accounts(store: AccountStore) -> Iterator[str]:
+    for account in store.accounts.scan():
+        for key in account.identities:
+            row = store.identities.read_settled(key)
+            if row is None or row.account_id != account.key or row.state is IdentityState.PENDING:
+                yield f"account {account.username} lists {key}, which does not lead to it"
+        states = {row.state for key in account.identities if (row := store.identities.read_settled(key))}
+        name = store.usernames.read_settled(fold(account.username))
+        owned = name is not None and name.account_id == account.key and name.state is UsernameState.ACTIVE
+        if not owned and states != {IdentityState.NEEDS_NAME}:
+            yield f"account {account.username} does not own its name"
+
+
+def _of_names(store: AccountStore) -> Iterator[str]:
+    for name in store.usernames.scan():
+        owner = store.accounts.read_settled(name.account_id)
+        if name.state is UsernameState.ACTIVE and (owner is None or fold(owner.username) != name.key):
+            yield f"name {name.key} belongs to an account that does not use it"
