@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
-from identity.accounts.linking import ChooseName, Refuse, SignIn, Unfinished, Unknown, decide
+from identity.accounts.linking import ChooseName, Decision, Refuse, SignIn, Unknown, decide
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow, IdentityRow, IdentityState, Profile
 from identity.audit import Event
@@ -76,8 +76,7 @@ class Entering:
         """
         row = self._accounts.find(key)
         if row is None or row.state is not IdentityState.ACTIVE:
-            decision = decide(row, None)
-            return decision if isinstance(decision, NotYet) else Busy()
+            return _unopened(decide(row, None))
         for _ in range(TICKETS):
             entered = self._try(row, provider, person, return_to=return_to, visit=visit)
             if entered:
@@ -114,10 +113,8 @@ class Entering:
             case Refuse(reason=reason):
                 self.refuse(provider, reason.value, visit, account_id=row.account_id)
                 return Refused(reason)
-            case Unfinished():
-                return Busy()
-            case (Unknown() | ChooseName()) as decision:
-                return decision
+            case decision:
+                return _unopened(decision)
 
     def _tell(self, action: str, account_id: AccountId | None, visit: Visit, **facts: str) -> None:
         self._note(
@@ -132,6 +129,11 @@ class Entering:
                 facts={**facts, "agent": visit.jar.agent},
             )
         )
+
+
+def _unopened(decision: Decision) -> Entered:
+    """Say what a decision means that neither lets in nor refuses."""
+    return decision if isinstance(decision, NotYet) else Busy()
 
 
 def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visit) -> Opening:

@@ -238,8 +238,7 @@ class LoginService:
                 return AskAgain(record, problem)
             case BeingFinished():
                 return Busy()
-            case SignedUp() | AlreadyKnown():
-                return self._enter_signed_up(record, visit)
+        return self._enter_signed_up(record, visit)
 
     def _enter_signed_up(self, record: SignUpRecord, visit: Visit) -> Chosen:
         entered: Entered = self._entering.enter(

@@ -11,7 +11,7 @@ from typing import Final
 
 from identity.errors import BadInput, FlowInvalid
 from identity.login.flow import SignUpRecord
-from identity.login.results import AskAgain, Busy, Refused, SignedIn
+from identity.login.results import AskAgain, Busy, Refused
 from identity.login.returning import FALLBACK
 from identity.sessions.check import Outcome
 from identity.types import Username
@@ -50,17 +50,15 @@ class Welcome(LoginHandler):
             self.check_form(binding.encode())
         self.again = welcome_path(reference) if binding else ""
         chosen = await context.durable.run(context.login.choose_username, reference, binding, username, self.visit())
-        match chosen:
-            case AskAgain():
-                self._ask_again(chosen, binding, username=username)
-            case Busy():
-                self.refuse(chosen)
-            case Refused():
-                self.spend(cookie)
-                self.refuse(chosen)
-            case SignedIn():
-                self.spend(cookie)
-                self.enter(chosen)
+        if isinstance(chosen, AskAgain):
+            self._ask_again(chosen, binding, username=username)
+            return
+        if isinstance(chosen, Busy):
+            self.refuse(chosen)
+        self.spend(cookie)
+        if isinstance(chosen, Refused):
+            self.refuse(chosen)
+        self.enter(chosen)
 
     def _ask_again(self, asked: AskAgain, binding: str | None, *, username: str) -> None:
         problem = asked.problem.value if asked.problem else TAKEN

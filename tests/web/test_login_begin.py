@@ -1,16 +1,13 @@
 """Where a login begins: the chooser, and the way to a provider."""
 
 import re
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.guards import Expectation
 from tests.support.logins import WIKI, LoginSite, location, query_of
 from tests.support.web import Reply
 
-ExpectLog = Callable[..., Expectation]
 ATTRIBUTES = "; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax; Secure"
 
 

@@ -1,0 +1,1 @@
+"""Tests of logins in progress as services: no sockets, the real stores."""
