@@ -174,7 +174,7 @@ KIND: Final = Kind(
         Option("client_secret", "That client's secret.", required=True, secret=True),
         Option(
             "scope",
-            "What is asked for; `openid` is always part of it.",
+            "What is asked for; `openid` must be among it.",
             form=Form.WORDS,
             default="openid profile email",
         ),

@@ -298,7 +298,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("the name cannot be resolved") from error
         if not self._rules.reach.permits(host, found):
-            raise AddressRefused(f"{host} is on a private address; list its network in [outbound] allow if it belongs")
+            raise AddressRefused(f"{host} is on a private address; list it in [outbound] if it belongs there")
         return found[:_MOST_ADDRESSES]
 
 

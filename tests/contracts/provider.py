@@ -8,65 +8,28 @@ client. A provider in the registry without a subclass fails tests/providers/test
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.base import Profile, ProviderBroken, ProviderDenied
-from tests.support.bench import Bench, Login, bench
-from tests.support.upstream import CLIENT_SECRET, Fault
-
-Refused = (ProviderDenied, ProviderBroken)
-MISSING: Final = object()
-"""Stands for a claim that is not there at all."""
-LONG: Final = "x" * 500
-SUBJECTS: Final[Mapping[str, Any]] = {
-    "missing": MISSING,
-    "null": None,
-    "empty": "",
-    "a number": 12345,
-    "a fraction": 1.5,
-    "true": True,
-    "a list": ["a"],
-    "500 characters": LONG,
-    "with a colon": "a:b",
-    "with a newline": "a\nb",
-    "unpaired": "\ud800",
-    "text": "Abc-1",
-}
-VERIFIED: Final[Mapping[str, tuple[Any, bool]]] = {
-    "true": (True, True),
-    "false": (False, False),
-    'text "true"': ("true", True),
-    'text "false"': ("false", False),
-    "null": (None, False),
-    "missing": (MISSING, False),
-    "one": (1, False),
-    "a list": ([True], False),
-}
-PARAMETERS: Final = ("code", "state", "error", "iss", "error_description", "id_token")
-HOSTILE_NAME: Final = "Ada \u202e\u0000<script>\x1b[31m\r\nSet-Cookie: a=b"
-CANARIES: Final = ("canary-", CLIENT_SECRET)
+from tests.contracts.provider_cases import (
+    CANARIES,
+    HOSTILE_NAME,
+    LONG,
+    PARAMETERS,
+    SUBJECTS,
+    VERIFIED,
+    Refused,
+)
+from tests.contracts.provider_setup import ProviderSetup
+from tests.support.bench import Bench
+from tests.support.upstream import Fault
 
 
-class ProviderContract:
-    """Subclass as `Test…`; the attributes without a value must be given."""
-
-    KIND: ClassVar[str]
-    INAPPLICABLE: ClassVar[Mapping[str, str]]
-    """Names of cases below that cannot happen to this provider, each with the reason."""
-    CALLS: ClassVar[tuple[str, ...]]
-    """Paths a first login asks, each once."""
-    WARM_CALLS: ClassVar[tuple[str, ...]]
-    """Paths any later login asks."""
-    SUBJECT_OF: ClassVar[Mapping[str, str]]
-    """What becomes of each of `SUBJECTS`; those not named are refused."""
-    HARMLESS: ClassVar[Mapping[tuple[str, Fault], str]] = {}
-    """Answers that break nothing although they are no good, each with the reason."""
-    VERIFIED_OF: ClassVar[Mapping[str, bool]] = {name: verified for name, (_, verified) in VERIFIED.items()}
+class ProviderContract(ProviderSetup):
+    """Subclass as `Test…`."""
 
     def __init_subclass__(cls) -> None:
         """Take the inapplicable cases out; a name that is no case is an error, so that no reason outlives its case."""
@@ -74,44 +37,6 @@ class ProviderContract:
             if not callable(getattr(ProviderContract, case, None)):
                 raise TypeError(f"{cls.__name__}: there is no case {case}")
             setattr(cls, case, None)
-
-    # --- what a subclass says --------------------------------------------------------------
-
-    def options(self, on: Bench) -> dict[str, str]:
-        """Return the options of the provider under test."""
-        raise NotImplementedError
-
-    def tell_subject(self, on: Bench, subject: object) -> None:
-        """Make the upstream say that the person has this id."""
-        raise NotImplementedError
-
-    def tell_name(self, on: Bench, name: object) -> None:
-        """Make the upstream say that the person is called this."""
-        raise NotImplementedError
-
-    def tell_email(self, on: Bench, email: object, verified: object) -> None:
-        """Make the upstream say that the person has this address."""
-        raise NotImplementedError
-
-    # --- set-up -----------------------------------------------------------------------------
-
-    @pytest.fixture
-    def on(self) -> Iterator[Bench]:
-        """Return the provider under test and all around it."""
-        with bench() as made:
-            self.prepare(made)
-            yield made
-
-    @pytest.fixture
-    def impatient(self) -> Iterator[Bench]:
-        """Return the same with a client that gives up after a fifth of a second."""
-        with bench(total_ms=200) as made:
-            self.prepare(made)
-            yield made
-
-    def prepare(self, made: Bench) -> None:
-        """Build the provider."""
-        made.build(self.KIND, self.options(made))
 
     # --- the login ----------------------------------------------------------------------------
 
@@ -441,6 +366,3 @@ def _failure_of(on: Bench) -> str:
             at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
         return " ".join(chain)
     raise AssertionError("a broken upstream let somebody in")
-
-
-__all__ = ["LONG", "MISSING", "SUBJECTS", "Login", "ProviderContract"]

@@ -7,7 +7,8 @@ import pytest
 
 from providers.base import ProviderBroken
 from providers.github import api_of, verified_email
-from tests.contracts.provider import MISSING, ProviderContract
+from tests.contracts.provider import ProviderContract
+from tests.contracts.provider_cases import MISSING
 from tests.support.bench import Bench, bench
 from tests.support.upstream import CLIENT_ID, CLIENT_SECRET, Fault
 

@@ -1,0 +1,39 @@
+"""What an upstream may say, as the conformance kit tries it: ids, addresses, names, and what must never be told."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from providers.base import ProviderBroken, ProviderDenied
+from tests.support.upstream import CLIENT_SECRET
+
+Refused = (ProviderDenied, ProviderBroken)
+MISSING: Final = object()
+"""Stands for a claim that is not there at all."""
+LONG: Final = "x" * 500
+SUBJECTS: Final[Mapping[str, Any]] = {
+    "missing": MISSING,
+    "null": None,
+    "empty": "",
+    "a number": 12345,
+    "a fraction": 1.5,
+    "true": True,
+    "a list": ["a"],
+    "500 characters": LONG,
+    "with a colon": "a:b",
+    "with a newline": "a\nb",
+    "unpaired": "\ud800",
+    "text": "Abc-1",
+}
+VERIFIED: Final[Mapping[str, tuple[Any, bool]]] = {
+    "true": (True, True),
+    "false": (False, False),
+    'text "true"': ("true", True),
+    'text "false"': ("false", False),
+    "null": (None, False),
+    "missing": (MISSING, False),
+    "one": (1, False),
+    "a list": ([True], False),
+}
+PARAMETERS: Final = ("code", "state", "error", "iss", "error_description", "id_token")
+HOSTILE_NAME: Final = "Ada \u202e\u0000<script>\x1b[31m\r\nSet-Cookie: a=b"
+CANARIES: Final = ("canary-", CLIENT_SECRET)

@@ -1,0 +1,57 @@
+"""docs/providers.md says of every kind what the registry says."""
+
+import re
+from typing import Final
+
+import pytest
+
+from providers import REGISTRY
+from providers.options import Kind, Option
+from tests.support.sources import ROOT
+
+PAGE: Final = (ROOT / "docs" / "providers.md").read_text()
+_OPTION: Final = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
+
+
+def _section(kind: str) -> str:
+    found = re.search(rf"^## {kind}$(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/providers.md has no section for {kind}"
+    return found[1]
+
+
+def _row(option: Option) -> tuple[str, str, str]:
+    default = "*needed*" if option.required else f"`{option.default}`" if option.default else "*empty*"
+    return option.name, default, option.help
+
+
+@pytest.mark.parametrize("kind", REGISTRY.values(), ids=lambda kind: kind.name)
+def test_every_kind_has_its_row(kind: Kind) -> None:
+    """Otherwise an operator does not know what is compared when somebody logs in."""
+    row = re.search(rf"^\| `{kind.name}` \| (.+?) \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
+
+    assert row
+    assert row[2] == kind.subject
+
+
+@pytest.mark.parametrize("kind", REGISTRY.values(), ids=lambda kind: kind.name)
+def test_every_option_is_described_as_it_is(kind: Kind) -> None:
+    """Otherwise the page explains options that do not exist, or hides one that does."""
+    assert _OPTION.findall(_section(kind.name)) == [_row(option) for option in kind.options]
+
+
+def test_no_kind_is_described_that_does_not_exist() -> None:
+    """Otherwise an operator configures what the daemon refuses."""
+    table = PAGE.partition("## The kinds")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == sorted(REGISTRY)
+
+
+def test_the_examples_are_accepted() -> None:
+    """Otherwise the first thing an operator copies is refused."""
+    for example in re.findall(r"```ini\n\[provider:\w+\]\n(.*?)```", PAGE, re.DOTALL):
+        values = dict(re.findall(r"^(\w+) = (.+)$", example, re.MULTILINE))
+        known = {option.name for option in REGISTRY[values["kind"]].options}
+        named = {name.removesuffix("_file") for name in values} - {"kind", "label"}
+
+        assert named <= known
+        assert {option.name for option in REGISTRY[values["kind"]].options if option.required} <= named
