@@ -175,8 +175,8 @@ class Logout(AccountPage):
         """Ask; or say what was ended, where nobody is logged in."""
         try:
             verdict = await self.visitor()
-        except StoreUnavailable:
-            self._offer_anyway()
+        except StoreUnavailable as trouble:
+            self._offer_anyway(trouble)
             return
         if verdict.session is None or verdict.account_id is None:
             done = self.query("done") or ""
@@ -215,11 +215,11 @@ class Logout(AccountPage):
         self.forget()
         self.go(f"/logout?done=here&with={_provider_of(verdict.session.identity)}")
 
-    def _offer_anyway(self) -> None:
-        """Show the form although the store cannot say who is logged in. Raises for a browser without our tokens."""
+    def _offer_anyway(self, trouble: StoreUnavailable) -> None:
+        """Show the form although the store cannot say who is logged in; for a browser with tokens we can read."""
         named = self.context.sessions.named(self.session_check())
         if not named:
-            raise StoreUnavailable
+            raise trouble
         self.set_header("Retry-After", str(RETRY_AFTER_S))
         self.show("logout", status=HTTPStatus.SERVICE_UNAVAILABLE, csrf=self.csrf_token(named[0][1]))
 
@@ -229,7 +229,10 @@ class Logout(AccountPage):
         The tokens prove the session, the form token the form; the account's id, which only the
         record knows, comes with the form and counts only if it leads to the token's locator.
         """
-        found = self._proven(self.context.sessions.named(self.session_check()))
+        named = self.context.sessions.named(self.session_check())
+        if not named:
+            raise trouble
+        found = self._proven(named)
         if found is None:
             raise NotSameSite("csrf", detail="form token made for no session shown") from trouble
         self._harmless = True

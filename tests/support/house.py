@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from identity.accounts.store import AccountRow, AccountStatus, LinkedIdentity, R
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
+from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.memory import MemoryAccounts
 from identity.types import DAY, AccountId, IdentityKey, SessionId, Username
 from providers.demo import DemoProvider
@@ -79,6 +80,15 @@ class House:
         """End the outage."""
         self.site.cache.get_many = self._read  # type: ignore[method-assign]
         self.unreachable = False
+
+    def lose_sessions_after(self, reads: int) -> None:
+        """Take the session store away after so many more reads: in the middle of a request."""
+        left = iter(range(reads))
+
+        def read(keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
+            return self._read(keys) if next(left, None) is not None else dict.fromkeys(keys, Missing.UNREACHABLE)
+
+        self.site.cache.get_many = read  # type: ignore[method-assign]
 
     # --- what a browser does
 

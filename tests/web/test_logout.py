@@ -1,5 +1,6 @@
 """Logging out here and everywhere, with the stores there and with the stores away."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import uuid4
 
@@ -7,9 +8,13 @@ import pytest
 
 from identity.accounts.store import AccountStatus
 from identity.errors import StoreUnavailable
-from identity.stores.cache import Missing
+from identity.types import Secret
 from tests.support.house import OTHER, House, text
 from tests.support.web import ACCOUNT, Jar
+
+
+def _away(_: object) -> None:
+    raise StoreUnavailable(detail="account store away")
 
 
 @pytest.mark.parametrize("path", ["/logout", "/account/sessions/end", "/account/sessions/end-all"])
@@ -231,13 +236,9 @@ def test_during_an_outage_the_form_cannot_name_another_account(house: House, ada
 
 def test_with_both_stores_away_nothing_is_promised(house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page would say that the logout is written down when it is not."""
-
-    def away(_: object) -> None:
-        raise StoreUnavailable(detail="account store away")
-
     fields = house.form(ada, "/logout")
     house.take_sessions_away()
-    monkeypatch.setattr(house.store.revocations, "add", away)
+    monkeypatch.setattr(house.store.revocations, "add", _away)
 
     reply = house.post(ada, "/logout", fields)
 
@@ -246,26 +247,76 @@ def test_with_both_stores_away_nothing_is_promised(house: House, ada: Jar, monke
     assert ada.cookies == {}
 
 
-def test_a_session_that_cannot_be_ended_now_is_ended_later(
-    house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_that_cannot_be_ended_now_is_ended_later(house: House, ada: Jar) -> None:
     """The store may go away between the check and the end; a lost phone would stay logged in."""
     phone = house.site.log_in()
     fields = house.form(ada, "/account/sessions/end")
-    lost = {"n": 0}
-    read = house.site.cache.get_many
-
-    def once(keys: object) -> object:
-        lost["n"] += 1
-        return read(keys) if lost["n"] == 1 else dict.fromkeys(keys, Missing.UNREACHABLE)  # type: ignore[arg-type,call-overload]
-
-    monkeypatch.setattr(house.site.cache, "get_many", once)
+    house.lose_sessions_after(1)
 
     reply = house.post(ada, "/account/sessions/end", fields)
 
-    monkeypatch.undo()
+    house.give_sessions_back()
     assert reply.status == 503
     assert "That session is ended as soon as possible" in text(reply)
     assert house.accounts.retry_revocations() == 0
     assert house.reason(phone) == "revoked"
     assert house.is_in(ada)
+
+
+def test_ending_another_session_promises_nothing_when_nothing_can_be_kept(
+    house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[..., object]
+) -> None:
+    """The person would believe that the lost phone is taken care of."""
+    house.site.log_in()
+    fields = house.form(ada, "/account/sessions/end")
+    monkeypatch.setattr(house.store.revocations, "add", _away)
+    expect_log("identity.web", "store-unavailable")
+    house.lose_sessions_after(1)
+
+    reply = house.post(ada, "/account/sessions/end", fields)
+
+    assert reply.status == 503
+    assert "as soon as possible" not in text(reply)
+    assert "You are not logged out" in text(reply)
+
+
+def test_a_logout_overtaken_by_an_outage_is_kept(house: House, ada: Jar) -> None:
+    """The store may go away between the check and the end; the session would live on unnoticed."""
+    stolen = Jar()
+    stolen.cookies = dict(ada.cookies)
+    fields = house.form(ada, "/logout")
+    house.lose_sessions_after(1)
+
+    reply = house.post(ada, "/logout", fields)
+
+    house.give_sessions_back()
+    assert reply.status == 503
+    assert "Logged out in this browser" in text(reply)
+    assert ada.cookies == {}
+    assert house.accounts.retry_revocations() == 0
+    assert house.reason(stolen) == "logout"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_tokens_of_a_newer_release_are_left_to_it(house: House, method: str, expect_log: Callable[..., object]) -> None:
+    """During a key roll-out a daemon that is behind would delete, or refuse, what it cannot judge."""
+    old = house.site.ring
+    house.site.ring = old.with_key(Secret(b"n" * 32), now=0)
+    jar = house.move_in(ACCOUNT, "ada")
+    before = dict(jar.cookies)
+    house.site.ring = old
+    expect_log("identity.web", "newer-key")
+
+    reply = house.get(jar, "/logout") if method == "GET" else house.post(jar, "/logout", {"csrf": "A" * 23})
+
+    assert reply.status == 503
+    assert "This service is being updated" in text(reply)
+    assert jar.cookies == before
+
+
+@pytest.mark.parametrize("path", ["/account/sessions/end", "/account/sessions/end-all"])
+def test_the_address_of_a_form_leads_back_to_the_account(house: House, ada: Jar, path: str) -> None:
+    """A login that interrupted the form leads there, and would end on an error."""
+    reply = house.get(ada, path)
+
+    assert (reply.status, reply.one("Location")) == (303, "/account")
