@@ -326,6 +326,26 @@ class TestWhoMayAsk:
 
         assert reply.status == 400
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("X-Forwarded-Method", "GET /"),
+            ("X-Forwarded-Method", ""),
+            ("X-Forwarded-Proto", "gopher"),
+            ("X-Forwarded-Proto", "https, http"),
+            ("X-Forwarded-Host", "login.example, evil.example"),
+            ("X-Forwarded-Host", ""),
+            ("X-Forwarded-Uri", "page"),
+            ("X-Forwarded-Uri", "https://login.example/page"),
+            ("X-Forwarded-Uri", "/" + "x" * 17_000),
+        ],
+    )
+    def test_a_value_that_cannot_be_is_an_error(self, site: Site, name: str, value: str) -> None:
+        """Otherwise a proxy that is configured wrongly asks about something else than the browser did."""
+        reply = site.internal("GET", "/auth", headers={**forwarded(host=site.host), name: value})
+
+        assert reply.status == 400
+
     def test_the_default_port_does_not_matter(self, site: Site) -> None:
         """Otherwise `login.example:443`, which some proxies send, is an unknown host."""
         reply = site.internal("GET", "/auth", headers={**forwarded(host="Login.Example:443"), **site.log_in().header})

@@ -181,6 +181,8 @@ class TestStrictness:
             ({"url": "ftp://login.example/", "navigation": True}, "field-value"),
             ({"url": "https://user@login.example/", "navigation": True}, "field-value"),
             ({"url": "https://[::1/", "navigation": True}, "field-value"),
+            ({"url": f"https://login.example/{'x' * 17_000}", "navigation": True}, "field-value"),
+            ({"url": URL, "navigation": True, "method": "G" * 33}, "field-value"),
             ({"url": "https:///page", "navigation": True}, "host"),
             ({"url": "https://log in.example/", "navigation": True}, "host"),
         ],
