@@ -110,7 +110,7 @@ class Handler(RequestHandler):
         self.set_header(name, value)
 
     def put_cookie(self, cookie: SetCookie) -> None:
-        """Add a `Set-Cookie` line and forbid storing the answer. Raises ValueError for an unsafe cookie."""
+        """Add a `Set-Cookie` line. Raises ValueError for a cookie that could carry another attribute."""
         if not (_COOKIE_NAME.fullmatch(cookie.name) and _COOKIE_VALUE.fullmatch(cookie.value)):
             raise ValueError("a cookie's name or value holds characters that could change its meaning")
         self.add_header("Set-Cookie", str(cookie))
@@ -285,7 +285,7 @@ def _level(error: IdentityError) -> int:
 def is_local(location: str) -> bool:
     r"""Tell whether every browser reads this as a path on the site that sent it.
 
-    Browsers read `\\` as `/` and drop tabs and line ends before they parse (WHATWG URL).
+    Browsers read `\` as `/` and drop tabs and line ends before they parse (WHATWG URL).
     """
     return (
         location.startswith("/")
