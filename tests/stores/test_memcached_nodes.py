@@ -14,7 +14,7 @@ from identity.login.store import Kind
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.bounds import MARKER_KEY
-from identity.stores.cache import CacheKey, Missing, Trip, Value
+from identity.stores.cache import CacheKey, Got, Missing, Trip, Value
 from identity.stores.memcached import Limits, MemcachedCache, Server
 from identity.stores.records import OneTimeRecords
 from identity.types import HOUR, MINUTE, SECOND, Millis
@@ -198,6 +198,28 @@ def test_a_hanging_node_is_left_alone_between_two_tries(memcached: list[Memcache
     cache.close()
 
 
+def test_a_node_that_hung_is_tried_by_one_request_at_a_time(
+    memcached: list[MemcachedNode], expect_log: ExpectLog
+) -> None:
+    """Otherwise each second all threads at once would wait for the dead node."""
+    expect_log(LOG, "does not answer")
+    clock, trips = ManualClock(wall_clock()), Trips()
+    cache = memcached_cache(servers(memcached[:1]), limits=HASTY, clock=clock, trips=trips)
+    memcached[0].freeze()
+    cache.get_many(KEYS[:1])
+    memcached[0].thaw()
+    clock.advance(HASTY.rest_ms)
+    meanwhile: list[Got] = []
+    trips.before[Trip.READ] = lambda: meanwhile.append(cache.get_many(KEYS[:1])[KEYS[0]])
+    trips.made.clear()
+
+    assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.ABSENT
+
+    assert meanwhile == [Missing.UNREACHABLE]
+    assert trips.of(Trip.READ) == 1
+    cache.close()
+
+
 def test_a_node_that_was_away_is_used_only_when_its_revocations_are_done(
     memcached: list[MemcachedNode], expect_log: ExpectLog
 ) -> None:
@@ -320,6 +342,15 @@ def test_a_clock_that_is_wrong_by_decades_is_refused(memcached: list[MemcachedNo
 
     with pytest.raises(ValueError, match="1970"):
         cache.add(KEYS[0], b"v", expires_at=HOUR)
+    cache.close()
+
+
+def test_a_part_of_a_second_is_given_not_taken(memcached: list[MemcachedNode]) -> None:
+    """Memcached counts whole seconds: cut off, a record would vanish before its session ends."""
+    cache = memcached_cache(servers(memcached[:1]))
+
+    assert cache._expire(KEYS[0], b"", 1_900_000_000_001) == 1_900_000_001
+    assert cache._expire(KEYS[0], b"", 1_900_000_000_000) == 1_900_000_000
     cache.close()
 
 

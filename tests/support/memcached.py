@@ -99,6 +99,8 @@ class MemcachedNode:
         """Make it hang: connections are accepted by the kernel, nothing is answered."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
+            # Its threads go on for a moment after the signal was sent.
+            os.waitpid(self._process.pid, os.WUNTRACED)
             self._frozen = True
 
     def thaw(self) -> None:
