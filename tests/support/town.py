@@ -1,0 +1,81 @@
+"""Accounts and sessions in memory, wired as the daemon wires them, and people who log in.
+
+Everything is real: the account service, the session service, the order of a login. There is no
+HTTP and no provider: whoever logs in has proven the identity already.
+"""
+
+from typing import Final
+from uuid import uuid4
+
+from identity.accounts.results import Link, Linked, SignedUp, SignUp
+from identity.accounts.service import AccountService
+from identity.accounts.usernames import NamePolicy
+from identity.errors import StoreUnavailable
+from identity.login.entering import Entering
+from identity.login.flow import Person
+from identity.login.results import SignedIn, Visit
+from identity.stores.memory import MemoryAccounts
+from identity.types import AccountId
+from identity.watching import end_sessions
+from tests.support.accounts import PERSON, key
+from tests.support.daemons import Daemons
+from tests.support.jars import BrowserJar
+
+ADA: Final = Person("ada", "Ada", "ada@example.org", email_verified=True, picture="", auth_at=1)
+
+
+def _uncounted(_name: str, /, **_labels: str) -> None:
+    """Count nothing."""
+
+
+class Town:
+    """Accounts and sessions."""
+
+    def __init__(self) -> None:
+        self.daemons = Daemons()
+        clock = self.daemons.clock
+        self.store = store = MemoryAccounts(clock=clock)
+        self.sessions = self.daemons.service
+        self.accounts = AccountService(
+            store,
+            audit=store.audit,
+            note=lambda _: None,
+            clock=clock,
+            new_uuid=uuid4,
+            end_sessions=end_sessions(self.sessions),
+            policy=NamePolicy(),
+            checkpoint=lambda _: None,
+        )
+        self._entering = Entering(
+            self.accounts,
+            self.sessions,
+            clock=clock,
+            random_bytes=self.daemons.random.randbytes,
+            note=lambda _: None,
+            count=_uncounted,
+        )
+
+    def member(self, subject: str, *further: str) -> AccountId:
+        """Make an account; `further` identities are linked."""
+        made = self.accounts.sign_up(SignUp(uuid4(), key(subject), f"name{subject}", "", PERSON))
+        assert isinstance(made, SignedUp)
+        for each in further:
+            self.link(made.account_id, each)
+        return made.account_id
+
+    def log_in(self, subject: str, *, jar: BrowserJar | None = None, person: Person = ADA) -> object:
+        """Log in, with a browser of one's own unless one is given; four lost races are an answer too."""
+        jar = jar or BrowserJar()
+        visit = Visit(jar.check(), "192.0.2.1", "r")
+        try:
+            entered = self._entering.enter(key(subject), "p", person, return_to="/", visit=visit)
+        except StoreUnavailable:
+            return None
+        if isinstance(entered, SignedIn):
+            jar.apply(entered.opened.set_cookies)
+        return entered
+
+    def link(self, account_id: AccountId, subject: str) -> None:
+        """Link one more identity."""
+        linked = self.accounts.link(Link(uuid4(), account_id, key(subject), "", PERSON))
+        assert isinstance(linked, Linked)
