@@ -20,7 +20,7 @@ import uvloop
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountStore
 from identity.accounts.usernames import NamePolicy
-from identity.audit import AuditLog, AuditQueue
+from identity.audit import AuditLog, AuditQueue, Event
 from identity.config import AccountStoreKind, App, Config, SessionStoreKind, load_ring
 from identity.errors import StoreError
 from identity.keyring import KeyRing, Purpose
@@ -128,6 +128,17 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
             await client.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What almost every part stands on."""
+
+    config: Config
+    ring: Ring
+    metrics: Metrics
+    clock: Clock
+    note: Callable[[Event], None]
+
+
 def build(
     config: Config, client: outbound.Outbound, closing: ExitStack, *, metrics: Metrics, clock: Clock = now
 ) -> Built:
@@ -135,46 +146,24 @@ def build(
     ring = Ring(config)
     accounts = _accounts(config, clock)
     closing.callback(accounts.close)
-    queue = AuditQueue(accounts.audit)
-    closing.callback(queue.close)
-    metrics.watch("identityd_audit_waiting", lambda: queue.waiting)
-    metrics.watch("identityd_audit_dropped_total", lambda: queue.dropped)
-
+    queue = _audit(accounts, metrics, closing)
+    ground = _Ground(config, ring, metrics, clock, queue.append)
     revocations = _Revocations()
     cache, first = _caches(config, ring, clock, revocations)
-    watching = Watching(note=queue.append, metrics=metrics, clock=clock, new_uuid=uuid4)
-    sessions = partial(_sessions, config, ring=ring, clock=clock, metrics=metrics, watching=watching)
-    asking, ending = sessions(cache), sessions(first)
-    service = AccountService(
-        accounts,
-        audit=accounts.audit,
-        note=queue.append,
-        clock=clock,
-        new_uuid=uuid4,
-        end_sessions=end_sessions(ending),
-        policy=_policy(config),
-        checkpoint=lambda _: None,
-    )
-    entering = Entering(service, asking, clock=clock, random_bytes=os.urandom, note=queue.append, count=metrics.count)
-    login = LoginService(
-        service,
-        entering,
-        OneTimeRecords(cache, keys=ring, clock=clock, alarm=_alarm(metrics, clock)),
-        rules=_login_rules(config),
-        clock=clock,
-        random_bytes=os.urandom,
-    )
+    watching = Watching(note=ground.note, metrics=metrics, clock=clock, new_uuid=uuid4)
+    sessions = _sessions(ground, cache, watching)
+    service = _service(ground, accounts, ending=_sessions(ground, first, watching))
     context = Context(
-        sessions=asking,
+        sessions=sessions,
         accounts=service,
-        login=login,
+        login=_login(ground, service, sessions, cache),
         pages=Pages(clock=clock),
         http=client.for_provider,
         providers=_providers(config, clock),
         apps={app.id: _registered(app) for app in config.apps},
         keys=ring,
         metrics=metrics,
-        audit=queue.append,
+        audit=ground.note,
         clock=clock,
         random=os.urandom,
         checks=_pool("checks", config.memcached.pool, metrics, closing),
@@ -185,8 +174,41 @@ def build(
         form_origins=_origins(config),
         probes=partial(_probes, accounts, cache, metrics, config),
     )
-    housekeeping = Housekeeping(watching, accounts=service, sessions=asking, cleared=revocations.counted)
+    housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, cleared=revocations.counted)
     return Built(_daemon(config, context, ring), context, housekeeping)
+
+
+def _audit(accounts: Accounts, metrics: Metrics, closing: ExitStack) -> AuditQueue:
+    queue = AuditQueue(accounts.audit)
+    closing.callback(queue.close)
+    metrics.watch("identityd_audit_waiting", lambda: queue.waiting)
+    metrics.watch("identityd_audit_dropped_total", lambda: queue.dropped)
+    return queue
+
+
+def _service(ground: _Ground, accounts: Accounts, *, ending: SessionService) -> AccountService:
+    return AccountService(
+        accounts,
+        audit=accounts.audit,
+        note=ground.note,
+        clock=ground.clock,
+        new_uuid=uuid4,
+        end_sessions=end_sessions(ending),
+        policy=_policy(ground.config),
+        checkpoint=lambda _: None,
+    )
+
+
+def _login(ground: _Ground, accounts: AccountService, sessions: SessionService, cache: Cache) -> LoginService:
+    metrics, clock = ground.metrics, ground.clock
+    return LoginService(
+        accounts,
+        Entering(accounts, sessions, clock=clock, random_bytes=os.urandom, note=ground.note, count=metrics.count),
+        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=_alarm(metrics, clock)),
+        rules=_login_rules(ground.config),
+        clock=clock,
+        random_bytes=os.urandom,
+    )
 
 
 def _called(metrics: Metrics, call: outbound.Called) -> None:
@@ -267,15 +289,13 @@ def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str]
     )
 
 
-def _sessions(
-    config: Config, cache: Cache, *, ring: Ring, clock: Clock, metrics: Metrics, watching: Watching
-) -> SessionService:
-    public = config.server.public_url
+def _sessions(ground: _Ground, cache: Cache, watching: Watching) -> SessionService:
+    public, ring, clock = ground.config.server.public_url, ground.ring, ground.clock
     return SessionService(
-        SessionRecords(cache, keys=ring, clock=clock, alarm=_alarm(metrics, clock)),
+        SessionRecords(cache, keys=ring, clock=clock, alarm=_alarm(ground.metrics, clock)),
         keys=ring,
         names=Names(secure=public.scheme == "https", port=public.port),
-        rules=_rules(config),
+        rules=_rules(ground.config),
         clock=clock,
         chance=random.random,
         random_bytes=os.urandom,

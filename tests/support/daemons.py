@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from identity.keyring import KeyRing
-from identity.sessions.check import Check, Opening, Verdict
+from identity.sessions.check import Check, Opening, Outcome, Verdict
 from identity.sessions.cookie import Names
 from identity.sessions.planning import Rules
 from identity.sessions.record import Ended, Record, Session
@@ -18,7 +18,7 @@ from identity.sessions.store import Read, SessionStore, Unread, Version, Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
-from identity.types import AccountId, Clock, IdentityKey, Locator, Millis, SessionId, Username
+from identity.types import SECOND, AccountId, Clock, IdentityKey, Locator, Millis, SessionId, Username
 from tests.support.clock import ManualClock
 from tests.support.jars import ACCOUNT, HOST, NAMES, NOW, BrowserJar, ring
 
@@ -151,3 +151,28 @@ class Daemons:
         [verdict] = (service or self.service).check_many([jar.check(**changes)])
         jar.apply(verdict.set_cookies)
         return verdict
+
+
+def rotate(daemons: Daemons, jar: BrowserJar, *, times: int = 1) -> None:
+    """Load pages far enough apart that each pair moves the line once."""
+    for _ in range(2 * times):
+        daemons.clock.advance(16 * SECOND)
+        assert daemons.visit(jar).outcome is Outcome.OK
+
+
+def copy(jar: BrowserJar) -> BrowserJar:
+    """Steal the jar."""
+    thief = BrowserJar()
+    thief.cookies = dict(jar.cookies)
+    return thief
+
+
+def follow(daemons: Daemons, jar: BrowserJar, **changes: object) -> list[str]:
+    """Load a page and follow every bounce; return the reasons on the way."""
+    reasons = []
+    verdict = daemons.visit(jar, **changes)
+    reasons.append(verdict.reason)
+    while verdict.outcome is Outcome.BOUNCE and len(reasons) < 20:
+        verdict = daemons.visit(jar, bounced=verdict.flag_bounce)
+        reasons.append(verdict.reason)
+    return reasons
