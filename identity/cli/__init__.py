@@ -11,9 +11,8 @@ import click
 
 from identity import __version__
 from identity.cli import check, demo, keys, serve
-from identity.errors import ConfigError, StoreError
+from identity.errors import ConfigError
 
-FAILED: Final = 1
 PROBLEMS: Final = 2
 """Exit code when the configuration or the command line is wrong, as click uses it for the latter."""
 
@@ -57,7 +56,7 @@ Exit codes:
 
 
 class Commands(click.Group):
-    """A group whose commands may raise ConfigError or StoreError: lines on standard error, no traceback."""
+    """A group whose commands may raise ConfigError: every problem is a line on standard error."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run the command."""
@@ -67,9 +66,6 @@ class Commands(click.Group):
             for problem in error.problems:
                 click.echo(problem, err=True)
             ctx.exit(PROBLEMS)
-        except StoreError as error:
-            click.echo(error.detail or error.code, err=True)
-            ctx.exit(FAILED)
 
 
 @click.group(

@@ -42,13 +42,24 @@ def serve(path: Path, port: int | None, internal_port: int | None) -> None:
 
 
 def run(config: "Config", *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve with a configuration; `ready` is called when both listeners accept connections."""
+    """Serve with a configuration; `ready` is called when both listeners accept connections.
+
+    Raises:
+        ClickException: the account file cannot be opened; exit code 1.
+    """
     import logging
 
     from identity import app, log
+    from identity.errors import StoreError
 
     server = config.server
     log.configure(level=server.log_level.value, form=server.log_format.value, secrets=config.secrets())
     for warning in config.warnings:
         logging.getLogger("identity.config").warning("%s", warning)
-    app.serve(config, ready=ready)
+    try:
+        app.serve(config, ready=ready)
+    except StoreError as error:
+        raise click.ClickException(
+            f"the account file {config.sqlite.file} cannot be opened: {error.detail or error.code}; "
+            "docs/operations.md says what to do"
+        ) from None

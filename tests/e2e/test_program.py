@@ -133,6 +133,17 @@ def test_nothing_secret_is_in_the_log_of_a_daemon_that_logs_everything(daemon: R
     assert not [secret for secret in secrets if secret in log]
 
 
+def test_a_damaged_account_file_is_said_with_code_1_and_no_traceback(tmp_path: Path) -> None:
+    """It is not the configuration, and a service manager may try again."""
+    command = [sys.executable, str(ROOT / "identityd.py"), "demo", "--data", str(tmp_path)]
+    (tmp_path / "identityd.sqlite").write_bytes(b"SQLite format 3\0" + b"nonsense" * 1_000)
+    command += ["--port", str(free_port()), "--internal-port", str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "identityd.sqlite" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_wrong_configuration_prints_problems_and_no_traceback(tmp_path: Path) -> None:
     """As a process, with nothing but what an operator sees."""
     file = tmp_path / "my.ini"

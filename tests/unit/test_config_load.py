@@ -221,6 +221,12 @@ def test_no_secret_appears_in_a_problem_or_in_the_configuration_printed() -> Non
     assert {secret.text() for secret in read.secrets()} == {CANARY}
 
 
+def test_the_password_of_a_proxy_is_among_the_secrets_the_log_hides() -> None:
+    """A failed call names its proxy in more than one library's error."""
+    read = config.parse(f"[outbound]\nproxy = http://me:{CANARY}@proxy.example.com:3128\n", base=Path())
+    assert [secret.text() for secret in read.secrets()] == [f"http://me:{CANARY}@proxy.example.com:3128"]
+
+
 def test_names_of_sections_are_kept_to_what_identity_keys_can_hold() -> None:
     """The provider's name is the first part of every identity it proves."""
     for name in ("A", "a b", "a:b", "-a", "a-", "", "x" * 33, "ä"):

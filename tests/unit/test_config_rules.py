@@ -51,6 +51,10 @@ PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456
         ("[server]\ninternal_public = maybe\n", "[server] internal_public"),
         ("[keys]\nfile =\n", "[keys] file"),
         ("[outbound]\nproxy = proxy.example.com\n", "[outbound] proxy"),
+        ("[outbound]\nproxy = http://proxy.example.com\n", "[outbound] proxy"),
+        (f"[app:a]\nsecret = {APP_SECRET}ü\n", "[app:a] secret"),
+        (f"{PROVIDER}label = {'x' * 65}\n", "[provider:x] label"),
+        ("[sessions]\nstatic_paths = static\n", "[sessions] static_paths"),
     ],
 )
 def test_what_cannot_work_or_is_not_safe_refuses_to_start(text: str, place: str) -> None:
