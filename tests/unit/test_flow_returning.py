@@ -38,6 +38,7 @@ REFUSED = [
     "/%25252fevil.example",
     "/%2525252fevil.example",
     "/%252525252fevil.example",
+    "/%2525252541",
     "/.//evil.example",
     "/..//evil.example",
     "/x/..//evil.example",
