@@ -9,8 +9,15 @@ from uuid import uuid4
 import pytest
 
 from identity.accounts.store import Applied, Held, Outcome, Rows
-from tests.contracts.account_rows import TTL, Kind, Subject, every_table, tables_that_expire, with_op
-from tests.contracts.account_rows import new_account as a_new_account
+from tests.contracts.account_kinds import (
+    TTL,
+    Kind,
+    Subject,
+    every_table,
+    new_account,
+    tables_that_expire,
+    with_op,
+)
 from tests.support.racing import race
 
 THREADS: Final = 16
@@ -127,7 +134,7 @@ class RacesContract:
 
     def test_no_change_is_lost_between_threads(self, subject: Subject) -> None:
         """Every confirmed change of an account must be in it: a lost epoch is a session that does not end."""
-        accounts, first = subject.store.accounts, a_new_account()
+        accounts, first = subject.store.accounts, new_account()
         accounts.insert(first)
         each = 5
 

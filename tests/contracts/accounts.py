@@ -10,8 +10,9 @@ from uuid import uuid4
 from identity.accounts.store import Profile, Revocation
 from identity.audit import Event
 from identity.types import AccountId, IdentityKey
+from tests.contracts.account_kinds import Subject
 from tests.contracts.account_races import RacesContract
-from tests.contracts.account_rows import RowsContract, Subject
+from tests.contracts.account_rows import RowsContract
 from tests.support.clock import NOON
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from identity.stores.memory import MemoryAccounts
-from tests.contracts.account_rows import Subject
+from tests.contracts.account_kinds import Subject
 from tests.contracts.accounts import AccountStoreContract
 from tests.support.clock import ManualClock
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from identity.stores.sqlite import SqliteAccounts
-from tests.contracts.account_rows import Subject
+from tests.contracts.account_kinds import Subject
 from tests.contracts.accounts import AccountStoreContract
 from tests.support.clock import ManualClock
 

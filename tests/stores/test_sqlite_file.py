@@ -10,7 +10,7 @@ from identity.accounts.store import Applied, Held
 from identity.errors import ConfigError, StoreCorrupt, StoreUnavailable
 from identity.stores.sqlite import PAGE, SqliteAccounts
 from identity.stores.sqlite_schema import MIGRATIONS
-from tests.contracts.account_rows import new_account, new_identity, with_op
+from tests.contracts.account_kinds import new_account, new_identity, with_op
 from tests.support.clock import ManualClock
 from tests.support.racing import race
 

@@ -1,0 +1,154 @@
+"""The tables the account contract is tried on, and how to make rows for them.
+
+Every row is new: its key was never used, so that a store may be shared by many tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from identity.accounts.store import (
+    AccountRow,
+    AccountStatus,
+    AccountStore,
+    IdentityRow,
+    IdentityState,
+    LinkedIdentity,
+    Rows,
+    UsernameRow,
+    UsernameState,
+)
+from identity.audit import AuditLog
+from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, Username, UsernameKey
+from tests.support.clock import NOON
+
+TTL: Final = 2 * SECOND
+"""Whole seconds: some stores count in nothing finer."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A store, its audit, its clock, and a way to let time pass."""
+
+    store: AccountStore
+    audit: AuditLog
+    clock: Clock
+    advance: Callable[[Millis], None]
+    """Return only when this much time has passed for the store too."""
+
+    def soon(self) -> Millis:
+        """Return when a row that expires in these tests does so."""
+        return self.clock() + TTL
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One table: its rows, how to make one under a new key, and how to change all else in it."""
+
+    name: str
+    rows: Callable[[AccountStore], Rows[Any, Any]]
+    new: Callable[[], Any]
+    changed: Callable[[Any], Any]
+
+
+def new_identity() -> IdentityRow:
+    """Make an index row under a key nobody used yet; no field has the value it would have if lost."""
+    return IdentityRow(
+        key=IdentityKey(f"twitter:{uuid4()}"),
+        username=Username("Alice"),
+        account_id=AccountId(uuid4()),
+        state=IdentityState.PENDING,
+        claim=uuid4(),
+        claimed_at=NOON,
+        op=uuid4(),
+        label="@alice",
+    )
+
+
+def changed_identity(row: IdentityRow) -> IdentityRow:
+    """Return the row with everything but its key changed."""
+    return replace(
+        row,
+        username=Username("Bob"),
+        account_id=AccountId(uuid4()),
+        state=IdentityState.ACTIVE,
+        claim=uuid4(),
+        claimed_at=NOON + 1,
+        op=uuid4(),
+        label="@bob “the builder” 🛠",
+    )
+
+
+def new_username() -> UsernameRow:
+    """Make a username row under a key nobody used yet."""
+    name = f"alice-{uuid4().hex[:16]}"
+    return UsernameRow(
+        key=UsernameKey(name),
+        username=Username(name.title()),
+        account_id=AccountId(uuid4()),
+        state=UsernameState.PENDING,
+        claim=uuid4(),
+        claimed_at=NOON,
+        op=uuid4(),
+    )
+
+
+def changed_username(row: UsernameRow) -> UsernameRow:
+    """Return the row with everything but its key changed."""
+    return replace(
+        row,
+        username=Username(row.username.upper()),
+        account_id=AccountId(uuid4()),
+        state=UsernameState.RETIRED,
+        claim=uuid4(),
+        claimed_at=NOON + 1,
+        op=uuid4(),
+    )
+
+
+def new_account() -> AccountRow:
+    """Make an account nobody has seen yet."""
+    return AccountRow(
+        key=AccountId(uuid4()),
+        username=Username("Alice"),
+        status=AccountStatus.ACTIVE,
+        epoch=1,
+        version=1,
+        op=uuid4(),
+        created_at=NOON,
+        identities={IdentityKey("twitter:1"): LinkedIdentity(NOON, "@alice")},
+    )
+
+
+def changed_account(row: AccountRow) -> AccountRow:
+    """Return the account with everything but its key changed."""
+    return replace(
+        row,
+        username=Username("Bob"),
+        status=AccountStatus.MERGED,
+        epoch=row.epoch + 7,
+        version=row.version + 1,
+        op=uuid4(),
+        created_at=NOON + 1,
+        identities={
+            IdentityKey("twitter:1"): LinkedIdentity(NOON, "O'Hara “the first”"),
+            IdentityKey("google:ä%3A\N{GRINNING FACE}"): LinkedIdentity(NOON + 2, ""),
+        },
+        merged_into=AccountId(uuid4()),
+    )
+
+
+IDENTITIES: Final = Kind("identities", lambda store: store.identities, new_identity, changed_identity)
+USERNAMES: Final = Kind("usernames", lambda store: store.usernames, new_username, changed_username)
+ACCOUNTS: Final = Kind("accounts", lambda store: store.accounts, new_account, changed_account)
+
+every_table = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES, ACCOUNTS], ids=lambda kind: kind.name)
+tables_that_expire = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES], ids=lambda kind: kind.name)
+
+
+def with_op(row: Any, op: UUID | None = None) -> Any:  # noqa: ANN401 - a row of any table
+    """Return the row under another op."""
+    return replace(row, op=op or uuid4())
