@@ -122,7 +122,7 @@ def _steps(state: State, in_flight: int, rules: Production) -> Iterator[State | 
         yield _with(state, Ask(state.jar, state.marker, bounced=False))
     if state.marker is not None:
         yield state._replace(marker=None)  # a minute has passed
-    for message in set(state.flying):
+    for message in dict.fromkeys(state.flying):  # in a fixed order, so that a seed means the same walk everywhere
         rest = list(state.flying)
         rest.remove(message)
         without = state._replace(flying=tuple(rest))

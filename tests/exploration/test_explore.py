@@ -44,13 +44,6 @@ def mint_anyway(planned: Plan) -> Plan:
     return planned
 
 
-def any_marker(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
-    """Bind the marker to the newest token only, as if it named no set."""
-    if asked.marker is None:
-        return plan(jar, reads, asked, rules)
-    return plan(jar, reads, replace(asked, marker=lambda _, __: True), rules)
-
-
 def end_without_bounce(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
     """End a stale set at once."""
     return plan(jar, reads, replace(asked, marker=lambda _, __: True), rules)
@@ -69,11 +62,10 @@ def keep_the_oldest(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules
     "fault",
     [
         Production(unknown=mint_anyway),
-        Production(planner=any_marker),
         Production(planner=end_without_bounce),
         Production(planner=keep_the_oldest),
     ],
-    ids=["mint on an unknown outcome", "a marker for any set", "no bounce", "delete the maximum"],
+    ids=["mint on an unknown outcome", "no bounce", "delete the maximum"],
 )
 def test_a_planted_fault_is_found(fault: Production) -> None:
     """A search that finds nothing anywhere proves nothing."""

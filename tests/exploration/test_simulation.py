@@ -1,11 +1,17 @@
 """Simulated hours over the production decision. `make simulate` runs the published ten million requests."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 
-from identity.sessions.planning import Rules
+from identity.sessions.planning import Asked, Jar, Plan, Rules, plan
 from identity.sessions.rotation import Pace
-from identity.simulate.networks import GOOD, NETWORKS, Thief
-from identity.simulate.run import Experiment, simulate
+from identity.sessions.store import Read
+from identity.simulate import world
+from identity.simulate.networks import AWFUL, GOOD, NETWORKS, Thief
+from identity.simulate.run import Experiment, Job, play, simulate
+from identity.types import Locator
 
 
 @pytest.mark.slow
@@ -39,3 +45,23 @@ def test_a_rotation_that_never_mints_is_seen_by_the_simulation() -> None:
     total = simulate((GOOD,), frozen, thefts=20)["good"]
 
     assert total.thief_alive == total.sessions
+
+
+def any_marker(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
+    """Bind the marker to the newest token only, as if it named no set."""
+    if asked.marker is None:
+        return plan(jar, reads, asked, rules)
+    return plan(jar, reads, replace(asked, marker=lambda _, __: True), rules)
+
+
+def end_without_bounce(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
+    """End a stale set at once."""
+    return plan(jar, reads, replace(asked, marker=lambda _, __: True), rules)
+
+
+@pytest.mark.parametrize("fault", [any_marker, end_without_bounce], ids=["a marker for any set", "no bounce"])
+def test_a_planted_fault_logs_honest_browsers_out(fault: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A simulation that finds nothing anywhere proves nothing."""
+    monkeypatch.setattr(world, "plan", fault)
+
+    assert play(Job(AWFUL, Experiment(seed=5), 0)).false_logouts > 0
