@@ -36,8 +36,11 @@ def make_private(path: Path) -> None:
 
 
 def connect(path: Path, *, busy_ms: Millis) -> sqlite3.Connection:
-    """Open a connection that any one thread at a time may use."""
-    connection = sqlite3.connect(path, timeout=busy_ms / SECOND, isolation_level=None, check_same_thread=False)
+    """Open a connection that any one thread at a time may use. The file must be there."""
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        address, uri=True, timeout=busy_ms / SECOND, isolation_level=None, check_same_thread=False
+    )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

@@ -320,13 +320,28 @@ def test_reading_needs_no_lock_of_the_writer(path: Path, opened: Callable[..., S
     other.close()
 
 
-def test_a_reader_that_cannot_connect_is_unavailable(path: Path, opened: Callable[..., SqliteAccounts]) -> None:
-    """A file overwritten under a running daemon must not look like an empty one."""
+def test_a_file_that_was_deleted_is_unavailable_and_not_made_anew(
+    path: Path, opened: Callable[..., SqliteAccounts]
+) -> None:
+    """An empty file in its place would make everybody a newcomer."""
     store = opened()
-    path.write_text("the minutes of a meeting\n" * 1_000)
+    path.unlink()
 
-    with pytest.raises(StoreUnavailable, match="SQLITE_NOTADB"):
+    with pytest.raises(StoreUnavailable, match="SQLITE_CANTOPEN"):
         store.identities.read(new_identity().key)
+
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["a b.sqlite", "a?mode=memory", "a#b", "a%20b", "ä.sqlite"])
+def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """A question mark in a path must not change how the file is opened."""
+    store = SqliteAccounts(tmp_path / name, clock=ManualClock())
+    store.identities.insert(new_identity())
+    store.close()
+
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).stat().st_size > 0
 
 
 def test_a_read_that_fails_is_unavailable(path: Path, opened: Callable[..., SqliteAccounts]) -> None:

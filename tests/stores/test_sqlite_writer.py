@@ -22,6 +22,7 @@ class Bench:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.statements: list[str] = []
+        path.touch()
         connection = connect(path, busy_ms=0)
         connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
         connection.set_trace_callback(self.statements.append)
