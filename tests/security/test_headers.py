@@ -70,6 +70,15 @@ def test_a_body_of_doubtful_length_is_refused_and_the_connection_closed(
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+def test_a_doubtful_framing_is_refused_by_its_name(site: Site) -> None:
+    """Otherwise whoever runs the proxy sees a bare 400 and searches for it in the wrong place."""
+    both = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+    for port in (site.ports.public, site.ports.internal):
+        answer = raw(port, b"POST /auth HTTP/1.1\r\nHost: login.example\r\n" + both + b"\r\n0\r\n\r\n")
+
+        assert b'"error": "framing"' in answer
+
+
 @pytest.mark.parametrize(
     "request_head",
     [

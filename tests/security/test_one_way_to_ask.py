@@ -63,7 +63,9 @@ def test_an_application_sees_no_session_of_another_host(mode: str) -> None:
     [
         ("/static/app.js", True),
         ("/static/app.js?x=/page", True),
+        ("/static/app.js?x=https://y/../z", True),
         ("/favicon.ico", True),
+        ("/favicon.ico?v=2", True),
         ("/page?/static/", False),
         ("/page?next=/static/app.js", False),
         ("/page#/static/", False),

@@ -57,6 +57,13 @@ class TestSessions:
         assert len(reply.cookies) == 1
         assert reply.one("Link") == "</.identityd/ack>; rel=preload; as=image"
 
+    def test_a_prefetched_page_carries_no_token(self, site: Site) -> None:
+        """Otherwise tokens are spent on pages nobody looks at."""
+        jar = site.log_in()
+        site.clock.advance(20_000)
+
+        assert get(site, "/test/open", jar, **{"Sec-Purpose": "prefetch"}).cookies == []
+
     def test_ack_rotates_and_shows_nothing(self, site: Site) -> None:
         """Otherwise the preload paints a broken image, or rotates nothing."""
         jar = site.log_in()
