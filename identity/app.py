@@ -43,7 +43,7 @@ from identity.stores.records import OneTimeRecords, SessionRecords
 from identity.stores.sealing import Sealer
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Host, Millis
-from identity.watching import Housekeeping, Watching, end_sessions
+from identity.watching import Clearing, Housekeeping, Watching, end_sessions
 from identity.web import demo, outbound
 from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
 from identity.web.pages import Pages
@@ -148,9 +148,9 @@ def build(
     closing.callback(accounts.close)
     queue = _audit(accounts, metrics, closing)
     ground = _Ground(config, ring, metrics, clock, queue.append)
-    revocations = _Revocations()
-    cache, first = _caches(config, ring, clock, revocations)
     watching = Watching(note=ground.note, metrics=metrics, clock=clock, new_uuid=uuid4)
+    clearing = Clearing(watching.wake)
+    cache, first = _caches(config, ring, clock, clearing)
     sessions = _sessions(ground, cache, watching)
     service = _service(ground, accounts, ending=_sessions(ground, first, watching))
     context = Context(
@@ -174,7 +174,7 @@ def build(
         form_origins=_origins(config),
         probes=partial(_probes, accounts, cache, metrics, config),
     )
-    housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, cleared=revocations.counted)
+    housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted)
     return Built(_daemon(config, context, ring), context, housekeeping)
 
 
@@ -234,25 +234,6 @@ def site(config: Config, clock: Clock = now) -> Site:
     return Site(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
 
 
-class _Revocations:
-    """Whether a memcached node that was away may be used again: not while sessions must still be ended.
-
-    What is known is at most one round of housekeeping old. While the account store is away the
-    last number counts: nothing can be disabled meanwhile, and nobody may be kept waiting for it.
-    """
-
-    def __init__(self) -> None:
-        self._open = 0
-
-    def counted(self, still_open: int) -> None:
-        """Take the number of open revocations found just now."""
-        self._open = still_open
-
-    def cleared(self, _node: str) -> bool:
-        """Tell whether none is open."""
-        return self._open == 0
-
-
 def _accounts(config: Config, clock: Clock) -> Accounts:
     match config.accounts.store:
         case AccountStoreKind.SQLITE:
@@ -261,7 +242,7 @@ def _accounts(config: Config, clock: Clock) -> Accounts:
             return MemoryAccounts(clock=clock)
 
 
-def _caches(config: Config, ring: Ring, clock: Clock, revocations: _Revocations) -> tuple[Cache, Cache]:
+def _caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) -> tuple[Cache, Cache]:
     """Return the cache everybody uses, and the one that ends sessions: it reaches a returning node first."""
     match config.sessions.store:
         case SessionStoreKind.MEMORY:
@@ -269,7 +250,7 @@ def _caches(config: Config, ring: Ring, clock: Clock, revocations: _Revocations)
             return cache, cache
         case SessionStoreKind.MEMCACHED:
             connect = partial(_memcached, config, ring, clock)
-            return connect(revocations.cleared), connect(lambda _: True)
+            return connect(clearing.cleared), connect(lambda _: True)
 
 
 def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str], bool]) -> MemcachedCache:
@@ -371,7 +352,7 @@ def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) 
         yield Probe(f"accounts ({config.accounts.store.value})", error.detail or error.code)
     for node in cache.nodes():
         metrics.set("identityd_node_up", 0 if node.problem else 1, node=node.name)
-        yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms)
+        yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms, node.warning)
 
 
 def _daemon(config: Config, context: Context, ring: Ring) -> Daemon:

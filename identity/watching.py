@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +30,8 @@ DUE: Final = 10_000
 """Accounts whose epoch waits to be compared; more than that waits for their next rotation."""
 FOREIGN_EVERY_MS: Final[Millis] = MINUTE
 """A session shown on the wrong host is audited at most so often."""
+LOOKS: Final = 2
+"""The look under way may have begun before whatever was queued while a node was away; the next has not."""
 RETRY_EVERY_S: Final = 5.0
 
 
@@ -79,6 +81,11 @@ class Watching:
         except Full:
             log.debug("comparisons are behind; the account comes up again at its next rotation")
 
+    def wake(self) -> None:
+        """Make whoever works the queue off look at the revocations now."""
+        with suppress(Full):  # a full queue keeps nobody waiting
+            self.due.put_nowait(None)
+
     def _event(self, action: str, account_id: AccountId, session: Session, check: Check) -> None:
         facts = {
             "opened_from": session.address,
@@ -127,13 +134,52 @@ def compare(account_id: AccountId, *, accounts: AccountService, sessions: Sessio
         sessions.end_all(account_id, epoch=account.epoch, reason=Ended.REVOKED)
 
 
+class Clearing:
+    """Whether a memcached node that was away may be used again: not while sessions must still be ended.
+
+    A node that comes back is answered no until a look at the open revocations that began after
+    the question found none. While the account store is away the last number counts: nothing can
+    be disabled meanwhile, and nobody may be kept waiting for it. Thread-safe.
+
+    Args:
+        wake: asks for such a look at once; must not block.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._lock = Lock()
+        self._looks = 0
+        self._open = 0
+        self._asked: dict[str, int] = {}
+        self._seen: set[str] = set()
+
+    def counted(self, still_open: int | None) -> None:
+        """Take what a look found; None: the account store is away."""
+        with self._lock:
+            self._looks += 1
+            if still_open is not None:
+                self._open = still_open
+
+    def cleared(self, node: str) -> bool:
+        """Tell whether the node may be used. The first contact counts as looked at: a start looks first."""
+        with self._lock:
+            known, self._seen = node in self._seen, self._seen | {node}
+            wanted = self._asked.setdefault(node, self._looks + LOOKS if known else self._looks)
+            if self._looks >= wanted and self._open == 0:
+                del self._asked[node]
+                return True
+        for _ in range(LOOKS):
+            self._wake()
+        return False
+
+
 class Housekeeping:
     """One thread: compares what is due, and ends what could not be reached before.
 
     Args:
         watching: whose queue is worked off.
         accounts, sessions: the services.
-        cleared: told the number of open revocations, whenever it was found out.
+        counted: told the number of open revocations after each look, None if the store is away.
     """
 
     def __init__(
@@ -142,24 +188,24 @@ class Housekeeping:
         *,
         accounts: AccountService,
         sessions: SessionService,
-        cleared: Callable[[int], None] = lambda _: None,
+        counted: Callable[[int | None], None] = lambda _: None,
     ) -> None:
         self._watching = watching
         self._accounts = accounts
         self._sessions = sessions
-        self._cleared = cleared
+        self._counted = counted
         self._stopping = Flag()
         self._thread = Thread(target=self._run, name="idd-housekeeping", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Look at the open revocations once, so that nobody is served before it, and begin."""
+        self._retry()
         self._thread.start()
 
     def stop(self) -> None:
         """Stop after the step under way; what is left is durable or comes up again."""
         self._stopping.set()
-        with suppress(Full):  # a full queue keeps nobody waiting
-            self._watching.due.put_nowait(None)
+        self._watching.wake()
         self._thread.join(10)
 
     def _run(self) -> None:
@@ -186,6 +232,7 @@ class Housekeeping:
 
     def _retry(self) -> None:
         try:
-            self._cleared(self._accounts.retry_revocations())
+            self._counted(self._accounts.retry_revocations())
         except StoreError as error:
             log.info("revocations put off: %s", error.code)
+            self._counted(None)

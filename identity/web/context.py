@@ -141,6 +141,8 @@ class Probe:
     name: str
     problem: str = ""
     clock_ahead_ms: Millis = 0
+    warning: str = ""
+    """What is usable and probably not meant, such as a memcached that drops values silently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

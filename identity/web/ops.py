@@ -42,6 +42,7 @@ class Ready(JsonHandler):
                     {
                         "name": probe.name,
                         "problem": probe.problem or None,
+                        "warning": probe.warning or None,
                         "clock_ahead_s": probe.clock_ahead_ms / 1_000,
                         "clock_warning": abs(probe.clock_ahead_ms) >= CLOCK_WARNING_MS,
                     }

@@ -27,6 +27,7 @@ def test_ready_when_everything_answers() -> None:
         assert reply.json()["parts"][0] == {
             "name": "memcached:one",
             "problem": None,
+            "warning": None,
             "clock_ahead_s": -0.2,
             "clock_warning": False,
         }

@@ -1,0 +1,236 @@
+"""What follows from what happened to sessions, and when a memcached node may be used again."""
+
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from identity.accounts.results import By, Change, SignedUp, SignUp
+from identity.accounts.service import AccountService
+from identity.accounts.store import Revocation
+from identity.accounts.usernames import NamePolicy
+from identity.audit import Event
+from identity.errors import StoreUnavailable
+from identity.metrics import Metrics
+from identity.sessions.check import Outcome
+from identity.sessions.record import Ended
+from identity.stores.memory import MemoryAccounts
+from identity.types import SECOND, AccountId, Host, IdentityKey
+from identity.watching import Clearing, Housekeeping, Watching, compare, end_sessions
+from tests.support.daemons import Daemons
+from tests.support.jars import BrowserJar
+
+KEY = IdentityKey("demo:1")
+
+
+class Town:
+    """A daemon's services over memory, as the composition root wires them."""
+
+    def __init__(self) -> None:
+        self.daemons = Daemons()
+        self.store = MemoryAccounts(clock=self.daemons.clock)
+        self.notes: list[Event] = []
+        self.sessions_away = False
+        carry_out = end_sessions(self.daemons.service)
+
+        def end(revocation: Revocation) -> None:
+            if self.sessions_away:
+                raise StoreUnavailable(detail="no answer")
+            carry_out(revocation)
+
+        self.accounts = AccountService(
+            self.store,
+            audit=self.store.audit,
+            note=self.notes.append,
+            clock=self.daemons.clock,
+            new_uuid=uuid4,
+            end_sessions=end,
+            policy=NamePolicy(),
+            checkpoint=lambda _: None,
+        )
+        made = self.accounts.sign_up(SignUp(uuid4(), KEY, "ada", "ada", By("self")))
+        assert isinstance(made, SignedUp)
+        self.account_id = made.account_id
+        self.watching = Watching(note=self.notes.append, metrics=Metrics(), clock=self.daemons.clock, new_uuid=uuid4)
+
+    def log_in(self) -> BrowserJar:
+        """Open a session of the account."""
+        jar = BrowserJar()
+        account = self.accounts.account(self.account_id)
+        assert account is not None
+        self.daemons.login(jar, account_id=self.account_id, epoch=account.epoch, identity=KEY)
+        return jar
+
+    def change(self) -> Change:
+        """Return a request about the account."""
+        return Change(uuid4(), self.account_id, By("operator:test", why="a test"))
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def test_a_disabled_account_is_logged_out_on_its_next_check(town: Town) -> None:
+    """Whoever was disabled must not go on with the session he has (threat 30)."""
+    jar = town.log_in()
+
+    town.accounts.disable(town.change())
+
+    verdict = town.daemons.visit(jar)
+    assert (verdict.outcome, verdict.reason) == (Outcome.LOGIN, "disabled")
+
+
+def test_a_disable_that_missed_the_sessions_is_found_by_comparing(town: Town) -> None:
+    """Even if the queue were lost, the record is held against the account while it is used."""
+    jar = town.log_in()
+    town.sessions_away = True
+    town.accounts.disable(town.change())
+    assert town.daemons.visit(jar).outcome is Outcome.OK
+
+    compare(town.account_id, accounts=town.accounts, sessions=town.daemons.service)
+
+    assert town.daemons.visit(jar).reason == "disabled"
+
+
+def test_a_record_of_another_time_is_ended_by_comparing(town: Town) -> None:
+    """An old memcached that came back must not bring sessions back that were ended everywhere."""
+    jar = town.log_in()
+    town.sessions_away = True
+    town.accounts.end_everywhere(town.change())
+    town.sessions_away = False
+
+    compare(town.account_id, accounts=town.accounts, sessions=town.daemons.service)
+
+    assert town.daemons.visit(jar).outcome is Outcome.LOGIN
+
+
+def test_comparing_a_sound_record_changes_nothing(town: Town) -> None:
+    """The comparison runs every five minutes for everybody who is active."""
+    jar = town.log_in()
+
+    compare(town.account_id, accounts=town.accounts, sessions=town.daemons.service)
+
+    assert town.daemons.visit(jar).outcome is Outcome.OK
+
+
+def test_housekeeping_ends_what_could_not_be_reached(town: Town) -> None:
+    """The caller of a disable was told that it will be tried again: it must be."""
+    jar = town.log_in()
+    town.sessions_away = True
+    town.accounts.disable(town.change())
+    town.sessions_away = False
+    looks: list[int | None] = []
+    housekeeping = Housekeeping(
+        town.watching, accounts=town.accounts, sessions=town.daemons.service, counted=looks.append
+    )
+
+    housekeeping.start()
+    housekeeping.stop()
+
+    assert looks[0] == 0
+    assert town.daemons.visit(jar).reason == "disabled"
+
+
+def test_housekeeping_compares_what_is_due(town: Town) -> None:
+    """A check only queues the comparison; somebody must do it."""
+    jar = town.log_in()
+    town.sessions_away = True
+    town.accounts.disable(town.change())
+    housekeeping = Housekeeping(town.watching, accounts=town.accounts, sessions=town.daemons.service)
+    housekeeping.start()
+
+    town.watching.compare_due(town.account_id)
+
+    until(lambda: town.daemons.service.devices(town.account_id) == ())
+    housekeeping.stop()
+    assert town.daemons.visit(jar).reason == "disabled"
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for another thread."""
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+def test_reuse_is_audited_with_both_places_and_no_secret(town: Town) -> None:
+    """Support must be able to say where the copy was used."""
+    jar = town.log_in()
+    [session] = town.daemons.service.devices(town.account_id)
+
+    town.watching.ended(town.account_id, session, Ended.REUSE, jar.check(agent="curl", address="198.51.100.x"))
+
+    event = town.notes[-1]
+    assert (event.action, event.account_id) == ("reuse", town.account_id)
+    assert (event.facts["opened_with"], event.facts["shown_with"]) == ("Firefox on Linux", "curl")
+    assert not any(value in str(event) for value in jar.cookies.values())
+
+
+def test_a_token_on_the_wrong_host_is_audited_once_a_minute(town: Town) -> None:
+    """A script that asks forty times a second must not fill the audit."""
+    jar = town.log_in()
+    [session] = town.daemons.service.devices(town.account_id)
+    check = jar.check(host=Host("other.example"))
+    before = len(town.notes)
+
+    for _ in range(40):
+        town.watching.foreign(town.account_id, session, check)
+    town.daemons.clock.advance(61 * SECOND)
+    town.watching.foreign(town.account_id, session, check)
+
+    assert [event.action for event in town.notes[before:]] == ["foreign-host"] * 2
+
+
+def test_a_session_of_an_account_that_is_not_stored_is_reported(town: Town, expect_log: Callable[..., object]) -> None:
+    """It means that the account store lost something: somebody must look."""
+    with expect_log("identity.watching", "account-missing"):  # type: ignore[attr-defined]
+        compare(AccountId(uuid4()), accounts=town.accounts, sessions=town.daemons.service)
+
+
+class TestClearing:
+    """A node that was away serves nobody until what was queued meanwhile is carried out."""
+
+    def test_the_first_contact_after_a_start_is_served(self) -> None:
+        """A start looks at the revocations before it listens."""
+        clearing = Clearing(lambda: None)
+        clearing.counted(0)
+
+        assert clearing.cleared("n1")
+
+    def test_a_node_that_returns_waits_for_a_look_that_began_after_it(self) -> None:
+        """The look under way may have missed what was queued while the node was away."""
+        woken: list[str] = []
+        clearing = Clearing(lambda: woken.append("look"))
+        clearing.counted(0)
+        clearing.cleared("n1")
+
+        assert not clearing.cleared("n1")
+        clearing.counted(0)
+        assert not clearing.cleared("n1")
+        clearing.counted(0)
+        assert clearing.cleared("n1")
+        assert woken == ["look"] * 4
+
+    def test_an_open_revocation_keeps_the_node_out(self) -> None:
+        """Its sessions would be served although their account is disabled."""
+        clearing = Clearing(lambda: None)
+        clearing.counted(1)
+
+        assert not clearing.cleared("n1")
+        clearing.counted(0)
+        assert clearing.cleared("n1")
+
+    def test_an_account_store_that_is_away_keeps_no_node_out(self) -> None:
+        """Session checks never wait for the account store."""
+        clearing = Clearing(lambda: None)
+        clearing.counted(0)
+        clearing.cleared("n1")
+        clearing.cleared("n1")
+
+        clearing.counted(None)
+        clearing.counted(None)
+
+        assert clearing.cleared("n1")
