@@ -41,6 +41,7 @@ from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import OneTimeRecords, SessionRecords
 from identity.stores.sealing import Sealer
+from identity.stores.single import hold
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Host, Millis
 from identity.watching import Clearing, Housekeeping, Watching, end_sessions
@@ -144,6 +145,8 @@ def build(
 ) -> Built:
     """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
     ring = Ring(config)
+    if config.sessions.store is SessionStoreKind.MEMORY:
+        closing.enter_context(hold(config.keys.file))
     accounts = _accounts(config, clock)
     closing.callback(accounts.close)
     queue = _audit(accounts, metrics, closing)

@@ -1,0 +1,31 @@
+"""One daemon only: what the in-process session store needs, because two would each have sessions of their own.
+
+Owns a lock on the key ring's file, which every daemon of an installation shares. The kernel lets
+go of it when the process ends, however it ends. Daemons on several machines cannot be seen from
+here; docs/operations.md says so.
+"""
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+from identity.errors import ConfigError
+
+
+def hold(path: Path) -> IO[bytes]:
+    """Lock the file for this process until it ends or the result is closed.
+
+    Raises:
+        ConfigError: another daemon of this machine has it.
+    """
+    file = path.open("rb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        problem = (
+            "[sessions] store: memory is for one daemon, and another one uses this key ring already; "
+            "stop it, or set store = memcached"
+        )
+        raise ConfigError((problem,)) from error
+    return file
