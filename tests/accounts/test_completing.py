@@ -171,6 +171,18 @@ def test_a_name_lost_meanwhile_is_asked_for_again(registry: Registry, clock: Man
     assert registry.log_in("2") != account_id
 
 
+def test_a_sign_up_is_noted_when_it_has_its_name_and_not_before(registry: Registry, clock: ManualClock) -> None:
+    """The audit would count one account twice, once under a name it never had."""
+    account_id = lose_the_name(registry, clock)
+    registry.service.find(key("1"))
+    assert [event.facts["identity"] for event in registry.noted] == [key("2")]
+
+    registry.sign_up("1", "bob")
+
+    assert (registry.noted[-1].account_id, registry.noted[-1].facts["username"]) == (account_id, "bob")
+    assert len(registry.noted) == 2
+
+
 def test_a_name_that_is_just_being_taken_is_lost_too(registry: Registry, clock: ManualClock) -> None:
     """A name that two people are promised at once goes to the one who claims it now."""
 

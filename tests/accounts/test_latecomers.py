@@ -14,7 +14,7 @@ from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS
 from identity.accounts.results import NameTaken, SignedUp
 from identity.accounts.store import IdentityState, UsernameState
 from identity.stores.memory import MemoryAccounts
-from identity.types import UsernameKey
+from identity.types import AccountId, UsernameKey
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import ManualClock
 from tests.support.contention import WatchedStore
@@ -170,26 +170,40 @@ def test_a_sign_up_that_wakes_up_in_the_next_one_finishes_that(registry: Registr
     assert registry.account(late.account_id).username == "bob"
 
 
-def test_a_name_that_was_retired_meanwhile_stays_retired(registry: Registry, store: WatchedStore) -> None:
-    """A helper that wakes up late must not undo a rename."""
+def rename(store: WatchedStore, account_id: AccountId) -> None:
+    """Give an account another name, and retire the one it had."""
+    old, account = store.usernames.there(ALICE), store.accounts.there(account_id)
+    new = replace(old, key=UsernameKey("bob"), username="bob", claim=uuid4(), op=uuid4())
+    store.usernames.rows.insert(new)
+    store.accounts.rows.replace(replace(account, username="bob", op=uuid4()), expected=account)
+    store.usernames.rows.replace(replace(old, state=UsernameState.RETIRED, op=uuid4()), expected=old)
 
-    def rename() -> None:
+
+@pytest.mark.parametrize("unlinked", [False, True], ids=["still-linked", "unlinked"])
+def test_a_name_that_was_retired_meanwhile_stays_retired(
+    registry: Registry, store: WatchedStore, *, unlinked: bool
+) -> None:
+    """A helper that wakes up late must not undo a rename, nor free a name applications know somebody by."""
+
+    def meanwhile() -> None:
         account_id = registry.log_in("1")
         assert account_id is not None
-        old, account = store.usernames.there(ALICE), store.accounts.there(account_id)
-        new = replace(old, key=UsernameKey("bob"), username="bob", claim=uuid4(), op=uuid4())
-        store.usernames.rows.insert(new)
-        store.accounts.rows.replace(replace(account, username="bob", op=uuid4()), expected=account)
-        store.usernames.rows.replace(replace(old, state=UsernameState.RETIRED, op=uuid4()), expected=old)
+        rename(store, account_id)
+        if unlinked:
+            registry.link(account_id, "2")
+            registry.unlink(account_id, "1")
 
-    registry.at["complete.account-written"] = rename
+    registry.at["complete.account-written"] = meanwhile
 
     registry.sign_up("1", "alice")
 
     assert store.usernames.there(ALICE).state is UsernameState.RETIRED
 
 
-def test_a_name_of_an_account_that_lost_the_identity_meanwhile_is_kept(registry: Registry, store: WatchedStore) -> None:
+@pytest.mark.parametrize("anew", [False, True], ids=["free", "signed-up-anew"])
+def test_a_name_of_an_account_that_lost_the_identity_meanwhile_is_kept(
+    registry: Registry, store: WatchedStore, *, anew: bool
+) -> None:
     """The account lives on through another identity, under its name."""
     reached = []
 
@@ -199,6 +213,8 @@ def test_a_name_of_an_account_that_lost_the_identity_meanwhile_is_kept(registry:
         registry.link(account_id, "2")
         registry.unlink(account_id, "1")
         reached.append(account_id)
+        if anew:
+            assert isinstance(registry.sign_up("1", "carol"), SignedUp)
 
     registry.at["complete.account-written"] = meanwhile
 

@@ -69,6 +69,17 @@ def test_a_stranger_s_login_costs_one_durable_read(registry: Registry, store: Wa
     assert store.reads == 1
 
 
+def test_a_sign_up_costs_six_conditional_writes_and_no_read(registry: Registry, store: WatchedStore) -> None:
+    """Each is a round of agreement between machines."""
+    writes: list[object] = []
+    store.identities.before = store.usernames.before = store.accounts.before = writes.append
+
+    registry.member("1", "alice")
+
+    assert len(writes) == 6
+    assert store.reads == 0
+
+
 def test_a_disabled_account_cannot_log_in_and_its_sessions_end(registry: Registry) -> None:
     """It is what disabling is for."""
     alice = registry.member("1", "alice")
@@ -79,7 +90,7 @@ def test_a_disabled_account_cannot_log_in_and_its_sessions_end(registry: Registr
     row = registry.service.find(key("1"))
     assert decide(row, registry.service.account(alice)) == Refuse(Refusal.DISABLED)
     assert registry.ended == [Revocation(request.id, alice, None, 2, Ended.DISABLED, NOON)]
-    assert registry.account(alice).epoch == 2
+    assert (registry.account(alice).epoch, registry.account(alice).version) == (2, 2)
 
 
 def test_disabling_twice_ends_the_sessions_twice(registry: Registry) -> None:
@@ -100,7 +111,7 @@ def test_an_enabled_account_may_log_in_again(registry: Registry) -> None:
     assert registry.service.enable(registry.change(alice)) == Enabled(alice)
 
     assert registry.log_in("1") == alice
-    assert registry.account(alice).epoch == 2
+    assert (registry.account(alice).epoch, registry.account(alice).version) == (2, 3)
 
 
 def test_enabling_what_is_enabled_changes_nothing(registry: Registry) -> None:
@@ -261,6 +272,7 @@ def test_a_revocation_whose_change_never_happened_ends_nothing(registry: Registr
     assert registry.service.retry_revocations() == 0
 
     assert registry.ended == []
+    assert registry.store.revocations.open() == ()
     assert registry.log_in("1") == alice
 
 
@@ -275,13 +287,13 @@ def test_a_revocation_of_nobody_is_forgotten_in_the_end(registry: Registry, cloc
 
 def test_one_session_that_was_not_reached_is_ended_later(registry: Registry) -> None:
     """A logout during an outage must not be forgotten."""
-    alice, session = registry.member("1", "alice"), SessionId(bytes(range(16)))
+    account_id, session = AccountId(uuid4()), SessionId(bytes(range(16)))
 
-    registry.service.end_later(alice, session, reason=Ended.LOGOUT)
+    registry.service.end_later(account_id, session, reason=Ended.LOGOUT)
     registry.service.retry_revocations()
 
     (ended,) = registry.ended
-    assert (ended.account_id, ended.session, ended.reason) == (alice, session, Ended.LOGOUT)
+    assert (ended.account_id, ended.session, ended.reason) == (account_id, session, Ended.LOGOUT)
     assert registry.store.revocations.open() == ()
 
 

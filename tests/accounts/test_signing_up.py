@@ -144,6 +144,33 @@ def test_a_retired_name_is_never_given_out_again(registry: Registry, store: Watc
     assert isinstance(registry.sign_up("2", "alice"), NameTaken)
 
 
+def test_a_name_of_one_s_own_that_was_retired_stays_so(registry: Registry, store: WatchedStore) -> None:
+    """Whoever gave a name up must not get it back by sending an old form again."""
+    claim = uuid4()
+    registry.stop_at("sign-up.name-claimed")
+    with pytest.raises(Stopped):
+        registry.sign_up("1", "alice", claim=claim)
+    row = store.usernames.there("alice")
+    store.usernames.rows.replace(replace(row, state=UsernameState.RETIRED, op=uuid4()), expected=row)
+
+    assert isinstance(registry.sign_up("1", "alice", claim=claim), NameTaken)
+
+
+def test_an_abandoned_sign_up_leaves_nothing_after_a_quarter_of_an_hour(
+    registry: Registry, store: WatchedStore, clock: ManualClock
+) -> None:
+    """Claims that nobody finishes would fill the store, and keep names from people."""
+    registry.stop_at("sign-up.name-claimed")
+    with pytest.raises(Stopped):
+        registry.sign_up("1", "alice")
+    clock.advance(CLAIM_TTL_MS - 1)
+    assert (len(list(store.identities.scan())), len(list(store.usernames.scan()))) == (1, 1)
+
+    clock.advance(1)
+
+    assert (list(store.identities.scan()), list(store.usernames.scan())) == ([], [])
+
+
 def test_a_second_window_is_asked_to_wait(registry: Registry) -> None:
     """Two windows of one person would otherwise fight for the identity."""
     outcomes = []
