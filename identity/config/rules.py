@@ -163,6 +163,18 @@ def port_and_url(config: Config) -> Iterator[str]:
         )
 
 
+def other_hosts(config: Config) -> Iterator[str]:
+    """A session belongs to the host it was opened on; sessions below it on other hosts come later."""
+    own = config.server.public_url.host
+    for app in config.apps:
+        others = sorted(host for host in app.hosts if host != own)
+        if others:
+            yield (
+                f"[app:{app.id}] hosts: logins do not reach {', '.join(others)} in this release; serve the application "
+                f"under {own}, or its visitors are sent back and forth"
+            )
+
+
 def forgetting(config: Config) -> Iterator[str]:
     """Accounts in memory are gone at the next restart."""
     if config.accounts.store is AccountStoreKind.MEMORY:
@@ -201,6 +213,7 @@ WARNINGS: Final = (
     nobody_can_log_in,
     unknown_visitors,
     port_and_url,
+    other_hosts,
     forgetting,
     unused_nodes,
     chatty,
