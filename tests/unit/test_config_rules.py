@@ -116,7 +116,10 @@ def test_a_proxy_may_have_a_password_which_is_never_shown() -> None:
         (f"[server]\npublic_url = https://a.example\n{PROVIDER}", "[server] trusted_proxies"),
         (f"[server]\npublic_url = http://localhost:1000\n{PROVIDER}", "[server] public_url"),
         (f"[accounts]\nstore = memory\n{PROVIDER}", "[accounts] store"),
-        (f"[app:wiki]\nsecret = {'0123456789abcdef' * 2}xyz{'q7' * 8}\nhosts = wiki.example\n{PROVIDER}", "[app:wiki] hosts"),
+        (
+            f"[app:wiki]\nsecret = {APP_SECRET}\nhosts = wiki.example\nreturn_to = https://wiki.example\n{PROVIDER}",
+            "[app:wiki] hosts",
+        ),
         (f"[memcached]\nnodes = a=h:1\n{PROVIDER}", "[memcached] nodes"),
         (f"[server]\nlog_level = debug\n{PROVIDER}", "[server] log_level"),
     ],
