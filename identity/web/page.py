@@ -148,7 +148,7 @@ class PageHandler(Handler):
     def send_to_login(self, verdict: Verdict, *, back: str) -> NoReturn:
         """Redirect to the login page, which leads back to a path of this site, and stop."""
         self._harmless = True
-        asked = {"return_to": back}
+        asked = {"return_to": verdicts.without_flag(back)}  # after a login nothing is bounced any more
         if verdict.reason != "anonymous":
             asked["reason"] = verdict.reason
         self.go(f"/login?{urlencode(asked, quote_via=quote)}")

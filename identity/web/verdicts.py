@@ -116,7 +116,7 @@ def login_url(verdict: Verdict, target: Target, *, public_url: str) -> str:
     is_path = target.origin == public_url and not target.uri.startswith("//")
     back = ascii_uri(target.uri) if is_path else target.url
     reason = {} if verdict.reason == "anonymous" else {"reason": verdict.reason}
-    return f"{public_url}/login?{_query(return_to=back, **reason)}"
+    return f"{public_url}/login?{_query(return_to=without_flag(back), **reason)}"
 
 
 def refusal(verdict: Verdict) -> IdentityError:

@@ -284,3 +284,10 @@ class TestForms:
         [event] = site.events
         assert (event.action, event.account_id, event.facts) == ("something", ACCOUNT, {"what": "done"})
         assert (event.address, event.request_id) == ("203.0.113.9", reply.one("X-Request-Id"))
+
+
+def test_a_login_after_a_bounce_leads_back_to_the_address_without_its_flag(site: Site) -> None:
+    """Otherwise the flag stays in the address bar, in bookmarks, and in every link made from it."""
+    reply = site.public("GET", "/account?tab=1&identityd-bounced=1")
+
+    assert reply.one("Location") == "/login?return_to=%2Faccount%3Ftab%3D1"
