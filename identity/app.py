@@ -5,6 +5,7 @@ three values it needs. Invariant: whatever was started is closed again in revers
 something later in the start fails.
 """
 
+import logging
 import os
 import random
 import time
@@ -54,6 +55,8 @@ from identity.web.server import Daemon, Listening, Ports, run
 from providers import build as build_provider
 from providers.base import Provider
 from providers.options import Site
+
+log = logging.getLogger("identity.app")
 
 DURABLE_THREADS: Final = 16
 WAITING: Final = 1_024
@@ -114,7 +117,8 @@ def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> None:
 
 
 async def _serve(config: Config, ready: Callable[[], None]) -> None:
-    def bound(_: Ports) -> None:
+    def bound(ports: Ports) -> None:
+        log.info("serving %s: public port %d, internal port %d", config.server.public_url, ports.public, ports.internal)
         ready()
 
     with ExitStack() as closing:
