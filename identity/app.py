@@ -23,7 +23,7 @@ from identity.accounts.store import AccountStore
 from identity.accounts.usernames import NamePolicy
 from identity.audit import AuditLog, AuditQueue, Event
 from identity.config import AccountStoreKind, App, Config, SessionStoreKind, load_ring
-from identity.errors import StoreError
+from identity.errors import ConfigError, StoreError
 from identity.keyring import KeyRing, Purpose
 from identity.login.entering import Entering
 from identity.login.service import LoginService
@@ -94,7 +94,10 @@ class Ring:
 
     def reload(self) -> None:
         """Read the file again. Raises ConfigError and keeps the ring that is."""
-        self._ring = load_ring(self._file)
+        ring = load_ring(self._file)
+        if not self._ring.continues_in(ring):
+            raise ConfigError(("[keys] file: is another installation's key ring; put the right one back",))
+        self._ring = ring
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from functools import cache
 from hashlib import blake2s
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from identity.errors import ConfigError
 from identity.types import AccountId, Locator, Millis, Secret
@@ -119,6 +120,13 @@ class KeyRing:
         if self.newest == HIGHEST_NUMBER:
             raise ConfigError(("[keys] file: key number 255 is the last one; numbers are never used twice",))
         return KeyRing((*self.keys, Key(self.newest + 1, now, secret)), Secret(self._locator))
+
+    def continues_in(self, other: "KeyRing") -> bool:
+        """Tell whether `other` may replace this ring: same locator key, and no number given to another secret."""
+        shared = {key.number for key in self.keys} & {key.number for key in other.keys}
+        same = all(self.mac(n, Purpose.TOKEN, b"") == other.mac(n, Purpose.TOKEN, b"") for n in shared)
+        nobody = AccountId(UUID(int=0))
+        return bool(shared) and same and self.locator(nobody) == other.locator(nobody)
 
     def render(self) -> str:
         """Return the key file's text. The result is secret."""

@@ -130,7 +130,8 @@ def compare(account_id: AccountId, *, accounts: AccountService, sessions: Sessio
         sessions.end_all(account_id, epoch=account.epoch, reason=Ended.DISABLED)
         return
     if not sessions.compared(account_id, epoch=account.epoch):
-        accounts.retry_revocations()
+        if accounts.retry_revocations():
+            return  # one of those open may say which sessions are meant; the account comes up again
         sessions.end_all(account_id, epoch=account.epoch, reason=Ended.REVOKED)
 
 
@@ -228,6 +229,8 @@ class Housekeeping:
         except StoreError as error:
             log.info("comparison put off: %s", error.code)
             return False
+        except Exception:
+            log.exception("comparison-failed: account %s", account_id)
         return True
 
     def _retry(self) -> None:
@@ -235,4 +238,7 @@ class Housekeeping:
             self._counted(self._accounts.retry_revocations())
         except StoreError as error:
             log.info("revocations put off: %s", error.code)
+            self._counted(None)
+        except Exception:  # without this thread no node that returns would ever be used again
+            log.exception("revocations-failed: tried again in a moment")
             self._counted(None)

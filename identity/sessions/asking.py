@@ -6,6 +6,7 @@ it depends on was applied; trouble with the store is a RETRY verdict, never the 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -92,6 +93,8 @@ class Asking:
         wanted = {g.locator for g in jar.groups[:GROUPS]}
         for _ in range(RACES):
             reads.update(self._records.read(wanted - reads.keys()))
+            # What was read may be younger than the question: a line that moved since is no reason to refuse.
+            asked = replace(asked, now=max(asked.now, self._clock()))
             planned = plan(jar, reads, asked, self._rules)
             match self._carry_out(planned, reads):
                 case Written.APPLIED:

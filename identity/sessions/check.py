@@ -4,7 +4,7 @@ Owns the values that go into and come out of the session service; HTTP is transl
 them in `identity/web/session.py`. docs/http-api.md documents the words on the wire.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from identity.sessions.record import Session
@@ -28,7 +28,7 @@ class Mode(Enum):
 class Check:
     """A browser's cookies as they arrived, and what is known of the request they came with."""
 
-    cookies: tuple[str, ...]
+    cookies: tuple[str, ...] = field(repr=False)
     """Cookie header lines, verbatim."""
     host: Host
     """The host the browser addressed."""

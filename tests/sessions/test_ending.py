@@ -13,7 +13,7 @@ from identity.sessions.service import Opened, SessionService, TicketStale
 from identity.sessions.store import Found
 from identity.types import DAY, MINUTE, SECOND, Host, Secret, Username
 from tests.support.daemons import Daemons, rotate
-from tests.support.jars import ACCOUNT, BrowserJar
+from tests.support.jars import ACCOUNT, BrowserJar, ring
 
 
 def test_a_key_ring_rolled_out_unevenly_logs_nobody_out(daemons: Daemons, jar: BrowserJar) -> None:
@@ -182,3 +182,14 @@ def tamper(daemons: Daemons, record: Record) -> None:
     altered = data[:30] + bytes([data[30] ^ 1]) + data[31:]
     written = daemons.cache.swap(key, altered, version=item.value.version, expires_at=item.expires_at)
     assert written.value == "applied"
+
+
+def test_a_check_never_shows_its_cookies(jar: BrowserJar) -> None:
+    """A traceback or a debug line with a check in it would hand the session to whoever reads the log."""
+    assert not any(value in repr(jar.check()) for value in jar.cookies.values())
+
+
+def test_a_key_ring_of_another_installation_does_not_continue_this_one(daemons: Daemons) -> None:
+    """Read by mistake on SIGHUP it would make every session unreadable at once."""
+    assert daemons.keys.continues_in(daemons.keys.with_key(Secret(b"n" * 32), now=daemons.clock()))
+    assert not daemons.keys.continues_in(ring(9))
