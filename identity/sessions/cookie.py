@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
 
-from identity.keyring import KeyRing, Purpose
+from identity.keyring import MAC_BYTES, KeyRing, Purpose
 from identity.types import Locator, Millis, SessionId, TokenId
 
 VERSION: Final = 1
@@ -29,7 +29,6 @@ ISSUED_SINCE: Final[Millis] = 1_577_836_800_000
 """2020-01-01: five bytes of milliseconds from here last until 2054."""
 
 _BODY: Final = struct.Struct(">B16s8s8s8s5s12sB")
-_MAC_BYTES: Final = 16
 _VALUE_CHARS: Final = 100
 _MARKER_CHARS: Final = 24
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
@@ -185,7 +184,7 @@ def _verified(value: str, ring: KeyRing) -> Token | _Newer | None:
     raw = _decode(value, _VALUE_CHARS)
     if raw is None:
         return None
-    body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+    body, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
     version, session, own, parent, grandparent, issued, locator, number = _BODY.unpack(body)
     if version != VERSION:
         return None

@@ -7,7 +7,7 @@ decision is `identity.sessions.planning.plan` itself.
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 from typing import Final
@@ -324,8 +324,3 @@ class World:
 
     def _at(self, when: float, event: Callable[[float], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), event))
-
-
-def with_pace(rules: Rules, **changes: float) -> Rules:
-    """Return the rules with another pace, for comparisons."""
-    return replace(rules, pace=replace(rules.pace, **changes))  # type: ignore[arg-type]  # ints and a chance
