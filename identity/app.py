@@ -1,51 +1,48 @@
 """The composition root: from a configuration to a daemon that serves.
 
-The only module that names concrete stores and reads `Config`; everybody else is given the two or
-three values it needs. Invariant: whatever was started is closed again in reverse order, also when
+With `opening.py` the only module that reads `Config`; everybody else is given the two or three
+values it needs. Invariant: whatever was started is closed again in reverse order, also when
 something later in the start fails.
 """
 
 import logging
 import os
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 from uuid import uuid4
 
 import uvloop
 
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountStore
-from identity.accounts.usernames import NamePolicy
-from identity.audit import AuditLog, AuditQueue, Event
-from identity.config import AccountStoreKind, App, Config, SessionStoreKind, load_ring
-from identity.errors import ConfigError, StoreError
-from identity.keyring import KeyRing, Purpose
+from identity.audit import AuditQueue
+from identity.config import App, Config, SessionStoreKind
+from identity.errors import StoreError
 from identity.login.entering import Entering
 from identity.login.service import LoginService
 from identity.login.service import Rules as LoginRules
 from identity.metrics import Metrics
-from identity.sessions.changes import Lifetimes
-from identity.sessions.cookie import Names
-from identity.sessions.planning import Rules
-from identity.sessions.rotation import Pace
+from identity.opening import (
+    DURABLE_THREADS,
+    Accounts,
+    Ground,
+    Ring,
+    account_service,
+    corrupt_alarm,
+    name_policy,
+    now,
+    open_accounts,
+    open_caches,
+    session_service,
+)
 from identity.sessions.service import SessionService
-from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import Cache
-from identity.stores.markers import NodeMarkers
-from identity.stores.memcached import Limits, MemcachedCache, Server
-from identity.stores.memory import MemoryAccounts
-from identity.stores.memory_cache import MemoryCache
-from identity.stores.records import OneTimeRecords, SessionRecords
-from identity.stores.sealing import Sealer
+from identity.stores.records import OneTimeRecords
 from identity.stores.single import hold
-from identity.stores.sqlite import SqliteAccounts
-from identity.types import Clock, Host, Millis
-from identity.watching import Clearing, Housekeeping, Watching, end_sessions
+from identity.types import Clock, Host
+from identity.watching import Clearing, Housekeeping, Watching
 from identity.web import demo, outbound
 from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
 from identity.web.pages import Pages
@@ -58,46 +55,8 @@ from providers.options import Site
 
 log = logging.getLogger("identity.app")
 
-DURABLE_THREADS: Final = 16
 WAITING: Final = 1_024
 """Calls that may wait for a thread of one pool; more than that are refused at once."""
-
-
-def now() -> Millis:
-    """Return the time."""
-    return time.time_ns() // 1_000_000
-
-
-class Accounts(AccountStore, Protocol):
-    """An account store with its audit, which is closed at the end."""
-
-    @property
-    def audit(self) -> AuditLog:
-        """Audit rows."""
-        ...
-
-    def close(self) -> None:
-        """Finish and let go."""
-        ...
-
-
-class Ring:
-    """The key ring in use, exchanged as a whole on SIGHUP."""
-
-    def __init__(self, config: Config) -> None:
-        self._file = config.keys.file
-        self._ring = load_ring(self._file)
-
-    def __call__(self) -> KeyRing:
-        """Return the ring."""
-        return self._ring
-
-    def reload(self) -> None:
-        """Read the file again. Raises ConfigError and keeps the ring that is."""
-        ring = load_ring(self._file)
-        if not self._ring.continues_in(ring):
-            raise ConfigError(("[keys] file: is another installation's key ring; put the right one back",))
-        self._ring = ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +95,6 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
             await client.aclose()
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What almost every part stands on."""
-
-    config: Config
-    ring: Ring
-    metrics: Metrics
-    clock: Clock
-    note: Callable[[Event], None]
-
-
 def build(
     config: Config, client: outbound.Outbound, closing: ExitStack, *, metrics: Metrics, clock: Clock = now
 ) -> Built:
@@ -154,15 +102,15 @@ def build(
     ring = Ring(config)
     if config.sessions.store is SessionStoreKind.MEMORY:
         closing.enter_context(hold(config.keys.file))
-    accounts = _accounts(config, clock)
+    accounts = open_accounts(config, clock)
     closing.callback(accounts.close)
     queue = _audit(accounts, metrics, closing)
-    ground = _Ground(config, ring, metrics, clock, queue.append)
+    ground = Ground(config, ring, metrics, clock, queue.append)
     watching = Watching(note=ground.note, metrics=metrics, clock=clock, new_uuid=uuid4)
     clearing = Clearing(watching.wake)
-    cache, first = _caches(config, ring, clock, clearing)
-    sessions = _sessions(ground, cache, watching)
-    service = _service(ground, accounts, ending=_sessions(ground, first, watching))
+    cache, first = open_caches(config, ring, clock, clearing)
+    sessions = session_service(ground, cache, watching)
+    service = account_service(ground, accounts, ending=session_service(ground, first, watching))
     context = Context(
         sessions=sessions,
         accounts=service,
@@ -196,25 +144,12 @@ def _audit(accounts: Accounts, metrics: Metrics, closing: ExitStack) -> AuditQue
     return queue
 
 
-def _service(ground: _Ground, accounts: Accounts, *, ending: SessionService) -> AccountService:
-    return AccountService(
-        accounts,
-        audit=accounts.audit,
-        note=ground.note,
-        clock=ground.clock,
-        new_uuid=uuid4,
-        end_sessions=end_sessions(ending),
-        policy=_policy(ground.config),
-        checkpoint=lambda _: None,
-    )
-
-
-def _login(ground: _Ground, accounts: AccountService, sessions: SessionService, cache: Cache) -> LoginService:
+def _login(ground: Ground, accounts: AccountService, sessions: SessionService, cache: Cache) -> LoginService:
     metrics, clock = ground.metrics, ground.clock
     return LoginService(
         accounts,
         Entering(accounts, sessions, clock=clock, random_bytes=os.urandom, note=ground.note, count=metrics.count),
-        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=_alarm(metrics, clock)),
+        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=corrupt_alarm(metrics, clock)),
         rules=_login_rules(ground.config),
         clock=clock,
         random_bytes=os.urandom,
@@ -244,81 +179,9 @@ def site(config: Config, clock: Clock = now) -> Site:
     return Site(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
 
 
-def _accounts(config: Config, clock: Clock) -> Accounts:
-    match config.accounts.store:
-        case AccountStoreKind.SQLITE:
-            return SqliteAccounts(config.sqlite.file, clock=clock)
-        case AccountStoreKind.MEMORY:
-            return MemoryAccounts(clock=clock)
-
-
-def _caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) -> tuple[Cache, Cache]:
-    """Return the cache everybody uses, and the one that ends sessions: it reaches a returning node first."""
-    match config.sessions.store:
-        case SessionStoreKind.MEMORY:
-            cache = MemoryCache(clock=clock)
-            return cache, cache
-        case SessionStoreKind.MEMCACHED:
-            connect = partial(_memcached, config, ring, clock)
-            return connect(clearing.cleared), connect(lambda _: True)
-
-
-def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str], bool]) -> MemcachedCache:
-    given = config.memcached
-    sealer = Sealer(ring, purpose=Purpose.NODE, clock=clock)
-    return MemcachedCache(
-        [Server(node.name, node.host, node.port) for node in given.nodes],
-        markers=NodeMarkers([node.name for node in given.nodes], generation=given.generation, sealer=sealer),
-        clock=clock,
-        limits=Limits(
-            connect_ms=given.connect_timeout_ms,
-            answer_ms=given.timeout_ms,
-            rest_ms=given.rest_ms,
-            connections=given.pool + DURABLE_THREADS,
-        ),
-        cleared=cleared,
-    )
-
-
-def _sessions(ground: _Ground, cache: Cache, watching: Watching) -> SessionService:
-    public, ring, clock = ground.config.server.public_url, ground.ring, ground.clock
-    return SessionService(
-        SessionRecords(cache, keys=ring, clock=clock, alarm=_alarm(ground.metrics, clock)),
-        keys=ring,
-        names=Names(secure=public.scheme == "https", port=public.port),
-        rules=_rules(ground.config),
-        clock=clock,
-        chance=random.random,
-        random_bytes=os.urandom,
-        watcher=watching,
-    )
-
-
-def _rules(config: Config) -> Rules:
-    given = config.sessions
-    return Rules(
-        Pace(
-            token_age_ms=given.token_age_ms,
-            grace_ms=given.grace_ms,
-            settle_ms=given.settle_ms,
-            mint_chance=given.mint_chance,
-        ),
-        Lifetimes(idle_ms=given.idle_ms, absolute_ms=given.absolute_ms, devices=given.devices),
-    )
-
-
-def _alarm(metrics: Metrics, clock: Clock) -> CorruptAlarm:
-    return CorruptAlarm(clock=clock, count=lambda kind: metrics.count("identityd_store_corrupt_total", kind=kind))
-
-
-def _policy(config: Config) -> NamePolicy:
-    names = config.usernames
-    return NamePolicy(names.min_length, names.max_length, frozenset(names.reserved))
-
-
 def _login_rules(config: Config) -> LoginRules:
     enabled = frozenset(section.name for section in config.providers if section.enabled)
-    return LoginRules(str(config.server.public_url), enabled.__contains__, _origins(config), _policy(config))
+    return LoginRules(str(config.server.public_url), enabled.__contains__, _origins(config), name_policy(config))
 
 
 def _origins(config: Config) -> frozenset[str]:

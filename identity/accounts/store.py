@@ -159,6 +159,13 @@ class Rows(Protocol[KeyT_contra, RowT]):
         """Return the row after every conditional write that came before (SERIAL). Costs a Paxos round."""
         ...
 
+    def read_everywhere(self, key: KeyT_contra) -> RowT | None:
+        """Return the row after bringing it to a quorum of every data centre; StoreUnavailable if one is away.
+
+        What was written before is seen everywhere afterwards: rule D10 asks it of a disable or unlink.
+        """
+        ...
+
     def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
         """Write the row if there is none at its key."""
         ...
@@ -171,8 +178,11 @@ class Rows(Protocol[KeyT_contra, RowT]):
         """Delete the row if it still has `expected`'s op."""
         ...
 
-    def scan(self) -> Iterator[RowT]:
-        """Yield every row once, in no order, without holding a lock. For fsck and copy only."""
+    def scan(self, *, after: KeyT_contra | None = None) -> Iterator[RowT]:
+        """Yield every row once, in the store's own order, without holding a lock. For fsck and copy only.
+
+        With `after`, only those behind that key: so an interrupted scan goes on where it was.
+        """
         ...
 
 

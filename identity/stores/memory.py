@@ -69,6 +69,10 @@ class MemoryRows(Generic[KeyT, RowT]):
         """Return the same as `read`: there is only one copy."""
         return self.read(key)
 
+    def read_everywhere(self, key: KeyT) -> RowT | None:
+        """Return the same as `read`: there is only one place."""
+        return self.read(key)
+
     def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
         """Write the row if there is none at its key."""
         with self._lock:
@@ -92,11 +96,13 @@ class MemoryRows(Generic[KeyT, RowT]):
             del self._rows[self._key(expected)]
             return Applied.APPLIED
 
-    def scan(self) -> Iterator[RowT]:
-        """Yield every row once, as they stood when the scan began."""
+    def scan(self, *, after: KeyT | None = None) -> Iterator[RowT]:
+        """Yield every row once, in the order of the keys as text, as they stood when the scan began."""
         with self._lock:
-            keys = list(self._rows)
+            keys = sorted(self._rows, key=str)
         for key in keys:
+            if after is not None and str(key) <= str(after):
+                continue
             row = self.read(key)
             if row is not None:
                 yield row

@@ -55,6 +55,10 @@ class SqliteRows(Generic[KeyT, RowT]):
         """Return the same as `read`: what was committed is what there is."""
         return self.read(key)
 
+    def read_everywhere(self, key: KeyT) -> RowT | None:
+        """Return the same as `read`: there is only one file."""
+        return self.read(key)
+
     def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
         """Write the row if there is none at its key."""
         table = self._table
@@ -85,12 +89,12 @@ class SqliteRows(Generic[KeyT, RowT]):
 
         return self._writer.run(change)
 
-    def scan(self) -> Iterator[RowT]:
+    def scan(self, *, after: KeyT | None = None) -> Iterator[RowT]:
         """Yield every row once, in the order of the keys, a page at a time."""
-        after = ""
-        while page := self._page(after):
+        last = "" if after is None else str(after)
+        while page := self._page(last):
             yield from page
-            after = self._table.key(page[-1])
+            last = self._table.key(page[-1])
 
     def _page(self, after: str) -> list[RowT]:
         with self._readers.reading() as connection:

@@ -34,6 +34,7 @@ class RowsContract:
 
         assert kind.rows(subject.store).read(key) is None
         assert kind.rows(subject.store).read_settled(key) is None
+        assert kind.rows(subject.store).read_everywhere(key) is None
 
     @every_table
     def test_what_was_inserted_is_read_whole(self, subject: Subject, kind: Kind) -> None:
@@ -44,6 +45,7 @@ class RowsContract:
 
         assert rows.read(row.key) == row
         assert rows.read_settled(row.key) == row
+        assert rows.read_everywhere(row.key) == row
 
     @every_table
     def test_inserting_over_a_row_shows_it_and_changes_nothing(self, subject: Subject, kind: Kind) -> None:
@@ -227,6 +229,20 @@ class RowsContract:
         keys = [row.key for row in found]
         assert len(keys) == len(set(keys))
         assert all(row in found for row in written)
+
+    @every_table
+    def test_a_scan_goes_on_behind_a_key(self, subject: Subject, kind: Kind) -> None:
+        """A copy that was interrupted must neither begin again nor leave anybody out."""
+        rows = kind.rows(subject.store)
+        for _ in range(20):
+            rows.insert(kind.new())
+        whole = [row.key for row in rows.scan()]
+
+        middle = len(whole) // 2
+        rest = [row.key for row in rows.scan(after=whole[middle])]
+
+        assert rest == whole[middle + 1 :]
+        assert list(rows.scan(after=whole[-1])) == []
 
     @tables_that_expire
     def test_a_scan_leaves_out_what_expired(self, subject: Subject, kind: Kind) -> None:

@@ -49,9 +49,14 @@ class WatchedRows:
         self.before(expected.key)
         return self.rows.delete(expected)
 
-    def scan(self) -> Iterator[Any]:
+    def read_everywhere(self, key: Any) -> Any:  # noqa: ANN401
+        """Count and read."""
+        self._counted()
+        return self.rows.read_everywhere(key)
+
+    def scan(self, *, after: Any = None) -> Iterator[Any]:  # noqa: ANN401
         """Yield all rows."""
-        return self.rows.scan()
+        return self.rows.scan(after=after)
 
     def once_before(self, act: Callable[[], object]) -> None:
         """Let something happen ahead of the next conditional write only."""

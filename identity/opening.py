@@ -1,0 +1,187 @@
+"""Opening what a configuration names: the key ring, the account store, the caches, the services over them.
+
+The only module that names concrete stores. The daemon (`app.py`) and the command line both open
+through it, so an operator's command works on exactly what the daemon works on. Whoever opens
+something closes it.
+"""
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+from uuid import uuid4
+
+from identity.accounts.service import AccountService
+from identity.accounts.store import AccountStore
+from identity.accounts.usernames import NamePolicy
+from identity.audit import AuditLog, Event
+from identity.config import AccountStoreKind, Config, SessionStoreKind, load_ring
+from identity.errors import ConfigError
+from identity.keyring import KeyRing, Purpose
+from identity.metrics import Metrics
+from identity.sessions.changes import Lifetimes
+from identity.sessions.cookie import Names
+from identity.sessions.planning import Rules
+from identity.sessions.rotation import Pace
+from identity.sessions.service import SessionService
+from identity.stores.alarm import CorruptAlarm
+from identity.stores.cache import Cache
+from identity.stores.markers import NodeMarkers
+from identity.stores.memcached import Limits, MemcachedCache, Server
+from identity.stores.memory import MemoryAccounts
+from identity.stores.memory_cache import MemoryCache
+from identity.stores.records import SessionRecords
+from identity.stores.sealing import Sealer
+from identity.stores.sqlite import SqliteAccounts
+from identity.types import Clock, Millis
+from identity.watching import Clearing, Watching, end_sessions
+
+DURABLE_THREADS: Final = 16
+"""Calls to the account store at once."""
+
+
+def now() -> Millis:
+    """Return the time."""
+    return time.time_ns() // 1_000_000
+
+
+class Accounts(AccountStore, Protocol):
+    """An account store with its audit, which is closed at the end."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """Audit rows."""
+        ...
+
+    def close(self) -> None:
+        """Finish and let go."""
+        ...
+
+
+class Ring:
+    """The key ring in use, exchanged as a whole on SIGHUP."""
+
+    def __init__(self, config: Config) -> None:
+        self._file = config.keys.file
+        self._ring = load_ring(self._file)
+
+    def __call__(self) -> KeyRing:
+        """Return the ring."""
+        return self._ring
+
+    def reload(self) -> None:
+        """Read the file again. Raises ConfigError and keeps the ring that is."""
+        ring = load_ring(self._file)
+        if not self._ring.continues_in(ring):
+            raise ConfigError(("[keys] file: is another installation's key ring; put the right one back",))
+        self._ring = ring
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What almost every part stands on."""
+
+    config: Config
+    ring: Ring
+    metrics: Metrics
+    clock: Clock
+    note: Callable[[Event], None]
+
+
+def open_accounts(config: Config, clock: Clock) -> Accounts:
+    """Open the account store that is configured.
+
+    Raises:
+        ConfigError: it is another program's, or a newer identityd wrote it.
+        StoreUnavailable: it cannot be opened.
+    """
+    match config.accounts.store:
+        case AccountStoreKind.SQLITE:
+            return SqliteAccounts(config.sqlite.file, clock=clock)
+        case AccountStoreKind.MEMORY:
+            return MemoryAccounts(clock=clock)
+
+
+def account_service(ground: Ground, accounts: Accounts, *, ending: SessionService) -> AccountService:
+    """Compose the account service; `ending` is what ends sessions."""
+    return AccountService(
+        accounts,
+        audit=accounts.audit,
+        note=ground.note,
+        clock=ground.clock,
+        new_uuid=uuid4,
+        end_sessions=end_sessions(ending),
+        policy=name_policy(ground.config),
+        checkpoint=lambda _: None,
+    )
+
+
+def open_caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) -> tuple[Cache, Cache]:
+    """Return the cache everybody uses, and the one that ends sessions: it reaches a returning node first."""
+    match config.sessions.store:
+        case SessionStoreKind.MEMORY:
+            cache = MemoryCache(clock=clock)
+            return cache, cache
+        case SessionStoreKind.MEMCACHED:
+            connect = partial(_memcached, config, ring, clock)
+            return connect(clearing.cleared), connect(lambda _: True)
+
+
+def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str], bool]) -> MemcachedCache:
+    given = config.memcached
+    sealer = Sealer(ring, purpose=Purpose.NODE, clock=clock)
+    return MemcachedCache(
+        [Server(node.name, node.host, node.port) for node in given.nodes],
+        markers=NodeMarkers([node.name for node in given.nodes], generation=given.generation, sealer=sealer),
+        clock=clock,
+        limits=Limits(
+            connect_ms=given.connect_timeout_ms,
+            answer_ms=given.timeout_ms,
+            rest_ms=given.rest_ms,
+            connections=given.pool + DURABLE_THREADS,
+        ),
+        cleared=cleared,
+    )
+
+
+def session_service(ground: Ground, cache: Cache, watching: Watching) -> SessionService:
+    """Compose a session service over a cache."""
+    public, ring, clock = ground.config.server.public_url, ground.ring, ground.clock
+    return SessionService(
+        SessionRecords(cache, keys=ring, clock=clock, alarm=corrupt_alarm(ground.metrics, clock)),
+        keys=ring,
+        names=Names(secure=public.scheme == "https", port=public.port),
+        rules=session_rules(ground.config),
+        clock=clock,
+        chance=random.random,
+        random_bytes=os.urandom,
+        watcher=watching,
+    )
+
+
+def session_rules(config: Config) -> Rules:
+    """Return how sessions rotate and end."""
+    given = config.sessions
+    return Rules(
+        Pace(
+            token_age_ms=given.token_age_ms,
+            grace_ms=given.grace_ms,
+            settle_ms=given.settle_ms,
+            mint_chance=given.mint_chance,
+        ),
+        Lifetimes(idle_ms=given.idle_ms, absolute_ms=given.absolute_ms, devices=given.devices),
+    )
+
+
+def corrupt_alarm(metrics: Metrics, clock: Clock) -> CorruptAlarm:
+    """Return what counts and logs values that fail their seal."""
+    return CorruptAlarm(clock=clock, count=lambda kind: metrics.count("identityd_store_corrupt_total", kind=kind))
+
+
+def name_policy(config: Config) -> NamePolicy:
+    """Return which usernames may be chosen."""
+    names = config.usernames
+    return NamePolicy(names.min_length, names.max_length, frozenset(names.reserved))
