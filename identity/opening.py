@@ -101,6 +101,8 @@ def open_accounts(config: Config, clock: Clock) -> Accounts:
     match config.accounts.store:
         case AccountStoreKind.SQLITE:
             return SqliteAccounts(config.sqlite.file, clock=clock)
+        case AccountStoreKind.CASSANDRA:
+            raise ConfigError(("[accounts] store: cassandra is not in this build yet",))
         case AccountStoreKind.MEMORY:
             return MemoryAccounts(clock=clock)
 

@@ -6,6 +6,7 @@ composition root and the command line use it. Invariant: a configuration with an
 unknown names included, gives no `Config`.
 """
 
+from identity.config.cassandra import Cassandra, Consistency, SerialConsistency
 from identity.config.files import load_ring
 from identity.config.load import load, parse
 from identity.config.model import (
@@ -17,17 +18,21 @@ from identity.config.model import (
     ProviderSection,
     SessionStoreKind,
 )
-from identity.config.values import Node, Origin
+from identity.config.values import ContactPoint, Node, Origin
 
 __all__ = [
     "AccountStoreKind",
     "App",
+    "Cassandra",
     "Config",
+    "Consistency",
+    "ContactPoint",
     "LogFormat",
     "LogLevel",
     "Node",
     "Origin",
     "ProviderSection",
+    "SerialConsistency",
     "SessionStoreKind",
     "load",
     "load_ring",

@@ -69,24 +69,21 @@ def key_ring(config: Config) -> Iterator[str]:
 
 def certificate(config: Config) -> Iterator[str]:
     """A certificate is public; it only has to be there."""
-    path = config.server.tls_certificate
-    if path is None:
-        return
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        yield f"[server] tls_certificate: {path} cannot be read: {_reason(error)}"
+    yield from _unreadable("[server] tls_certificate", config.server.tls_certificate)
 
 
 def certificate_key(config: Config) -> Iterator[str]:
     """Whoever can read the private key can be this daemon."""
-    if config.server.tls_key is None:
-        return
-    try:
-        read_private(config.server.tls_key)
-    except ValueError as error:
-        yield f"[server] tls_key: {error}"
+    yield from _not_private("[server] tls_key", config.server.tls_key)
+
+
+def cassandra_files(config: Config) -> Iterator[str]:
+    """The same for the connections to Cassandra, once they are used."""
+    given = config.cassandra
+    if config.accounts.store is AccountStoreKind.CASSANDRA:
+        yield from _unreadable("[cassandra] tls_ca", given.tls_ca)
+        yield from _unreadable("[cassandra] tls_certificate", given.tls_certificate)
+        yield from _not_private("[cassandra] tls_key", given.tls_key)
 
 
 def account_file(config: Config) -> Iterator[str]:
@@ -109,6 +106,10 @@ RULES: Final = (
     Rule(key_ring, ("keys.file",)),
     Rule(certificate, ("server.tls_certificate",)),
     Rule(certificate_key, ("server.tls_key",)),
+    Rule(
+        cassandra_files,
+        ("accounts.store", "cassandra.tls_ca", "cassandra.tls_certificate", "cassandra.tls_key"),
+    ),
     Rule(account_file, ("accounts.store", "sqlite.file")),
 )
 """What refuses to start because of a file."""
@@ -122,6 +123,25 @@ def warnings_of(path: Path, config: Config) -> Iterator[str]:
             f"[file] {path.name}: everybody on this machine can read the configuration and it may hold secrets; "
             f"run `chmod 640 {path}`, or keep the secrets in files of their own"
         )
+
+
+def _unreadable(option: str, path: Path | None) -> Iterator[str]:
+    if path is None:
+        return
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        yield f"{option}: {path} cannot be read: {_reason(error)}"
+
+
+def _not_private(option: str, path: Path | None) -> Iterator[str]:
+    if path is None:
+        return
+    try:
+        read_private(path)
+    except ValueError as error:
+        yield f"{option}: {error}"
 
 
 def _mode(path: Path) -> int | None:

@@ -149,6 +149,13 @@ def optional_secret(shortest: int) -> Kind[Secret | None]:
     return Kind(required.name, read, secret=True)
 
 
+def _read_password(given: str) -> Secret | None:
+    """Read a password another system has set; how strong it is was decided there."""
+    if len(given) > _LONGEST or not given.isprintable():
+        raise ValueError(f"must be printable text of at most {_LONGEST} characters")
+    return Secret(given) if given else None
+
+
 def _read_proxy(given: str) -> Secret | None:
     """Read a proxy's address, which may hold a user name and password and is a secret for that."""
     if not given:
@@ -196,10 +203,12 @@ path: Final[Kind[Path]] = Kind("path", _read_path)
 optional_path: Final[Kind[Path | None]] = Kind("path", _read_optional_path)
 address: Final[Kind[str]] = Kind("address", _read_address)
 public_url: Final[Kind[values.Origin]] = Kind("web address without a path", _read_public_url)
+optional_password: Final[Kind[Secret | None]] = Kind("secret", _read_password, secret=True)
 proxy: Final[Kind[Secret | None]] = Kind("proxy address", _read_proxy, secret=True)
 origins: Final[Kind[tuple[values.Origin, ...]]] = many("web addresses without a path", values.read_origin)
 hosts: Final[Kind[tuple[Host, ...]]] = many("host names", values.read_host)
 nodes: Final[Kind[tuple[values.Node, ...]]] = many("name=host:port", values.read_node)
+contact_points: Final[Kind[tuple[values.ContactPoint, ...]]] = many("host[:port]", values.read_contact_point)
 networks: Final[Kind[tuple[values.Network, ...]]] = many("networks", values.read_network)
 proxy_networks: Final[Kind[tuple[values.Network, ...]]] = many("networks", values.read_proxy_network)
 static_paths: Final[Kind[tuple[str, ...]]] = many("paths", _read_static_path)

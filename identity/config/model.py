@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from identity.config import kinds, values
+from identity.config.cassandra import Cassandra
 from identity.config.option import option, required
 from identity.config.values import Network, Node, Origin
 from identity.types import ClientId, Host, Millis, Secret
@@ -51,6 +52,7 @@ class AccountStoreKind(Enum):
     """Where accounts are kept."""
 
     SQLITE = "sqlite"
+    CASSANDRA = "cassandra"
     MEMORY = "memory"
 
 
@@ -293,6 +295,7 @@ class Config:
     memcached: Memcached = field(default_factory=Memcached)
     accounts: Accounts = field(default_factory=Accounts)
     sqlite: Sqlite = field(default_factory=Sqlite)
+    cassandra: Cassandra = field(default_factory=Cassandra)
     usernames: Usernames = field(default_factory=Usernames)
     outbound: Outbound = field(default_factory=Outbound)
     providers: tuple[ProviderSection, ...] = ()
@@ -306,6 +309,8 @@ class Config:
         """Yield every configured secret, so that the log can blot them out."""
         if self.outbound.proxy:
             yield self.outbound.proxy
+        if self.cassandra.password:
+            yield self.cassandra.password
         for provider in self.providers:
             yield from provider.secrets
         for app in self.apps:
@@ -319,6 +324,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "memcached": Memcached,
     "accounts": Accounts,
     "sqlite": Sqlite,
+    "cassandra": Cassandra,
     "usernames": Usernames,
     "outbound": Outbound,
 }

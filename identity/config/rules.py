@@ -101,6 +101,39 @@ def memcached_nodes(config: Config) -> Iterator[str]:
         yield f"[memcached] nodes: {host} port {port} stands twice; one server is one node"
 
 
+def cassandra_cluster(config: Config) -> Iterator[str]:
+    """The driver needs one node to find the others, and must know which of them are near."""
+    if config.accounts.store is not AccountStoreKind.CASSANDRA:
+        return
+    if not config.cassandra.contact_points:
+        yield (
+            "[cassandra] contact_points: is missing; [accounts] store = cassandra needs at least one node, like "
+            "127.0.0.1"
+        )
+    if not config.cassandra.local_data_centre:
+        yield "[cassandra] local_data_centre: is missing; write its name as `nodetool status` spells it"
+
+
+def cassandra_role(config: Config) -> Iterator[str]:
+    """A role without its password is nobody, and the other way round."""
+    given = config.cassandra
+    if given.username and given.password is None:
+        yield "[cassandra] password: is missing; username needs the password that belongs to it"
+    if given.password is not None and not given.username:
+        yield "[cassandra] username: is missing; password needs the role it belongs to"
+
+
+def cassandra_certificates(config: Config) -> Iterator[str]:
+    """A certificate needs its key, and both need connections that are TLS at all."""
+    given = config.cassandra
+    if given.tls_certificate and not given.tls_key:
+        yield "[cassandra] tls_key: is missing; tls_certificate needs the private key that belongs to it"
+    if given.tls_key and not given.tls_certificate:
+        yield "[cassandra] tls_certificate: is missing; tls_key needs the certificate that belongs to it"
+    if given.tls_certificate and given.tls_key and not given.tls_ca:
+        yield "[cassandra] tls_ca: is missing; without it connections are not TLS and tls_certificate is never shown"
+
+
 def username_lengths(config: Config) -> Iterator[str]:
     """Some length must be allowed."""
     if config.usernames.min_length > config.usernames.max_length:
@@ -187,6 +220,22 @@ def unused_nodes(config: Config) -> Iterator[str]:
         yield "[memcached] nodes: are not used, because [sessions] store is not memcached"
 
 
+def unused_cluster(config: Config) -> Iterator[str]:
+    """A cluster that is named and not used looks like a forgotten switch."""
+    if config.cassandra.contact_points and config.accounts.store is not AccountStoreKind.CASSANDRA:
+        yield "[cassandra] contact_points: are not used, because [accounts] store is not cassandra"
+
+
+def readable_cluster(config: Config) -> Iterator[str]:
+    """Passwords and accounts are anybody's on a network without TLS."""
+    given = config.cassandra
+    if config.accounts.store is not AccountStoreKind.CASSANDRA or given.tls_ca:
+        return
+    if not all(is_loopback(point.host) for point in given.contact_points):
+        what = "the password and every account travel" if given.username else "every account travels"
+        yield f"[cassandra] tls_ca: is empty, so {what} readable to the network; name the CA of the nodes' certificates"
+
+
 def chatty(config: Config) -> Iterator[str]:
     """Debug lines cost throughput."""
     if config.server.log_level is LogLevel.DEBUG:
@@ -202,6 +251,9 @@ RULES: Final = (
     Rule(one_process, ("server.workers", "sessions.store")),
     Rule(session_times, ("sessions.idle_s", "sessions.absolute_s", "sessions.token_age_s", "sessions.settle_s")),
     Rule(memcached_nodes, ("memcached.nodes", "sessions.store")),
+    Rule(cassandra_cluster, ("accounts.store", "cassandra.contact_points", "cassandra.local_data_centre")),
+    Rule(cassandra_role, ("cassandra.username", "cassandra.password")),
+    Rule(cassandra_certificates, ("cassandra.tls_ca", "cassandra.tls_certificate", "cassandra.tls_key")),
     Rule(username_lengths, ("usernames.min_length", "usernames.max_length")),
     Rule(demo_address, ("server.address",)),
     Rule(app_secrets),
@@ -216,6 +268,8 @@ WARNINGS: Final = (
     other_hosts,
     forgetting,
     unused_nodes,
+    unused_cluster,
+    readable_cluster,
     chatty,
 )
 """What is logged at start and shown by check-config."""

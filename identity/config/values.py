@@ -15,6 +15,7 @@ from identity.types import Host
 Network: TypeAlias = IPv4Network | IPv6Network
 
 HIGHEST_PORT: Final = 65_535
+_CASSANDRA_PORT: Final = 9_042
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
@@ -65,6 +66,17 @@ class Node:
 
     def __str__(self) -> str:
         return f"{self.name}={join_host(self.host, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPoint:
+    """One node of a Cassandra cluster through which the others are found."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return join_host(self.host, self.port)
 
 
 def is_loopback(hostname: str) -> bool:
@@ -148,6 +160,13 @@ def read_node(text: str) -> Node:
     if not equals or not _NODE_NAME.fullmatch(name):
         raise ValueError(f"{text!r} is not name=host:port with a name of a-z, 0-9 and -, like one=127.0.0.1:11211")
     return Node(name, *read_host_port(address))
+
+
+def read_contact_point(text: str) -> ContactPoint:
+    """Read `host` or `host:port` of a Cassandra node."""
+    if not re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?|[^:\[\]]+(:[0-9]+)?", text):
+        raise ValueError(f"{text!r} is not host or host:port; write it like 10.0.0.5, [::1] or db1.internal:9042")
+    return ContactPoint(*read_host_port(text, default_port=_CASSANDRA_PORT))
 
 
 def read_network(text: str) -> Network:
