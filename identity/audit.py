@@ -7,7 +7,7 @@ summaries elsewhere.
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Condition, Thread
@@ -47,6 +47,14 @@ class AuditLog(Protocol):
 
     def of_account(self, account_id: AccountId, *, limit: int = 100) -> tuple[Event, ...]:
         """Return the newest events of an account, newest first."""
+        ...
+
+    def scan(self, *, after: Event | None = None) -> Iterator[Event]:
+        """Yield every event once, in the store's own order, without holding a lock. For copy only.
+
+        With `after`, only those behind that one; its id, time and account are enough to find the
+        place, also if the event itself is gone.
+        """
         ...
 
 

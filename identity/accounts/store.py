@@ -213,6 +213,36 @@ class Profiles(Protocol):
         """Replace the profile."""
         ...
 
+    def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
+        """Yield every profile once, in the store's own order, without holding a lock. For fsck and copy only.
+
+        With `after`, only those behind that account's, whether it has one or not.
+        """
+        ...
+
+
+class CopyNote(Protocol):
+    """That a copy into this store has begun and was not verified yet.
+
+    Whoever opens a store to serve or to administer it reads this first and refuses while it is
+    there: people whose identity is not copied yet would be asked to sign up. At most one note,
+    outside all tables that are copied; what it says is for `identity.accounts.copying` alone.
+    A write is durable, and seen in every data centre, when it returns (Cassandra: a plain table,
+    written and read at QUORUM over all data centres).
+    """
+
+    def read(self) -> str | None:
+        """Return the note; None if no copy into this store is unfinished."""
+        ...
+
+    def write(self, note: str) -> None:
+        """Leave the note, instead of one that is there."""
+        ...
+
+    def clear(self) -> None:
+        """Take the note away; twice is harmless."""
+        ...
+
 
 class AccountStore(Protocol):
     """The tables together."""
@@ -240,6 +270,11 @@ class AccountStore(Protocol):
     @property
     def revocations(self) -> Revocations:
         """Sessions still to be ended."""
+        ...
+
+    @property
+    def copy_note(self) -> CopyNote:
+        """Whether a copy into this store is unfinished."""
         ...
 
     def probe(self) -> None:

@@ -157,6 +157,30 @@ class MemoryProfiles:
         """Replace the profile."""
         self._rows[profile.account_id] = profile
 
+    def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
+        """Yield every profile once, in the order of the accounts, as they stood when the scan began."""
+        found = sorted(self._rows.copy().values(), key=lambda profile: profile.account_id)
+        return (profile for profile in found if after is None or profile.account_id > after)
+
+
+class MemoryCopyNote:
+    """Whether a copy into this store is unfinished."""
+
+    def __init__(self) -> None:
+        self._note: str | None = None
+
+    def read(self) -> str | None:
+        """Return the note; None if no copy into this store is unfinished."""
+        return self._note
+
+    def write(self, note: str) -> None:
+        """Leave the note, instead of one that is there."""
+        self._note = note
+
+    def clear(self) -> None:
+        """Take the note away; twice is harmless."""
+        self._note = None
+
 
 class MemoryAudit:
     """Events in the order of their times."""
@@ -178,6 +202,16 @@ class MemoryAudit:
         newest = sorted(enumerate(events), key=lambda each: (each[1].at, each[0]), reverse=True)
         return tuple(event for _, event in newest[:limit])
 
+    def scan(self, *, after: Event | None = None) -> Iterator[Event]:
+        """Yield every event once, oldest first and by id within a moment, as they stood when the scan began."""
+        with self._lock:
+            found = sorted(self._events.values(), key=_place)
+        return (event for event in found if after is None or _place(event) > _place(after))
+
+
+def _place(event: Event) -> tuple[Millis, UUID]:
+    return event.at, event.id
+
 
 class MemoryAccounts:
     """The tables together, and the audit beside them.
@@ -192,6 +226,7 @@ class MemoryAccounts:
         self.accounts: Final = MemoryRows[AccountId, AccountRow](lambda row: row.key, clock, frozen=_frozen)
         self.profiles: Final = MemoryProfiles()
         self.revocations: Final = MemoryRevocations()
+        self.copy_note: Final = MemoryCopyNote()
         self.audit: Final = MemoryAudit()
 
     def probe(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 from identity.accounts.store import AccountRow, Applied, Held, IdentityRow, Outcome, UsernameRow
 from identity.errors import StoreUnavailable
 from identity.stores.sqlite_connections import Readers, connect, make_private, unavailable
-from identity.stores.sqlite_plain import SqliteAudit, SqliteProfiles, SqliteRevocations
+from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
 from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES, Row, Table
 from identity.stores.sqlite_writer import Writer
@@ -24,7 +24,6 @@ BUSY_MS: Final[Millis] = 5 * SECOND
 """How long to wait for another process that writes."""
 PATIENCE_MS: Final[Millis] = 15 * SECOND
 """How long a caller waits for its write to be on disk."""
-PAGE: Final = 500
 
 KeyT = TypeVar("KeyT")
 RowT = TypeVar("RowT", bound=Row)
@@ -133,6 +132,7 @@ class SqliteAccounts:
         self.accounts: Final = SqliteRows[AccountId, AccountRow](ACCOUNTS, readers=readers, writer=writer, clock=clock)
         self.profiles: Final = SqliteProfiles(readers=readers, writer=writer)
         self.revocations: Final = SqliteRevocations(readers=readers, writer=writer)
+        self.copy_note: Final = SqliteCopyNote(readers=readers, writer=writer)
         self.audit: Final = SqliteAudit(readers=readers, writer=writer)
 
     def probe(self) -> None:

@@ -95,7 +95,9 @@ _FIRST: Final = (
     "CREATE INDEX audit_by_time ON audit (at)",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+_COPY_NOTE: Final = ("CREATE TABLE copy_note (id INTEGER PRIMARY KEY CHECK (id = 1), note TEXT NOT NULL)",)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE)
 """What brings the file from version n to n + 1, at index n."""
 
 

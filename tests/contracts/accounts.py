@@ -35,6 +35,18 @@ def new_event(account_id: AccountId | None, *, at: int = NOON) -> Event:
     )
 
 
+def new_profile() -> Profile:
+    """Make a profile of its own account; no field has the value it would have if lost."""
+    return Profile(
+        account_id=AccountId(uuid4()),
+        display_name="Zoë",
+        email="zoe@example.org",
+        email_verified=True,
+        picture="https://example.org/z.png",
+        seen_at=NOON,
+    )
+
+
 class AccountStoreContract(RowsContract, RacesContract):
     """Subclass it and give the fixture `subject`."""
 
@@ -92,14 +104,7 @@ class AccountStoreContract(RowsContract, RacesContract):
 
     def test_the_last_profile_written_is_read(self, subject: Subject) -> None:
         """The account page would show an address the person gave up."""
-        first = Profile(
-            account_id=AccountId(uuid4()),
-            display_name="Zoë",
-            email="zoe@example.org",
-            email_verified=True,
-            picture="https://example.org/z.png",
-            seen_at=NOON,
-        )
+        first = new_profile()
         second = replace(first, email="z@example.org", email_verified=False, seen_at=NOON + 1)
 
         subject.store.profiles.write(first)
@@ -144,6 +149,84 @@ class AccountStoreContract(RowsContract, RacesContract):
         subject.audit.append(event)
 
         assert subject.audit.of_account(mine) == (event,)
+
+    def test_a_scan_yields_every_profile_once(self, subject: Subject) -> None:
+        """A copy to another store would lose what the account page shows."""
+        profiles = subject.store.profiles
+        written = [new_profile() for _ in range(20)]
+        for profile in written:
+            profiles.write(profile)
+
+        found = list(profiles.scan())
+
+        owners = [profile.account_id for profile in found]
+        assert len(owners) == len(set(owners))
+        assert all(profile in found for profile in written)
+
+    def test_a_scan_of_profiles_goes_on_behind_an_account(self, subject: Subject) -> None:
+        """A copy that was interrupted must neither begin again nor leave anybody out."""
+        profiles = subject.store.profiles
+        for _ in range(20):
+            profiles.write(new_profile())
+        whole = list(profiles.scan())
+
+        middle = len(whole) // 2
+        rest = list(profiles.scan(after=whole[middle].account_id))
+
+        assert rest == whole[middle + 1 :]
+        assert list(profiles.scan(after=whole[-1].account_id)) == []
+
+    def test_a_scan_yields_every_event_once(self, subject: Subject) -> None:
+        """A copy to another store would lose who did what, or show it twice."""
+        events = [new_event(AccountId(uuid4()), at=NOON + n) for n in range(20)]
+        events += [new_event(None, at=NOON), new_event(events[0].account_id, at=NOON)]
+        for event in events:
+            subject.audit.append(event)
+
+        found = list(subject.audit.scan())
+
+        ids = [event.id for event in found]
+        assert len(ids) == len(set(ids))
+        assert all(event in found for event in events)
+
+    def test_a_scan_of_events_goes_on_behind_one(self, subject: Subject) -> None:
+        """A copy that was interrupted must neither begin again nor leave an event out; many share a moment."""
+        mine = AccountId(uuid4())
+        for n in range(20):
+            subject.audit.append(new_event(mine, at=NOON + n // 10))
+            subject.audit.append(new_event(None if n % 2 else AccountId(uuid4()), at=NOON))
+        whole = list(subject.audit.scan())
+
+        rests = [list(subject.audit.scan(after=each)) for each in whole[:: len(whole) // 20]]
+
+        assert rests == [whole[n + 1 :] for n in range(0, len(whole), len(whole) // 20)]
+        assert list(subject.audit.scan(after=whole[-1])) == []
+
+    def test_an_event_s_id_time_and_account_tell_where_a_scan_goes_on(self, subject: Subject) -> None:
+        """A copy notes no more than these between two runs."""
+        mine = AccountId(uuid4())
+        for n in range(20):
+            subject.audit.append(new_event(mine, at=NOON + n))
+        whole = list(subject.audit.scan())
+
+        middle = whole[len(whole) // 2]
+        place = Event(middle.id, middle.at, "", middle.account_id, "")
+
+        assert list(subject.audit.scan(after=place)) == whole[len(whole) // 2 + 1 :]
+
+    def test_the_note_of_a_copy_stays_until_it_is_taken_away(self, subject: Subject) -> None:
+        """A daemon would serve a store that half of the people are missing from."""
+        note = subject.store.copy_note
+        note.clear()
+        assert note.read() is None
+
+        note.write("begun")
+        note.write("half “done”")
+        assert note.read() == "half “done”"
+
+        note.clear()
+        note.clear()
+        assert note.read() is None
 
     def test_a_store_that_answers_passes_the_probe(self, subject: Subject) -> None:
         """/readyz would take the daemon out of service."""
