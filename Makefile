@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint types layers bench simulate explore lock services clean
+.PHONY: help run test test-all test-cluster lint types layers bench simulate explore lock services clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -26,6 +26,9 @@ test: $(VENV)/dev.stamp ## Run all tests; says what it skipped and how to get it
 
 test-all: $(VENV)/dev.stamp ## Run all tests; a skipped one is a failure
 	@$(PYTEST) --no-skips $(TESTS)
+
+test-cluster: $(VENV)/dev.stamp ## Run the tests that need several Cassandra nodes or minutes, which the others leave out
+	@$(PYTEST) --no-skips -m nightly $(TESTS)
 
 lint: $(VENV)/dev.stamp ## Check style and formatting
 	@$(BIN)/ruff check .
@@ -47,7 +50,7 @@ simulate: $(VENV)/dev.stamp ## Simulate ten million requests of honest browsers,
 explore: $(VENV)/dev.stamp ## Visit every interleaving of two messages in flight (minutes)
 	@$(BIN)/python -m identity.simulate explore
 
-services: ## Install what the suites need: memcached, Chromium, Node 20, an OpenID provider
+services: ## Install what the suites need: memcached, Cassandra, Chromium, Node 20, an OpenID provider
 	@.ci/services
 
 lock: .cache/uv/bin/uv ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock

@@ -17,7 +17,7 @@ _VALID = dt.timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A server certificate (with its authority's behind it) and key, as PEM files."""
+    """A certificate (with its authority's behind it) and key, as PEM files."""
 
     certificate: Path
     key: Path
@@ -56,13 +56,19 @@ class Authority:
 
     def issue(self, *names: str) -> Certificate:
         """Return a certificate for these host names and addresses; by default for all of loopback."""
-        names = names or ("localhost", "127.0.0.1", "::1")
+        return self._issue(names or ("localhost", "127.0.0.1", "::1"), ExtendedKeyUsageOID.SERVER_AUTH)
+
+    def issue_client(self, name: str) -> Certificate:
+        """Return a certificate with which a client proves to a server that it is `name`."""
+        return self._issue((name,), ExtendedKeyUsageOID.CLIENT_AUTH)
+
+    def _issue(self, names: tuple[str, ...], usage: x509.ObjectIdentifier) -> Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         made = (
             _blank(_name(names[0]), self._name, key.public_key())
             .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer), critical=False)
             .sign(self._key, hashes.SHA256())
         )

@@ -1,22 +1,27 @@
 """The real servers the suites talk to: found, started once per run, ended with it.
 
 A pytest plugin; tests/conftest.py loads it. A test asks by fixture (`memcached`,
-`openid_provider`, `browser` …) and thereby gets the marker of that name, or carries the marker
+`cassandra`, `browser` …) and thereby gets the marker of that name, or carries the marker
 itself and starts what it needs. What is not installed is skipped with the command that installs
 it; nothing is ever downloaded here.
 """
 
+import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import pytest
 
 from tests.support import memcached as memcached_program
 from tests.support import openid_provider as openid_program
+from tests.support.cassandra import installation as cassandra_installation
+from tests.support.cassandra.cluster import CassandraCluster
+from tests.support.cassandra.settings import loopback
+from tests.support.cassandra.tls import server_tls
 from tests.support.certificates import Authority
 from tests.support.memcached import MemcachedNode
 from tests.support.openid_provider import OpenIdProvider
@@ -59,6 +64,10 @@ NEEDS: Final = {
         lambda: memcached_program.binary() is not None,
         "memcached is not installed; get it with: apt-get install memcached",
     ),
+    "cassandra": Need(
+        cassandra_installation.installed,
+        "Java 17 or Cassandra is not installed; get them with: make services",
+    ),
     "chromium": Need(
         lambda: chromium_binary() is not None,
         "Chromium is not installed; get it with: apt-get install chromium",
@@ -72,6 +81,8 @@ NEEDS: Final = {
 _MARKER_OF_FIXTURE: Final = {
     "memcached": "memcached",
     "start_memcached": "memcached",
+    "cassandra": "cassandra",
+    "start_cassandra": "cassandra",
     "openid_provider": "node",
     "start_openid_provider": "node",
     "playwright": "chromium",
@@ -137,6 +148,67 @@ def start_memcached() -> Iterator[Callable[..., MemcachedNode]]:
     yield start
     for node in started:
         node.stop()
+
+
+class StartCassandra(Protocol):
+    """Starts a cluster that ends with the test; see `CassandraCluster` for what is asked for."""
+
+    def __call__(
+        self,
+        *,
+        dcs: Sequence[str] = ("DC1",),
+        durable: bool = False,
+        auth: bool = False,
+        tls: Literal["server", "mutual"] | None = None,
+    ) -> CassandraCluster:
+        """Return it, serving."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def _driver_may_warn() -> Iterator[None]:
+    # The driver warns of each node that goes away, from threads of its own and as often as it tries
+    # again, so also after the test that took the node away. Its errors still fail a test, and so does
+    # what identityd itself says about the trouble.
+    logger = logging.getLogger("cassandra")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    yield
+    logger.setLevel(before)
+
+
+@pytest.fixture(scope="session")
+def cassandra(tmp_path_factory: pytest.TempPathFactory, _driver_may_warn: None) -> Iterator[CassandraCluster]:
+    """Give one running Cassandra node; work in a `fresh_keyspace()`, and leave the node as it was."""
+    cluster = CassandraCluster(tmp_path_factory.mktemp("cassandra"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def start_cassandra(tmp_path: Path, authority: Authority, _driver_may_warn: None) -> Iterator[StartCassandra]:
+    """Give a function that starts a cluster, of one or more nodes, until the test ends."""
+    started: list[CassandraCluster] = []
+
+    def start(
+        *,
+        dcs: Sequence[str] = ("DC1",),
+        durable: bool = False,
+        auth: bool = False,
+        tls: Literal["server", "mutual"] | None = None,
+    ) -> CassandraCluster:
+        secured = server_tls(authority, loopback(len(dcs)), mutual=tls == "mutual") if tls else None
+        folder = tmp_path / f"cassandra{len(started)}"
+        started.append(CassandraCluster(folder, dcs=dcs, durable=durable, auth=auth, tls=secured))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for cluster in started:
+        cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,48 @@
+"""What `make services` put on this machine for Cassandra: a Java of the right version, the jars, an archive.
+
+Owns where these lie and whether they are complete; installs nothing. Standard library only, since
+`.ci/services` uses it before there is a virtual environment.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+_HERE: Final = Path(__file__).parent
+_CACHE: Final = (Path(__file__).parents[3] / ".cache" / "cassandra").resolve()
+JARS: Final = _CACHE / "lib"
+ARCHIVE: Final = _CACHE / "classes.jsa"
+"""Classes as the Java machine wants them in memory (AppCDS); nodes start without it, a second later."""
+JAVA_VERSION: Final = 17
+"""The newest Java that Cassandra 5.0 runs on: it needs the SecurityManager, which later ones took away."""
+
+
+def java() -> str | None:
+    """Return a Java 17, if there is one, whatever `java` on the PATH is; the environment's JAVA17 names another."""
+    installed = sorted(str(path) for path in Path("/usr/lib/jvm").glob("*17*/bin/java"))
+    candidates = (os.environ.get("JAVA17"), shutil.which("java"), *installed)
+    return next((path for path in candidates if path and _version(path) == JAVA_VERSION), None)
+
+
+def _version(path: str) -> int:
+    try:
+        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=20, check=True).stderr
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = re.search(r'version "(\d+)', answer)
+    return int(found[1]) if found else 0
+
+
+def installed() -> bool:
+    """Tell whether there is a Java 17, and exactly the jars that pom.xml names."""
+    copy = _CACHE / "pom.xml"
+    current = copy.is_file() and copy.read_bytes() == (_HERE / "pom.xml").read_bytes()
+    return current and JARS.is_dir() and java() is not None
+
+
+def class_path() -> str:
+    """Return all jars as Java wants them; nothing but jars, or the archive would not apply."""
+    return ":".join(sorted(str(path) for path in JARS.glob("*.jar")))
