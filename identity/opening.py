@@ -9,17 +9,18 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountStore
+from identity.accounts.store import AccountStore, Revocation
 from identity.accounts.usernames import NamePolicy
-from identity.audit import AuditLog, Event
+from identity.audit import AuditLog, AuditQueue, Event
 from identity.config import AccountStoreKind, Config, SessionStoreKind, load_ring
-from identity.errors import ConfigError
+from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics
 from identity.sessions.changes import Lifetimes
@@ -33,7 +34,7 @@ from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import Limits, MemcachedCache, Server
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
-from identity.stores.records import SessionRecords
+from identity.stores.records import SessionRecords, key_of
 from identity.stores.sealing import Sealer
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
@@ -107,18 +108,79 @@ def open_accounts(config: Config, clock: Clock) -> Accounts:
             return MemoryAccounts(clock=clock)
 
 
-def account_service(ground: Ground, accounts: Accounts, *, ending: SessionService) -> AccountService:
-    """Compose the account service; `ending` is what ends sessions."""
+def account_service(ground: Ground, accounts: Accounts, *, end: Callable[[Revocation], None]) -> AccountService:
+    """Compose the account service; `end` carries out a revocation, or raises StoreUnavailable."""
     return AccountService(
         accounts,
         audit=accounts.audit,
         note=ground.note,
         clock=ground.clock,
         new_uuid=uuid4,
-        end_sessions=end_sessions(ending),
+        end_sessions=end,
         policy=name_policy(ground.config),
         checkpoint=lambda _: None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an operator's command works on, beside a daemon that may be running."""
+
+    accounts: AccountService
+    store: Accounts
+    providers: frozenset[str]
+    """Those that are configured, switched off or not."""
+    sessions_within: bool
+    """Sessions live inside the daemon: ending them is left to it, through the revocation that is kept."""
+
+
+def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
+    """Open what an operator's command needs; what must be closed is left with `closing`.
+
+    Raises:
+        ConfigError: the accounts cannot be reached from outside the daemon, or are not there yet.
+        StoreUnavailable: the account store cannot be opened.
+    """
+    _reachable(config)
+    store = open_accounts(config, clock)
+    closing.callback(store.close)
+    queue = AuditQueue(store.audit)
+    closing.callback(queue.close)
+    ground = Ground(config, Ring(config), Metrics(), clock, queue.append)
+    within = config.sessions.store is SessionStoreKind.MEMORY
+    end = _left_to_the_daemon if within else _ended_by_node(ground, closing)
+    service = account_service(ground, store, end=end)
+    return Desk(service, store, frozenset(each.name for each in config.providers), within)
+
+
+def _reachable(config: Config) -> None:
+    if config.accounts.store is AccountStoreKind.MEMORY:
+        problem = "[accounts] store: memory keeps the accounts inside the daemon, where no command reaches them"
+        raise ConfigError((f"{problem}; set store = sqlite",))
+    if config.accounts.store is AccountStoreKind.SQLITE and not config.sqlite.file.exists():
+        problem = f"[sqlite] file: {config.sqlite.file} is not there; the daemon makes it at its first start"
+        raise ConfigError((f"{problem}; is this the daemon's configuration? name another with --config",))
+
+
+def _left_to_the_daemon(_: Revocation) -> None:
+    raise StoreUnavailable(detail="the sessions are in the daemon's memory; it ends them")
+
+
+def _ended_by_node(ground: Ground, closing: ExitStack) -> Callable[[Revocation], None]:
+    """Return what ends sessions in memcached, and names the node that it could not reach."""
+    cache = _memcached(ground.config, ground.ring, ground.clock, lambda _: True)
+    closing.callback(cache.close)
+    watching = Watching(note=ground.note, metrics=ground.metrics, clock=ground.clock, new_uuid=uuid4)
+    end = end_sessions(session_service(ground, cache, watching))
+
+    def carry_out(revocation: Revocation) -> None:
+        try:
+            end(revocation)
+        except StoreError as error:
+            node = cache.node_of(key_of(ground.ring().locator(revocation.account_id)))
+            raise StoreUnavailable(detail=f"memcached node {node}: {error.detail}") from error
+
+    return carry_out
 
 
 def open_caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) -> tuple[Cache, Cache]:

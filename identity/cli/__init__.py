@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from identity import __version__
-from identity.cli import check, demo, keys, serve
+from identity.cli import accounts, check, demo, keys, serve
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -25,6 +25,7 @@ Examples:
   identityd.py keys new                    make the key ring, once
   identityd.py check-config                say what is wrong, and what to do
   identityd.py serve --config my.ini       serve until told to stop
+  identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py COMMAND --help              more about one command
 
 \b
@@ -50,8 +51,9 @@ Signals, to a serving daemon:
 \b
 Exit codes:
   0                                        done, or stopped when asked to
-  1                                        something failed that is not the configuration; see the log
+  1                                        something failed that is not the configuration, or was refused
   2                                        the configuration or the command line is wrong
+  3                                        accounts: done, but some open sessions could not be reached yet
 """
 
 
@@ -86,6 +88,7 @@ cli.add_command(serve.serve)
 cli.add_command(demo.demo)
 cli.add_command(check.check_config)
 cli.add_command(keys.keys)
+cli.add_command(accounts.accounts)
 
 
 def main() -> None:
