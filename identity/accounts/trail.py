@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from identity.accounts.results import By
 from identity.audit import AuditLog, Event
-from identity.types import AccountId, Checkpoint, Clock, IdentityKey
+from identity.types import AccountId, Checkpoint, Clock, IdentityKey, UsernameKey
 
 
 class Outcome(Protocol):
@@ -36,6 +36,7 @@ class Attempt:
     account_id: AccountId
     by: By
     key: IdentityKey | None = None
+    name: UsernameKey | None = None
 
 
 class Trail:
@@ -67,7 +68,7 @@ class Trail:
         return outcome
 
     def _write(self, attempt: Attempt, *, outcome: str) -> None:
-        facts = {"identity": attempt.key, "reason": attempt.by.why, "outcome": outcome}
+        facts = {"identity": attempt.key, "username": attempt.name, "reason": attempt.by.why, "outcome": outcome}
         self._audit.append(
             Event(
                 id=uuid5(attempt.id, f"{attempt.action}:{outcome}"),

@@ -1,10 +1,11 @@
-"""docs/operations.md and the code name the same metrics, audit actions, loggers and log lines."""
+"""docs/operations.md and the code name the same metrics, audit actions, findings, loggers and log lines."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from identity.accounts.checking import Fault
 from identity.metrics import METRICS
 from identity.sessions.record import Ended
 
@@ -66,6 +67,11 @@ def test_every_audit_action_is_in_the_manual() -> None:
     """Somebody who reads an audit has to know what a word in it means."""
     assert "login" in actions()
     assert table("action") == actions() | {Ended.REUSE.code}
+
+
+def test_every_finding_of_fsck_is_in_the_manual() -> None:
+    """A code that nobody can look up is a row nobody dares to touch."""
+    assert table("finding") == {fault.value for fault in Fault}
 
 
 def test_every_logger_is_in_the_manual() -> None:

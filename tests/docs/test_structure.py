@@ -17,6 +17,7 @@ _EMPTY_NAMES: Final = re.compile(r"util|helper|manager|common|misc")
 _PURE: Final = frozenset(
     {
         "identity/keyring.py",
+        "identity/accounts/checking.py",
         "identity/accounts/linking.py",
         "identity/accounts/usernames.py",
         "identity/login/flow.py",

@@ -17,7 +17,9 @@ from uuid import uuid5
 
 import pytest
 
+from identity.accounts.checking import REST_MS
 from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS, Refusal, Refuse, SignIn, decide
+from identity.accounts.mending import REPAIR_CHECKPOINTS
 from identity.accounts.results import BeingFinished, Linked, Reached, SignedUp, Unlink
 from identity.accounts.service import CHECKPOINTS
 from identity.accounts.store import AccountStatus
@@ -25,6 +27,7 @@ from identity.stores.sqlite import SqliteAccounts
 from identity.types import SECOND, Millis
 from tests.support.accounts import Registry, key
 from tests.support.clock import NOON, ManualClock
+from tests.support.disorder import run
 from tests.support.dying import BY, ENDED, REQUEST, change, owner
 from tests.support.sources import ROOT
 from tests.support.wholeness import disagreements
@@ -244,6 +247,18 @@ def test_sessions_that_a_killed_change_did_not_end_are_ended_later(
     assert registry.store.revocations.open() == ()
 
 
+@pytest.mark.parametrize(("name", "checkpoint"), [(name, each) for name in CHANGES for each in CHANGES[name]])
+def test_a_repair_leaves_nothing_of_a_killed_change(killed: Killed, name: str, checkpoint: str) -> None:
+    """What nobody logs in to would stay half done for ever."""
+    registry = killed(name, checkpoint, REST_MS + SECOND)
+
+    assert not any(finding.left for finding in run(registry, repair=True))
+
+    assert disagreements(registry.store) == []
+    registry.service.retry_revocations()
+    assert run(registry) == []
+
+
 @pytest.mark.parametrize("name", ["link", "unlink", "disable"])
 def test_a_killed_change_left_its_trace_before_it_changed_anything(killed: Killed, name: str) -> None:
     """An operator must see what was being done when the machine died."""
@@ -279,7 +294,11 @@ def test_the_checkpoints_in_the_code_are_those_that_are_killed() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
 
-    assert called == set(CHECKPOINTS) == {each for names in CHANGES.values() for each in names}
+    # Those of a repair are killed in tests/accounts/test_fsck.py.
+    assert (
+        called - set(REPAIR_CHECKPOINTS) == set(CHECKPOINTS) == {each for names in CHANGES.values() for each in names}
+    )
+    assert called >= set(REPAIR_CHECKPOINTS)
     assert len(CHECKPOINTS) == len(set(CHECKPOINTS))
 
 

@@ -1,0 +1,259 @@
+"""What is wrong between the rows of the identity map, and which step mends it.
+
+Pure. Owns five tables, one for each thing that is looked at, and the codes of `identityd.py fsck`
+(docs/operations.md explains each). Invariant: a step is named only where the rules of creation,
+link and unlink leave one reading of the rows; whatever else is found is for an operator to see.
+
+Rows younger than two claims' lives are never judged: their makers may still be at work.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from identity.accounts.linking import CLAIM_TTL_MS, in_merge
+from identity.accounts.store import (
+    AccountRow,
+    AccountStatus,
+    IdentityRow,
+    IdentityState,
+    Revocation,
+    UsernameRow,
+    UsernameState,
+)
+from identity.accounts.usernames import fold
+from identity.types import IdentityKey, Millis
+
+REST_MS: Final[Millis] = 2 * CLAIM_TTL_MS
+"""How long a row is left alone (rule D12 of docs/architecture.md)."""
+
+
+class Fault(Enum):
+    """What is wrong; the value is stable and documented."""
+
+    UNFINISHED = "unfinished"
+    CLAIM_OUTLIVED = "claim-outlived"
+    LEFTOVER_IDENTITY = "leftover-identity"
+    ACCOUNT_LOST = "account-lost"
+    NEEDS_NAME = "needs-name"
+    IN_MERGE = "in-merge"
+    NAME_CLAIM_OUTLIVED = "name-claim-outlived"
+    NAME_UNUSED = "name-unused"
+    NAME_WITHOUT_OWNER = "name-without-owner"
+    WAY_LOST = "way-lost"
+    WAY_ELSEWHERE = "way-elsewhere"
+    UNREACHABLE = "unreachable"
+    NAME_LOST = "name-lost"
+    NAME_UNCONFIRMED = "name-unconfirmed"
+    NAME_TAKEN = "name-taken"
+    REVOCATION_ABANDONED = "revocation-abandoned"
+    REVOCATION_WAITING = "revocation-waiting"
+
+
+class Step(Enum):
+    """What is done about it."""
+
+    FINISH = "finish"
+    """Roll forward, as the next login would."""
+    REMOVE = "remove"
+    """Delete the row if it is still the one that was judged."""
+    RESTORE = "restore"
+    """Write the index row again, if nobody else has it."""
+    UNLIST = "unlist"
+    """Take the identity from the account that it does not lead to."""
+    OWN = "own"
+    """Make the name the account's again, if nobody else has it."""
+    WAIT = "wait"
+    """Nothing: it is in order and waits for somebody."""
+    ASK = "ask"
+    """Nothing: the rows alone do not tell what is right; an operator has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A fault and the step for it."""
+
+    fault: Fault
+    step: Step
+
+
+def young(since: Millis, *, now: Millis) -> bool:
+    """Tell whether whoever wrote this may still be at work; a time ahead of this clock counts as young."""
+    return now - since <= REST_MS
+
+
+def of_identity(row: IdentityRow, account: AccountRow | None, *, now: Millis) -> Verdict | None:
+    """Judge an index row by the account it names. The first match wins.
+
+    | claimed | index row  | account                        | verdict                   |
+    |---------|------------|--------------------------------|---------------------------|
+    | lately  | any        | any                            | none                      |
+    |         | pending    | any                            | claim-outlived: remove    |
+    |         | completing | any                            | unfinished: finish        |
+    |         | others     | none                           | account-lost: ask         |
+    |         | others     | merging                        | none: the account says so |
+    |         | others     | merged                         | in-merge: wait            |
+    |         | others     | lists nothing                  | none: it is unreachable   |
+    |         | others     | lists others, not this one     | leftover-identity: remove |
+    |         | needs-name | lists it                       | needs-name: wait          |
+    |         | active     | lists it                       | none                      |
+
+    An account is written before its index row is active, so no kill loses it. It is not made
+    again from the row: it may have been disabled, and its epoch is what ended stolen sessions.
+    The row of an account that lists nothing is the only trace of its owner, and stays.
+    """
+    if young(row.claimed_at, now=now):
+        return None
+    if row.state is IdentityState.PENDING:
+        return Verdict(Fault.CLAIM_OUTLIVED, Step.REMOVE)
+    if row.state is IdentityState.COMPLETING:
+        return Verdict(Fault.UNFINISHED, Step.FINISH)
+    if account is None:
+        return Verdict(Fault.ACCOUNT_LOST, Step.ASK)
+    if in_merge(account):
+        return Verdict(Fault.IN_MERGE, Step.WAIT) if account.status is AccountStatus.MERGED else None
+    return _of_settled(row, account)
+
+
+def _of_settled(row: IdentityRow, account: AccountRow) -> Verdict | None:
+    if not account.identities:
+        return None
+    if row.key not in account.identities:
+        return Verdict(Fault.LEFTOVER_IDENTITY, Step.REMOVE)
+    return Verdict(Fault.NEEDS_NAME, Step.WAIT) if row.state is IdentityState.NEEDS_NAME else None
+
+
+def of_name(name: UsernameRow, owner: AccountRow | None, *, now: Millis) -> Verdict | None:
+    """Judge a username row by the account it names. The first match wins.
+
+    | claimed | username row | owner             | verdict                        |
+    |---------|--------------|-------------------|--------------------------------|
+    | lately  | any          | any               | none                           |
+    |         | retired      | any               | none                           |
+    |         | any          | in a merge        | none: left to the merge        |
+    |         | any          | uses it           | none: `of_own_name` judges     |
+    |         | pending      | none, or another  | name-claim-outlived: remove    |
+    |         | active       | none              | name-without-owner: ask        |
+    |         | active       | uses another name | name-unused: remove            |
+
+    A name in use by nobody was written by a helper that came too late and died before it gave it
+    back. A name whose owner is lost is kept: somebody else under it would be that person in every
+    application that knows people by name.
+    """
+    if young(name.claimed_at, now=now) or name.state is UsernameState.RETIRED:
+        return None
+    if owner is not None and (in_merge(owner) or fold(owner.username) == name.key):
+        return None
+    if name.state is UsernameState.PENDING:
+        return Verdict(Fault.NAME_CLAIM_OUTLIVED, Step.REMOVE)
+    return Verdict(Fault.NAME_WITHOUT_OWNER, Step.ASK) if owner is None else Verdict(Fault.NAME_UNUSED, Step.REMOVE)
+
+
+def of_way(
+    account: AccountRow, key: IdentityKey, row: IdentityRow | None, *, other: AccountRow | None, now: Millis
+) -> Verdict | None:
+    """Judge one identity that an account lists. The first match wins.
+
+    `other` is the account that the index row names, where that is another one.
+
+    | linked | index row               | other account               | verdict                  |
+    |--------|-------------------------|-----------------------------|--------------------------|
+    | lately | any                     |                             | none                     |
+    |        | none                    |                             | way-lost: restore        |
+    |        | pending, completing     |                             | none: judged by itself   |
+    |        | of this account         |                             | none                     |
+    |        | of another account      | in a merge                  | none                     |
+    |        | of another account      | lists it; not the only way  | way-elsewhere: unlist    |
+    |        | of another account      | else                        | way-elsewhere: ask       |
+
+    An unlink writes the account first, so a listed identity without a row lost it.
+    """
+    if young(account.identities[key].linked_at, now=now):
+        return None
+    if row is None:
+        return Verdict(Fault.WAY_LOST, Step.RESTORE)
+    settled = row.state in {IdentityState.ACTIVE, IdentityState.NEEDS_NAME}
+    if not settled or row.account_id == account.key or (other and in_merge(other)):
+        return None
+    theirs = other is not None and key in other.identities and len(account.identities) > 1
+    return Verdict(Fault.WAY_ELSEWHERE, Step.UNLIST if theirs else Step.ASK)
+
+
+def of_own_name(
+    account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | None], name: UsernameRow | None, *, now: Millis
+) -> Verdict | None:
+    """Judge the name an account uses by the row of that name. The first match wins.
+
+    | account                              | username row               | verdict               |
+    |--------------------------------------|----------------------------|-----------------------|
+    | made lately                          | any                        | none                  |
+    | has a way completing or needing name | any                        | none: is being asked  |
+    |                                      | none                       | name-lost: own        |
+    |                                      | active, its own            | none                  |
+    |                                      | pending, lately            | none                  |
+    |                                      | pending, its own           | name-unconfirmed: own |
+    |                                      | pending, another's         | none: judged by itself|
+    |                                      | active, another's; retired | name-taken: ask       |
+    """
+    asked = {IdentityState.COMPLETING, IdentityState.NEEDS_NAME}
+    if young(account.created_at, now=now) or any(row.state in asked for row in _leading(account, rows)):
+        return None
+    if name is None:
+        return Verdict(Fault.NAME_LOST, Step.OWN)
+    own = name.account_id == account.key
+    if name.state is UsernameState.PENDING:
+        old = own and not young(name.claimed_at, now=now)
+        return Verdict(Fault.NAME_UNCONFIRMED, Step.OWN) if old else None
+    if name.state is UsernameState.ACTIVE and own:
+        return None
+    return Verdict(Fault.NAME_TAKEN, Step.ASK)
+
+
+def of_account(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | None], *, now: Millis) -> Verdict | None:
+    """Judge an account as a whole. The first match wins.
+
+    | account                                                | verdict          |
+    |--------------------------------------------------------|------------------|
+    | merging                                                | in-merge: wait   |
+    | merged, and lists an identity                          | in-merge: wait   |
+    | merged                                                 | none             |
+    | made lately, or lists something linked lately          | none             |
+    | lists something that leads to it, or is to be restored | none             |
+    | else                                                   | unreachable: ask |
+    """
+    if account.status is AccountStatus.MERGED and not account.identities:
+        return None
+    if in_merge(account):
+        return Verdict(Fault.IN_MERGE, Step.WAIT)
+    times = (account.created_at, *(listed.linked_at for listed in account.identities.values()))
+    restored = any(rows[key] is None for key in account.identities)
+    if restored or any(young(at, now=now) for at in times) or any(_leading(account, rows)):
+        return None
+    return Verdict(Fault.UNREACHABLE, Step.ASK)
+
+
+def of_revocation(revocation: Revocation, account: AccountRow | None, *, now: Millis) -> Verdict | None:
+    """Judge a revocation that is still open.
+
+    | kept   | of a session | account               | verdict                    |
+    |--------|--------------|-----------------------|----------------------------|
+    | lately | any          | any                   | none                       |
+    |        | yes          | any                   | revocation-waiting: wait   |
+    |        | no           | none, or below epoch  | revocation-abandoned: wait |
+    |        | no           | at the epoch or above | revocation-waiting: wait   |
+
+    The daemon settles both; here long after, they tell that it does not run, or reaches no session store.
+    """
+    if young(revocation.created_at, now=now):
+        return None
+    happened = account is not None and account.epoch >= revocation.epoch
+    waits = revocation.session is not None or happened
+    return Verdict(Fault.REVOCATION_WAITING if waits else Fault.REVOCATION_ABANDONED, Step.WAIT)
+
+
+def _leading(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | None]) -> Iterator[IdentityRow]:
+    """Yield the committed index rows among those listed that name the account."""
+    for row in rows.values():
+        if row is not None and row.account_id == account.key and row.state is not IdentityState.PENDING:
+            yield row

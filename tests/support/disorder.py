@@ -1,0 +1,233 @@
+"""What can be wrong in the identity map, planted one at a time; and `fsck` over a test's registry."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from identity.accounts.checking import REST_MS, Fault, Step, Verdict
+from identity.accounts.fsck import Finding, Fsck
+from identity.accounts.linking import CLAIM_TTL_MS
+from identity.accounts.mending import Mending
+from identity.accounts.store import (
+    AccountStatus,
+    IdentityRow,
+    IdentityState,
+    Revocation,
+    UsernameRow,
+    UsernameState,
+)
+from identity.accounts.usernames import fold
+from identity.types import AccountId, Checkpoint, Clock, Username, UsernameKey
+from tests.support.accounts import Registry, Stopped, key
+from tests.support.clock import ManualClock
+
+ALICE: Final = UsernameKey("alice")
+
+
+def run(
+    registry: Registry,
+    *,
+    repair: bool = False,
+    threads: int = 2,
+    clock: Clock | None = None,
+    checkpoint: Checkpoint = lambda _: None,
+) -> list[Finding]:
+    """Look through the registry's store, mend if told to, and return what was found."""
+    now = clock or registry.clock
+    mending = Mending(registry.store, audit=registry.audit, clock=now, new_uuid=uuid4, checkpoint=checkpoint)
+    fsck = Fsck(registry.store, clock=now, mending=mending if repair else None, threads=threads)
+    return [finding for checked in fsck.run() for finding in checked.findings]
+
+
+def verdicts(findings: Iterable[Finding]) -> list[Verdict]:
+    """Return what was found, in the order of the codes."""
+    return sorted((finding.verdict for finding in findings), key=lambda verdict: verdict.fault.value)
+
+
+def long_after(registry: Registry) -> None:
+    """Let so much time pass that nothing is young any more."""
+    assert isinstance(registry.clock, ManualClock)
+    registry.clock.advance(REST_MS + 1)
+
+
+def _stopped(registry: Registry, checkpoint: str, act: Callable[[], object]) -> None:
+    registry.stop_at(checkpoint)
+    with pytest.raises(Stopped):
+        act()
+
+
+def _sign_up_cut_short(registry: Registry) -> None:
+    _stopped(registry, "sign-up.committed", lambda: registry.sign_up("1", "alice"))
+
+
+def _link_cut_short(registry: Registry) -> None:
+    alice = registry.member("1", "alice")
+    _stopped(registry, "link.committed", lambda: registry.link(alice, "2"))
+
+
+def _unlink_cut_short(registry: Registry) -> None:
+    alice = registry.member("1", "alice", "2")
+    _stopped(registry, "ending.account-changed", lambda: registry.unlink(alice, "2"))
+    (revocation,) = registry.store.revocations.open()
+    registry.store.revocations.done(revocation)
+
+
+def _identity_claim_that_stayed(registry: Registry) -> None:
+    row = IdentityRow(
+        key("1"), Username("alice"), AccountId(uuid4()), IdentityState.PENDING, uuid4(), registry.clock(), uuid4()
+    )
+    registry.store.identities.insert(row)
+
+
+def _name_row(registry: Registry, name: str, owner: AccountId, state: UsernameState) -> None:
+    row = UsernameRow(fold(name), Username(name), owner, state, uuid4(), registry.clock(), uuid4())
+    registry.store.usernames.insert(row)
+
+
+def _name_claim_that_stayed(registry: Registry) -> None:
+    _name_row(registry, "alice", AccountId(uuid4()), UsernameState.PENDING)
+
+
+def _name_of_a_late_helper(registry: Registry) -> None:
+    _name_row(registry, "alicia", registry.member("1", "alice"), UsernameState.ACTIVE)
+
+
+def _lose_row(registry: Registry, subject: str) -> None:
+    row = registry.store.identities.read_settled(key(subject))
+    assert row is not None
+    registry.store.identities.delete(row)
+
+
+def _lost_link(registry: Registry) -> None:
+    registry.member("1", "alice", "2")
+    _lose_row(registry, "2")
+
+
+def _lost_only_way(registry: Registry) -> None:
+    registry.member("1", "alice")
+    _lose_row(registry, "1")
+
+
+def change_account(registry: Registry, account_id: AccountId, **columns: object) -> None:
+    """Write an account as no service would."""
+    account = registry.account(account_id)
+    after = replace(account, op=uuid4(), **columns)  # type: ignore[arg-type]
+    registry.store.accounts.replace(after, expected=account)
+
+
+def _way_of_two(registry: Registry) -> None:
+    alice, bob = registry.member("1", "alice"), registry.member("2", "bob", "3")
+    listed = registry.account(alice).identities
+    change_account(registry, alice, identities={**listed, key("3"): registry.account(bob).identities[key("3")]})
+
+
+def _only_way_is_anothers(registry: Registry) -> None:
+    alice, bob = registry.member("1", "alice"), registry.member("2", "bob", "3")
+    _lose_row(registry, "1")
+    change_account(registry, alice, identities={key("3"): registry.account(bob).identities[key("3")]})
+
+
+def _lists_nothing(registry: Registry) -> None:
+    change_account(registry, registry.member("1", "alice"), identities={})
+
+
+def _lose_account(registry: Registry) -> None:
+    registry.store.accounts.delete(registry.account(registry.member("1", "alice")))
+
+
+def _lose_account_and_row(registry: Registry) -> None:
+    _lose_account(registry)
+    _lose_row(registry, "1")
+
+
+def _lose_name(registry: Registry) -> None:
+    registry.member("1", "alice")
+    name = registry.store.usernames.read_settled(ALICE)
+    assert name is not None
+    registry.store.usernames.delete(name)
+
+
+def _change_name(registry: Registry, **columns: object) -> None:
+    name = registry.store.usernames.read_settled(ALICE)
+    assert name is not None
+    after = replace(name, op=uuid4(), **columns)  # type: ignore[arg-type]
+    registry.store.usernames.replace(after, expected=name)
+
+
+def _name_not_confirmed(registry: Registry) -> None:
+    registry.member("1", "alice")
+    _change_name(registry, state=UsernameState.PENDING)
+
+
+def _name_given_up(registry: Registry) -> None:
+    registry.member("1", "alice")
+    _change_name(registry, state=UsernameState.RETIRED)
+
+
+def _waits_for_a_name(registry: Registry) -> None:
+    _sign_up_cut_short(registry)
+    assert isinstance(registry.clock, ManualClock)
+    registry.clock.advance(CLAIM_TTL_MS)
+    registry.member("9", "alice")
+    registry.log_in("1")
+
+
+def _merging(registry: Registry) -> None:
+    change_account(registry, registry.member("1", "alice"), status=AccountStatus.MERGING)
+
+
+def _merged(registry: Registry) -> None:
+    change_account(registry, registry.member("1", "alice"), status=AccountStatus.MERGED, identities={})
+
+
+def _revocation(registry: Registry, *, epoch: int) -> None:
+    account = registry.member("1", "alice")
+    registry.store.revocations.add(Revocation(UUID(int=1), account, None, epoch, 1, registry.clock()))
+
+
+MENDED: Final[dict[str, tuple[Callable[[Registry], None], Fault, Step]]] = {
+    "a sign-up cut short": (_sign_up_cut_short, Fault.UNFINISHED, Step.FINISH),
+    "a link cut short": (_link_cut_short, Fault.UNFINISHED, Step.FINISH),
+    "an unlink cut short": (_unlink_cut_short, Fault.LEFTOVER_IDENTITY, Step.REMOVE),
+    "a claim that stayed": (_identity_claim_that_stayed, Fault.CLAIM_OUTLIVED, Step.REMOVE),
+    "a name claim that stayed": (_name_claim_that_stayed, Fault.NAME_CLAIM_OUTLIVED, Step.REMOVE),
+    "the name of a late helper": (_name_of_a_late_helper, Fault.NAME_UNUSED, Step.REMOVE),
+    "a link without its row": (_lost_link, Fault.WAY_LOST, Step.RESTORE),
+    "an only way without its row": (_lost_only_way, Fault.WAY_LOST, Step.RESTORE),
+    "a way that is another's": (_way_of_two, Fault.WAY_ELSEWHERE, Step.UNLIST),
+    "a name without its row": (_lose_name, Fault.NAME_LOST, Step.OWN),
+    "a name not confirmed": (_name_not_confirmed, Fault.NAME_UNCONFIRMED, Step.OWN),
+}
+"""What `--repair` mends: how it comes about, and what is found."""
+
+LEFT: Final[dict[str, tuple[Callable[[Registry], None], frozenset[Fault]]]] = {
+    "a lost account": (_lose_account, frozenset({Fault.ACCOUNT_LOST, Fault.NAME_WITHOUT_OWNER})),
+    "a lost account, its row too": (_lose_account_and_row, frozenset({Fault.NAME_WITHOUT_OWNER})),
+    "an account that lists nothing": (_lists_nothing, frozenset({Fault.UNREACHABLE})),
+    "an only way that is another's": (_only_way_is_anothers, frozenset({Fault.WAY_ELSEWHERE, Fault.UNREACHABLE})),
+    "a name given up": (_name_given_up, frozenset({Fault.NAME_TAKEN})),
+}
+"""What an operator has to look at."""
+
+WAITING: Final[dict[str, tuple[Callable[[Registry], None], Fault]]] = {
+    "somebody to choose a name": (_waits_for_a_name, Fault.NEEDS_NAME),
+    "a merge under way": (_merging, Fault.IN_MERGE),
+    "a row of a merged account": (_merged, Fault.IN_MERGE),
+    "a revocation of an attempt that died": (
+        lambda registry: _revocation(registry, epoch=2),
+        Fault.REVOCATION_ABANDONED,
+    ),
+    "a revocation": (lambda registry: _revocation(registry, epoch=1), Fault.REVOCATION_WAITING),
+}
+"""What is in order and waits for somebody."""
+
+
+def everything(registry: Registry) -> Iterator[object]:
+    """Yield every row of the conditional tables, for comparing before with after."""
+    yield from registry.store.identities.scan()
+    yield from registry.store.usernames.scan()
+    yield from registry.store.accounts.scan()
+    yield from registry.store.revocations.open()
