@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from identity import __version__
-from identity.cli import accounts, check, demo, keys, serve
+from identity.cli import accounts, check, demo, fsck, keys, serve
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -26,6 +26,7 @@ Examples:
   identityd.py check-config                say what is wrong, and what to do
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
+  identityd.py fsck                        find what a crash left in the account store
   identityd.py COMMAND --help              more about one command
 
 \b
@@ -89,6 +90,7 @@ cli.add_command(demo.demo)
 cli.add_command(check.check_config)
 cli.add_command(keys.keys)
 cli.add_command(accounts.accounts)
+cli.add_command(fsck.fsck)
 
 
 def main() -> None:

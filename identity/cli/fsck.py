@@ -1,0 +1,171 @@
+"""`fsck`: whether the rows of the account store agree, and mending what a crash left, while daemons serve."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from identity.cli.options import config_option
+
+if TYPE_CHECKING:
+    from identity.accounts.fsck import Checked, Finding
+    from identity.config import Config
+    from identity.opening import Accounts
+
+_THREADS: Final = click.IntRange(1, 64)
+_INTERRUPTED: Final = "Interrupted. What was mended is whole; run it again for the rest."
+
+
+@click.command(short_help="Find what a crash left in the account store, and mend it.")
+@config_option
+@click.option("--repair/--dry-run", default=False, help="Mend what can be mended; without it nothing is written.")
+@click.option(
+    "--threads", type=_THREADS, default=8, show_default=True, help="Rows looked at at once; fewer spare the store."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each finding, and the summary, as a line of JSON.")
+def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
+    """Find what a crash left in the account store, and mend it.
+
+    Looks at every identity, username, account and open revocation, while daemons serve and people
+    log in. Without --repair it only looks, and says what it would do. Rows younger than half an
+    hour are left alone. Every repair is in the audit.
+
+    One line for each finding: "found" (only looked at), "mended", "left" (an operator has to look)
+    or "waits" (in order; somebody still has to come). docs/operations.md explains each code.
+
+    \b
+    Exit codes:
+      0    nothing is wrong, or everything was mended
+      1    something is left, or the store was away, or you interrupted it
+      2    the configuration or the command line is wrong
+
+    \b
+    Examples:
+      identityd.py fsck
+      identityd.py fsck --repair
+      identityd.py fsck --json --config /etc/identityd/identityd.ini
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity import config
+    from identity.errors import StoreError
+    from identity.opening import now, open_accounts
+
+    read = config.load(path, environ=os.environ)
+    _refuse_to_make(read)
+    report = _Report(as_json=as_json)
+    try:
+        accounts = open_accounts(read, now)
+        try:
+            report.follow(_walk(accounts, threads, repair=repair))
+        finally:
+            accounts.close()
+    except StoreError as error:
+        report.end()
+        raise click.ClickException(
+            f"the account store cannot be used: {error.detail or error.code}; what was mended is whole"
+        ) from None
+    except KeyboardInterrupt:
+        report.end()
+        raise click.ClickException(_INTERRUPTED) from None
+    report.end()
+    if report.left:
+        raise SystemExit(1)
+
+
+def _refuse_to_make(config: "Config") -> None:
+    """Refuse an account file that is not there: opening it would make an empty one, in perfect order."""
+    from identity.config import AccountStoreKind
+    from identity.errors import ConfigError
+
+    if config.accounts.store is AccountStoreKind.SQLITE and not config.sqlite.file.exists():
+        raise ConfigError((f"[sqlite] file: {config.sqlite.file} is not there; nothing to look at",))
+
+
+def _walk(accounts: "Accounts", threads: int, *, repair: bool) -> "Iterator[Checked]":
+    from uuid import uuid4
+
+    from identity.accounts.fsck import Fsck
+    from identity.accounts.mending import Mending
+    from identity.opening import now
+
+    mending = Mending(accounts, audit=accounts.audit, clock=now, new_uuid=uuid4, checkpoint=lambda _: None)
+    return Fsck(accounts, clock=now, mending=mending if repair else None, threads=threads).run()
+
+
+class _Report:
+    """What is printed: findings and the summary on standard output, progress on the terminal's other one."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        from time import monotonic
+
+        self._as_json = as_json
+        self._clock = monotonic
+        self._began = monotonic()
+        self._checked: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+
+    @property
+    def left(self) -> int:
+        """How much is still wrong."""
+        return self._outcomes["left"] + self._outcomes["found"]
+
+    def follow(self, checked: "Iterator[Checked]") -> None:
+        """Print what is found as it is found."""
+        terminal = sys.stderr.isatty()
+        with click.progressbar(checked, label="looking", file=sys.stderr, hidden=not terminal, show_pos=True) as bar:
+            for each in bar:
+                self._checked[each.table.value] += 1
+                if each.findings and terminal:
+                    click.echo("\r\033[K", nl=False, err=True)
+                for finding in each.findings:
+                    self._print(finding)
+                bar.label = f"{each.table.value}, {self._rate():,} rows/s"
+
+    def _print(self, finding: "Finding") -> None:
+        outcome = _outcome(finding)
+        self._outcomes[outcome] += 1
+        verdict = finding.verdict
+        facts = {
+            "outcome": outcome,
+            "code": verdict.fault.value,
+            "step": verdict.step.value,
+            "account": str(finding.account_id),
+            "identity": finding.identity,
+            "username": finding.username,
+        }
+        if self._as_json:
+            click.echo(json.dumps({name: value for name, value in facts.items() if value}))
+            return
+        about = " ".join(f"{name} {facts[name]}" for name in ("identity", "username", "account") if facts[name])
+        click.echo(f"{outcome:<7} {verdict.fault.value:<20} {verdict.step.value:<8} {about}")
+
+    def _rate(self) -> int:
+        return round(self._checked.total() / max(self._clock() - self._began, 0.001))
+
+    def end(self) -> None:
+        """Print the summary."""
+        outcomes = {name: self._outcomes[name] for name in ("found", "mended", "left", "waits")}
+        seconds = round(self._clock() - self._began, 1)
+        if self._as_json:
+            click.echo(json.dumps({"checked": dict(self._checked), **outcomes, "seconds": seconds}))
+            return
+        tables = ", ".join(f"{count:,} {table}" for table, count in self._checked.items()) or "nothing"
+        click.echo(f"Looked at {tables} in {seconds} s ({self._rate():,} rows/s).")
+        click.echo(", ".join(f"{name} {count:,}" for name, count in outcomes.items()) + ".")
+        if self._outcomes["found"]:
+            click.echo("Nothing was changed. --repair mends what is not marked `ask`.")
+
+
+def _outcome(finding: "Finding") -> str:
+    from identity.accounts.checking import Step
+    from identity.accounts.mending import Mended
+
+    if finding.verdict.step is Step.WAIT:
+        return "waits"
+    if finding.outcome is None:
+        return "found"
+    return "mended" if finding.outcome is Mended.DONE else "left"
