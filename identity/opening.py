@@ -141,7 +141,7 @@ def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
         ConfigError: the accounts cannot be reached from outside the daemon, or are not there yet.
         StoreUnavailable: the account store cannot be opened.
     """
-    _reachable(config)
+    reachable(config)
     store = open_accounts(config, clock)
     closing.callback(store.close)
     queue = AuditQueue(store.audit)
@@ -153,7 +153,8 @@ def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
     return Desk(service, store, frozenset(each.name for each in config.providers), within)
 
 
-def _reachable(config: Config) -> None:
+def reachable(config: Config) -> None:
+    """Refuse accounts that a command cannot work on. Raises ConfigError."""
     if config.accounts.store is AccountStoreKind.MEMORY:
         problem = "[accounts] store: memory keeps the accounts inside the daemon, where no command reaches them"
         raise ConfigError((f"{problem}; set store = sqlite",))

@@ -14,7 +14,6 @@ from identity.cli.options import config_option
 
 if TYPE_CHECKING:
     from identity.accounts.fsck import Checked, Finding
-    from identity.config import Config
     from identity.opening import Accounts
 
 _THREADS: Final = click.IntRange(1, 64)
@@ -52,10 +51,11 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
     from identity.errors import StoreError
-    from identity.opening import now, open_accounts
+    from identity.opening import now, open_accounts, reachable
 
-    read = config.load(path, environ=os.environ)
-    _refuse_to_make(read)
+    # The kind `demo` may be named here: nothing is served, and its accounts want mending too.
+    read = config.load(path, environ=os.environ, demo=True)
+    reachable(read)
     report = _Report(as_json=as_json)
     try:
         accounts = open_accounts(read, now)
@@ -74,15 +74,6 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
     report.end()
     if report.left:
         raise SystemExit(1)
-
-
-def _refuse_to_make(config: "Config") -> None:
-    """Refuse an account file that is not there: opening it would make an empty one, in perfect order."""
-    from identity.config import AccountStoreKind
-    from identity.errors import ConfigError
-
-    if config.accounts.store is AccountStoreKind.SQLITE and not config.sqlite.file.exists():
-        raise ConfigError((f"[sqlite] file: {config.sqlite.file} is not there; nothing to look at",))
 
 
 def _walk(accounts: "Accounts", threads: int, *, repair: bool) -> "Iterator[Checked]":

@@ -117,10 +117,8 @@ def test_an_account_file_that_is_not_there_is_not_made(folder: Path) -> None:
     """A wrong path would be found in perfect order, every night."""
     result = fsck(folder, "--repair")
 
-    assert (result.exit_code, result.stderr) == (
-        2,
-        f"[sqlite] file: {folder}/identityd.sqlite is not there; nothing to look at\n",
-    )
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"[sqlite] file: {folder}/identityd.sqlite is not there; ")
     assert not (folder / "identityd.sqlite").exists()
 
 
