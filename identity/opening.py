@@ -9,18 +9,17 @@ import os
 import random
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountStore, Revocation
+from identity.accounts.store import AccountStore
 from identity.accounts.usernames import NamePolicy
-from identity.audit import AuditLog, AuditQueue, Event
+from identity.audit import AuditLog, Event
 from identity.config import AccountStoreKind, Config, SessionStoreKind, load_ring
-from identity.errors import ConfigError, StoreError, StoreUnavailable
+from identity.errors import ConfigError
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics
 from identity.sessions.changes import Lifetimes
@@ -30,11 +29,12 @@ from identity.sessions.rotation import Pace
 from identity.sessions.service import SessionService
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import Cache
+from identity.stores.cassandra.settings import Consistency, SerialConsistency, Settings, Tls
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import Limits, MemcachedCache, Server
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
-from identity.stores.records import SessionRecords, key_of
+from identity.stores.records import SessionRecords
 from identity.stores.sealing import Sealer
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
@@ -103,20 +103,46 @@ def open_accounts(config: Config, clock: Clock) -> Accounts:
         case AccountStoreKind.SQLITE:
             return SqliteAccounts(config.sqlite.file, clock=clock)
         case AccountStoreKind.CASSANDRA:
-            raise ConfigError(("[accounts] store: cassandra is not in this build yet",))
+            return _open_cassandra(config, clock)
         case AccountStoreKind.MEMORY:
             return MemoryAccounts(clock=clock)
 
 
-def account_service(ground: Ground, accounts: Accounts, *, end: Callable[[Revocation], None]) -> AccountService:
-    """Compose the account service; `end` carries out a revocation, or raises StoreUnavailable."""
+def _open_cassandra(config: Config, clock: Clock) -> Accounts:
+    # The driver takes a tenth of a second to import, which those without a cluster need not wait for.
+    from identity.stores.cassandra.migrations import Migrations  # noqa: PLC0415
+    from identity.stores.cassandra.store import CassandraAccounts  # noqa: PLC0415
+
+    return CassandraAccounts(cassandra_settings(config), migrations=Migrations(), clock=clock, chance=random.random)
+
+
+def cassandra_settings(config: Config) -> Settings:
+    """Return what it takes to reach the configured cluster."""
+    given = config.cassandra
+    return Settings(
+        contact_points=tuple((point.host, point.port) for point in given.contact_points),
+        local_data_centre=given.local_data_centre,
+        keyspace=given.keyspace,
+        username=given.username,
+        password=given.password,
+        tls=Tls(ca=given.tls_ca, certificate=given.tls_certificate, key=given.tls_key) if given.tls_ca else None,
+        consistency=Consistency(given.consistency.value),
+        serial_consistency=SerialConsistency(given.serial_consistency.value),
+        timeout_ms=given.timeout_ms,
+        connect_timeout_ms=given.connect_timeout_ms,
+        audit_days=given.audit_days,
+    )
+
+
+def account_service(ground: Ground, accounts: Accounts, *, ending: SessionService) -> AccountService:
+    """Compose the account service; `ending` is what ends sessions."""
     return AccountService(
         accounts,
         audit=accounts.audit,
         note=ground.note,
         clock=ground.clock,
         new_uuid=uuid4,
-        end_sessions=end,
+        end_sessions=end_sessions(ending),
         policy=name_policy(ground.config),
         checkpoint=lambda _: None,
     )

@@ -5,12 +5,13 @@ when it runs, so that help appears at once. Problems of the configuration are pr
 line, never as a traceback. Nothing secret is ever printed.
 """
 
+import logging
 from typing import Any, Final
 
 import click
 
 from identity import __version__
-from identity.cli import accounts, check, demo, fsck, keys, serve
+from identity.cli import accounts, check, demo, fsck, keys, migrate, serve
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -24,6 +25,7 @@ Examples:
   identityd.py demo                        try it: prints one address to open
   identityd.py keys new                    make the key ring, once
   identityd.py check-config                say what is wrong, and what to do
+  identityd.py migrate                     bring the account store to this release's tables
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py fsck                        find what a crash left in the account store
@@ -52,9 +54,8 @@ Signals, to a serving daemon:
 \b
 Exit codes:
   0                                        done, or stopped when asked to
-  1                                        something failed that is not the configuration, or was refused
+  1                                        something failed that is not the configuration; see the log
   2                                        the configuration or the command line is wrong
-  3                                        accounts: done, but some open sessions could not be reached yet
 """
 
 
@@ -81,6 +82,9 @@ class Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Show the manual when no command is given."""
+    # What a command has to say it prints; the daemon configures its log itself.
+    for name in ("identity", "cassandra"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -91,6 +95,7 @@ cli.add_command(check.check_config)
 cli.add_command(keys.keys)
 cli.add_command(accounts.accounts)
 cli.add_command(fsck.fsck)
+cli.add_command(migrate.migrate)
 
 
 def main() -> None:

@@ -1,0 +1,112 @@
+"""`migrate`: the tables of this release, in whatever account store is configured."""
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from identity.cli.options import config_option
+
+if TYPE_CHECKING:
+    from identity.config import Config
+    from identity.stores.cassandra.migrating import Migrator, Step
+
+
+@click.command(short_help="Bring the account store to this release's tables.")
+@config_option
+@click.option(
+    "--create-keyspace",
+    "replicas",
+    metavar="DC=N[,DC=N…]",
+    help="Make the keyspace first, if there is none, with N replicas in each data centre, for example DC1=3.",
+)
+def migrate(path: Path, replicas: str | None) -> None:
+    """Bring the account store to the tables of this release.
+
+    Applies the numbered files of schema/ that the store does not have yet, each once. Two of it at
+    the same time are safe: one waits. One that was interrupted is run again. Daemons of the
+    release before go on working meanwhile, so a cluster is upgraded in this order: migrate, then
+    one daemon after the other.
+
+    An account file (SQLite) needs none of this: the daemon brings it up to date when it starts.
+
+    \b
+    Examples:
+      identityd.py migrate
+      identityd.py migrate --create-keyspace DC1=3             one data centre, three replicas
+      identityd.py migrate --create-keyspace DC1=3,DC2=3,DC3=3 each survives the loss of another
+      identityd.py migrate --create-keyspace DC1=1             one machine; read docs/cassandra.md
+
+    \b
+    Exit codes:
+      0    the store has the tables of this release
+      1    the store did not answer; run it again
+      2    the configuration, a file of schema/ or the command line is wrong
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity import config
+    from identity.config import AccountStoreKind
+
+    read = config.load(path, environ=os.environ)
+    match read.accounts.store:
+        case AccountStoreKind.CASSANDRA:
+            _cassandra(read, _replicas(replicas))
+        case _:
+            _other(read, replicas)
+
+
+def _replicas(given: str | None) -> dict[str, int]:
+    """Read DC1=3,DC2=3. Raises BadParameter."""
+    found = {}
+    for word in (given or "").replace(",", " ").split():
+        name, equals, number = word.partition("=")
+        if not (equals and name and number.isdecimal() and int(number) > 0) or "'" in name:
+            raise click.BadParameter(f"{word!r} is not DC=N, like DC1=3", param_hint="--create-keyspace")
+        found[name] = int(number)
+    return found
+
+
+def _other(config: "Config", replicas: str | None) -> None:
+    from identity.errors import ConfigError, StoreError
+    from identity.opening import now, open_accounts
+
+    if replicas:
+        raise ConfigError(("--create-keyspace: is for Cassandra; [accounts] store is another",))
+    try:
+        open_accounts(config, now).close()
+    except StoreError as error:
+        raise click.ClickException(f"the account store cannot be opened: {error.detail or error.code}") from None
+    click.echo(f"{config.accounts.store.value}: has the tables of this release.")
+
+
+def _cassandra(config: "Config", replicas: dict[str, int]) -> None:
+    from identity.errors import StoreError
+
+    try:
+        migrator = _migrator(config)
+        if replicas:
+            migrator.create_keyspace(replicas)
+        count = migrator.migrate(_show)
+    except StoreError as error:
+        raise click.ClickException(
+            f"{error.detail or error.code}; what was done stays, so run it again when the cluster answers"
+        ) from None
+    done = f"{count} applied; it" if count else "nothing to do; it"
+    click.echo(f"keyspace {config.cassandra.keyspace}: {done} has the tables of this release.")
+
+
+def _migrator(config: "Config") -> "Migrator":
+    from uuid import uuid4
+
+    from identity.opening import cassandra_settings, now
+    from identity.stores.cassandra.migrating import Migrator
+    from identity.stores.cassandra.migrations import Migrations
+
+    who = f"{socket.gethostname()}, process {os.getpid()}"
+    return Migrator(cassandra_settings(config), Migrations(), clock=now, owner=uuid4(), who=who)
+
+
+def _show(step: "Step") -> None:
+    count = f"[{step.done}/{step.of}] " if step.of else ""
+    click.echo(f"{count}{step.text}")

@@ -1,0 +1,52 @@
+"""Account stores on the tests' Cassandra: a keyspace with this release's tables, and what opens it."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from identity.stores.cassandra.migrating import Migrator
+from identity.stores.cassandra.migrations import Migrations
+from identity.stores.cassandra.settings import Settings
+from identity.stores.cassandra.statements import CONDITIONAL_TABLES, Kind
+from identity.stores.cassandra.store import CassandraAccounts
+from identity.types import Clock, Millis
+from tests.support.cassandra.cluster import CassandraCluster
+
+
+def now() -> Millis:
+    """Return the real time: Cassandra's clock cannot be advanced."""
+    return time.time_ns() // 1_000_000
+
+
+def settings(cluster: CassandraCluster, keyspace: str, **changes: Any) -> Settings:  # noqa: ANN401 - of any field
+    """Return how to reach a keyspace of the cluster."""
+    return Settings(
+        contact_points=tuple(cluster.contact_points),
+        local_data_centre=cluster.local_dc,
+        keyspace=keyspace,
+        **changes,
+    )
+
+
+def migrated(cluster: CassandraCluster) -> Settings:
+    """Make a keyspace with this release's tables; return how to reach it."""
+    reached = settings(cluster, cluster.fresh_keyspace())
+    Migrator(reached, Migrations(), clock=now, owner=uuid4(), who="a test").migrate(lambda _: None)
+    return reached
+
+
+def opened(
+    reached: Settings, *, clock: Clock = now, count: Callable[[Kind], None] = lambda _: None
+) -> CassandraAccounts:
+    """Open the keyspace; the caller closes it."""
+    return CassandraAccounts(reached, migrations=Migrations(), clock=clock, chance=random.random, count=count)
+
+
+def emptied(cluster: CassandraCluster, reached: Settings) -> Settings:
+    """Empty the tables of the identity map, so that a test may count rows; return the settings."""
+    session = cluster.session()
+    for table in CONDITIONAL_TABLES:
+        session.execute(f"TRUNCATE {reached.keyspace}.{table.name}")
+    return reached
