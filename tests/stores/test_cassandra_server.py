@@ -1,8 +1,13 @@
 """The real Cassandra of this suite does what the tests that use it rely on."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cassandra import ConsistencyLevel, Unavailable, WriteTimeout
@@ -101,8 +106,34 @@ def test_a_frozen_node_is_silent_and_goes_on_after_it(start_cassandra: StartCass
         _say(cluster)
     cluster.thaw()
 
-    cluster.wait(0)
+    cluster.settle()
     assert _say(cluster)
+
+
+@pytest.mark.nightly
+def test_a_node_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """Otherwise each run that is broken off would leave nodes behind, of 400 MB each."""
+    script = (
+        "import os, pathlib, sys; from tests.support.cassandra.cluster import CassandraCluster; "
+        "cluster = CassandraCluster(pathlib.Path(sys.argv[1])); cluster.start(); "
+        "print(cluster.nodes[0].process_id, flush=True); os.kill(os.getpid(), 9)"
+    )
+
+    died = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
+
+    assert died.returncode == -signal.SIGKILL
+    _until_ended(int(died.stdout))
+
+
+def _until_ended(process: int) -> None:
+    until = time.monotonic() + _NOTICED_WITHIN_S
+    while time.monotonic() < until:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the node runs on")
 
 
 def test_a_node_with_passwords_lets_nobody_in_without(

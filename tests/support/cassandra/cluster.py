@@ -1,7 +1,7 @@
 """A Cassandra cluster on loopback: started whole, broken by tests, ended with them.
 
-Invariant: what `start` and `restart` return serves: log-ins work, and every node that is not killed
-or frozen sees every other such node.
+Invariant: after `start`, `restart` and `settle` log-ins work on every node that is neither killed nor
+frozen; and if that is all of them, each sees all others.
 """
 
 import secrets
@@ -77,8 +77,7 @@ class CassandraCluster:
         """Start all nodes that do not run and wait until they serve."""
         for node in self.nodes:
             node.spawn()
-        for index, _ in enumerate(self.nodes):
-            self.wait(index)
+        self.settle()
 
     def kill(self, index: int = 0) -> None:
         """End a node at once; the others notice it after 10 to 25 seconds."""
@@ -89,14 +88,14 @@ class CassandraCluster:
         """Kill a node, if it runs, and start it again with its data; wait until it serves."""
         self.kill(index)
         self.nodes[index].spawn()
-        self.wait(index)
+        self.settle()
 
     def freeze(self, index: int = 0) -> None:
         """Make a node hang: it accepts connections and answers nothing."""
         self.nodes[index].freeze()
 
     def thaw(self, index: int = 0) -> None:
-        """Let a frozen node go on."""
+        """Let a frozen node go on; `settle` waits until the others, if they missed it, see it again."""
         self.nodes[index].thaw()
 
     def stop(self) -> None:
@@ -108,9 +107,16 @@ class CassandraCluster:
         for reservation in self._reservations:
             reservation.close()
 
-    def wait(self, index: int) -> None:
-        """Wait until a node serves; raises RuntimeError, with the end of its log, if it does not."""
-        node = self.nodes[index]
+    def settle(self) -> None:
+        """Wait until all nodes that are neither killed nor frozen serve.
+
+        Raises RuntimeError, with the end of the node's log, if one does not.
+        """
+        for node in self.nodes:
+            if node.answering:
+                self._wait(node)
+
+    def _wait(self, node: Node) -> None:
         until = time.monotonic() + _READY_WITHIN_S
         reason = "not asked yet"
         while time.monotonic() < until and node.running:
@@ -122,7 +128,7 @@ class CassandraCluster:
             else:
                 return
         state = f"is not ready ({reason})" if node.running else "has ended"
-        raise RuntimeError(f"Cassandra node {index} {state}:\n{node.log_end()}")
+        raise RuntimeError(f"Cassandra at {node.host} {state}:\n{node.log_end()}")
 
     def _probe(self, node: Node) -> None:
         with Probe(node.host, self.plan.cql_port, self.client_context()) as probe:
