@@ -42,7 +42,7 @@ from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords
 from identity.stores.single import hold
 from identity.types import Clock, Host
-from identity.watching import Clearing, Housekeeping, Watching
+from identity.watching import Clearing, Housekeeping, Watching, end_sessions
 from identity.web import demo, outbound
 from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
 from identity.web.pages import Pages
@@ -110,7 +110,7 @@ def build(
     clearing = Clearing(watching.wake)
     cache, first = open_caches(config, ring, clock, clearing)
     sessions = session_service(ground, cache, watching)
-    service = account_service(ground, accounts, ending=session_service(ground, first, watching))
+    service = account_service(ground, accounts, end=end_sessions(session_service(ground, first, watching)))
     context = Context(
         sessions=sessions,
         accounts=service,

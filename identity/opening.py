@@ -9,17 +9,18 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountStore
+from identity.accounts.store import AccountStore, Revocation
 from identity.accounts.usernames import NamePolicy
-from identity.audit import AuditLog, Event
+from identity.audit import AuditLog, AuditQueue, Event
 from identity.config import AccountStoreKind, Config, SessionStoreKind, load_ring
-from identity.errors import ConfigError
+from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics
 from identity.sessions.changes import Lifetimes
@@ -34,7 +35,7 @@ from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import Limits, MemcachedCache, Server
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
-from identity.stores.records import SessionRecords
+from identity.stores.records import SessionRecords, key_of
 from identity.stores.sealing import Sealer
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
@@ -134,15 +135,15 @@ def cassandra_settings(config: Config) -> Settings:
     )
 
 
-def account_service(ground: Ground, accounts: Accounts, *, ending: SessionService) -> AccountService:
-    """Compose the account service; `ending` is what ends sessions."""
+def account_service(ground: Ground, accounts: Accounts, *, end: Callable[[Revocation], None]) -> AccountService:
+    """Compose the account service; `end` carries out a revocation, or raises StoreUnavailable."""
     return AccountService(
         accounts,
         audit=accounts.audit,
         note=ground.note,
         clock=ground.clock,
         new_uuid=uuid4,
-        end_sessions=end_sessions(ending),
+        end_sessions=end,
         policy=name_policy(ground.config),
         checkpoint=lambda _: None,
     )

@@ -54,8 +54,9 @@ Signals, to a serving daemon:
 \b
 Exit codes:
   0                                        done, or stopped when asked to
-  1                                        something failed that is not the configuration; see the log
+  1                                        something failed that is not the configuration, or was refused
   2                                        the configuration or the command line is wrong
+  3                                        accounts: done, but some open sessions could not be reached yet
 """
 
 
@@ -93,9 +94,9 @@ cli.add_command(serve.serve)
 cli.add_command(demo.demo)
 cli.add_command(check.check_config)
 cli.add_command(keys.keys)
+cli.add_command(migrate.migrate)
 cli.add_command(accounts.accounts)
 cli.add_command(fsck.fsck)
-cli.add_command(migrate.migrate)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""Files the command line makes: secret ones, never over another."""
+"""Files the command line makes: secret ones, never over another; and times as they are shown."""
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -29,3 +30,8 @@ def new_ring_file(path: Path) -> None:
 def now() -> Millis:
     """Return the time."""
     return time.time_ns() // _NANOSECONDS_PER_MILLISECOND
+
+
+def moment(at: Millis) -> str:
+    """Return a time as people and programs read it: UTC, to the second."""
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

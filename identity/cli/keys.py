@@ -57,7 +57,12 @@ def new(path: Path) -> None:
 @keys.command(name="list")
 @_FILE
 def list_keys(path: Path) -> None:
-    """Show the keys of the ring: number, age, and which one signs. Shows no secret."""
+    """Show the keys of the ring: number, age, and which one signs. Shows no secret.
+
+    \b
+    Example:
+      identityd.py keys list --file /etc/identityd/identityd.keys
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity.cli.files import now
     from identity.config import load_ring
 
@@ -68,6 +73,7 @@ def list_keys(path: Path) -> None:
 
 
 def _states(ring: "KeyRing", now: "Millis") -> list[tuple[int, str, str]]:
+    from identity.cli.files import moment
     from identity.keyring import SIGNS_AFTER_MS
 
     signing = ring.signing_number(now)
@@ -78,12 +84,6 @@ def _states(ring: "KeyRing", now: "Millis") -> list[tuple[int, str, str]]:
         elif key.number < signing:
             state = "verifies"
         else:
-            state = f"verifies, and signs from {_moment(key.created_at + SIGNS_AFTER_MS)}"
-        found.append((key.number, _moment(key.created_at), state))
+            state = f"verifies, and signs from {moment(key.created_at + SIGNS_AFTER_MS)}"
+        found.append((key.number, moment(key.created_at), state))
     return found
-
-
-def _moment(at: "Millis") -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -65,6 +65,13 @@ def _commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str,
 
 
 @pytest.mark.parametrize("command", _commands(cli), ids=" ".join)
+def test_every_command_has_an_example(command: tuple[str, ...]) -> None:
+    """One line to copy tells more than a page of options."""
+    text = run(*command, "--help").output
+    assert "Example" in text or "COMMAND [ARGS]" in text, text
+
+
+@pytest.mark.parametrize("command", _commands(cli), ids=" ".join)
 def test_every_command_explains_itself_and_each_of_its_options(command: tuple[str, ...]) -> None:
     """An option without a sentence has to be looked up in the code."""
     result = run(*command, "--help")
@@ -75,6 +82,9 @@ def test_every_command_explains_itself_and_each_of_its_options(command: tuple[st
         found = found.commands[name]
     assert found.help
     for parameter in found.params:
+        if isinstance(parameter, click.Argument):
+            assert (parameter.metavar or str(parameter.name).upper()) in found.help
+            continue
         assert isinstance(parameter, click.Option)
         assert parameter.help, parameter.name
 

@@ -1,0 +1,255 @@
+"""`accounts`: finding accounts, their ways to log in, closing and opening them, from the command line.
+
+Owns the commands and their manual. What they share is in `account_steps.py`, what they say in
+`account_words.py`, what they ask in `desk.py`. They work on the stores themselves, beside a
+daemon that may be running or not. Invariant: whatever is changed goes through the account
+service, so it is audited and refused as anywhere else.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from identity.cli import account_steps as steps
+from identity.cli import desk
+from identity.cli.options import config_option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EVENTS: Final = 10
+"""Audit rows that `show` prints."""
+
+
+def _how(command: F) -> F:
+    """Add the options that say what ACCOUNT is."""
+    for name, what in (
+        ("account", "ACCOUNT is an account id."),
+        ("identity", "ACCOUNT is provider:id, spelt exactly as identityd shows it."),
+        ("username", "ACCOUNT is a username."),
+    ):
+        command = click.option(f"--{name}", "how", flag_value=name, help=what)(command)
+    return click.argument("account")(command)
+
+
+def _change(command: F) -> F:
+    """Add the options of everything that changes something."""
+    reason = click.option("--reason", "why", help="Why, for the audit; asked for on a terminal if it is left out.")
+    name = click.option("--as", "who", help="Your name in the audit; default: who called sudo, or the system's user.")
+    return reason(name(command))
+
+
+_YES: Final = click.option("--yes", is_flag=True, help="Do not ask whether to do it.")
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+_EXACT: Final = click.option(
+    "--exact", is_flag=True, help="IDENTITY is spelt exactly as identityd shows it: provider:id or provider:tenant:id."
+)
+
+
+@click.group(no_args_is_help=True)
+def accounts() -> None:
+    """Find accounts, link and unlink ways to log in, disable and enable.
+
+    Works on the configured stores directly, while the daemon runs or not. Call it as the system's
+    user the daemon runs as, so that it can read the same files.
+
+    \b
+    ACCOUNT is one of
+      alice                                   a username, in any case; one the account gave up works too
+      github:583231                           a way to log in, as identityd shows it
+      6f1c0e3a-5f0e-5d0c-8a51-0b7d4c1a2f10    an account id
+    A text that means several accounts is refused; --username, --identity or --account says what it is.
+    An id with % : or control characters is shown percent-encoded; typed as the provider gives it, it is
+    encoded for you wherever that can be meant in one way only.
+
+    \b
+    Examples:
+      identityd.py accounts find github:583231
+      identityd.py accounts show alice --events 30
+      identityd.py accounts link alice github:583231 --reason "ticket 4711, checked by phone"
+      identityd.py accounts disable alice --reason "laptop stolen" --yes
+
+    \b
+    Exit codes:
+      0    done
+      1    refused, not found, or a store is away; the message says which, and whether anything was changed
+      2    the configuration or the command line is wrong; nothing was changed
+      3    done: new logins are refused; some open sessions could not be reached yet, the daemon goes on trying
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+
+
+@accounts.command(short_help="Say which account a name leads to.")
+@config_option
+@_how
+@_JSON
+def find(path: Path, account: str, how: str | None, *, as_json: bool) -> None:
+    """Print the account that ACCOUNT leads to: username, account id, status, ways to log in.
+
+    \b
+    Examples:
+      identityd.py accounts find alice
+      identityd.py accounts find github:583231 --json
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.cli import account_words as words
+
+    with steps.opened(path) as at:
+        found = steps.found(at, account, how)
+        click.echo(json.dumps(words.found_object(found)) if as_json else words.one_line(found))
+
+
+@accounts.command(short_help="Show everything about an account.")
+@config_option
+@_how
+@click.option("--events", type=click.IntRange(0, 1_000), default=EVENTS, show_default=True, help="Audit rows to show.")
+@_JSON
+def show(path: Path, account: str, how: str | None, *, events: int, as_json: bool) -> None:
+    """Show ACCOUNT: its ways to log in, whether the rows agree, profile, audit.
+
+    Beside each way stands what the index says of it, if that differs: such a way may not work.
+    The profile is what a provider said last; it never leads to an account.
+
+    \b
+    Examples:
+      identityd.py accounts show alice
+      identityd.py accounts show github:583231 --events 100 --json
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.accounts.finding import inspect
+    from identity.cli import account_words as words
+
+    with steps.opened(path) as at:
+        found = steps.found(at, account, how)
+        seen = inspect(at.store, at.store.audit, found.account, events=events)
+        click.echo(json.dumps(words.shown_object(found, seen)) if as_json else "\n".join(words.page(found, seen)))
+
+
+@accounts.command(short_help="Add a way to log in.")
+@config_option
+@_how
+@click.argument("identity_text", metavar="IDENTITY")
+@_EXACT
+@click.option("--label", default="", help="What its owner will recognise it by, for example a handle.")
+@click.option("--force", is_flag=True, help="Link it although no provider of that name is configured.")
+@_change
+def link(path: Path, account: str, how: str | None, identity_text: str, **given: Any) -> None:  # noqa: ANN401 - options
+    """Let IDENTITY, which is provider:id, log in to ACCOUNT.
+
+    Nobody proves anything here: be sure that the identity belongs to the account's owner. Look the
+    id up at the provider, never by an e-mail address. It is refused if it leads to another account.
+
+    \b
+    Examples:
+      identityd.py accounts link alice github:583231 --label @alice --reason "ticket 4711"
+      identityd.py accounts link alice 'corp:auth0|5f7c' --reason "moved to the company's login"
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from uuid import uuid4
+
+    from identity.accounts.linking import Refuse
+    from identity.accounts.results import BeingFinished, Link, Linked
+    from identity.cli.account_words import named, plain
+
+    by = steps.by(given)
+    with steps.opened(path) as at:
+        row = steps.found(at, account, how).account
+        key = steps.identity(at, identity_text, exact=given["exact"])
+        steps.known_provider(at, key, force=given["force"])
+        request = Link(uuid4(), row.key, key, given["label"], by)
+        match steps.attempted(lambda: at.accounts.link(request)):
+            case Linked():
+                click.echo(f"{plain(key)} is a way to log in to {named(row)}.")
+            case BeingFinished():
+                steps.refuse(f"{plain(key)} is being signed up or linked right now; try again in half a minute.")
+            case Refuse(reason):
+                steps.refused(reason, row, key)
+
+
+@accounts.command(short_help="Take a way to log in away.")
+@config_option
+@_how
+@click.argument("identity_text", metavar="IDENTITY")
+@_EXACT
+@_YES
+@_change
+def unlink(path: Path, account: str, how: str | None, identity_text: str, **given: Any) -> None:  # noqa: ANN401 - options
+    """Take IDENTITY, which is provider:id, from ACCOUNT and end the sessions opened through it.
+
+    The last way to log in is never taken away. Works on a disabled account too.
+
+    \b
+    Examples:
+      identityd.py accounts unlink alice github:583231 --reason "not hers, ticket 4712"
+      identityd.py accounts unlink alice github:583231 --reason "not hers, ticket 4712" --yes
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from uuid import uuid4
+
+    from identity.accounts.results import Unlink
+    from identity.cli.account_words import named, plain
+
+    by = steps.by(given, yes=given["yes"])
+    with steps.opened(path) as at:
+        row = steps.found(at, account, how).account
+        key = steps.identity(at, identity_text, exact=given["exact"], listed=row)
+        what = f"{plain(key)} will not log in to {named(row)} any more, and the sessions opened through it end."
+        desk.confirm(what, yes=given["yes"])
+        request = Unlink(uuid4(), row.key, key, by)
+        done = steps.attempted(lambda: at.accounts.unlink(request))
+        steps.ended(at, done, row, f"{plain(key)} is no way to log in to {named(row)} any more", key=key)
+
+
+@accounts.command(short_help="Refuse every login and end every session.")
+@config_option
+@_how
+@_YES
+@_change
+def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
+    """Refuse every login of ACCOUNT from now on, and end its open sessions.
+
+    With sessions in memcached they end at once. With sessions in the daemon's memory the daemon
+    ends them within about 5 seconds. Nothing is deleted; `enable` opens the account again.
+
+    \b
+    Examples:
+      identityd.py accounts disable alice --reason "laptop stolen"
+      identityd.py accounts disable github:583231 --reason "abuse, ticket 4713" --as ann --yes
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from uuid import uuid4
+
+    from identity.accounts.results import Change
+    from identity.cli.account_words import named
+
+    by = steps.by(given, yes=given["yes"])
+    with steps.opened(path) as at:
+        row = steps.found(at, account, how).account
+        desk.confirm(f"Every login of {named(row)} will be refused, and every open session ends.", yes=given["yes"])
+        request = Change(uuid4(), row.key, by)
+        done = steps.attempted(lambda: at.accounts.disable(request))
+        steps.ended(at, done, row, f"{named(row)} is disabled: every login is refused")
+
+
+@accounts.command(short_help="Let an account log in again.")
+@config_option
+@_how
+@_change
+def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
+    """Let ACCOUNT log in again. Sessions that were ended stay so.
+
+    \b
+    Example:
+      identityd.py accounts enable alice --reason "laptop found, password changed"
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from uuid import uuid4
+
+    from identity.accounts.linking import Refuse
+    from identity.accounts.results import Change, Enabled
+    from identity.cli.account_words import named
+
+    by = steps.by(given)
+    with steps.opened(path) as at:
+        row = steps.found(at, account, how).account
+        request = Change(uuid4(), row.key, by)
+        match steps.attempted(lambda: at.accounts.enable(request)):
+            case Enabled():
+                click.echo(f"{named(row)} may log in.")
+            case Refuse(reason):
+                steps.refused(reason, row)

@@ -1,0 +1,106 @@
+"""An operator's desk: a configuration, the store it names with people in it, and the command line.
+
+The store is whatever the configuration says, opened as the daemon opens it, so that the same
+tests hold for every store.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from click.testing import CliRunner, Result
+
+from identity import config
+from identity.accounts.results import Linked
+from identity.accounts.store import AccountRow
+from identity.cli import cli
+from identity.cli.files import new_ring_file
+from identity.config import Config
+from identity.opening import Accounts, now, open_accounts
+from identity.types import AccountId
+from tests.support.accounts import Registry
+
+PROVIDERS: Final = """
+[provider:p]
+kind = github
+client_id = me
+client_secret = 0123456789ab
+"""
+WHY: Final = ("--reason", "ticket 4711", "--as", "ann")
+
+
+class Office:
+    """A folder with a configuration and a key ring, a registry over its store, and its commands.
+
+    Args:
+        folder: where everything is.
+        accounts: sections that name the account store.
+        sessions: sections that name the session store.
+    """
+
+    def __init__(self, folder: Path, *, accounts: str = "", sessions: str = "") -> None:
+        self.folder = folder
+        self.file = folder / "identityd.ini"
+        ring = folder / "identityd.keys"
+        if not ring.exists():
+            new_ring_file(ring)
+        self.file.write_text(f"[keys]\nfile = identityd.keys\n{PROVIDERS}{accounts}\n{sessions}\n")
+        self.file.chmod(0o600)
+        self.config: Config = config.load(self.file, environ={})
+        self.store: Accounts = open_accounts(self.config, now)
+        self.registry = Registry(self.store, audit=self.store.audit, clock=now)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    def run(self, *arguments: str, typed: str | None = None, environ: Mapping[str, str] | None = None) -> Result:
+        """Give a command of `accounts`; an unexpected exception fails the test."""
+        words = [*arguments[:1], "--config", str(self.file), *arguments[1:]]
+        with untouched_log():
+            return CliRunner().invoke(
+                cli, ["accounts", *words], catch_exceptions=False, input=typed, env=dict(environ or {})
+            )
+
+    def told(self, *arguments: str) -> dict[str, Any]:
+        """Return the object a command prints."""
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.stderr
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    def member(self, subject: str = "1", username: str = "alice", *further: str) -> AccountId:
+        """Make an account with one way to log in or more."""
+        account_id = self.registry.member(subject, username)
+        for each in further:
+            assert isinstance(self.registry.link(account_id, each), Linked)
+        return account_id
+
+    def account(self, account_id: AccountId) -> AccountRow:
+        """Return an account as it is stored."""
+        return self.registry.account(account_id)
+
+    def trail(self, account_id: AccountId) -> list[tuple[str, str, dict[str, str]]]:
+        """Return action, actor and facts of what operators did to an account, oldest first."""
+        events = self.store.audit.of_account(account_id)
+        return [(e.action, e.actor, dict(e.facts)) for e in reversed(events) if e.actor.startswith("operator:")]
+
+    def name(self, prefix: str = "u") -> str:
+        """Return a username nobody has."""
+        return f"{prefix}{uuid4().hex[:12]}"
+
+
+@contextmanager
+def untouched_log() -> Iterator[None]:
+    """Leave the process's log as it was: commands direct it to their standard error."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging.raiseExceptions
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level, logging.raiseExceptions = before
+        logging.captureWarnings(capture=False)
