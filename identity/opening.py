@@ -97,24 +97,40 @@ def open_accounts(config: Config, clock: Clock) -> Accounts:
     """Open the account store that is configured.
 
     Raises:
-        ConfigError: it is another program's, or a newer identityd wrote it.
+        ConfigError: it is another program's, a newer identityd wrote it, or a copy into it is unfinished.
         StoreUnavailable: it cannot be opened.
     """
+    return _open(config, clock)
+
+
+def open_to_copy(config: Config, clock: Clock) -> Accounts:
+    """Open the account store for copying, unfinished or not; an account file is kept from everybody else.
+
+    Raises:
+        ConfigError: it is another program's, a newer identityd wrote it, or another process uses the account file.
+        StoreUnavailable: it cannot be opened.
+    """
+    return _open(config, clock, to_copy=True)
+
+
+def _open(config: Config, clock: Clock, *, to_copy: bool = False) -> Accounts:
     match config.accounts.store:
         case AccountStoreKind.SQLITE:
-            return SqliteAccounts(config.sqlite.file, clock=clock)
+            return SqliteAccounts(config.sqlite.file, clock=clock, to_copy=to_copy)
         case AccountStoreKind.CASSANDRA:
-            return _open_cassandra(config, clock)
+            return _open_cassandra(config, clock, to_copy=to_copy)
         case AccountStoreKind.MEMORY:
             return MemoryAccounts(clock=clock)
 
 
-def _open_cassandra(config: Config, clock: Clock) -> Accounts:
+def _open_cassandra(config: Config, clock: Clock, *, to_copy: bool) -> Accounts:
     # The driver takes a tenth of a second to import, which those without a cluster need not wait for.
     from identity.stores.cassandra.migrations import Migrations  # noqa: PLC0415
     from identity.stores.cassandra.store import CassandraAccounts  # noqa: PLC0415
 
-    return CassandraAccounts(cassandra_settings(config), migrations=Migrations(), clock=clock, chance=random.random)
+    return CassandraAccounts(
+        cassandra_settings(config), migrations=Migrations(), clock=clock, chance=random.random, to_copy=to_copy
+    )
 
 
 def cassandra_settings(config: Config) -> Settings:

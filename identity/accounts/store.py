@@ -11,7 +11,7 @@ Rows written conditionally hold nothing that changes at a login (`profiles` does
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from identity.types import AccountId, IdentityKey, Millis, Username, UsernameKey
@@ -221,14 +221,20 @@ class Profiles(Protocol):
         ...
 
 
+UNFINISHED_COPY: Final = (
+    "[accounts] store: a copy into this store is not finished; run `identityd.py copy` again until it says done, "
+    "or go back to the store that was in use before"
+)
+"""Why a store that carries a `CopyNote` is not opened."""
+
+
 class CopyNote(Protocol):
     """That a copy into this store has begun and was not verified yet.
 
-    Whoever opens a store to serve or to administer it reads this first and refuses while it is
-    there: people whose identity is not copied yet would be asked to sign up. At most one note,
-    outside all tables that are copied; what it says is for `identity.accounts.copying` alone.
-    A write is durable, and seen in every data centre, when it returns (Cassandra: a plain table,
-    written and read at QUORUM over all data centres).
+    A store that carries one refuses to be opened (ConfigError, `UNFINISHED_COPY`) but for copying:
+    people whose identity is not copied yet would be asked to sign up. At most one note, outside
+    all tables that are copied; what it says is for `identity.accounts.copying` alone. A write is
+    durable, and seen by every later opening in every data centre, when it returns.
     """
 
     def read(self) -> str | None:

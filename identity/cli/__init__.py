@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from identity import __version__
-from identity.cli import accounts, check, demo, fsck, keys, migrate, serve
+from identity.cli import accounts, check, copy, demo, fsck, keys, migrate, serve
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -29,6 +29,7 @@ Examples:
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py fsck                        find what a crash left in the account store
+  identityd.py copy --help                 move all accounts to another store
   identityd.py COMMAND --help              more about one command
 
 \b
@@ -97,6 +98,7 @@ cli.add_command(keys.keys)
 cli.add_command(migrate.migrate)
 cli.add_command(accounts.accounts)
 cli.add_command(fsck.fsck)
+cli.add_command(copy.copy)
 
 
 def main() -> None:

@@ -8,12 +8,13 @@ Several processes may use one file; SQLite keeps them apart.
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import IO, Any, Final, Generic, TypeVar
 
-from identity.accounts.store import AccountRow, Applied, Held, IdentityRow, Outcome, UsernameRow
-from identity.errors import StoreUnavailable
-from identity.stores.sqlite_connections import Readers, connect, make_private, unavailable
+from identity.accounts.store import UNFINISHED_COPY, AccountRow, Applied, Held, IdentityRow, Outcome, UsernameRow
+from identity.errors import ConfigError, StoreUnavailable
+from identity.stores.sqlite_connections import Readers, connect, hold, unavailable
 from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
 from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES, Row, Table
@@ -109,16 +110,24 @@ class SqliteAccounts:
         clock: decides what has expired.
         busy_ms: how long to wait for another process that writes.
         patience_ms: how long a caller waits for its write to be on disk.
+        to_copy: open it also if a copy into it is unfinished, and keep every other process from it.
 
     Raises:
         StoreUnavailable: the file cannot be opened.
-        ConfigError: it is another program's, or a newer identityd wrote it.
+        ConfigError: it is another program's, a newer identityd wrote it, a copy into it is unfinished, or
+            another process is in the way.
     """
 
     def __init__(
-        self, path: Path, *, clock: Clock, busy_ms: Millis = BUSY_MS, patience_ms: Millis = PATIENCE_MS
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        busy_ms: Millis = BUSY_MS,
+        patience_ms: Millis = PATIENCE_MS,
+        to_copy: bool = False,
     ) -> None:
-        connection = _opened(path, clock=clock, busy_ms=busy_ms)
+        self._held, connection = _opened(path, clock=clock, busy_ms=busy_ms, to_copy=to_copy)
         self._path = path
         self._file = path.stat().st_ino
         self._readers = readers = Readers(path, busy_ms=busy_ms)
@@ -150,18 +159,20 @@ class SqliteAccounts:
         """Finish what is being written and let go of the file; later calls raise StoreUnavailable."""
         self._writer.close()
         self._readers.close()
+        self._held.close()
 
 
-def _opened(path: Path, *, clock: Clock, busy_ms: Millis) -> sqlite3.Connection:
-    """Open the file for writing, with this version's tables in it."""
-    try:
-        make_private(path)
-        connection = connect(path, busy_ms=busy_ms)
+def _opened(path: Path, *, clock: Clock, busy_ms: Millis, to_copy: bool) -> tuple[IO[bytes], sqlite3.Connection]:
+    """Open the file for writing, with this version's tables in it; return its lock too."""
+    with ExitStack() as closing:
         try:
+            held = closing.enter_context(hold(path, alone=to_copy))
+            connection = connect(path, busy_ms=busy_ms)
+            closing.callback(connection.close)
             migrate(connection, path, clock=clock)
-        except BaseException:
-            connection.close()
-            raise
-    except (sqlite3.Error, OSError) as error:
-        raise unavailable(error) from error
-    return connection
+            if not to_copy and connection.execute("SELECT note FROM copy_note").fetchone():
+                raise ConfigError((UNFINISHED_COPY,))
+        except (sqlite3.Error, OSError) as error:
+            raise unavailable(error) from error
+        closing.pop_all()
+    return held, connection

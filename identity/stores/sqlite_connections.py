@@ -3,16 +3,22 @@
 Owns how a connection is set up: write-ahead log, synchronous FULL (NORMAL can lose the last
 commits at a power failure), no implicit transactions, nobody but the owner reads the file.
 Invariant: no driver exception leaves `identity.stores`.
+
+Whoever uses the file holds a lock on it: shared, or alone where nothing may change meanwhile. The
+kernel lets go of it when the process ends, however it ends. SQLite's own locks are of another kind
+and not touched by it.
 """
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import IO
 
-from identity.errors import StoreUnavailable
+from identity.errors import ConfigError, StoreUnavailable
 from identity.types import SECOND, Millis
 
 _OTHERS = 0o077
@@ -24,15 +30,33 @@ def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
     return StoreUnavailable(detail=f"sqlite: {name}: {error}")
 
 
-def make_private(path: Path) -> None:
-    """Make the file if there is none, and take it from everybody but its owner.
+def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
+    """Make the file if there is none, take it from everybody but its owner, and lock it until the result is closed.
 
-    SQLite gives the files it puts beside it the same permissions.
+    SQLite gives the files it puts beside it the same permissions. Close it after all connections
+    to the file: closing lets go of this process's SQLite locks too.
+
+    Raises:
+        ConfigError: another process uses the file, or uses it alone.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    mode = path.stat().st_mode
-    if mode & _OTHERS:
-        path.chmod(mode & ~_OTHERS)
+    file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600), "rb")
+    try:
+        mode = path.stat().st_mode
+        if mode & _OTHERS:
+            path.chmod(mode & ~_OTHERS)
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        problem = (
+            f"[sqlite] file: {path} is in use; stop identityd, and whatever else of it runs, first"
+            if alone
+            else f"[sqlite] file: {path} is being copied; start again when `identityd.py copy` is done"
+        )
+        raise ConfigError((problem,)) from error
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def connect(path: Path, *, busy_ms: Millis) -> sqlite3.Connection:

@@ -96,6 +96,32 @@ def test_two_stores_may_share_the_file(opened: Callable[..., SqliteAccounts]) ->
     assert [store.identities.read(row.key) for store in stores] == [winner, winner]
 
 
+def test_a_file_in_use_is_not_had_alone(path: Path, opened: Callable[..., SqliteAccounts]) -> None:
+    """A copy made while the daemon serves would lack whoever signed up meanwhile."""
+    opened()
+
+    with pytest.raises(ConfigError) as caught:
+        opened(to_copy=True)
+
+    assert caught.value.problems == (
+        f"[sqlite] file: {path} is in use; stop identityd, and whatever else of it runs, first",
+    )
+
+
+def test_a_file_had_alone_is_used_by_nobody_else_until_it_is_closed(opened: Callable[..., SqliteAccounts]) -> None:
+    """A daemon that systemd starts in the middle of a copy would serve what is being left behind."""
+    alone = opened(to_copy=True)
+    for options in ({}, {"to_copy": True}):
+        with pytest.raises(ConfigError, match=r"\[sqlite\] file"):
+            opened(**options)
+
+    row = new_identity()
+    alone.identities.insert(row)
+    alone.close()
+
+    assert opened().identities.read(row.key) == row
+
+
 def test_a_file_of_a_newer_version_is_refused(path: Path, opened: Callable[..., SqliteAccounts]) -> None:
     """An older daemon would drop what the newer one added to every row."""
     opened().close()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from identity.accounts.store import AccountStore, Outcome, Profiles, Revocations, Rows
+from identity.accounts.store import AccountStore, CopyNote, Outcome, Profiles, Revocations, Rows
 
 
 class WatchedRows:
@@ -103,6 +103,7 @@ class WatchedStore:
         self.accounts = WatchedRows(store.accounts, self._count)
         self.profiles: Profiles = store.profiles
         self.revocations: Revocations = store.revocations
+        self.copy_note: CopyNote = store.copy_note
         self._store = store
 
     def _count(self) -> None:

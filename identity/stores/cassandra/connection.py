@@ -55,7 +55,7 @@ _QUICK: Final = "quick"
 _SURE: Final = "sure"
 """Profile of writes, which are not."""
 _SPECULATED: Final = frozenset({Kind.READ, Kind.SETTLED})
-_LEVELS: Final = {Consistency.LOCAL_QUORUM: ConsistencyLevel.LOCAL_QUORUM, Consistency.QUORUM: ConsistencyLevel.QUORUM}
+LEVELS: Final = {Consistency.LOCAL_QUORUM: ConsistencyLevel.LOCAL_QUORUM, Consistency.QUORUM: ConsistencyLevel.QUORUM}
 _SERIAL_LEVELS: Final = {
     SerialConsistency.SERIAL: ConsistencyLevel.SERIAL,
     SerialConsistency.LOCAL_SERIAL: ConsistencyLevel.LOCAL_SERIAL,
@@ -240,9 +240,8 @@ class Connection:
         levels = {
             Kind.SETTLED: serial,
             Kind.EVERYWHERE: ConsistencyLevel.EACH_QUORUM,
-            Kind.AGREED: ConsistencyLevel.QUORUM,
         }
-        prepared.consistency_level = levels.get(statement.kind, _LEVELS[self._settings.consistency])
+        prepared.consistency_level = levels.get(statement.kind, LEVELS[self._settings.consistency])
         prepared.serial_consistency_level = serial
         prepared.is_idempotent = statement.kind is not Kind.CONDITIONAL
         prepared.fetch_size = PAGE

@@ -11,10 +11,14 @@ from itertools import chain, islice
 from typing import Any, Final
 from uuid import UUID
 
-from identity.accounts.store import Profile, Revocation
+from cassandra.cluster import Session
+
+from identity.accounts.store import UNFINISHED_COPY, Profile, Revocation
 from identity.audit import Event
+from identity.errors import ConfigError
 from identity.stores.cassandra import statements
-from identity.stores.cassandra.connection import Connection
+from identity.stores.cassandra.connection import LEVELS, Connection
+from identity.stores.cassandra.settings import Settings
 from identity.types import DAY, SECOND, AccountId, Millis
 
 OPEN_REVOCATIONS: Final = 1_000
@@ -97,6 +101,18 @@ class CassandraProfiles:
             else self._connection.pages(statements.SCAN_PROFILES_AFTER, (after,))
         )
         return (Profile(AccountId(account_id), *rest) for account_id, *rest in found)
+
+
+def refuse_unfinished(session: Session, settings: Settings) -> None:
+    """Raise ConfigError if a copy into the keyspace is unfinished; driver errors as they come.
+
+    Notes are written to a majority in every data centre, so asking our own is enough, and a daemon
+    can start while another one is away.
+    """
+    question = session.prepare(statements.READ_NOTE.text(settings.keyspace))
+    question.consistency_level = LEVELS[settings.consistency]
+    if session.execute(question, (COPY,)).one():
+        raise ConfigError((UNFINISHED_COPY,))
 
 
 class CassandraCopyNote:

@@ -12,7 +12,6 @@ timestamp would hide a transaction that was reported as applied (tests/stores in
 | EVERYWHERE  | EACH_QUORUM                          | yes                         |
 | CONDITIONAL | SERIAL, committed at LOCAL_QUORUM    | only after a SETTLED read   |
 | PLAIN       | as configured; idempotent            | yes                         |
-| AGREED      | QUORUM of all data centres together  | yes                         |
 | SCAN        | as configured, page by page          | yes, page by page           |
 """
 
@@ -29,7 +28,6 @@ class Kind(Enum):
     EVERYWHERE = "everywhere"
     CONDITIONAL = "conditional"
     PLAIN = "plain"
-    AGREED = "agreed"
     SCAN = "scan"
 
 
@@ -196,9 +194,9 @@ SCAN_DAYS_AFTER: Final = Statement(
     "audit_of_days", Kind.SCAN, f"{SCAN_EVENTS.cql} WHERE token(day, bucket) > token(?, ?)"
 )
 
-READ_NOTE: Final = Statement("notes", Kind.AGREED, "SELECT note FROM @notes WHERE name = ?")
-WRITE_NOTE: Final = Statement("notes", Kind.AGREED, "INSERT INTO @notes (name, note) VALUES (?, ?)")
-DELETE_NOTE: Final = Statement("notes", Kind.AGREED, "DELETE FROM @notes WHERE name = ?")
+READ_NOTE: Final = Statement("notes", Kind.READ, "SELECT note FROM @notes WHERE name = ?")
+WRITE_NOTE: Final = Statement("notes", Kind.EVERYWHERE, "INSERT INTO @notes (name, note) VALUES (?, ?)")
+DELETE_NOTE: Final = Statement("notes", Kind.EVERYWHERE, "DELETE FROM @notes WHERE name = ?")
 
 READ_VERSIONS: Final = Statement(
     "schema_migrations",

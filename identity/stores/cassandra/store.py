@@ -7,11 +7,19 @@ starts does not keep it from starting: every call raises StoreUnavailable until 
 from collections.abc import Callable
 from typing import Final
 
+from cassandra.cluster import Session
+
 from identity.accounts.store import AccountRow, IdentityRow, UsernameRow
 from identity.stores.cassandra import columns
 from identity.stores.cassandra.connection import Connection
 from identity.stores.cassandra.migrations import Migrations
-from identity.stores.cassandra.plain import CassandraAudit, CassandraCopyNote, CassandraProfiles, CassandraRevocations
+from identity.stores.cassandra.plain import (
+    CassandraAudit,
+    CassandraCopyNote,
+    CassandraProfiles,
+    CassandraRevocations,
+    refuse_unfinished,
+)
 from identity.stores.cassandra.rows import CassandraRows
 from identity.stores.cassandra.settings import Settings
 from identity.stores.cassandra.statements import Kind
@@ -27,9 +35,11 @@ class CassandraAccounts:
         clock: turns moments of expiry into times to live.
         chance: lengthens pauses before statements are sent again.
         count: told the kind of each statement sent.
+        to_copy: open it also if a copy into it is unfinished.
 
     Raises:
-        ConfigError: the cluster answers, and its tables are older or newer than this release can use.
+        ConfigError: the cluster answers, and its tables are older or newer than this release can use, or a copy
+            into them is unfinished. If it answers only later, it stays unavailable for that reason.
     """
 
     def __init__(
@@ -40,10 +50,14 @@ class CassandraAccounts:
         clock: Clock,
         chance: Chance,
         count: Callable[[Kind], None] = lambda _: None,
+        to_copy: bool = False,
     ) -> None:
-        self._connection = connection = Connection(
-            settings, check=lambda session: migrations.check(session, settings.keyspace), chance=chance, count=count
-        )
+        def check(session: Session) -> None:
+            migrations.check(session, settings.keyspace)
+            if not to_copy:
+                refuse_unfinished(session, settings)
+
+        self._connection = connection = Connection(settings, check=check, chance=chance, count=count)
         self.identities: Final = CassandraRows[IdentityKey, IdentityRow](columns.IDENTITIES, connection, clock=clock)
         self.usernames: Final = CassandraRows[UsernameKey, UsernameRow](columns.USERNAMES, connection, clock=clock)
         self.accounts: Final = CassandraRows[AccountId, AccountRow](columns.ACCOUNTS, connection, clock=clock)
