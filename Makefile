@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-cluster lint types layers bench simulate explore lock services clean
+.PHONY: help run test test-all test-cluster lint types layers bench simulate explore proxies lock services clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -50,7 +50,10 @@ simulate: $(VENV)/dev.stamp ## Simulate ten million requests of honest browsers,
 explore: $(VENV)/dev.stamp ## Visit every interleaving of two messages in flight (minutes)
 	@$(BIN)/python -m identity.simulate explore
 
-services: ## Install what the suites need: memcached, Cassandra, Chromium, Node 20, an OpenID provider
+proxies: $(VENV)/dev.stamp ## Test through the real proxies and print what each carries
+	@$(BIN)/python -m tests.proxies
+
+services: ## Install what the suites need: memcached, Cassandra, Chromium, proxies, Node 20, an OpenID provider
 	@.ci/services
 
 lock: .cache/uv/bin/uv ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support import memcached as memcached_program
 from tests.support import openid_provider as openid_program
+from tests.support import proxies as proxy_programs
 from tests.support.cassandra import installation as cassandra_installation
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra.settings import loopback
@@ -76,6 +77,13 @@ NEEDS: Final = {
         lambda: openid_program.node() is not None and openid_program.installed(),
         "Node 20 or the OpenID provider is not installed; get them with: make services",
     ),
+    **{
+        name: Need(
+            lambda name=name: proxy_programs.installed(name),  # type: ignore[misc]
+            f"{name} is not installed; get it with: apt-get install {' '.join(kind.packages)}",
+        )
+        for name, kind in proxy_programs.KINDS.items()
+    },
 }
 
 _MARKER_OF_FIXTURE: Final = {

@@ -1,0 +1,129 @@
+"""A guarded application as in production: memcached, the daemon, a real proxy, the application."""
+
+import itertools
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.support.application import Behind
+from tests.support.certificates import Authority
+from tests.support.memcached import MemcachedNode, free_port
+from tests.support.proxies import Places, new_proxy
+from tests.support.running import APP, Running
+from tests.support.visitor import Visitor
+
+TOKEN_AGE_S: Final = 1
+GRACE_S: Final = 1
+APPLICATION: Final = "/app"
+"""Where the application is on the login's host."""
+
+
+class Gate:
+    """All of it, running; a context manager. Tokens are old after a second.
+
+    Args:
+        proxy: which proxy stands in front.
+        folder: for the daemon's files.
+        authority: who certifies the proxy.
+        app: further options of the application's section.
+    """
+
+    def __init__(self, proxy: str, folder: Path, authority: Authority, *, app: Mapping[str, str] | None = None) -> None:
+        self.proxy = new_proxy(proxy)
+        self.name = proxy
+        self.url = f"https://localhost:{self.proxy.port}"
+        self.partner = f"https://localhost:{free_port()}"
+        self.node = MemcachedNode()
+        self.behind = Behind()
+        self._certificate = authority.issue("localhost", "wiki.localhost")
+        self._trust: ssl.SSLContext = authority.client_context()
+        self._numbers = itertools.count(1)
+        self._aged: Visitor | None = None
+        self._parted: tuple[Visitor, Visitor] | None = None
+        sections = {
+            "server": {"log_level": "debug"},
+            "sessions": {"store": "memcached", "token_age_s": str(TOKEN_AGE_S), "grace_s": str(GRACE_S)},
+            # On a busy machine a slow memcached must not look like a dead one.
+            "memcached": {
+                "nodes": f"one={self.node.name}",
+                "timeout_s": "5",
+                "connect_timeout_s": "5",
+                "rest_s": "0.1",
+            },
+            f"app:{APP}": dict(app or {}),
+        }
+        self.daemon = Running(folder, sections, public_url=self.url)
+
+    def __enter__(self) -> "Gate":
+        self.behind.partner = self.partner
+        self.behind.__enter__()
+        try:
+            self.node.start()
+            self.daemon.start()
+            self.proxy.start(
+                Places(
+                    public=self.daemon.port,
+                    internal=self.daemon.internal_port,
+                    application=self.behind.port,
+                    partner=self.partner,
+                    certificate=self._certificate,
+                )
+            )
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.proxy.stop()
+        self.daemon.kill()
+        self.node.kill()
+        self.behind.__exit__()
+
+    def stranger(self) -> Visitor:
+        """Return somebody with an empty jar."""
+        return Visitor(self.url, self._trust)
+
+    def member(self) -> Visitor:
+        """Return somebody who just signed up, through the proxy."""
+        visitor = self.stranger()
+        visitor.sign_up(f"member{next(self._numbers)}")
+        return visitor
+
+    def aged(self) -> Visitor:
+        """Return a copy of a jar whose token is old: every page it loads is answered with a new one.
+
+        Nobody ever shows one of those, so the line stays where it is and each copy is as good as the first.
+        """
+        if self._aged is None:
+            self._aged = self.member()
+            time.sleep(TOKEN_AGE_S + 0.1)
+        return self._aged.copy()
+
+    def parted(self) -> tuple[Visitor, Visitor]:
+        """Return copies of one browser's jar, as it was before a rotation and as it is long after."""
+        if self._parted is None:
+            before = self.member()
+            self._parted = before, self.parted_from(before)
+        before, after = self._parted
+        return before.copy(), after.copy()
+
+    def parted_from(self, before: Visitor) -> Visitor:
+        """Let a copy of somebody's jar go on alone until the jar itself is old."""
+        time.sleep(TOKEN_AGE_S + 0.1)
+        after = before.copy()
+        for _ in range(2):
+            after.ask("GET", f"{APPLICATION}/echo")
+        time.sleep(GRACE_S + 0.1)
+        return after
+
+
+def until(done: Callable[[], object], *, within_s: float = 10) -> None:
+    """Ask again until it is so; real servers and clocks take their time."""
+    end = time.monotonic() + within_s
+    while not done():
+        if time.monotonic() > end:
+            raise AssertionError("did not come to be")
+        time.sleep(0.05)

@@ -1,0 +1,268 @@
+"""The real reverse proxies, each started with the text of its example.
+
+Owns what must differ between an example and a test: addresses, host names, and where files lie.
+Every replacement must be found, so a test cannot pass beside an example that changed. What a
+distribution's own main file holds around an example is in `_MAIN`, and nothing about identityd.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.support.certificates import Certificate
+from tests.support.memcached import free_port
+from tests.support.sources import ROOT
+
+EXAMPLES: Final = ROOT / "examples"
+_STARTS_WITHIN_S: Final = 20
+_PATH: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One proxy: its program, its files, and how to start it in the foreground."""
+
+    program: str
+    packages: tuple[str, ...]
+    main: str
+    """The example's main file."""
+    command: tuple[str, ...]
+    """`{program}`, `{folder}` and `{main}` are filled in."""
+    version: tuple[str, ...]
+    around: str = ""
+    """The file the distribution puts around the example."""
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "nginx": Kind(
+        program="nginx",
+        packages=("nginx-light",),
+        main="identityd.conf",
+        command=("{program}", "-p", "{folder}", "-c", "{folder}/around", "-g", "daemon off;"),
+        version=("-v",),
+        around="""
+            {root}user root;
+            worker_processes 1;
+            pid {folder}/pid;
+            error_log {folder}/log warn;
+            events {{ worker_connections 512; }}
+            http {{
+                access_log off;
+                client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+                fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+                include {main};
+            }}
+            """,
+    ),
+    "caddy": Kind(
+        program="caddy",
+        packages=("caddy",),
+        main="Caddyfile",
+        command=("{program}", "run", "--config", "{folder}/around", "--adapter", "caddyfile"),
+        version=("version",),
+        around="""
+            {{
+                admin off
+                auto_https disable_redirects
+                servers {{
+                    protocols h1 h2
+                }}
+            }}
+            import {main}
+            """,
+    ),
+    "haproxy": Kind(
+        program="haproxy",
+        packages=("haproxy",),
+        main="haproxy.cfg",
+        command=("{program}", "-db", "-f", "{main}"),
+        version=("-v",),
+    ),
+    "apache": Kind(
+        program="apache2",
+        packages=("apache2", "lua-socket"),
+        main="identityd.conf",
+        command=("{program}", "-D", "FOREGROUND", "-f", "{folder}/around"),
+        version=("-v",),
+        around="""
+            ServerRoot {folder}
+            ServerName localhost
+            DefaultRuntimeDir {folder}
+            PidFile {folder}/pid
+            Mutex file:{folder} default
+            ErrorLog {folder}/log
+            LogLevel warn
+            {root}User www-data
+            {root}Group www-data
+            Listen 127.0.0.1:{port}
+            LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+            LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+            LoadModule setenvif_module /usr/lib/apache2/modules/mod_setenvif.so
+            LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so
+            LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
+            LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+            LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+            LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so
+            LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+            LoadModule lua_module /usr/lib/apache2/modules/mod_lua.so
+            Include {main}
+            """,
+    ),
+}
+NAMES: Final = tuple(KINDS)
+
+
+def program(name: str) -> str | None:
+    """Return the proxy's program, if it is installed; the environment's NGINX (…) names another one."""
+    return shutil.which(os.environ.get(name.upper(), KINDS[name].program), path=_PATH)
+
+
+def installed(name: str) -> bool:
+    """Tell whether everything its example needs is there."""
+    has_sockets = any(Path("/usr/share/lua").glob("5.*/socket.lua"))
+    return program(name) is not None and (name != "apache" or has_sockets)
+
+
+def version(name: str) -> str:
+    """Return the version of the installed program, `1.22.1` for example."""
+    told = subprocess.run(
+        [str(program(name)), *KINDS[name].version], capture_output=True, text=True, check=True, timeout=20
+    )
+    found = re.search(r"\d+\.\d+\.\d+", told.stdout + told.stderr)
+    return found[0] if found else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where everything is on this machine."""
+
+    public: int
+    internal: int
+    application: int
+    partner: str
+    """Origin of another site that may call the application."""
+    certificate: Certificate
+
+
+class Proxy:
+    """One running proxy on a free port; a context manager."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name = name
+        self.port = port
+        self._kind = KINDS[name]
+        # Not pytest's folder: workers that gave up their rights must be able to read it.
+        self.folder = Path(tempfile.mkdtemp(prefix=f"identityd-{name}-"))
+        self.folder.chmod(0o755)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, places: Places) -> None:
+        """Write the example with this machine's addresses, start it, and wait until it listens."""
+        changes = self._changes(places)
+        texts = {path.name: path.read_text() for path in sorted((EXAMPLES / self.name).iterdir())}
+        for old, new in changes.items():
+            if not any(old in text for text in texts.values()):
+                raise RuntimeError(f"examples/{self.name} does not hold {old!r} any more")
+            texts = {file: text.replace(old, new) for file, text in texts.items()}
+        for file, text in texts.items():
+            (self.folder / file).write_text(text)
+        main = self.folder / self._kind.main
+        if self._kind.around:
+            root = "" if os.geteuid() == 0 else "# "
+            around = self._kind.around.format(folder=self.folder, main=main, root=root, port=self.port)
+            (self.folder / "around").write_text(around)
+        command = [
+            part.format(program=program(self.name), folder=self.folder, main=main) for part in self._kind.command
+        ]
+        environ = {**os.environ, "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
+        with (self.folder / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdout=output, stderr=output, env=environ, start_new_session=True
+            )
+        self._wait()
+
+    def _changes(self, places: Places) -> dict[str, str]:
+        """Return what stands in the example and what it becomes here."""
+        pem = places.certificate
+        common = {
+            "127.0.0.1:8887": f"127.0.0.1:{places.public}",
+            "127.0.0.1:8888": f"127.0.0.1:{places.internal}",
+            "127.0.0.1:8000": f"127.0.0.1:{places.application}",
+            "/etc/ssl/login.example.com.pem": str(pem.certificate),
+        }
+        return (
+            common
+            | {
+                "nginx": {
+                    "listen 443": f"listen 127.0.0.1:{self.port}",
+                    "server_name login.example.com": "server_name localhost",
+                    "/etc/ssl/private/login.example.com.key": str(pem.key),
+                    "include snippets/": f"include {self.folder}/",
+                    r"https://partner\.example\.com": places.partner,
+                },
+                "caddy": {
+                    "\nlogin.example.com {": f"\nhttps://localhost:{self.port} {{",
+                    "/etc/ssl/private/login.example.com.key": str(pem.key),
+                    "https://partner.example.com": places.partner,
+                },
+                "haproxy": {
+                    "bind :443": f"bind 127.0.0.1:{self.port}",
+                    "-m str login.example.com": "-m str localhost",
+                    "/etc/haproxy/identity.lua": f"{self.folder}/identity.lua",
+                    "127.0.0.1:8889": f"127.0.0.1:{free_port()}",
+                    "/etc/ssl/login.example.com.pem": self._both(pem),
+                    "https://partner.example.com": places.partner,
+                },
+                "apache": {
+                    "<VirtualHost *:443>": f"<VirtualHost *:{self.port}>",
+                    "ServerName login.example.com": "ServerName localhost",
+                    "/etc/ssl/private/login.example.com.key": str(pem.key),
+                    "/etc/apache2/identity.lua": f"{self.folder}/identity.lua",
+                    'HOST, PORT = "127.0.0.1", 8888': f'HOST, PORT = "127.0.0.1", {places.internal}',
+                    "https://partner.example.com": places.partner,
+                },
+            }[self.name]
+        )
+
+    def _both(self, pem: Certificate) -> str:
+        """Write certificate and key into one file, as HAProxy wants them."""
+        both = self.folder / "both.pem"
+        both.write_bytes(pem.certificate.read_bytes() + pem.key.read_bytes())
+        return str(both)
+
+    def _wait(self) -> None:
+        end = time.monotonic() + _STARTS_WITHIN_S
+        while time.monotonic() < end and self._process and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError(f"{self.name} did not start:\n{self.log()[-3000:]}")
+
+    def log(self) -> str:
+        """Return what it printed and logged."""
+        logs = (self.folder / name for name in ("output", "log"))
+        return "".join(path.read_text(errors="replace") for path in logs if path.exists())
+
+    def stop(self) -> None:
+        """End it and what it started, and remove its files."""
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(5)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def new_proxy(name: str) -> Proxy:
+    """Return a proxy with a free port, not yet started: its address is the daemon's public one."""
+    return Proxy(name, free_port())
