@@ -1,0 +1,166 @@
+"""The matrix of docs/proxies.md: what carries the protocol through which proxy.
+
+Owns the rows and what a proxy does differently; the tests assert exactly that, so the table is
+true when they pass. `tests/docs/test_proxies.py` compares the document with it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.support.proxies import NAMES
+from tests.support.sources import ROOT
+
+DOCUMENT: Final = ROOT / "docs" / "proxies.md"
+_BEGIN: Final = "<!-- matrix: python -m tests.proxies --write -->\n"
+_END: Final = "\n<!-- end of the matrix -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line. `differs` says what single proxies do instead of `usual`."""
+
+    key: str
+    label: str
+    tests: tuple[str, ...]
+    """The tests that show it; a test keeps these names right."""
+    usual: str = "yes"
+    differs: Mapping[str, str] = field(default_factory=dict)
+
+    def cell(self, proxy: str) -> str:
+        """Return what this proxy does."""
+        return self.differs.get(proxy, self.usual)
+
+
+ROWS: Final = (
+    Row("who", "the application hears who it is", ("test_the_application_hears_who_it_is",)),
+    Row(
+        "strip",
+        "our cookies do not reach the application",
+        ("test_the_application_gets_its_own_cookies_and_none_of_ours",),
+        differs={"nginx": "up to three runs of them"},
+    ),
+    Row(
+        "spoof",
+        "a client's `X-Identity-User`: any case, `_` or `.` for `-`, twice",
+        ("test_nobody_can_say_who_he_is",),
+        usual="gone",
+    ),
+    Row(
+        "hop-by-hop",
+        "a client's `Connection: X-Identity-User`",
+        ("test_no_header_can_take_ours_away",),
+        usual="no effect",
+        differs={"caddy": "400", "apache": "400"},
+    ),
+    Row(
+        "claims",
+        "a client's `X-Forwarded-*`, `X-Original-*`, `Forwarded`",
+        ("test_what_a_client_says_about_itself_is_not_believed",),
+        usual="no effect",
+    ),
+    Row(
+        "paths",
+        "a spelling of a path that walks around the question",
+        ("test_no_spelling_of_a_path_walks_around_the_question",),
+        usual="none found",
+    ),
+    Row(
+        "cookies",
+        "four cookies beside the application's two, on 200 204 302 304 401 404 500 503, GET and HEAD",
+        ("test_four_cookies_arrive_beside_the_applications_own",),
+    ),
+    Row(
+        "no-store",
+        "`no-store` where a token is set, the application's own line elsewhere",
+        (
+            "test_an_answer_with_a_token_is_not_stored",
+            "test_an_answer_without_one_keeps_what_the_application_says",
+        ),
+        usual="replaces its line",
+        differs={"caddy": "a second line"},
+    ),
+    Row("events", "server-sent events, with four cookies at their start", ("test_events_arrive_as_they_happen",)),
+    Row(
+        "websocket",
+        "WebSocket: let through with the application's cookies; 401 and no bounce",
+        ("test_a_handshake_is_let_through", "test_a_handshake_is_refused_and_not_bounced"),
+    ),
+    Row(
+        "addresses",
+        "addresses arrive as sent: `//`, `%2F`, `%C3%A9`, `;`, queries",
+        ("test_the_address_arrives_as_it_was_sent",),
+        usual="exact",
+    ),
+    Row(
+        "login",
+        "to the login and back to the exact address, up to 6 KB, any method; 401 for calls and events",
+        (
+            "test_a_page_leads_to_the_login_and_back",
+            "test_a_long_address_survives",
+            "test_what_cannot_follow_gets_401",
+        ),
+    ),
+    Row(
+        "bounce",
+        "bounce of GET, EventSource, and POST of 5 B, 1 MB, 8 MB",
+        ("test_a_request_comes_again_with_the_present_cookies", "test_a_body_comes_again_whole"),
+    ),
+    Row("cors", "a bounce of another site's call, with CORS headers", ("test_another_sites_script_can_follow",)),
+    Row("theft", "a copy that stayed behind is refused", ("test_a_copy_that_stays_behind_is_refused",)),
+    Row(
+        "store",
+        "the store is down: 503 with `Retry-After`, no cookie touched",
+        ("test_a_store_that_is_down_is_503",),
+        usual="503",
+    ),
+    Row(
+        "down",
+        "identityd is down, or hangs: the same",
+        ("test_identityd_that_is_down_is_503", "test_identityd_that_hangs_is_503"),
+        usual="503",
+    ),
+    Row(
+        "load",
+        "identityd stopped, started, killed and started under load: 200 and 503 only, nobody logged out",
+        ("test_a_stop_and_a_crash_under_load_log_nobody_out",),
+    ),
+    Row(
+        "eighty",
+        "a jar of 80 names (10 KB) recovers by itself",
+        ("test_a_jar_of_eighty_names_recovers_by_itself",),
+    ),
+    Row(
+        "all-names",
+        "a jar of 180 names (22 KB, all a browser keeps) is let through",
+        ("test_as_many_names_as_a_browser_keeps_are_let_through",),
+    ),
+)
+_BY_KEY: Final = {row.key: row for row in ROWS}
+
+
+def expected(key: str, proxy: str) -> str:
+    """Return what the matrix claims."""
+    return _BY_KEY[key].cell(proxy)
+
+
+def table(versions: Mapping[str, str], failed: Iterable[tuple[str, str]] = ()) -> str:
+    """Return the matrix as Markdown. `failed` holds (test, proxy) that did not hold."""
+    bad = set(failed)
+    lines = [
+        "| | " + " | ".join(f"{name} {versions[name]}" for name in NAMES) + " |",
+        "|---" * (len(NAMES) + 1) + "|",
+    ]
+    for row in ROWS:
+        cells = ["FAILED" if bad & {(test, name) for test in row.tests} else row.cell(name) for name in NAMES]
+        lines.append(f"| {row.label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def in_document(page: str, matrix: str | None = None) -> str:
+    """Return the page with this matrix, or without one the matrix that is in it."""
+    before, begin, rest = page.partition(_BEGIN)
+    old, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise ValueError("docs/proxies.md has lost the marks around its matrix")
+    return old if matrix is None else before + begin + matrix + end + after

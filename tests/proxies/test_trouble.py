@@ -1,0 +1,147 @@
+"""Outages, restarts and overfull jars behind each proxy: an outage is never a logout."""
+
+import os
+import signal
+import threading
+from collections import Counter
+from typing import Final
+
+import pytest
+
+from tests.support.gate import APPLICATION, Gate, until
+from tests.support.visitor import CALL, PAGE, Reply, Visitor
+
+pytestmark = pytest.mark.memcached
+
+ECHO: Final = f"{APPLICATION}/echo"
+HANDSHAKE: Final = (
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+)
+KINDS: Final = (PAGE, CALL, HANDSHAKE)
+IN_A_BROWSER: Final = 180
+"""Names a browser keeps for one site."""
+
+
+def assert_an_outage(reply: Reply) -> None:
+    """Hold the answer to what an outage says: ask again, and nothing else."""
+    assert (reply.status, reply.one("Retry-After")) == (503, "5")
+    assert reply.all("Set-Cookie") == []
+    assert reply.one("Cache-Control") == "no-store"
+
+
+class TestOutages:
+    """identityd or its store is away."""
+
+    def test_a_store_that_is_down_is_503(self, gate: Gate) -> None:
+        """Otherwise a memcached that restarts logs everybody out."""
+        member, asked = gate.member(), gate.behind.asked
+        gate.node.kill()
+        try:
+            for kind in KINDS:
+                assert_an_outage(member.ask("GET", ECHO, kind))
+        finally:
+            gate.node.start()
+        assert gate.behind.asked == asked
+        # The node came back empty: its sessions are lost, and only now that is said.
+        until(lambda: member.ask("GET", ECHO, PAGE).status == 302)
+
+    def test_identityd_that_is_down_is_503(self, gate: Gate) -> None:
+        """Otherwise every upgrade of identityd is an error page or an open door."""
+        member, asked = gate.member(), gate.behind.asked
+        gate.daemon.kill()
+        try:
+            for kind in KINDS:
+                assert_an_outage(member.ask("GET", ECHO, kind))
+        finally:
+            gate.daemon.start()
+        assert gate.behind.asked == asked
+        until(lambda: member.ask("GET", ECHO, CALL).status == 200)
+
+    def test_identityd_that_hangs_is_503(self, gate: Gate) -> None:
+        """Otherwise one stuck process takes every application with it."""
+        member, asked = gate.member(), gate.behind.asked
+        os.kill(gate.daemon.pid, signal.SIGSTOP)
+        try:
+            assert_an_outage(member.ask("GET", ECHO, PAGE))
+        finally:
+            os.kill(gate.daemon.pid, signal.SIGCONT)
+        assert gate.behind.asked == asked
+        until(lambda: member.ask("GET", ECHO, CALL).status == 200)
+
+    def test_a_stop_and_a_crash_under_load_log_nobody_out(self, gate: Gate) -> None:
+        """Otherwise an upgrade at noon is noticed by everybody who works."""
+        members = [gate.member() for _ in range(4)]
+        statuses: Counter[int] = Counter()
+        touched: list[Reply] = []
+        over = threading.Event()
+
+        def work(member: Visitor) -> None:
+            while not over.is_set():
+                reply = member.ask("GET", ECHO)
+                statuses[reply.status] += 1
+                if reply.status != 200 and reply.all("Set-Cookie"):
+                    touched.append(reply)
+
+        threads = [threading.Thread(target=work, args=(member,)) for member in members]
+        for thread in threads:
+            thread.start()
+        try:
+            until(lambda: statuses[200] > 30)
+            gate.daemon.stop()
+            gate.daemon.start()
+            passed = statuses[200]
+            until(lambda: statuses[200] > passed + 20)
+            gate.daemon.kill()
+            gate.daemon.start()
+            passed = statuses[200]
+            until(lambda: statuses[200] > passed + 20)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+        assert set(statuses) == {200, 503}
+        assert touched == []
+        assert [member.ask("GET", ECHO).status for member in members] == [200] * len(members)
+        assert "audit: reuse" not in gate.daemon.log()
+
+
+class TestFullJars:
+    """A browser shows more names than it should."""
+
+    def test_a_jar_of_eighty_names_recovers_by_itself(self, gate: Gate) -> None:
+        """Otherwise a mobile network with forty parallel calls locks a person out for good."""
+        young = gate.member()
+        until(lambda: young.copy().ask("GET", ECHO).ours)
+        # Answers to parallel requests that all showed the same token, each with a token of its own.
+        member = young.copy()
+        while len(member.tokens) <= 80:
+            late = young.copy()
+            late.ask("GET", ECHO)
+            member.jar |= late.jar
+        assert len(member.cookie) > 10_000
+
+        loads = 0
+        while len(member.tokens) > 8:
+            reply = member.ask("GET", ECHO)
+            loads += 1
+            assert reply.status == 200
+            assert loads < 40
+        assert member.ask("GET", ECHO).status == 200
+
+    @pytest.mark.parametrize("headers", KINDS[:2], ids=["page", "call"])
+    def test_as_many_names_as_a_browser_keeps_are_let_through(
+        self, gate: Gate, headers: tuple[tuple[str, str], ...]
+    ) -> None:
+        """Otherwise the requests that would clean the jar are the ones that are refused."""
+        member = gate.member()
+        member.jar |= {f"__Host-idd-{n:011}": "x" * 100 for n in range(IN_A_BROWSER - 1)}
+        assert len(member.cookie) > 22_000
+
+        reply = member.ask("GET", ECHO, headers)
+
+        assert reply.status == 200
+        assert len(reply.ours) == 3
