@@ -1,0 +1,165 @@
+"""`fsck --repair` beside people who sign up, link and unlink at the same moment, with real threads.
+
+Its clock is ahead, so that nothing is young to it: it judges what was begun a moment ago, which
+the half hour's rest keeps it from in life.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from identity.accounts.checking import REST_MS, Fault
+from identity.accounts.fsck import Finding
+from identity.accounts.results import Linked, Reached, SignedUp
+from identity.stores.memory import MemoryAccounts
+from identity.stores.sqlite import SqliteAccounts
+from identity.types import Millis
+from tests.support.accounts import Registry
+from tests.support.clock import NOON
+from tests.support.disorder import MENDED, run
+from tests.support.racing import race
+from tests.support.wholeness import disagreements
+
+ROUNDS: Final = 60
+UNDER_WAY: Final = {
+    Fault.UNFINISHED,
+    Fault.CLAIM_OUTLIVED,
+    Fault.NAME_CLAIM_OUTLIVED,
+    Fault.LEFTOVER_IDENTITY,
+    Fault.REVOCATION_ABANDONED,
+    Fault.REVOCATION_WAITING,
+}
+"""What work under way looks like to somebody without patience. Everything else would be a false alarm."""
+
+Open = Callable[[], Registry]
+
+
+class TickingClock:
+    """A clock that goes on by a millisecond with each look, as real work does."""
+
+    def __init__(self) -> None:
+        self._ticks = count(NOON)
+
+    def __call__(self) -> Millis:
+        """Return the time."""
+        return next(self._ticks)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Give a function that opens a service on an empty store."""
+    files: list[SqliteAccounts] = []
+
+    def open_() -> Registry:
+        clock = TickingClock()
+        if request.param == "memory":
+            memory = MemoryAccounts(clock=clock)
+            return Registry(memory, audit=memory.audit, clock=clock)
+        while files:
+            files.pop().close()
+        path = tmp_path / "accounts.sqlite"
+        path.unlink(missing_ok=True)
+        files.append(SqliteAccounts(path, clock=clock))
+        return Registry(files[-1], audit=files[-1].audit, clock=clock)
+
+    yield open_
+    for file in files:
+        file.close()
+
+
+def impatient(registry: Registry) -> list[Finding]:
+    """Mend three times in a row, as if everything were old."""
+    return [
+        finding
+        for _ in range(3)
+        for finding in run(registry, repair=True, clock=lambda: registry.clock() + REST_MS + 1_000)
+    ]
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """Let all of them happen at the same moment."""
+    return race(len(acts), lambda me: acts[me]())
+
+
+def whole(registry: Registry) -> bool:
+    """Mend what the round left, and tell whether everything agrees then."""
+    impatient(registry)
+    return disagreements(registry.store) == []
+
+
+def test_people_who_change_different_things_get_what_they_were_told(opened: Open) -> None:
+    """A repair would undo what somebody did a moment before."""
+    for _ in range(ROUNDS):
+        registry = opened()
+        alice = registry.member("1", "alice", "2")
+
+        signed_up, linked, unlinked, *found = at_once(
+            partial(registry.sign_up, "7", "bob"),
+            partial(registry.link, alice, "3"),
+            partial(registry.unlink, alice, "2"),
+            partial(impatient, registry),
+            partial(impatient, registry),
+        )
+
+        assert (linked, unlinked) == (Linked(alice), Reached(alice))
+        assert isinstance(signed_up, SignedUp)
+        assert {finding.verdict.fault for each in found for finding in each} <= UNDER_WAY
+        assert whole(registry)
+        assert registry.log_in("1") == registry.log_in("3") == alice
+        assert registry.log_in("7") == signed_up.account_id
+        assert registry.log_in("2") is None
+
+
+def test_people_who_want_one_identity_end_with_rows_that_agree(opened: Open) -> None:
+    """One identity linked, unlinked, signed up and mended at once must lead to one account or none."""
+    for _ in range(ROUNDS):
+        registry = opened()
+        alice, carol = registry.member("1", "alice", "2"), registry.member("5", "carol")
+
+        *_, found = at_once(
+            partial(registry.unlink, alice, "2"),
+            partial(registry.link, alice, "2"),
+            partial(registry.link, carol, "2"),
+            partial(registry.sign_up, "2", "bob"),
+            partial(impatient, registry),
+        )
+
+        assert {finding.verdict.fault for finding in found} <= UNDER_WAY
+        assert whole(registry)
+        assert (registry.log_in("1"), registry.log_in("5")) == (alice, carol)
+
+
+@pytest.mark.parametrize("what", ["a sign-up cut short", "a link cut short", "an unlink cut short"])
+def test_a_person_who_comes_back_during_the_repair_is_not_in_its_way(opened: Open, what: str) -> None:
+    """The login that finishes a change, the person who repeats it, and two repairs, all at once."""
+    for _ in range(ROUNDS // 3):
+        registry = opened()
+        MENDED[what][0](registry)
+
+        at_once(
+            partial(registry.log_in, "1"),
+            partial(registry.log_in, "2"),
+            partial(registry.sign_up, "2", "bob"),
+            partial(impatient, registry),
+            partial(impatient, registry),
+        )
+
+        assert whole(registry)
+        assert registry.log_in("1") is not None
+
+
+@pytest.mark.parametrize("what", list(MENDED))
+def test_several_repairs_at_once_are_as_good_as_one(opened: Open, what: str) -> None:
+    """Two operators, or a nightly run on each of two machines."""
+    for _ in range(ROUNDS // 6):
+        registry = opened()
+        MENDED[what][0](registry)
+
+        at_once(*(partial(impatient, registry) for _ in range(3)))
+
+        assert whole(registry)
+        assert not any(finding.left for finding in impatient(registry))
