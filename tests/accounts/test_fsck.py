@@ -1,22 +1,16 @@
 """`fsck` over the rows: what it finds, what it mends, and what it keeps its hands off."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from itertools import count
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from identity.accounts.checking import Fault, Step, Verdict
-from identity.accounts.fsck import AHEAD, Fsck
-from identity.accounts.mending import REPAIR_CHECKPOINTS, Mended, Mending
+from identity.accounts.mending import Mended
 from identity.accounts.results import SignedUp
-from identity.errors import StoreUnavailable
 from identity.stores.memory import MemoryAccounts
-from identity.stores.sqlite import SqliteAccounts
 from identity.types import Username
-from tests.support.accounts import Registry, Stopped, key
+from tests.support.accounts import Registry, key
 from tests.support.clock import ManualClock
 from tests.support.contention import WatchedStore
 from tests.support.disorder import (
@@ -31,19 +25,6 @@ from tests.support.disorder import (
     verdicts,
 )
 from tests.support.wholeness import disagreements
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registry]:
-    """Give a service over an empty store of each kind."""
-    clock = ManualClock()
-    store = (
-        MemoryAccounts(clock=clock)
-        if request.param == "memory"
-        else SqliteAccounts(tmp_path / "accounts.sqlite", clock=clock)
-    )
-    yield Registry(store, audit=store.audit, clock=clock)
-    store.close()
 
 
 @pytest.fixture
@@ -271,6 +252,24 @@ def test_an_unlink_during_a_restore_wins(registry: Registry) -> None:
     assert disagreements(registry.store) == []
 
 
+def test_an_unlink_while_an_account_is_looked_at_is_no_finding(watched: Registry) -> None:
+    """An operator would be told of a lost row that its owner had just given up."""
+    alice = watched.member("1", "alice", "2")
+    long_after(watched)
+    accounts: Any = watched.store.accounts
+    reads = count(1)
+    read_by_the_accounts = 4  # after two identities and one name
+
+    def unlink_meanwhile(_: object) -> None:
+        if next(reads) == read_by_the_accounts:
+            watched.unlink(alice, "2")
+
+    accounts.after_read = unlink_meanwhile
+
+    assert run(watched, threads=1) == []
+    assert watched.ways(alice) == {key("1")}
+
+
 def test_a_name_that_its_account_left_meanwhile_is_given_back(registry: Registry) -> None:
     """The name would be locked by an account that goes by another one."""
     MENDED["a name without its row"][0](registry)
@@ -286,111 +285,3 @@ def test_a_name_that_its_account_left_meanwhile_is_given_back(registry: Registry
 
     assert registry.store.usernames.read_settled(ALICE) is None
     assert disagreements(registry.store) == []
-
-
-def killed(registry: Registry, checkpoint: str) -> bool:
-    """Mend until the checkpoint is reached for the first time, as a kill there would; tell whether it was."""
-
-    def stop(reached: str) -> None:
-        if reached == checkpoint:
-            raise Stopped
-
-    try:
-        run(registry, repair=True, checkpoint=stop)
-    except Stopped:
-        return True
-    return False
-
-
-def steps(what: str) -> list[str]:
-    """Return the checkpoints that a repair passes."""
-    clock = ManualClock()
-    memory = MemoryAccounts(clock=clock)
-    registry = Registry(memory, audit=memory.audit, clock=clock)
-    MENDED[what][0](registry)
-    long_after(registry)
-    passed: list[str] = []
-    run(registry, repair=True, checkpoint=passed.append)
-    return passed
-
-
-@pytest.mark.parametrize(("what", "checkpoint"), [(what, step) for what in MENDED for step in steps(what)])
-def test_a_repair_that_is_killed_is_done_by_the_next_one(registry: Registry, what: str, checkpoint: str) -> None:
-    """What mends after a crash must not be what a crash breaks."""
-    MENDED[what][0](registry)
-    long_after(registry)
-
-    assert killed(registry, checkpoint)
-    long_after(registry)
-    run(registry, repair=True)
-
-    assert disagreements(registry.store) == []
-    assert [each for each in run(registry) if each.left] == []
-
-
-def test_every_step_of_a_repair_is_killed_here() -> None:
-    """A step without a kill test is a step nobody knows to be safe."""
-    assert {step for what in MENDED for step in steps(what)} >= set(REPAIR_CHECKPOINTS)
-
-
-def test_rows_are_read_as_they_are_looked_at(registry: Registry) -> None:
-    """A million accounts in memory at once would end the process."""
-    for number in range(40):
-        registry.member(str(number), f"name{number}")
-    handed_out = 0
-    identities = registry.store.identities
-
-    class Counted:
-        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of any method
-            return getattr(identities, name)
-
-        def scan(self) -> Iterator[Any]:
-            nonlocal handed_out
-            for row in identities.scan():
-                handed_out += 1
-                yield row
-
-    store: Any = WatchedStore(registry.store)
-    store.identities = Counted()
-
-    walk = Fsck(store, clock=registry.clock, mending=None, threads=2).run()
-    next(walk)
-
-    assert handed_out == AHEAD * 2
-    walk.close()
-
-
-def test_a_walk_that_is_given_up_takes_no_further_step(registry: Registry) -> None:
-    """Ctrl-C must not go on changing accounts behind the prompt."""
-    for number in range(40):
-        change_account(registry, registry.member(str(number), f"name{number}", f"{number}-2"))
-        row = registry.store.identities.read_settled(key(f"{number}-2"))
-        assert row is not None
-        registry.store.identities.insert(replace(row, key=key(f"{number}-3"), op=uuid4()))
-    long_after(registry)
-    mending = Mending(
-        registry.store, audit=registry.audit, clock=registry.clock, new_uuid=uuid4, checkpoint=lambda _: None
-    )
-    walk = Fsck(registry.store, clock=registry.clock, mending=mending, threads=1).run()
-
-    next(each for each in walk if each.findings)
-    walk.close()
-
-    left = [row for row in registry.store.identities.scan() if row.key.endswith("-3")]
-    assert 40 - AHEAD - 2 <= len(left) < 40
-    run(registry, repair=True)
-    assert disagreements(registry.store) == []
-
-
-def test_a_store_that_is_away_ends_the_walk_with_its_error(registry: Registry) -> None:
-    """A walk that skips what it cannot read would call everything in order."""
-    registry.member("1", "alice")
-    store: Any = WatchedStore(registry.store)
-
-    def away(_: object) -> None:
-        raise StoreUnavailable(detail="disk on fire")
-
-    store.accounts.after_read = away
-
-    with pytest.raises(StoreUnavailable, match="disk on fire"):
-        list(Fsck(store, clock=registry.clock, mending=None, threads=2).run())

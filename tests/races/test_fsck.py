@@ -4,6 +4,9 @@ Its clock is ahead, so that nothing is young to it: it judges what was begun a m
 the half hour's rest keeps it from in life.
 """
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
@@ -14,14 +17,16 @@ import pytest
 
 from identity.accounts.checking import REST_MS, Fault
 from identity.accounts.fsck import Finding
+from identity.accounts.mending import REPAIR_CHECKPOINTS
 from identity.accounts.results import Linked, Reached, SignedUp
 from identity.stores.memory import MemoryAccounts
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Millis
 from tests.support.accounts import Registry
-from tests.support.clock import NOON
-from tests.support.disorder import MENDED, run
+from tests.support.clock import NOON, ManualClock
+from tests.support.disorder import MENDED, long_after, run, steps
 from tests.support.racing import race
+from tests.support.sources import ROOT
 from tests.support.wholeness import disagreements
 
 ROUNDS: Final = 60
@@ -34,6 +39,20 @@ UNDER_WAY: Final = {
     Fault.REVOCATION_WAITING,
 }
 """What work under way looks like to somebody without patience. Everything else would be a false alarm."""
+
+KILLED: Final = {
+    "trail.begun": "an unlink cut short",
+    "repair.removed": "an unlink cut short",
+    "repair.restored": "a link without its row",
+    "repair.owned": "a name without its row",
+    "complete.account-written": "a sign-up cut short",
+    "complete.name-owned": "a sign-up cut short",
+    "complete.finished": "a sign-up cut short",
+    "ending.revocation-kept": "a way that is another's",
+    "ending.account-changed": "a way that is another's",
+    "trail.ended": "a way that is another's",
+}
+"""Every step of a repair, and a repair that takes it."""
 
 Open = Callable[[], Registry]
 
@@ -163,3 +182,27 @@ def test_several_repairs_at_once_are_as_good_as_one(opened: Open, what: str) -> 
 
         assert whole(registry)
         assert not any(finding.left for finding in impatient(registry))
+
+
+@pytest.mark.parametrize("checkpoint", list(KILLED))
+def test_a_repair_that_is_killed_leaves_what_the_next_one_mends(tmp_path: Path, checkpoint: str) -> None:
+    """The power fails a second time, while an operator mends what the first time left."""
+    path, clock = tmp_path / "accounts.sqlite", ManualClock()
+    store = SqliteAccounts(path, clock=clock)
+    registry = Registry(store, audit=store.audit, clock=clock)
+    MENDED[KILLED[checkpoint]][0](registry)
+    long_after(registry)
+    command = [sys.executable, "-m", "tests.support.dying", str(path), "repair", checkpoint, str(clock())]
+
+    child = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60)
+
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    long_after(registry)
+    assert not any(finding.left for finding in run(registry, repair=True))
+    assert disagreements(store) == []
+    store.close()
+
+
+def test_every_step_that_a_repair_takes_is_killed_here() -> None:
+    """A step without a kill test is a step nobody knows to be safe."""
+    assert {step for what in MENDED for step in steps(what)} == set(KILLED) >= set(REPAIR_CHECKPOINTS)

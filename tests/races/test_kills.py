@@ -294,7 +294,7 @@ def test_the_checkpoints_in_the_code_are_those_that_are_killed() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
 
-    # Those of a repair are killed in tests/accounts/test_fsck.py.
+    # Those of a repair are killed in tests/races/test_fsck.py.
     assert (
         called - set(REPAIR_CHECKPOINTS) == set(CHECKPOINTS) == {each for names in CHANGES.values() for each in names}
     )

@@ -20,6 +20,7 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.accounts.usernames import fold
+from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, Checkpoint, Clock, Username, UsernameKey
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import ManualClock
@@ -231,3 +232,15 @@ def everything(registry: Registry) -> Iterator[object]:
     yield from registry.store.usernames.scan()
     yield from registry.store.accounts.scan()
     yield from registry.store.revocations.open()
+
+
+def steps(what: str) -> list[str]:
+    """Return the checkpoints that a repair passes."""
+    clock = ManualClock()
+    memory = MemoryAccounts(clock=clock)
+    registry = Registry(memory, audit=memory.audit, clock=clock)
+    MENDED[what][0](registry)
+    long_after(registry)
+    passed: list[str] = []
+    run(registry, repair=True, checkpoint=passed.append)
+    return passed

@@ -1,7 +1,8 @@
 """A process that changes an account in a real file and kills itself at a checkpoint.
 
 Run as `python -m tests.support.dying FILE CHANGE CHECKPOINT NOW`; `sign-ups` as the change makes
-accounts until somebody else kills it, and prints each identity once its sign-up was answered.
+accounts until somebody else kills it, and prints each identity once its sign-up was answered;
+`repair` mends the file, as `fsck --repair` does.
 """
 
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
+from identity.accounts.fsck import Fsck
+from identity.accounts.mending import Mending
 from identity.accounts.results import By, Change, Link, SignedUp, SignUp, Unlink
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
@@ -62,6 +65,14 @@ def change(accounts: AccountService, name: str) -> object:
             return accounts.disable(Change(REQUEST, account_id, BY))
 
 
+def repair(path: Path, *, now: Millis, checkpoint: Callable[[str], None]) -> None:
+    """Mend the file."""
+    store = SqliteAccounts(path, clock=lambda: now)
+    mending = Mending(store, audit=store.audit, clock=lambda: now, new_uuid=uuid4, checkpoint=checkpoint)
+    for _ in Fsck(store, clock=lambda: now, mending=mending, threads=2).run():
+        pass
+
+
 def owner(accounts: AccountService) -> AccountId:
     """Return the account of the identity `p:1`."""
     row = accounts.find(key("1"))
@@ -90,6 +101,9 @@ def main(file: str, name: str, checkpoint: str, now: str) -> None:
         if reached == checkpoint:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    if name == "repair":
+        repair(Path(file), now=int(now), checkpoint=kill_at)
+        sys.exit(f"the repair was finished without reaching {checkpoint}")
     accounts = service(Path(file), now=int(now), checkpoint=kill_at)
     if name == "sign-ups":
         _sign_up_until_killed(accounts)
