@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 @click.command(name="check-config", short_help="Say what is wrong, and what to do about it.")
 @config_option
 @port_options
-@click.option("--offline", is_flag=True, help="Read and check only; ask no memcached and no provider.")
+@click.option("--offline", is_flag=True, help="Read and check only; ask no other machine.")
 def check_config(path: Path, port: int | None, internal_port: int | None, *, offline: bool) -> None:
     """Say what is wrong with the configuration, and what to do about it.
 
     Reads it as `serve` does, then asks what it names: key ring, certificate, memcached nodes,
-    account file, login providers. Starts and changes nothing, also while a daemon is running.
+    account file or Cassandra cluster, login providers. Starts and changes nothing, also while a daemon is running.
 
     One line for each thing: "ok", "warning" (works, probably not meant) or "problem".
     Exit code 2 if there is a problem.

@@ -44,10 +44,15 @@ def of_files(path: Path, config: Config) -> Iterator[Finding]:
 
 
 def of_servers(config: Config) -> Iterator[Finding]:
-    """Ask the memcached nodes and the login providers."""
+    """Ask the memcached nodes, the accounts' cluster and the login providers."""
     if config.sessions.store is SessionStoreKind.MEMCACHED:
         for node in config.memcached.nodes:
             yield from _node(node, config)
+    if config.accounts.store is AccountStoreKind.CASSANDRA:
+        # The driver takes a tenth of a second to import, which those without a cluster need not wait for.
+        from identity.cli import probes_cassandra
+
+        yield from probes_cassandra.of_cluster(config)
     yield from _providers(config)
 
 
