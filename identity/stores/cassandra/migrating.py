@@ -51,6 +51,7 @@ class Migrator:
         clock: the time, for the records.
         owner: a fresh uuid of this run.
         who: host and process, for whoever waits.
+        lock_s: life of the lock, in seconds.
         checkpoint: told the name of each place that is reached; kill tests end the process there.
     """
 
@@ -62,6 +63,7 @@ class Migrator:
         clock: Clock,
         owner: UUID,
         who: str,
+        lock_s: int = LOCK_S,
         checkpoint: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings = settings
@@ -69,6 +71,7 @@ class Migrator:
         self._clock = clock
         self._owner = owner
         self._who = who
+        self._lock_s = lock_s
         self._checkpoint = checkpoint
 
     def create_keyspace(self, replicas: dict[str, int]) -> None:
@@ -157,7 +160,7 @@ class Migrator:
             session,
             "INSERT INTO schema_locks (name, owner, held_by, since) VALUES ('migrate', %s, %s, %s) "
             "IF NOT EXISTS USING TTL %s",
-            (self._owner, self._who, self._clock(), LOCK_S),
+            (self._owner, self._who, self._clock(), self._lock_s),
         )
         applied_, *there = row
         if applied_ or self._owner in there:
@@ -169,7 +172,7 @@ class Migrator:
             session,
             "UPDATE schema_locks USING TTL %s SET owner = %s, held_by = %s, since = %s "
             "WHERE name = 'migrate' IF owner = %s",
-            (LOCK_S, self._owner, self._who, self._clock(), self._owner),
+            (self._lock_s, self._owner, self._who, self._clock(), self._owner),
         )
         if not mine:
             raise StoreUnavailable(
