@@ -80,6 +80,7 @@ class Asking:
             chance=self._chance(),
             mode=check.mode,
             navigation=check.navigation,
+            reading=check.reading,
             may_mint=check.may_mint,
             user_activity=check.user_activity,
             marker=partial(cookie.marker_fits, marker, ring=ring) if marker else None,

@@ -16,6 +16,8 @@ TOMBSTONE_MS: Final[Millis] = 2 * MINUTE
 EMPTY_RECORD_MS: Final[Millis] = 10 * MINUTE
 NOTICE_MS: Final[Millis] = 30 * DAY
 SUB_SESSIONS: Final = 60
+RETURN_MS: Final[Millis] = 8 * HOUR
+"""A sub-session's browser comes through the login host at least so often, while its pages are visited."""
 NOTICES: Final = 3
 TOMBSTONES: Final = 16
 RECORD_BYTES: Final = 8_192
@@ -113,6 +115,23 @@ def opened(record: Record, session: Session, lifetimes: Lifetimes, *, now: Milli
     reason = Ended.REPLACED if lifetimes.devices == 1 else Ended.TOO_MANY
     record = ended(record, {s.id for s in surplus}, reason, now=now)
     return fitting(replace(record, sessions=(*record.sessions, session)), keep=session.id, now=now)
+
+
+def opened_below(record: Record, session: Session, lifetimes: Lifetimes, *, now: Millis) -> Record:
+    """Add a sub-session to a login of the record, or put it in its own place; the oldest beyond 60 go."""
+    record = tidied(record, lifetimes, now=now)
+    record = replace(record, sessions=tuple(s for s in record.sessions if s.id != session.id))
+    below = [s for s in record.sessions if s.login is not None]
+    below.sort(key=lambda s: (over(s, lifetimes, now=now) is None, s.created_at))
+    surplus = below[: max(0, len(below) + 1 - SUB_SESSIONS)]
+    record = ended(record, {s.id for s in surplus}, Ended.TOO_MANY, now=now)
+    record = touched(replace(record, sessions=(*record.sessions, session)), session, now=now)
+    return fitting(record, keep=session.login or session.id, now=now)
+
+
+def return_due(session: Session, *, now: Millis) -> bool:
+    """Tell whether a sub-session's browser must come through the login host again."""
+    return session.login is not None and now - session.created_at > RETURN_MS
 
 
 def fitting(record: Record, *, keep: SessionId, now: Millis) -> Record:

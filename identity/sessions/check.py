@@ -35,6 +35,8 @@ class Check:
     mode: Mode = Mode.BROWSER
     navigation: bool = False
     """A page is being loaded, as opposed to a call by a script or a sub-resource."""
+    reading: bool = True
+    """GET or HEAD: nothing is lost when the browser is sent elsewhere first."""
     may_mint: bool = True
     """False for static paths and prefetches."""
     bounced: bool = False

@@ -19,6 +19,9 @@ plan, and the simulation and the exhaustive exploration drive this same function
     9     | anonymous,   | login, nothing set   | login        | login        | login
           | foreign      | or deleted           |              |              |
 
+A page load (GET) of a sub-session that was not at the login host for 8 hours is `login, return-due`
+where rows 1 to 3 would accept, and nothing is written: the login host leads back without a click.
+
 A write whose outcome is unknown answers `ok` without any cookie where the plan was to accept,
 and `retry` where it was to end. At most 3 names are deleted per answer.
 """
@@ -52,6 +55,7 @@ class Asked:
     chance: float
     mode: Mode = Mode.BROWSER
     navigation: bool = True
+    reading: bool = True
     may_mint: bool = True
     user_activity: bool = True
     marker: MarkerTest | None = None
@@ -118,7 +122,10 @@ def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) ->
         return _nothing_live(jar, gathered, asked)
     moment = Moment(asked.now, asked.navigation, asked.may_mint and asked.mode is Mode.BROWSER, asked.chance)
     live = gathered.chosen
-    match decide(live.session.lineage, live.group.tokens, moment, rules.pace):
+    decision = decide(live.session.lineage, live.group.tokens, moment, rules.pace)
+    if _sent_back(live, asked) and not isinstance(decision, Stale):
+        return Plan(Outcome.LOGIN, "return-due")
+    match decision:
         case Current(mint_from=mint_from, surplus=surplus):
             return _current(jar, gathered, live, asked, rules, mint_from=mint_from, surplus=surplus)
         case Advance() as step:
@@ -127,6 +134,12 @@ def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) ->
             return Plan(Outcome.OK, "straggler", live=live)
         case Stale():
             return _stale(jar, gathered, live, asked)
+
+
+def _sent_back(live: Live, asked: Asked) -> bool:
+    """Tell whether the browser is sent through the login host, where only its own login lets it pass."""
+    redirected = asked.navigation and asked.reading and asked.mode in (Mode.BROWSER, Mode.NO_MINT)
+    return redirected and changes.return_due(live.session, now=asked.now)
 
 
 def undecided(planned: Plan) -> Plan:

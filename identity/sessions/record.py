@@ -54,7 +54,10 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One login in one browser, or (with `login`) its sub-session on another application's host."""
+    """One login in one browser, or (with `login`) its sub-session on another application's host.
+
+    A sub-session's `created_at` moves when its browser comes through the login host again.
+    """
 
     id: SessionId
     lineage: Lineage

@@ -21,8 +21,19 @@ from identity.sessions.planning import Rules
 from identity.sessions.record import Ended, Lineage, Notice, Record, Session
 from identity.sessions.store import Absent, Found, SessionStore, Unread, Written
 from identity.sessions.watcher import Watcher
-from identity.sessions.writing import Records, Ticket
-from identity.types import AccountId, Chance, Clock, IdentityKey, Locator, Millis, RandomBytes, SessionId, Username
+from identity.sessions.writing import WRITES, Records, Ticket
+from identity.types import (
+    AccountId,
+    Chance,
+    Clock,
+    Host,
+    IdentityKey,
+    Locator,
+    Millis,
+    RandomBytes,
+    SessionId,
+    Username,
+)
 
 LOGIN_DELETIONS: Final = 12
 """Names a login answer may delete; more would not fit the header buffers of common proxies."""
@@ -35,6 +46,11 @@ class Opened:
     session: Session
     set_cookies: tuple[SetCookie, ...]
     notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoginOver:
+    """There is no login a sub-session could be below: it ended, or is doubtful until the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +143,64 @@ class SessionService:
                 stale: tuple[Token | str, ...] = (*shown.newer, *shown.junk, *shown.tokens)
                 return Opened(session, (first, *self._mint.deletions(stale[:LOGIN_DELETIONS])), before.notices)
 
+    def open_below(self, account_id: AccountId, login: SessionId, *, jar: Check) -> Opened | LoginOver:
+        """Open the sub-session of a login on the jar's host, or keep the one the jar shows; one compare-and-swap.
+
+        A kept one gets no cookie. Ends what else is live in this jar on this host.
+
+        Raises:
+            StoreUnavailable: the outcome of the write is unknown, or it was lost too often.
+        """
+        for _ in range(WRITES):
+            outcome = self._try_below(account_id, login, jar)
+            if outcome is not None:
+                return outcome
+        raise StoreUnavailable(detail="the session record moved at every attempt to open a sub-session")
+
+    def _try_below(self, account_id: AccountId, login: SessionId, jar: Check) -> Opened | LoginOver | None:
+        now = self._clock()
+        ticket = self._records.ticket(account_id)
+        if isinstance(ticket.read, Unread):
+            raise StoreCorrupt(detail="session record")
+        above = ticket.read.record.session(login) if isinstance(ticket.read, Found) else None
+        if not isinstance(ticket.read, Found) or above is None or not self._carries(above, now=now):
+            return LoginOver()
+        shown = self._shown(jar, now)
+        here, elsewhere = self._live(shown, ticket, jar, now=now)
+        newest = max((live.session.created_at for live in (*here, *elsewhere)), default=now - 1)
+        created_at = max(now, newest + 1)
+        kept = next((live.session for live in here if live.session.login == above.id), None)
+        session = self._below(above, kept, jar, created_at=created_at, now=now)
+        others = [live for live in (*here, *elsewhere) if live.session.id != session.id]
+        record = changes.ended(ticket.read.record, {each.session.id for each in others}, Ended.REPLACED, now=now)
+        record = changes.opened_below(record, session, self._rules.lifetimes, now=now)
+        match self._records.put(ticket, record):
+            case Written.LOST:
+                return None
+            case Written.UNKNOWN:
+                raise StoreUnavailable(detail="session record: outcome of the write unknown")
+            case Written.APPLIED:
+                self._replace(elsewhere, now=now)
+                return Opened(session, () if kept else self._first(session, ticket.locator, shown, others, now=now))
+
+    def _carries(self, login: Session, *, now: Millis) -> bool:
+        """Tell whether sub-sessions may be opened below this session."""
+        return login.login is None and not login.doubtful and not changes.over(login, self._rules.lifetimes, now=now)
+
+    def _below(self, login: Session, kept: Session | None, jar: Check, *, created_at: Millis, now: Millis) -> Session:
+        if kept:
+            return replace(kept, created_at=created_at, active_at=now)
+        lineage = Lineage(base=self._mint.token_id(), previous=None, advanced_at=now)
+        session = replace(login, id=self._mint.session_id(), login=login.id, lineage=lineage, host=jar.host)
+        return replace(session, created_at=created_at, active_at=now, agent=jar.agent, address=jar.address)
+
+    def _first(
+        self, session: Session, locator: Locator, shown: Shown, replaced: Sequence[Live], *, now: Millis
+    ) -> tuple[SetCookie, ...]:
+        """Return a sub-session's first token, and deletions of what it replaces; never of another host's tokens."""
+        old: tuple[Token | str, ...] = (*shown.newer, *shown.junk, *(t for each in replaced for t in each.group.tokens))
+        return (self._mint.first(session, locator, now=now), *self._mint.deletions(old[:LOGIN_DELETIONS]))
+
     def _live(self, shown: Shown, ticket: Ticket, jar: Check, *, now: Millis) -> tuple[list[Live], list[Live]]:
         """Find the live sessions this jar shows: those of the account that logs in, and others."""
         groups = group(shown.tokens)[:GROUPS]
@@ -158,17 +232,20 @@ class SessionService:
             persistent=opening.persistent,
         )
 
-    def end(self, account_id: AccountId, session_id: SessionId, *, reason: Ended) -> None:
-        """End one session and its sub-sessions; ending one that is over already is harmless.
+    def end(self, account_id: AccountId, session_id: SessionId, *, reason: Ended) -> tuple[Host, ...]:
+        """End one session and its sub-sessions; return the hosts of these. Ending one that is over is harmless.
 
         Raises:
             StoreUnavailable: it could not be reached and must be kept to be ended later.
         """
+        hosts: set[Host] = set()
 
         def change(record: Record) -> Record:
+            hosts.update(s.host for s in record.sessions if s.login == session_id)
             return changes.ended(record, {session_id}, reason, now=self._clock())
 
         self._records.change(account_id, change)
+        return tuple(sorted(hosts))
 
     def end_all(self, account_id: AccountId, *, epoch: int, reason: Ended) -> None:
         """End every session opened under an older epoch, and keep logins under it from opening.
@@ -212,11 +289,15 @@ class SessionService:
 
     def devices(self, account_id: AccountId) -> tuple[Session, ...]:
         """Return the account's logins that count, the newest first. Raises StoreUnavailable."""
+        return tuple(s for s in self.alive(account_id) if s.login is None)
+
+    def alive(self, account_id: AccountId) -> tuple[Session, ...]:
+        """Return the account's logins and sub-sessions that count, the newest first. Raises StoreUnavailable."""
         match self.ticket(account_id).read:
             case Found(record=record):
                 now, lifetimes = self._clock(), self._rules.lifetimes
-                alive = [s for s in record.sessions if s.login is None and not changes.over(s, lifetimes, now=now)]
-                return tuple(sorted(alive, key=lambda s: s.created_at, reverse=True))
+                found = [s for s in record.sessions if not changes.over(s, lifetimes, now=now)]
+                return tuple(sorted(found, key=lambda s: s.created_at, reverse=True))
             case Unread():
                 raise StoreCorrupt(detail="session record")
             case Absent():
