@@ -23,6 +23,7 @@ from identity.errors import StoreError
 from identity.login.entering import Entering
 from identity.login.service import LoginService
 from identity.login.service import Rules as LoginRules
+from identity.login.starting import Starting
 from identity.metrics import Metrics
 from identity.opening import (
     DURABLE_THREADS,
@@ -115,6 +116,7 @@ def build(
         sessions=sessions,
         accounts=service,
         login=_login(ground, service, sessions, cache),
+        starts=_starts(ground, sessions, cache),
         pages=Pages(clock=clock),
         http=client.for_provider,
         providers=_providers(config, clock),
@@ -153,6 +155,18 @@ def _login(ground: Ground, accounts: AccountService, sessions: SessionService, c
         rules=_login_rules(ground.config),
         clock=clock,
         random_bytes=os.urandom,
+    )
+
+
+def _starts(ground: Ground, sessions: SessionService, cache: Cache) -> Starting:
+    metrics, clock = ground.metrics, ground.clock
+    return Starting(
+        sessions,
+        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=corrupt_alarm(metrics, clock)),
+        clock=clock,
+        random_bytes=os.urandom,
+        note=ground.note,
+        count=metrics.count,
     )
 
 

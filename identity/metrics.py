@@ -10,6 +10,7 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_tokens_minted_total       app                           tokens handed out
     identityd_logins_total              provider outcome              logins: begun, and how they ended
     identityd_sign_ups_total            provider outcome              usernames chosen
+    identityd_starts_total              app outcome                   ways to applications' hosts
     identityd_sessions_opened_total     -                             sessions opened
     identityd_sessions_ended_total      reason                        sessions ended: reuse, logout, revoked
     identityd_store_errors_total        code                          requests a store did not answer
@@ -69,6 +70,7 @@ METRICS: Final = (
     Metric("identityd_tokens_minted_total", Kind.COUNTER, "Tokens handed out.", ("app",)),
     Metric("identityd_logins_total", Kind.COUNTER, "Logins: begun, and what became of them.", ("provider", "outcome")),
     Metric("identityd_sign_ups_total", Kind.COUNTER, "Sign-ups, by how they ended.", ("provider", "outcome")),
+    Metric("identityd_starts_total", Kind.COUNTER, "Start codes: issued, opened, kept, refused.", ("app", "outcome")),
     Metric("identityd_sessions_opened_total", Kind.COUNTER, "Sessions opened."),
     Metric("identityd_sessions_ended_total", Kind.COUNTER, "Sessions ended.", ("reason",)),
     Metric("identityd_store_errors_total", Kind.COUNTER, "Requests that failed with their store.", ("code",)),

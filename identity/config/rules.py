@@ -196,15 +196,17 @@ def port_and_url(config: Config) -> Iterator[str]:
         )
 
 
-def other_hosts(config: Config) -> Iterator[str]:
-    """A session belongs to the host it was opened on; sessions below it on other hosts come later."""
-    own = config.server.public_url.host
+def unreachable_hosts(config: Config) -> Iterator[str]:
+    """A session on another host is opened by a login that returns there."""
+    public = config.server.public_url
     for app in config.apps:
-        others = sorted(host for host in app.hosts if host != own)
-        if others:
+        origins = {str(origin) for origin in app.return_to}
+        others = sorted(host for host in app.hosts if host != public.host)
+        missing = [host for host in others if f"{public.scheme}://{host}" not in origins]
+        if missing:
             yield (
-                f"[app:{app.id}] hosts: logins do not reach {', '.join(others)} in this release; serve the application "
-                f"under {own}, or its visitors are sent back and forth"
+                f"[app:{app.id}] return_to: lacks {public.scheme}://{missing[0]}, so nobody can be logged in on that "
+                "host; add it, or take the host out of hosts"
             )
 
 
@@ -265,7 +267,7 @@ WARNINGS: Final = (
     nobody_can_log_in,
     unknown_visitors,
     port_and_url,
-    other_hosts,
+    unreachable_hosts,
     forgetting,
     unused_nodes,
     unused_cluster,

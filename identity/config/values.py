@@ -50,7 +50,7 @@ class Origin:
     @property
     def loopback(self) -> bool:
         """Tell whether it can only be reached from the machine itself."""
-        return is_loopback(self.hostname)
+        return is_loopback(self.hostname) or self.hostname.endswith(".localhost")
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}"

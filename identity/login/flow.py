@@ -49,7 +49,10 @@ class Flaw(Enum):
     UNREADABLE = "the record is not one this release writes"
     OTHER_NAME = "the record was made for another state or reference"
     OTHER_PROVIDER = "the record was made for another provider"
+    OTHER_HOST = "the record was made for another host"
+    OTHER_APPLICATION = "the record was made for another application"
     OTHER_BROWSER = "the record was made for another browser"
+    LOGIN_OVER = "the login it was made for is over, or doubtful"
     EXPIRED = "the record is too old, or from the future"
 
 

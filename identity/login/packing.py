@@ -1,7 +1,7 @@
 """The bytes of a login's records, and back.
 
 Owns the format: canonical JSON (names sorted, no blanks, ASCII), the record's kind inside. Pure.
-Invariant: only what `pack_flow` or `pack_sign_up` would write is read; a missing, further or
+Invariant: only what a `pack_…` would write is read; a missing, further or
 ill-typed field, another kind and another spelling of the same values are all refused. Whether the
 bytes are ours at all is known before: the store seals them.
 """
@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from identity.login.codes import Destination, StartCode
 from identity.login.flow import Flow, Person, Purpose, SignUpRecord, Step
-from identity.types import IdentityKey
+from identity.types import AccountId, ClientId, Host, IdentityKey, SessionId
 
 _HASH_BYTES: Final = 32
 
@@ -104,6 +105,42 @@ def unpack_sign_up(body: bytes) -> SignUpRecord:
     )
     fields.require(pack_sign_up(record))
     return record
+
+
+def pack_start(code: StartCode) -> bytes:
+    """Return the start code's bytes."""
+    wanted = code.destination
+    return _bytes(
+        {
+            "kind": "start",
+            "client": wanted.client,
+            "host": wanted.host,
+            "challenge": wanted.challenge,
+            "path": wanted.path,
+            "account": str(code.account_id),
+            "login": code.login.hex(),
+            "created_at": code.created_at,
+        }
+    )
+
+
+def unpack_start(body: bytes) -> StartCode:
+    """Return the start code. Raises ValueError for anything `pack_start` does not write."""
+    fields = _Fields(body, kind="start")
+    wanted = Destination(
+        client=ClientId(fields.text("client")),
+        host=Host(fields.text("host")),
+        challenge=fields.text("challenge"),
+        path=fields.text("path"),
+    )
+    code = StartCode(
+        wanted,
+        account_id=AccountId(UUID(fields.text("account"))),
+        login=SessionId(bytes.fromhex(fields.text("login"))),
+        created_at=fields.time("created_at"),
+    )
+    fields.require(pack_start(code))
+    return code
 
 
 class _Fields:

@@ -18,6 +18,8 @@ some proxy or browser read differently.
     the login pages themselves                                   | FALLBACK (a loop)
     public_url and a path                                        | the path
     a path, or another allowed origin and a path                 | as given
+
+`safe_path` is the same rule for a path of an application's host, where FALLBACK is `/`.
 """
 
 import re
@@ -27,12 +29,14 @@ from typing import Final
 from urllib.parse import unquote
 
 FALLBACK: Final = "/account"
+FRONT_PAGE: Final = "/"
 LONGEST: Final = 2_048
 DECODINGS: Final = 3
 """An address that is still encoded after so many decodings was made to get past a filter."""
 
 _PLAIN: Final = re.compile(r"[!#-;=?-\[\]-~]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_OURS: Final = ".identityd"
 _LOGIN_PAGES: Final = frozenset({"login", "logout", "welcome"})
 
 
@@ -53,6 +57,17 @@ def safe_return(raw: str | None, allowed_origins: Collection[str], *, public_url
     if origin not in ("", public_url):
         return origin + target
     return FALLBACK if segments[0].lower() in _LOGIN_PAGES else target
+
+
+def safe_path(raw: str | None) -> str:
+    """Return where to go on an application's host: a path of it, or its front page.
+
+    Our own addresses there (`/.identityd/…`) are no place to return to: a login would lead to a login.
+    """
+    if not raw or len(raw) > LONGEST or not raw.startswith("/") or not _PLAIN.fullmatch(raw):
+        return FRONT_PAGE
+    segments = _segments(re.split(r"[?#]", raw, maxsplit=1)[0])
+    return raw if segments and segments[0].lower() != _OURS else FRONT_PAGE
 
 
 def _divided(raw: str, origins: Collection[str]) -> tuple[str, str]:

@@ -17,6 +17,8 @@ class Kind(Enum):
     """A login that was sent to a provider."""
     SIGN_UP = "u1"
     """A proven identity that has no username yet."""
+    START = "c1"
+    """The right to one sub-session on an application's host."""
 
 
 class OneTimeStore(Protocol):

@@ -9,6 +9,7 @@ if its account's locator is the one asked for; whatever else is found is CORRUPT
     s1   | s1:<locator>     | a packed session record (identity.sessions.packing)
     f1   | f1:<name>        | expiry 8, then what the login flow put there
     u1   | u1:<name>        | the same, for a sign-up
+    c1   | c1:<name>        | the same, for a start code
 """
 
 from base64 import urlsafe_b64encode

@@ -1,6 +1,6 @@
-"""The cookies that tie a login in progress to its browser.
+"""The cookies that tie a login in progress, or the way to an application, to its browser.
 
-Owns their spelling and their number. Every login and every sign-up has a cookie of its own, so
+Owns their spelling and their number. Every login, every sign-up and every way has a cookie of its own, so
 that tabs never cancel each other; a browser keeps at most `MOST` of them, the oldest go first.
 The time in a value only chooses what goes: nobody else is helped by changing it.
 """
@@ -44,9 +44,16 @@ def surplus(lines: Sequence[str], *, names: CookieNames) -> tuple[SetCookie, ...
     return tuple(removed(name, names=names) for name in oldest_first[: min(beyond, REMOVED)])
 
 
+def starts(lines: Sequence[str], *, names: CookieNames) -> tuple[str, ...]:
+    """Return the names of the cookies that wait for a start code; no more than a browser may keep."""
+    prefix = names.start("")
+    return tuple(dict.fromkeys(name for name, _ in _shown(lines, names) if name.startswith(prefix)))[:MOST]
+
+
 def _shown(lines: Sequence[str], names: CookieNames) -> Iterator[tuple[str, int]]:
     """Find the binding cookies among all; a broken one counts as the oldest."""
-    ours = re.compile(f"({re.escape(names.flow(''))}|{re.escape(names.sign_up(''))})[A-Za-z0-9_-]{{0,8}}")
+    prefixes = "|".join(re.escape(prefix) for prefix in (names.flow(""), names.sign_up(""), names.start("")))
+    ours = re.compile(f"({prefixes})[A-Za-z0-9_-]{{0,8}}")
     for line in lines:
         for part in re.split("[;,]", line):
             name, _, value = part.strip().partition("=")

@@ -15,6 +15,7 @@ from identity.audit import Event
 from identity.errors import ConfigError
 from identity.keyring import KeyRing
 from identity.login.service import LoginService
+from identity.login.starting import Starting
 from identity.sessions.service import SessionService
 from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
 from identity.web.asking import Asker
@@ -82,6 +83,10 @@ class CookieNames:
     def sign_up(self, reference: str) -> str:
         """Name of the cookie that binds an unfinished sign-up to this browser; one per sign-up."""
         return self._name("u", reference)
+
+    def start(self, secret: str) -> str:
+        """Name of the cookie that waits on an application's host for a start code; one per tab."""
+        return self._name("s", secret)
 
     @property
     def last_provider(self) -> str:
@@ -152,6 +157,7 @@ class Context:
     sessions: SessionService
     accounts: AccountService
     login: LoginService
+    starts: Starting
     pages: Renderer
     http: Callable[[str], Http]
     """The outbound client as the provider of a name sees it: its calls are counted under that name."""
@@ -186,6 +192,12 @@ class Context:
     def app_of(self, host: Host) -> RegisteredApp | None:
         """Return the application a host is registered to."""
         return next((app for app in self.apps.values() if host in app.hosts), None)
+
+    def origin_of(self, host: Host) -> str | None:
+        """Return the origin of an application's own host, if a login may lead there."""
+        origin = f"{self.public_url.partition('://')[0]}://{host}"
+        leads = host != self.public_host and origin in self.form_origins and self.app_of(host) is not None
+        return origin if leads else None
 
     @property
     def secure(self) -> bool:

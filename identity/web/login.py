@@ -28,9 +28,9 @@ from identity.login.service import provider_unknown
 from identity.sessions.check import Outcome, SetCookie
 from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
-from identity.web import bindings, parameters
+from identity.web import bindings, handover, parameters
 from identity.web.base import Listener, Route
-from identity.web.page import PRELOAD, PageHandler, error_page
+from identity.web.page import PRELOAD, PageHandler
 from identity.web.pages import Way
 from identity.web.refusals import BeingFinished
 from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied
@@ -38,7 +38,9 @@ from providers.base import Callback, Profile, Provider, ProviderBroken, Provider
 log = logging.getLogger("identity.web.login")
 
 DENIED: Final = "provider-denied"
-REASONS: Final = frozenset({*(ended.code for ended in Ended), "anonymous", "stale", "foreign", DENIED})
+DOUBTFUL: Final = "doubtful"
+"""A session that leads to no application until the next login, because below it a copy was used."""
+REASONS: Final = frozenset({*(ended.code for ended in Ended), "anonymous", "stale", "foreign", DENIED, DOUBTFUL})
 """Why somebody is at the login page, as far as the page has words for it."""
 ADDRESS_CHARS: Final = 16_384
 ANSWER_CHARS: Final = 8_192
@@ -129,8 +131,7 @@ class LoginHandler(PageHandler):
         """Show the error as a page that knows the provider and what to try again."""
         self.put_spent()
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        page = error_page(self.context, error, request_id=self.request_id, again=self.again, provider=self.at)
-        self.finish(page)
+        self.finish(self.error_page(error, again=self.again, provider=self.at))
 
     def put_spent(self) -> None:
         """Delete the binding of what was used up, if anything was."""
@@ -150,7 +151,9 @@ class Chooser(LoginHandler):
         """Show them; somebody who is logged in goes where the login would lead."""
         return_to = self.context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS))
         reason = self.query("reason") or ""
-        if (await self.glance()).outcome is Outcome.OK:
+        verdict, host = await self.glance(), handover.led_to(return_to)
+        doubtful = host is not None and verdict.session is not None and verdict.session.doubtful
+        if verdict.outcome is Outcome.OK and not doubtful:
             self.onward(return_to)
             return
         self.show(
@@ -158,7 +161,7 @@ class Chooser(LoginHandler):
             ways=[Way(p.name, p.label, begin_path(p.name, return_to)) for p in self.context.providers.values()],
             last=self.own_cookie(self.context.names.last_provider) or "",
             reason=reason if reason in REASONS else "",
-            destination=urlsplit(return_to).netloc,
+            destination=urlsplit(return_to).netloc or (host if host in self.context.hosts else ""),
         )
 
 

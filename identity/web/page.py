@@ -14,17 +14,18 @@ without a session call `check_form`. A POST handler that answers without either 
 from asyncio import Future
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from enum import Enum
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import quote, urlencode
 
 from tornado.web import Finish
 
-from identity.errors import IdentityError, StoreUnavailable
+from identity.errors import IdentityError, NotFound, StoreUnavailable
 from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.sessions.record import Session
-from identity.types import AccountId, Username
-from identity.web import csrf, parameters, verdicts
+from identity.types import AccountId, Host, Username
+from identity.web import csrf, handover, parameters, verdicts
 from identity.web.base import Handler, host_of, is_local, require_host
 from identity.web.context import Context
 from identity.web.places import summarise_address, summarise_agent
@@ -47,9 +48,18 @@ class SignedIn:
     username: Username
 
 
+class Side(Enum):
+    """Whose host a page is on. A sub-session must not reach the login host's pages, nor the reverse."""
+
+    LOGIN = "login"
+    APPLICATION = "application"
+    ANY = "any"
+
+
 class PageHandler(Handler):
     """Answers people's browsers with HTML."""
 
+    side: ClassVar[Side] = Side.LOGIN
     cross_site_post: ClassVar[bool] = False
     """True only for a provider's callback by cross-site POST, which is proven by its flow record."""
     _harmless: bool = False
@@ -59,7 +69,7 @@ class PageHandler(Handler):
 
     def show(self, page: str, /, *, status: HTTPStatus = HTTPStatus.OK, **values: object) -> None:
         """Render and send a page. A page that sets cookies asks the browser to come back with them."""
-        body = self.context.pages.render(page, **values)
+        body = self.context.pages.render(page, **self._homeward(), **values)
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         if status == HTTPStatus.OK:
@@ -122,9 +132,10 @@ class PageHandler(Handler):
         headers = self.request.headers
         return Check(
             cookies=self.cookie_lines(),
-            host=host_of(self.request.host, secure=self.context.secure),
+            host=self.host,
             mode=mode,
             navigation=headers.get("Sec-Fetch-Mode", "navigate") == "navigate",
+            reading=self.request.method in ("GET", "HEAD"),
             may_mint="prefetch" not in headers.get("Sec-Purpose", ""),
             bounced=verdicts.is_flagged(self.request.uri or ""),
             address=summarise_address(self.address),
@@ -148,18 +159,33 @@ class PageHandler(Handler):
     def send_to_login(self, verdict: Verdict, *, back: str) -> NoReturn:
         """Redirect to the login page, which leads back to a path of this site, and stop."""
         self._harmless = True
-        asked = {"return_to": verdicts.without_flag(back)}  # after a login nothing is bounced any more
-        if verdict.reason != "anonymous":
-            asked["reason"] = verdict.reason
-        self.go(f"/login?{urlencode(asked, quote_via=quote)}")
+        back = verdicts.without_flag(back)  # after a login nothing is bounced any more
+        reason = "" if verdict.reason == "anonymous" else verdict.reason
+        if self.is_application:
+            self.go(handover.login_path(back, reason=reason))
+        else:
+            asked = {"return_to": back, **({"reason": reason} if reason else {})}
+            self.go(f"/login?{urlencode(asked, quote_via=quote)}")
         raise Finish
+
+    @property
+    def host(self) -> Host:
+        """The host this request is for, as hosts are configured."""
+        return host_of(self.request.host, secure=self.context.secure)
+
+    @property
+    def is_application(self) -> bool:
+        """Tell whether the page is on an application's host."""
+        return self.host != self.context.public_host
 
     # --- what tornado calls --------------------------------------------------------------
 
     def prepare(self) -> None:
         """Refuse foreign hosts and forms of other sites."""
         super().prepare()
-        require_host(host_of(self.request.host, secure=self.context.secure), self.context.hosts)
+        require_host(self.host, self.context.hosts)
+        if self.side is not Side.ANY and self.is_application != (self.side is Side.APPLICATION):
+            raise NotFound
         if self.request.method == "POST":
             self._harmless = self.cross_site_post
             self._require_same_site()
@@ -189,7 +215,18 @@ class PageHandler(Handler):
     def answer_error(self, error: IdentityError) -> None:
         """Show the error as a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(error_page(self.context, error, request_id=self.request_id, again=self._worth_another_try(error)))
+        self.finish(self.error_page(error, again=self._worth_another_try(error)))
+
+    def error_page(self, error: IdentityError, *, again: str = "", provider: str = "") -> bytes:
+        """Render the page of an error, with ways on that exist on this host."""
+        told = {"again": again, "provider": provider, **self._homeward()}
+        if self.is_application:
+            told["login"] = handover.LOGIN
+        return error_page(self.context, error, request_id=self.request_id, **told)
+
+    def _homeward(self) -> dict[str, str]:
+        """Return where the login service's own pages are, for a page on another host."""
+        return {"home": f"{self.context.public_url}/"} if self.is_application else {}
 
     def _worth_another_try(self, error: IdentityError) -> str:
         """Return this page's address if loading it again may work, which for a form would send it again."""
@@ -205,19 +242,17 @@ class PageHandler(Handler):
     def _require_same_site(self) -> None:
         if self.cross_site_post:
             return
-        origins = frozenset({self.context.public_url}) | {
-            f"{'https' if self.context.secure else 'http'}://{host}" for host in self.context.hosts
-        }
+        # This host alone: an application's page must not send our forms on another one.
+        origins = frozenset({f"{'https' if self.context.secure else 'http'}://{self.host}"})
         if not csrf.from_own_site(self.request.headers, origins=origins):
             raise NotSameSite(detail="Origin or Sec-Fetch-Site of another site")
 
 
-def error_page(
-    context: Context, error: IdentityError, *, request_id: str, again: str = "", provider: str = ""
-) -> bytes:
+def error_page(context: Context, error: IdentityError, *, request_id: str, **ways: str) -> bytes:
     """Render the page that says what happened, what is safe and what to do.
 
-    `again` is an address worth another try, `provider` the label of the one that failed.
+    `ways` may hold `again`, an address worth another try; `provider`, the label of the one that
+    failed; `login` and `home`, where these are on another host.
     """
     return context.pages.render(
         "error",
@@ -225,6 +260,5 @@ def error_page(
         code=error.code,
         public=error.public,
         request_id=request_id,
-        again=again,
-        provider=provider,
+        **ways,
     )

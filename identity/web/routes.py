@@ -15,14 +15,16 @@ from typing import Any, Final
 from tornado.web import Application
 
 from identity.errors import NotFound
-from identity.web import account, assets, login, ops, session, verdicts, welcome
-from identity.web.base import Handler, JsonHandler, Listener, Route, host_of, require_host
+from identity.web import account, applications, assets, login, logout, ops, session, verdicts, welcome
+from identity.web.base import Handler, JsonHandler, Listener, Route, require_host
 from identity.web.context import Context
-from identity.web.page import PageHandler
+from identity.web.page import PageHandler, Side
 from identity.web.traffic import Traffic
 
 ROUTES: Final[tuple[Route, ...]] = (
     *account.ROUTES,
+    *logout.ROUTES,
+    *applications.ROUTES,
     *assets.ROUTES,
     *login.ROUTES,
     *welcome.ROUTES,
@@ -35,11 +37,12 @@ _access: Final = logging.getLogger("identity.web.access")
 class Canonical(PageHandler):
     """A page's address with slashes at its end."""
 
+    side = Side.ANY
     cross_site_post = True
 
     def prepare(self) -> None:
         """Redirect, whatever the method, and keep the query."""
-        require_host(host_of(self.request.host, secure=self.context.secure), self.context.hosts)
+        require_host(self.host, self.context.hosts)
         path = self.request.path.rstrip("/")
         query = f"?{self.request.query}" if self.request.query else ""
         self.go(verdicts.ascii_uri(path + query), status=HTTPStatus.PERMANENT_REDIRECT)
@@ -48,6 +51,7 @@ class Canonical(PageHandler):
 class MissingPage(PageHandler):
     """An address of the public listener that is not a route."""
 
+    side = Side.ANY
     cross_site_post = True
 
     def initialize(self) -> None:
@@ -57,7 +61,7 @@ class MissingPage(PageHandler):
 
     def prepare(self) -> None:
         """Say so, unless not even the host is ours."""
-        require_host(host_of(self.request.host, secure=self.context.secure), self.context.hosts)
+        require_host(self.host, self.context.hosts)
         raise NotFound
 
 

@@ -22,7 +22,7 @@ from identity.web.base import RETRY_AFTER_S, Handler, JsonHandler, Listener, Rou
 from identity.web.context import RegisteredApp
 from identity.web.fields import Fields
 from identity.web.forwarded import Forwarded
-from identity.web.page import CSP, PageHandler, error_page
+from identity.web.page import CSP, PageHandler, Side, error_page
 from identity.web.places import summarise_address, summarise_agent
 from identity.web.verdicts import Target
 
@@ -33,6 +33,7 @@ COOKIE_LINES: Final = 64
 COOKIE_CHARS: Final = 65_536
 URL_CHARS: Final = 16_384
 MANY: Final = 1_000
+_READING: Final = frozenset({"GET", "HEAD"})
 _MODES: Final = {"browser": Mode.BROWSER, "websocket": Mode.WEBSOCKET, "read-only": Mode.READ_ONLY}
 _STATUS: Final = {
     Outcome.BOUNCE: HTTPStatus.TEMPORARY_REDIRECT,
@@ -126,6 +127,7 @@ class Auth(Handler):
             host=asked.target.host,
             mode=_mode(Mode.WEBSOCKET if "Sec-WebSocket-Version" in headers else Mode.BROWSER, app),
             navigation=self._navigation,
+            reading=asked.method in _READING,
             may_mint=not static and "prefetch" not in headers.get("Sec-Purpose", ""),
             bounced=verdicts.is_flagged(asked.target.uri),
             address=summarise_address(self.address),
@@ -218,7 +220,7 @@ class CheckOne(AppHandler):
     async def post(self) -> None:
         """Answer one check."""
         fields = Fields(self.json_body(), known=_FIELDS)
-        target = _target(fields)
+        target = target_of(fields)
         if target.host not in self.app.hosts:
             self._send(verdicts.FORBIDDEN, None)
             return
@@ -254,11 +256,13 @@ class CheckMany(AppHandler):
     def _look(self, value: object, at: int) -> Check:
         fields = Fields(value, known={"cookie", "url"}, at=f"checks[{at}]")
         cookies = fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS)
-        return Check(cookies=cookies, host=_target(fields).host, mode=Mode.READ_ONLY, client=self.app.id)
+        return Check(cookies=cookies, host=target_of(fields).host, mode=Mode.READ_ONLY, client=self.app.id)
 
 
 class Ack(PageHandler):
     """Where a browser comes to fetch or rotate its token: by a preload, or sent by an application's proxy."""
+
+    side = Side.ANY
 
     async def get(self) -> None:
         """Rotate; then go back to `then`, a path of this host, if there is one."""
@@ -279,7 +283,7 @@ _FIELDS: Final = frozenset(
 )
 
 
-def _target(fields: Fields) -> Target:
+def target_of(fields: Fields) -> Target:
     """Read the address the browser asked for; its path and query are kept as they are."""
     # From here on text is bytes as Latin-1, as in a header.
     url = fields.text("url", limit=URL_CHARS).encode().decode("latin-1")
@@ -296,8 +300,7 @@ def _target(fields: Fields) -> Target:
 
 def _browser_check(fields: Fields, target: Target, app: RegisteredApp) -> Check:
     mode = fields.choice("mode", _MODES, default="browser")
-    if fields.has("method"):
-        fields.text("method", limit=32)
+    method = fields.text("method", limit=32) if fields.has("method") else "GET"
     static = verdicts.is_static(app, target.uri)
     return Check(
         cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
@@ -305,6 +308,7 @@ def _browser_check(fields: Fields, target: Target, app: RegisteredApp) -> Check:
         mode=_mode(mode, app),
         # A caller that forgets it would get no login address and little rotation: it must say.
         navigation=fields.flag("navigation") if mode is Mode.BROWSER else False,
+        reading=method in _READING,
         may_mint=not static and not (fields.has("prefetch") and fields.flag("prefetch")),
         bounced=verdicts.is_flagged(target.uri),
         user_activity=not (fields.has("background") and fields.flag("background")),

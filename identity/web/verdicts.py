@@ -8,7 +8,8 @@ anything a login provider gave us.
     ---------  -----  ---------------------------------------------------------------
     ok         200    none
     bounce     307    the same address, so that the browser sends its current cookies
-    login      302    the login page, if a page was being loaded; otherwise 401 and none
+    login      302    the login page, or on an application's own host the way to it, if a page was
+                      being loaded; otherwise 401 and none
     forbidden  403    none
     retry      503    none
 """
@@ -22,6 +23,7 @@ from urllib.parse import quote, urlencode
 from identity.errors import BadInput, Forbidden, IdentityError, StoreUnavailable
 from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.types import Host, SessionId
+from identity.web import handover
 from identity.web.context import RegisteredApp
 
 BOUNCED: Final = "identityd-bounced"
@@ -111,12 +113,16 @@ def location(verdict: Verdict, check: Check, target: Target, *, public_url: str)
 
 
 def login_url(verdict: Verdict, target: Target, *, public_url: str) -> str:
-    """Return the login page's address, which leads back to the target and may say why."""
+    """Return the address that leads to a login and back to the target, and may say why."""
+    scheme, _, own = public_url.partition("://")
+    if target.host != own:
+        reason = "" if verdict.reason == "anonymous" else verdict.reason
+        return f"{scheme}://{target.host}{handover.login_path(without_flag(ascii_uri(target.uri)), reason=reason)}"
     # `//host` alone would be another site's address.
     is_path = target.origin == public_url and not target.uri.startswith("//")
     back = ascii_uri(target.uri) if is_path else target.url
-    reason = {} if verdict.reason == "anonymous" else {"reason": verdict.reason}
-    return f"{public_url}/login?{_query(return_to=without_flag(back), **reason)}"
+    said = {} if verdict.reason == "anonymous" else {"reason": verdict.reason}
+    return f"{public_url}/login?{_query(return_to=without_flag(back), **said)}"
 
 
 def refusal(verdict: Verdict) -> IdentityError:

@@ -10,7 +10,7 @@ from identity.errors import ConfigError, IdentityError
 from identity.sessions.check import Outcome
 from identity.sessions.record import Ended
 from identity.sessions.store import Unread
-from identity.web import demo, login, session
+from identity.web import applications, demo, login, session
 from identity.web.base import Route
 from identity.web.routes import ROUTES
 from tests.support.sources import ROOT, files, tree
@@ -166,6 +166,11 @@ def _reasons() -> dict[str, set[Outcome]]:
 def test_the_fields_of_a_check_are_on_the_page() -> None:
     """Otherwise an application is refused for a field the page told it to send, or never learns of one."""
     assert _first("field", "type", "needed", "content") == set(session._FIELDS)
+
+
+def test_the_fields_of_a_start_are_on_the_page() -> None:
+    """Otherwise an application that does its part itself is refused for what the page told it to send."""
+    assert _first("field", "needed", "content") == set(applications.FIELDS)
 
 
 def test_the_answers_are_on_the_page_field_by_field() -> None:

@@ -107,24 +107,25 @@ class TestHost:
         both = frozenset({Host("localhost:8887"), Host("127.0.0.1:8887")})
         with Site(public_url="http://localhost:8887", hosts=both, routes=ROUTES) as site:
             statuses = {
-                host: site.public("GET", "/test/open", host=host).status for host in (*both, "rebound.example:8887")
+                host: site.public("GET", "/.identityd/ack", host=host).status
+                for host in (*both, "rebound.example:8887")
             }
 
-            assert statuses == {"localhost:8887": 200, "127.0.0.1:8887": 200, "rebound.example:8887": 421}
+            assert statuses == {"localhost:8887": 204, "127.0.0.1:8887": 204, "rebound.example:8887": 421}
 
     def test_links_come_from_the_configuration(self) -> None:
         """Otherwise a forged Host header ends in a link that somebody trusts."""
         hosts = frozenset({Host("login.example"), Host("wiki.example")})
         with Site(hosts=hosts, trusted=(LOCAL,), routes=ROUTES) as site:
-            page = site.public("GET", "/test/mine", host="wiki.example")
+            page = site.public("GET", "/test/mine")
+            ack = site.public("GET", "/.identityd/ack?then=/page", host="wiki.example")
             proxied = ask(
                 site.ports.internal, "GET", "/auth", host="evil.example", headers=forwarded(host="wiki.example")
             )
 
             assert page.one("Location") == "/login?return_to=%2Ftest%2Fmine"
-            assert proxied.one("X-Identity-Location") == (
-                "https://login.example/login?return_to=https%3A%2F%2Fwiki.example%2Fpage"
-            )
+            assert ack.one("Location") == "/.identityd/login?return_to=/page"
+            assert proxied.one("X-Identity-Location") == "https://wiki.example/.identityd/login?return_to=/page"
 
     @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Host", "Forwarded"])
     def test_no_header_replaces_the_host(self, header: str) -> None:

@@ -5,69 +5,26 @@ a Location is listed here with the requests that reach it.
 """
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 from html import unescape
+from textwrap import dedent
 from typing import Final
-from urllib.parse import parse_qs, quote, urljoin, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from identity.web.base import is_local
+from identity.web import routes
+from identity.web.base import Handler, Listener, Route, is_local
+from identity.web.page import PageHandler
+from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.handlers import ROUTES
 from tests.support.logins import LoginSite, location
-from tests.support.sources import files, name, tree
-from tests.support.web import LOCAL, Jar, Reply, Site, forwarded
+from tests.support.sources import cases, files, name, tree
+from tests.support.web import LOCAL, Jar, Site, forwarded
 
 pytestmark = pytest.mark.threat(33)
-
-EVIL: Final = (
-    "//evil.example",
-    "///evil.example",
-    "////evil.example/",
-    "/\\evil.example",
-    "\\\\evil.example",
-    "/\\/evil.example",
-    "\\/evil.example",
-    "/\t/evil.example",
-    "/\n/evil.example",
-    "\t//evil.example",
-    " //evil.example",
-    "/%09/evil.example",
-    "/%5cevil.example",
-    "/%2f/evil.example",
-    "/%2fevil.example",
-    "/%252f%252fevil.example",
-    "/..//evil.example",
-    "/.//evil.example",
-    "/x/..;//evil.example",
-    "https:evil.example",
-    "https:/evil.example",
-    "https://evil.example",
-    "https:///evil.example",
-    "http://evil.example",
-    "HTTPS://evil.example",
-    "https://login.example@evil.example",
-    "https://login.example:443@evil.example",
-    "https://login.example.evil.example",
-    "https://login.example%2eevil.example",
-    "https://login.example%00.evil.example",
-    "https://login.example\\@evil.example",
-    "https://[::1]/",
-    "https://[::ffff:198.51.100.1]/",
-    "//login.example@evil.example",
-    "javascript:alert(1)",
-    "data:text/html,x",
-    "evil.example",
-    ".evil.example",
-    "@evil.example",
-    "%2f%2fevil.example",
-    "/\u2028/evil.example",
-    "\uff0f\uff0fevil.example",
-    "https://login。example/",
-    "x" * 5_000,
-)
-OWN: Final = "https://login.example"
 
 
 @pytest.fixture(scope="module")
@@ -77,23 +34,6 @@ def site() -> Iterator[Site]:
         yield running
 
 
-def _lands_at_home(location: str) -> bool:
-    """Resolve as a browser does (WHATWG URL): tabs and line ends out, backslashes are slashes."""
-    seen = location.strip(" \t\r\n").translate({9: None, 10: None, 13: None}).replace("\\", "/")
-    if seen.startswith("///"):
-        return False
-    target = urlsplit(urljoin(f"{OWN}/page", seen))
-    return (target.scheme, target.netloc) == ("https", "login.example")
-
-
-def _assert_home(reply: Reply) -> None:
-    for address in (*reply.all("Location"), *reply.all("X-Identity-Location")):
-        assert _lands_at_home(address), address
-        for nested in ("return_to", "then"):
-            for inner in parse_qs(urlsplit(address).query).get(nested, []):
-                assert _lands_at_home(inner), address
-
-
 @pytest.mark.parametrize("evil", EVIL)
 def test_ack_leads_nowhere_else(site: Site, evil: str) -> None:
     """Otherwise a link to our own host ends at a copy of our login page."""
@@ -101,7 +41,7 @@ def test_ack_leads_nowhere_else(site: Site, evil: str) -> None:
         reply = site.public("GET", f"/.identityd/ack?then={quote(evil)}", headers=jar.header)
 
         assert reply.status in (303, 400)
-        _assert_home(reply)
+        assert_home(reply)
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -117,7 +57,7 @@ def test_a_canonical_address_is_never_another_site(site: Site, path: str, evil: 
     reply = site.public("GET", asked)
 
     assert reply.status in (200, 303, 308, 400, 404)
-    _assert_home(reply)
+    assert_home(reply)
 
 
 @pytest.mark.parametrize("evil", [each for each in EVIL if each.isascii() and each.isprintable()])
@@ -135,7 +75,7 @@ def test_a_proxied_address_stays_on_its_host(site: Site, evil: str, redirect: bo
         reply = site.auth(evil if evil.startswith("/") else f"/{evil}", jar=jar, redirect=redirect)
 
         assert reply.status in (302, 307, 401)
-        _assert_home(reply)
+        assert_home(reply)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +97,7 @@ def test_an_application_is_never_given_another_site(site: Site, evil: str) -> No
 
         assert reply.status in (200, 400, 403)
         if reply.status == 200:
-            assert _lands_at_home(reply.json()["location"])
+            assert lands_at_home(reply.json()["location"])
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -166,13 +106,13 @@ def test_a_page_that_needs_a_login_leads_back_to_itself_only(site: Site, evil: s
     reply = site.public("GET", f"/test/mine?{quote(evil)}")
 
     assert reply.status == 303
-    _assert_home(reply)
+    assert_home(reply)
 
 
 @pytest.mark.parametrize("evil", [each for each in EVIL if not each.startswith(("/%", "/..", "/.", "/x"))])
 def test_the_one_test_for_local_addresses_knows_the_corpus(evil: str) -> None:
     """Otherwise everything built on it is open."""
-    assert not is_local(evil) or _lands_at_home(evil)
+    assert not is_local(evil) or lands_at_home(evil)
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -186,7 +126,7 @@ def test_a_login_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
 
     for reply in (first, again, chooser):
         assert reply.status == 303
-        assert _lands_at_home(location(reply)), location(reply)
+        assert lands_at_home(location(reply)), location(reply)
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -203,9 +143,58 @@ def test_no_link_on_a_page_leads_elsewhere(logins: LoginSite, evil: str) -> None
     for page in pages:
         for link in re.findall(r'(?:href|action)="([^"]*)"', page.body.decode()):
             address = unescape(link)
-            assert address.startswith("data:image/") or _lands_at_home(address), address
+            assert address.startswith("data:image/") or lands_at_home(address), address
             for inner in parse_qs(urlsplit(address).query).get("return_to", []):
-                assert _lands_at_home(inner), address
+                assert lands_at_home(inner), address
+
+
+LEADERS: Final = {
+    "account.Account": "test_no_location_without_a_parameter",
+    "account.EndAll": "test_no_location_without_a_parameter",
+    "account.EndSession": "test_no_location_without_a_parameter",
+    "account.Start": "test_no_location_without_a_parameter",
+    "applications.Continue": "test_the_way_to_an_application_ends_on_its_host",
+    "applications.Enter": "test_the_way_to_an_application_ends_on_its_host",
+    "applications.Start": "test_the_way_to_an_application_ends_on_its_host",
+    "login.Answer": "test_a_login_leads_nowhere_else",
+    "login.Begin": "test_a_login_leads_nowhere_else",
+    "login.Chooser": "test_a_login_leads_nowhere_else",
+    "logout.ApplicationLogout": "test_leaving_leads_nowhere_else",
+    "logout.Logout": "test_leaving_leads_nowhere_else",
+    "routes.Canonical": "test_a_canonical_address_is_never_another_site",
+    "session.Ack": "test_ack_leads_nowhere_else",
+    "welcome.Welcome": "test_a_login_leads_nowhere_else",
+}
+"""Every handler of the public listener that can answer with a Location, and the test that tries the corpus on it."""
+LEADING: Final = frozenset({"go", "go_out", "onward", "send_to_login", "signed_in", "visitor", "_redirect", "enter"})
+"""What ends in a Location header."""
+
+
+def test_every_handler_that_can_lead_somewhere_is_tried() -> None:
+    """Otherwise a new page is added, and nobody remembers this file."""
+    leading = {
+        f"{route.handler.__module__.rpartition('.')[2]}.{route.handler.__name__}"
+        for route in (*routes.ROUTES, Route("", routes.Canonical, Listener.PUBLIC))
+        if route.listener is Listener.PUBLIC and _leads(route.handler)
+    }
+
+    assert leading == set(LEADERS)
+    here = files("*redirects.py", "tests/security")
+    assert set(LEADERS.values()) <= {case.name for path in here for case in cases(path)}
+
+
+def _leads(handler: type) -> bool:
+    """Tell whether any method of the handler, or one it inherits from our own classes below the base, redirects."""
+    own = [
+        each
+        for each in handler.__mro__
+        if each.__module__.startswith("identity.") and each not in (PageHandler, Handler)
+    ]
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in LEADING
+        for each in own
+        for node in ast.walk(ast.parse(dedent(inspect.getsource(each))))
+    )
 
 
 REACHED: Final = {
@@ -247,7 +236,7 @@ def _names_location(call: ast.Call) -> bool:
     )
 
 
-GO_OUT: Final = {"identity/web/login.py", "identity/web/demo.py"}
+GO_OUT: Final = {"identity/web/login.py", "identity/web/demo.py", "identity/web/applications.py"}
 """The files that may lead to another site: to a provider, or back to a registered application."""
 
 

@@ -24,6 +24,7 @@ from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
 from identity.login.entering import Entering
 from identity.login.service import LoginService, Rules
+from identity.login.starting import Starting
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Missing
@@ -79,9 +80,25 @@ class LoginSite(Site):
             clock=self.clock,
             random_bytes=secrets.token_bytes,
         )
+        self.starts = Starting(
+            self.sessions,
+            self.one_time,
+            clock=self.clock,
+            random_bytes=secrets.token_bytes,
+            note=self.events.append,
+            count=self.metrics.count,
+        )
         self._before = self._outcomes()
-        given = {"accounts": self.accounts, "login": self.logins, "providers": self.providers}
-        self.changes = {**given, "form_origins": self.origins, **self.changes}
+        self.changes = {**self._parts(), **self.changes}
+
+    def _parts(self) -> Mapping[str, object]:
+        return {
+            "accounts": self.accounts,
+            "login": self.logins,
+            "starts": self.starts,
+            "providers": self.providers,
+            "form_origins": self.origins,
+        }
 
     def _reach(self, place: str) -> None:
         if place == self.stop_at:
@@ -102,7 +119,7 @@ class LoginSite(Site):
 
     def kept(self) -> int:
         """Return how many logins and sign-ups in progress are kept."""
-        return sum(key.startswith(("f1:", "u1:")) for key in self.cache._items)
+        return sum(key.startswith(("f1:", "u1:", "c1:")) for key in self.cache._items)
 
     @contextmanager
     def store_away(self) -> Iterator[None]:
@@ -132,7 +149,7 @@ class LoginSite(Site):
 
     def records_full(self) -> AbstractContextManager[None]:
         """Let no login or sign-up in progress be written meanwhile."""
-        return self._full("f1:", "u1:")
+        return self._full("f1:", "u1:", "c1:")
 
     @contextmanager
     def _full(self, *prefixes: str) -> Iterator[None]:

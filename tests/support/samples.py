@@ -51,7 +51,7 @@ def _logging_in() -> tuple[Sample, ...]:
         Sample("login-none", "login", {"ways": ()}),
         *(
             Sample(f"login-because-{code}", "login", {"ways": WAYS, "last": "google", "reason": code})
-            for code in [*(reason.code for reason in Ended), "anonymous", "stale", "foreign"]
+            for code in [*(reason.code for reason in Ended), "anonymous", "stale", "foreign", "doubtful"]
         ),
         Sample("demo", "demo", _DEMO),
         Sample("demo-empty", "demo", {**_DEMO, "problem": "empty"}),
@@ -77,6 +77,7 @@ def _device(number: int, agent: str, address: str, *, age: Millis, idle: Millis,
         created_at=NOON - age,
         active_at=NOON - idle,
         is_this=is_this,
+        applications=("shop.example.com", "wiki.example.com") if is_this else (),
     )
 
 
@@ -101,6 +102,24 @@ NOTICE: Final = Notice(
 )
 
 
+APPLICATIONS: Final = ("wiki.example.com", "shop.example.com", "photos-of-the-whole-family.example.com")
+_HOME: Final = {"home": "https://login.example.com/"}
+_LEAVING: Final = {
+    "csrf": CSRF,
+    "account": ACCOUNT,
+    "login": f"{7:032x}",
+    "application": APPLICATIONS[0],
+    "username": "ada",
+    **_HOME,
+}
+_LEFT: Final = {
+    "application": APPLICATIONS[0],
+    "applications": APPLICATIONS[1:],
+    "again": "/.identityd/login",
+    **_HOME,
+}
+
+
 def _account() -> tuple[Sample, ...]:
     account = {"csrf": CSRF, "account": ACCOUNT, "username": "ada", "devices": DEVICES, "identities": IDENTITIES}
     known = {"name": "Ada Lovelace", "email": "ada.lovelace@example.com"}
@@ -112,6 +131,13 @@ def _account() -> tuple[Sample, ...]:
         Sample("logout", "logout", {"csrf": CSRF, "account": ACCOUNT, "username": "ada"}),
         Sample("logout-away", "logout", {"csrf": CSRF}),
         Sample("logout-others", "logout", {"csrf": CSRF, "username": "ada", "others": 3}),
+        Sample("logout-applications", "logout", {"csrf": CSRF, "username": "ada", "applications": APPLICATIONS}),
+        Sample("logout-application", "logout-application", {**_LEAVING, "others": APPLICATIONS[1:]}),
+        Sample("logout-application-only", "logout-application", _LEAVING),
+        Sample("logout-application-away", "logout-application", {"csrf": CSRF, "application": APPLICATIONS[0]}),
+        Sample("signed-out-application", "signed-out", {"scope": "application", **_LEFT}),
+        Sample("signed-out-login", "signed-out", {"scope": "login", "provider": "GitHub", **_LEFT}),
+        Sample("signed-out-ended", "signed-out", {"provider": "GitHub", "applications": APPLICATIONS}),
         Sample("signed-out", "signed-out", {"provider": "GitHub"}),
         Sample("signed-out-everywhere", "signed-out", {"scope": "everywhere"}),
         Sample("signed-out-already", "signed-out", {"scope": "already"}),
@@ -121,6 +147,10 @@ def _account() -> tuple[Sample, ...]:
 
 ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
     ("flow-invalid", 400, {}),
+    ("start-invalid", 400, {"again": "/.identityd/login", "login": "/.identityd/login", **_HOME}),
+    ("no-return", 403, _HOME),
+    ("application-logout-queued", 503, _HOME),
+    ("application-logout-not-kept", 503, _HOME),
     ("bad-request", 400, {}),
     ("parameter-missing", 400, {"public": "The parameter “state” is missing."}),
     ("not-same-site", 403, {}),

@@ -211,6 +211,7 @@ class Site:
             "sessions": self.sessions,
             "accounts": cast("Any", None),
             "login": cast("Any", None),
+            "starts": cast("Any", None),
             "pages": Pages(clock=self.clock),
             "http": lambda _: cast("Any", None),
             "providers": {},

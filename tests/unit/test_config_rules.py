@@ -10,6 +10,7 @@ from identity.errors import ConfigError
 from identity.types import Secret
 from tests.support.configuration import APP_SECRET, problems_of, problems_with
 
+APP = f"[app:wiki]\nsecret = {APP_SECRET}\n"
 PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456789ab\n"
 
 
@@ -117,8 +118,8 @@ def test_a_proxy_may_have_a_password_which_is_never_shown() -> None:
         (f"[server]\npublic_url = http://localhost:1000\n{PROVIDER}", "[server] public_url"),
         (f"[accounts]\nstore = memory\n{PROVIDER}", "[accounts] store"),
         (
-            f"[app:wiki]\nsecret = {APP_SECRET}\nhosts = wiki.example\nreturn_to = https://wiki.example\n{PROVIDER}",
-            "[app:wiki] hosts",
+            f"{APP}hosts = wiki.example shop.example\nreturn_to = http://wiki.localhost\n{PROVIDER}",
+            "[app:wiki] return_to: lacks http://shop.example",
         ),
         (f"[memcached]\nnodes = a=h:1\n{PROVIDER}", "[memcached] nodes"),
         (f"[server]\nlog_level = debug\n{PROVIDER}", "[server] log_level"),
@@ -134,6 +135,16 @@ def test_an_ordinary_configuration_has_no_warning() -> None:
     """Warnings that are always there are not read."""
     text = f"[server]\npublic_url = https://a.example\ntrusted_proxies = 10.0.0.5\n{PROVIDER}"
     assert config.parse(text, base=Path()).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [("https://a.example", "wiki.example shop.example"), ("http://localhost:8887", "wiki.localhost:8887")],
+)
+def test_applications_on_hosts_of_their_own_are_ordinary(url: str, hosts: str) -> None:
+    """One login for several hosts is what the daemon is for; on one machine names under localhost are hosts too."""
+    text = f"[server]\npublic_url = {url}\ntrusted_proxies = 10.0.0.5\n{PROVIDER}"
+    assert config.parse(f"{text}{APP}hosts = {hosts}\n", base=Path()).warnings == ()
 
 
 @pytest.fixture

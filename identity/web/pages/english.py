@@ -106,6 +106,7 @@ _ACCOUNT: Final = {
     "account.began": "Logged in {when}",
     "account.began-with": "Logged in with {provider} {when}",
     "account.place": "From {place}",
+    "account.applications": "Used for {applications}",
     "account.end": "Log out",
     "account.end-named": "Log out {agent}, {place}",
     "account.here": "Log out here",
@@ -116,7 +117,22 @@ _ACCOUNT: Final = {
     "logout.as": "You are logged in as {username}.",
     "logout.others.one": "You are logged in in 1 other place too.",
     "logout.others.other": "You are logged in in {n} other places too.",
+    "logout.ends": "Logging out here also logs you out of {applications}.",
     "logout.stay": "Stay logged in",
+    "logout-application.title": "Log out of {application}?",
+    "logout-application.here": "Log out of this application",
+    "logout-application.here-help": (
+        "Your login goes on: this application, or another one, opens again without asking who you are."
+    ),
+    "logout-application.login": "Log out of everything in this browser",
+    "logout-application.login-help": "Ends your login at {site}, and every application you opened with it.",
+    "logout-application.others": "You opened these with the same login: {applications}.",
+    "logout-application.stay": "Stay logged in",
+    "logout-application.away": (
+        "The login service cannot reach its session store at the moment, so it cannot say who is logged in. "
+        "You can still log out of this application here: its login cookies in this browser are deleted at once. "
+        "Your login at {site} itself goes on."
+    ),
     "logout.away": (
         "This service cannot reach its session store at the moment, so it cannot say who is logged in. "
         "You can still log out of this browser: its login cookies are deleted at once."
@@ -124,7 +140,20 @@ _ACCOUNT: Final = {
     "signed-out.here.title": "You are logged out",
     "signed-out.here.text": "This session was ended and its cookies were deleted. Your other sessions go on.",
     "signed-out.everywhere.title": "You are logged out everywhere",
-    "signed-out.everywhere.text": "All your sessions were ended, this one included. Its cookies were deleted.",
+    "signed-out.everywhere.text": (
+        "All your sessions were ended, this one included, and those in every application. Its cookies were deleted."
+    ),
+    "signed-out.application.title": "You are logged out of this application",
+    "signed-out.application.text": (
+        "Only your session at {application} was ended. Your login goes on, so opening the application again "
+        "logs you in without asking. Log out of everything if others use this computer."
+    ),
+    "signed-out.login.title": "You are logged out",
+    "signed-out.login.text": (
+        "Your login in this browser was ended, and with it every application you opened. "
+        "Your sessions in other browsers go on."
+    ),
+    "signed-out.ended": "Logged out with it: {applications}.",
     "signed-out.already.title": "You are not logged in",
     "signed-out.already.text": "There was no session to end in this browser.",
     "signed-out.provider": (
@@ -176,6 +205,8 @@ _REASONS: Final = {
     "reason.stale.text": "This browser showed an old login that is no longer accepted. Your account was not changed.",
     "reason.provider-denied.title": "The login was cancelled.",
     "reason.provider-denied.text": "You or the provider said no. Nobody was logged in, and no account was changed.",
+    "reason.doubtful.title": "Log in again to continue.",
+    "reason.doubtful.text": "For safety this service asks for a new login here. Your account was not changed.",
     "reason.foreign.title": "Log in to continue.",
     "reason.foreign.text": "The login this browser showed belongs to another site.",
 }

@@ -161,6 +161,42 @@ _TROUBLE: Final = {
         "You may leave this computer. Log in later from anywhere and log out this session in the list, "
         "or log out everywhere."
     ),
+    "error.application-logout-queued.title": "Logged out of this application",
+    "error.application-logout-queued.happened": (
+        "The login service cannot reach its session store, so nothing could be ended there yet."
+    ),
+    "error.application-logout-queued.safe": (
+        "This application's login cookies in this browser are deleted. "
+        "Ending what you asked for is written down and is tried again until it is done."
+    ),
+    "error.application-logout-queued.do": (
+        "Until then your login goes on in this browser. On a computer that others use, "
+        "log out at the login service's own page too."
+    ),
+    "error.application-logout-not-kept.title": "Logged out of this application in this browser only",
+    "error.application-logout-not-kept.happened": (
+        "The login service cannot reach its stores, so nothing could be ended there."
+    ),
+    "error.application-logout-not-kept.safe": (
+        "This application's login cookies in this browser are deleted. Your login at the login service goes on."
+    ),
+    "error.application-logout-not-kept.do": (
+        "On a computer that others use, log out at the login service's own page too. "
+        "Later, log out this session in the list of your sessions, or log out everywhere."
+    ),
+    "error.start-invalid.title": "This way into the application cannot be continued",
+    "error.start-invalid.happened": (
+        "It was begun in another browser, was used already, or took too long: it is good once, for a minute."
+    ),
+    "error.start-invalid.safe": "Nobody was logged in by it, and your login is as it was.",
+    "error.start-invalid.do": (
+        "Try again: if you are logged in, you will not be asked for anything. "
+        "If this happens every time, this browser does not keep this application's cookies: allow them."
+    ),
+    "error.no-return.title": "Logins do not lead to this application",
+    "error.no-return.happened": "This address is not set up as one that a login may lead to.",
+    "error.no-return.safe": "Nothing was changed, and your login is as it was.",
+    "error.no-return.do": "Open the application at its usual address. If this is it, tell whoever runs it.",
     "error.end-queued.title": "That session is ended as soon as possible",
     "error.end-queued.happened": "This service cannot reach its session store, so it could not be ended yet.",
     "error.end-queued.safe": (

@@ -38,13 +38,17 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             "action", "csrf", "provider", "username", handle="", problem="", free=(), hidden=(), shortest=3, longest=32
         ),
         "account": _page("csrf", "account", "username", "devices", identities=None, name="", email="", done=""),
-        "logout": _page("csrf", account="", username="", others=0),
-        "signed-out": _page(scope="here", provider=""),
+        "logout": _page("csrf", account="", username="", others=0, applications=()),
+        "logout-application": _page("csrf", "application", account="", login="", username="", others=()),
+        "signed-out": _page(scope="here", provider="", applications=(), application="", again="/login"),
         "notices": _page("csrf", "notices", "onward"),
         "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
-        "error": _page("status", "code", "public", "request_id", again="", provider=""),
+        "error": _page("status", "code", "public", "request_id", again="", provider="", login="/login"),
     }
 )
+
+HOME: Final = "home"
+"""Where the login service's own front page is; every page may be told, one on another host must be."""
 
 _SAME_TEXT: Final = MappingProxyType(
     {
@@ -130,10 +134,10 @@ class Pages:
         """Return the page. Raises KeyError for an unknown page, TypeError for missing or unknown values."""
         page = PAGES[name]
         missing = page.needs - values.keys()
-        unknown = values.keys() - page.needs - page.may.keys()
+        unknown = values.keys() - page.needs - page.may.keys() - {HOME}
         if missing or unknown:
             raise TypeError(f"page {name!r}: missing {sorted(missing)}, unknown {sorted(unknown)}")
-        return self._templates[name].render({**page.may, **values}).encode()
+        return self._templates[name].render({HOME: "/", **page.may, **values}).encode()
 
     def _when(self, at: Millis) -> Markup:
         unit, number = moments.ago(at, now=self._clock())

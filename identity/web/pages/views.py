@@ -41,3 +41,5 @@ class Device:
     active_at: Millis
     is_this: bool
     """It is the session that asks."""
+    applications: tuple[str, ...] = ()
+    """Hosts of the applications it was used for."""

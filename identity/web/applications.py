@@ -1,0 +1,182 @@
+"""Sessions on the applications' own hosts: the way there through the login host.
+
+Owns the translation between browsers and start codes; the rules are the service's. A proxy in
+front of an application leads `/.identityd/` of its host to the public listener, with the host kept.
+
+    application's host      login host         application's host
+    ------------------      ----------         ------------------
+    `/.identityd/login` →   `/continue`   →    `/.identityd/start`   →   the page that was asked for
+    sets a cookie, keeps    its own live       redeems the code with
+    a secret in it          session: a code    the cookie, deletes it
+
+An application that keeps the secret and redeems over HTTP itself uses `/session/start`.
+"""
+
+import re
+from dataclasses import replace
+from typing import Final
+from urllib.parse import parse_qs
+
+from identity.errors import BadInput, Forbidden
+from identity.login.codes import START_MS, Destination, challenge_of, is_challenge
+from identity.login.flow import SECRET_BYTES, spelt
+from identity.login.results import Visit
+from identity.login.returning import safe_path
+from identity.sessions.check import Check, Verdict
+from identity.sessions.record import Ended
+from identity.types import Host
+from identity.web import bindings, handover, parameters
+from identity.web.base import Listener, Route
+from identity.web.context import RegisteredApp
+from identity.web.fields import Fields
+from identity.web.login import ADDRESS_CHARS, DOUBTFUL, REASONS, LoginHandler
+from identity.web.page import Side
+from identity.web.places import summarise_address, summarise_agent
+from identity.web.session import COOKIE_CHARS, COOKIE_LINES, AppHandler, target_of
+
+CODE_CHARS: Final = 64
+SECRET_CHARS: Final = 256
+FIELDS: Final = frozenset({"url", "secret", "cookie", "address", "agent"})
+
+
+class Crossing(LoginHandler):
+    """What the steps of the way share."""
+
+    def nobody(self) -> bool:
+        """Answer what is not somebody who came: a HEAD, a prefetch. Raises BadInput inside another page."""
+        if self.unasked():
+            return True
+        if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
+            raise BadInput("not-a-page", public="This address works only when it is opened as a page.")
+        return False
+
+    def app(self, host: Host) -> RegisteredApp:
+        """Return the application of a host logins may lead to. Raises Forbidden for any other."""
+        app = self.context.app_of(host)
+        if app is None or self.context.origin_of(host) is None:
+            raise Forbidden("no-return", public="Logins do not lead to this host.")
+        return app
+
+
+class Enter(Crossing):
+    """On the application's host: remember this browser, and send it to the login host."""
+
+    side = Side.APPLICATION
+
+    async def get(self) -> None:
+        """Set the cookie that the code will need."""
+        if self.nobody():
+            return
+        self.app(self.host)
+        path = safe_path(self.query("return_to", limit=ADDRESS_CHARS))
+        names, secret = self.context.names, spelt(self.context.random(SECRET_BYTES))
+        for cookie in bindings.surplus(self.cookie_lines(), names=names):
+            self.put_cookie(cookie)
+        self.bind(names.start(secret), secret, lasts_ms=START_MS)
+        there = handover.continue_path(self.host, challenge_of(secret), path, reason=_known(self.query("reason")))
+        self.go_out(f"{self.context.public_url}{there}")
+
+
+class Continue(Crossing):
+    """On the login host: let its own session, and nothing else, go on to an application."""
+
+    async def get(self) -> None:
+        """Make a code, or send the browser to log in first."""
+        if self.nobody():
+            return
+        wanted = self._wanted()
+        verdict = await self.visitor()
+        session, account_id = verdict.session, verdict.account_id
+        if session is None or account_id is None or session.doubtful:
+            why = _why(verdict, _known(self.query("reason")))
+            back = handover.continue_path(wanted.host, wanted.challenge, wanted.path)
+            self.send_to_login(replace(verdict, reason=why), back=back)
+        issue = self.context.starts.issue
+        code = await self.context.checks.run(lambda: issue(wanted, account_id=account_id, login=session.id))
+        self.go_out(handover.start_url(self.context.origin_of(wanted.host) or "", code))
+
+    def _wanted(self) -> Destination:
+        host = Host(parameters.required(self.request.query_arguments, "host", limit=ADDRESS_CHARS))
+        challenge = parameters.required(self.request.query_arguments, "start", limit=CODE_CHARS)
+        if not is_challenge(challenge):
+            raise BadInput("start-challenge", public="The application's host sent this browser on without its proof.")
+        path = safe_path(self.query("path", limit=ADDRESS_CHARS))
+        return Destination(self.app(host).id, host, challenge, path)
+
+
+class Start(Crossing):
+    """Back on the application's host: give the browser its session there."""
+
+    side = Side.APPLICATION
+
+    async def get(self) -> None:
+        """Redeem the code; it is used up even if this is the wrong browser."""
+        if self.nobody():
+            return
+        self.again = handover.LOGIN
+        app = self.app(self.host)
+        code = parameters.required(self.request.query_arguments, "code", limit=CODE_CHARS)
+        secrets = self._secrets()
+        redeem, visit = self.context.starts.redeem, self.visit()
+        begun = await self.context.checks.run(lambda: redeem(code, client=app.id, secrets=secrets, visit=visit))
+        if begun.opened.set_cookies:
+            self.context.metrics.count("identityd_sessions_opened_total")
+        used = next(secret for secret in secrets if challenge_of(secret) == begun.destination.challenge)
+        self.put_cookie(bindings.removed(self.context.names.start(used), names=self.context.names))
+        for cookie in begun.opened.set_cookies:
+            self.put_cookie(cookie)
+        self.go(begun.destination.path)
+
+    def _secrets(self) -> list[str]:
+        """Return the secrets this browser holds: one for each tab on its way."""
+        named = bindings.starts(self.cookie_lines(), names=self.context.names)
+        return [secret for secret in map(self.binding, named) if secret]
+
+
+class SessionStart(AppHandler):
+    """The same for an application that redeems over HTTP itself, as with PKCE."""
+
+    max_body = 262_144
+
+    async def post(self) -> None:
+        """Answer the cookies to set and where to go."""
+        fields = Fields(self.json_body(), known=FIELDS)
+        target = target_of(fields)
+        if target.host not in self.app.hosts or self.context.origin_of(target.host) is None:
+            raise Forbidden("unknown-host", public="This host is not one of the application's that logins lead to.")
+        codes = parse_qs(target.uri.partition("?")[2]).get("code", [])
+        if len(codes) != 1 or not re.fullmatch(f"[A-Za-z0-9_-]{{1,{CODE_CHARS}}}", codes[0]):
+            raise fields.wrong("url", "must carry exactly one code")
+        secret = fields.text("secret", limit=SECRET_CHARS)
+        jar = Check(
+            cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
+            host=target.host,
+            address=summarise_address(fields.text("address")) if fields.has("address") else "",
+            agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",
+            client=self.app.id,
+        )
+        visit = Visit(jar, fields.text("address") if fields.has("address") else "", self.request_id)
+        redeem, client = self.context.starts.redeem, self.app.id
+        begun = await self.context.checks.run(lambda: redeem(codes[0], client=client, secrets=(secret,), visit=visit))
+        cookies = [str(cookie) for cookie in begun.opened.set_cookies]
+        self.answer({"set_cookie": cookies, "location": begun.destination.path})
+
+
+def _known(reason: str | None) -> str:
+    """Return a reason the login page has words for; an address can carry anything."""
+    return reason if reason is not None and reason in REASONS else ""
+
+
+def _why(verdict: Verdict, there: str) -> str:
+    """Return what the login page says: neutral where a copy may have been used, since the reader may hold it."""
+    if verdict.session is not None:
+        return there if there == Ended.REUSE.code else DOUBTFUL
+    return there if there and verdict.reason == "anonymous" else verdict.reason
+
+
+ROUTES: Final = (
+    Route(re.escape(handover.LOGIN), Enter, Listener.PUBLIC),
+    Route(re.escape(handover.CONTINUE), Continue, Listener.PUBLIC),
+    Route(re.escape(handover.START), Start, Listener.PUBLIC),
+    Route("/session/start", SessionStart, Listener.INTERNAL),
+)

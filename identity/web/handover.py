@@ -1,0 +1,48 @@
+"""The addresses of the way from an application's host to the login host and back.
+
+Pure. The way is `login` (there) → `continue` (here) → `start` (there); what travels in the
+addresses is worth nothing without the cookie that `login` set.
+"""
+
+from typing import Final
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from identity.login.returning import FRONT_PAGE, LONGEST, safe_path
+from identity.types import Host
+
+LOGIN: Final = "/.identityd/login"
+START: Final = "/.identityd/start"
+LOGOUT: Final = "/.identityd/logout"
+CONTINUE: Final = "/continue"
+_PLAIN: Final = "/:?=,;@!$'()*~"
+"""Left as they are, so that an address within an address stays short."""
+
+
+def login_path(return_to: str, *, reason: str = "") -> str:
+    """Return where an application's host sends somebody who needs a session there; only to a path of it."""
+    path = safe_path(return_to)
+    return _with(LOGIN, return_to="" if path == FRONT_PAGE else path, reason=reason)
+
+
+def continue_path(host: Host, challenge: str, path: str, *, reason: str = "") -> str:
+    """Return where the login host takes them on; a path that is too long becomes the front page."""
+    place = _with(CONTINUE, host=host, start=challenge, path=path, reason=reason)
+    return place if len(place) <= LONGEST else continue_path(host, challenge, FRONT_PAGE, reason=reason)
+
+
+def start_url(origin: str, code: str) -> str:
+    """Return where the code is redeemed."""
+    return f"{origin}{_with(START, code=code)}"
+
+
+def led_to(return_to: str) -> Host | None:
+    """Return the host an address of ours leads on to, if it is the login host's part of this way."""
+    parts = urlsplit(return_to)
+    if parts.netloc or parts.path != CONTINUE:
+        return None
+    return Host(parse_qs(parts.query).get("host", [""])[0])
+
+
+def _with(place: str, **values: str) -> str:
+    told = {name: value for name, value in values.items() if value}
+    return f"{place}?{urlencode(told, quote_via=quote, safe=_PLAIN)}" if told else place

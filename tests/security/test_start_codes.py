@@ -1,0 +1,375 @@
+"""Attacks on the way to an application's host: whose code, whose browser, which host, how often."""
+
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from identity.login.codes import Destination, StartCode, challenge_of
+from identity.login.flow import record_name
+from identity.login.packing import pack_flow, pack_start
+from identity.login.store import Kind
+from identity.types import SECOND, ClientId, Host, SessionId
+from identity.web.handover import continue_path
+from tests.security.test_login_records import _flow
+from tests.support.guards import Expectation
+from tests.support.logins import form_of, location, query_of
+from tests.support.racing import race
+from tests.support.realm import LOGIN, SHOP, SHOP_APP, SHOP_SECRET, WIKI, Realm, Traveller, user
+
+PAGE = f"{WIKI}/page"
+SECRET = "r" * 43
+
+
+@pytest.fixture
+def ada(realm: Realm) -> Traveller:
+    """Somebody who is logged in, and was at the shop."""
+    browser = realm.traveller()
+    browser.enter(f"{SHOP}/")
+    return browser
+
+
+@pytest.fixture
+def eve(realm: Realm) -> Traveller:
+    """The attacker: an account like any other."""
+    browser = realm.traveller()
+    browser.enter(f"{SHOP}/", "eve")
+    return browser
+
+
+def nothing_opened(realm: Realm, browser: Traveller, host: str = "wiki.example") -> bool:
+    """Tell whether a browser got no session on a host."""
+    return browser.tokens(host) == [] and user(realm.traveller().load(f"https://{host}/")) is None
+
+
+@pytest.mark.threat(1, 25)
+def test_an_attacker_cannot_log_somebody_in_as_himself(realm: Realm, ada: Traveller, eve: Traveller) -> None:
+    """What the victim then writes into the wiki would be the attacker's to read."""
+    start = eve.code(PAGE)
+
+    reply = ada.load(start)
+
+    assert reply.status == 400
+    assert b"start-invalid" in reply.body
+    assert nothing_opened(realm, ada)
+
+
+@pytest.mark.threat(1, 25)
+def test_nor_a_browser_that_is_on_its_own_way(ada: Traveller, eve: Traveller) -> None:
+    """Otherwise having any way open would be enough to be led into another's."""
+    ada.load(f"{WIKI}/.identityd/login")
+    start = eve.code(PAGE)
+
+    assert ada.load(start).status == 400
+    assert user(ada.go(PAGE)) == "ada"
+
+
+@pytest.mark.threat(10)
+def test_a_code_that_was_shown_in_another_jar_is_void(realm: Realm, ada: Traveller) -> None:
+    """Somebody else has seen it; its owner comes again without a click."""
+    start = ada.code(PAGE)
+    assert realm.traveller().load(start).status == 400
+
+    assert ada.load(start).status == 400
+    assert user(ada.go(PAGE)) == "ada"
+
+
+@pytest.mark.threat(1)
+def test_a_code_for_a_secret_of_the_attackers_is_of_no_use_without_the_code(
+    realm: Realm, ada: Traveller, eve: Traveller
+) -> None:
+    """A link with the attacker's challenge makes the victim's code; it is used up in the victim's browser."""
+    asked = continue_path(Host("wiki.example"), challenge_of(SECRET), "/page")
+
+    reply = ada.go(LOGIN + asked)
+
+    assert reply.status == 400
+    assert nothing_opened(realm, ada)
+    eve.jars["wiki.example"].cookies[f"__Host-idds-{SECRET[:8]}"] = f"0.{SECRET}"
+    assert eve.load(ada.hops[-1]).status == 400
+    assert nothing_opened(realm, eve)
+
+
+@pytest.mark.threat(10, 28)
+def test_a_code_is_good_once(ada: Traveller) -> None:
+    """An address in a history or a log would open sessions for a minute."""
+    start = ada.code(PAGE)
+    copy = ada.copy("wiki.example")
+    assert user(ada.go(start)) == "ada"
+
+    assert copy.load(start).status == 400
+    assert ada.load(start).status == 400
+    assert user(ada.go(PAGE)) == "ada"
+
+
+@pytest.mark.threat(28)
+def test_of_parallel_uses_one_wins(realm: Realm, ada: Traveller) -> None:
+    """Two sub-sessions from one code would be two lines of which nobody knows."""
+    start = ada.code(PAGE)
+    copies = [ada.copy("wiki.example") for _ in range(8)]
+
+    replies = race(8, lambda number: copies[number].load(start))
+
+    assert sorted(reply.status for reply in replies) == [303] + [400] * 7
+    assert sum(s.host == "wiki.example" for s in realm.record().sessions) == 1
+
+
+@pytest.mark.threat(10)
+def test_a_code_is_good_for_a_minute(realm: Realm, ada: Traveller) -> None:
+    """Longer than a redirect takes, an address must not open anything."""
+    start = ada.code(PAGE)
+    realm.clock.advance(60 * SECOND)
+
+    assert ada.load(start).status == 400
+    assert nothing_opened(realm, ada)
+
+
+@pytest.mark.threat(32)
+def test_a_code_of_one_host_is_refused_on_another(realm: Realm, ada: Traveller) -> None:
+    """The shop's operator sees what is sent to the shop, and must not get into the wiki with it."""
+    start = ada.code(PAGE)
+    cookies = ada.jars["wiki.example"].cookies
+    thief = realm.traveller()
+    thief.jars["shop.example"].cookies |= cookies
+
+    reply = thief.load(start.replace(WIKI, SHOP))
+
+    assert reply.status == 400
+    assert thief.tokens("shop.example") == []
+
+
+@pytest.mark.threat(32)
+def test_an_application_redeems_no_code_of_another(realm: Realm, ada: Traveller) -> None:
+    """Its secret proves who asks, and the code knows whom it was made for."""
+    ada.go(LOGIN + continue_path(Host("wiki.example"), challenge_of(SECRET), "/page"), until="/.identityd/start")
+    url = ada.hops[-1].replace(WIKI, SHOP)
+
+    reply = realm.start_over_http(url, SECRET, client=SHOP_APP, password=SHOP_SECRET)
+
+    assert (reply.status, reply.json()["error"]) == (400, "start-invalid")
+
+
+@pytest.mark.threat(36)
+@pytest.mark.parametrize("secret", [None, "", "wrong", challenge_of(SECRET)])
+def test_an_application_redeems_nothing_without_the_secret(realm: Realm, ada: Traveller, secret: str | None) -> None:
+    """As with PKCE: left out must not mean skipped, and the challenge is not its own answer."""
+    ada.go(LOGIN + continue_path(Host("wiki.example"), challenge_of(SECRET), "/page"), until="/.identityd/start")
+    body = {"url": ada.hops[-1]} | ({} if secret is None else {"secret": secret})
+
+    reply = realm.ask_app("/session/start", body)
+
+    assert reply.status == 400
+    assert "set_cookie" not in reply.json()
+
+
+@pytest.mark.threat(36)
+@pytest.mark.parametrize("start", ["", "x", "x" * 42, "x" * 44, "=" * 43])
+def test_no_code_is_made_without_a_challenge(ada: Traveller, start: str) -> None:
+    """A code that needs no secret is good for whoever sees it."""
+    asked = urlencode({"host": "wiki.example", "path": "/"} | ({"start": start} if start else {}))
+
+    reply = ada.load(f"{LOGIN}/continue?{asked}")
+
+    assert (reply.status, reply.one("Location")) == (400, None)
+
+
+def test_a_code_is_made_for_the_login_hosts_own_session_only(realm: Realm, ada: Traveller) -> None:
+    """A cookie of the shop, copied to the login host's jar, must not lead to the wiki."""
+    thief = realm.traveller()
+    thief.jars["login.example"].cookies |= ada.jars["shop.example"].cookies
+
+    reply = thief.go(f"{WIKI}/.identityd/login")
+
+    assert thief.hops[-1].startswith(f"{LOGIN}/login?")
+    assert reply.status == 200
+
+
+def test_a_doubtful_login_leads_nowhere(realm: Realm, ada: Traveller) -> None:
+    """Not even with a code that was made just before the doubt."""
+    thief = ada.copy("shop.example")
+    for _ in range(4):
+        realm.clock.advance(20_000)
+        ada.load(f"{SHOP}/")
+    start = ada.code(PAGE)
+    thief.go(f"{SHOP}/")
+    assert [s.doubtful for s in realm.record().sessions if s.login is None] == [True]
+
+    assert ada.load(start).status == 400
+    assert nothing_opened(realm, ada)
+    assert ada.go(PAGE).status == 200
+    assert ada.hops[-1].startswith(f"{LOGIN}/login?")
+
+
+@pytest.mark.threat(30)
+def test_a_code_of_a_login_that_ended_opens_nothing(realm: Realm, ada: Traveller) -> None:
+    """Whoever logged out in another tab meanwhile is out."""
+    start = ada.code(PAGE)
+    ada.send(f"{LOGIN}/logout", form_of(ada.load(f"{LOGIN}/logout")))
+
+    assert ada.load(start).status == 400
+    assert nothing_opened(realm, ada)
+
+
+@pytest.mark.threat(6)
+@pytest.mark.parametrize("what", ["code", "secret", "challenge"])
+def test_nothing_of_the_way_is_a_session(realm: Realm, ada: Traveller, what: str) -> None:
+    """Values that travel in addresses would be passwords."""
+    start = ada.code(PAGE)
+    [name] = [name for name in ada.jars["wiki.example"].cookies if name.startswith("__Host-idds-")]
+    secret = ada.jars["wiki.example"].cookies[name].partition(".")[2]
+    value = {"code": query_of(start)["code"], "secret": secret, "challenge": challenge_of(secret)}[what]
+    thief = realm.traveller()
+    for cookie in ("__Host-idd-AAAAAAAAAAA", "__Host-idd-", "__Host-iddm"):
+        thief.jars["wiki.example"].cookies[cookie] = value
+
+    reply = thief.load(PAGE)
+
+    assert reply.status == 302
+    assert user(reply) is None
+
+
+@pytest.mark.threat(6)
+def test_a_session_token_is_no_secret_of_a_way(realm: Realm, ada: Traveller) -> None:
+    """And the other way round."""
+    token = ada.tokens("shop.example")[0]
+    value = ada.jars["shop.example"].cookies[token]
+    start = ada.code(PAGE)
+    thief = realm.traveller()
+    thief.jars["wiki.example"].cookies["__Host-idds-xxxxxxxx"] = value
+
+    assert thief.load(start).status == 400
+
+
+@pytest.mark.threat(5)
+@pytest.mark.parametrize("kind", [Kind.FLOW, Kind.SIGN_UP])
+def test_records_of_other_kinds_are_no_codes(realm: Realm, kind: Kind) -> None:
+    """A login that proved nobody yet would open a session."""
+    name = "x" * 43
+    realm.one_time.put(kind, record_name(name), pack_flow(_flow(realm)), expires_at=realm.clock() + 60 * SECOND)
+    browser = realm.traveller()
+    browser.load(f"{WIKI}/.identityd/login")
+
+    assert browser.load(f"{WIKI}/.identityd/start?code={name}").status == 400
+
+
+@pytest.mark.threat(5)
+def test_bytes_of_another_kind_under_the_key_of_a_code_are_refused(realm: Realm, ada: Traveller) -> None:
+    """Whoever can move values in the cache must not make a session of them."""
+    name = "x" * 43
+    body = pack_flow(_flow(realm))
+    realm.one_time.put(Kind.START, record_name(name), body, expires_at=realm.clock() + 60 * SECOND)
+    ada.load(f"{WIKI}/.identityd/login")
+
+    assert ada.load(f"{WIKI}/.identityd/start?code={name}").status == 400
+
+
+@pytest.mark.threat(5)
+@pytest.mark.usefixtures("ada")
+def test_a_code_that_somebody_else_wrote_is_an_alarm(realm: Realm, expect_log: Expectation) -> None:
+    """Write access to memcached must not make anybody somebody else."""
+    login = next(s for s in realm.record().sessions if s.login is None)
+    wanted = Destination(ClientId("wiki"), Host("wiki.example"), challenge_of(SECRET), "/")
+    body = pack_start(StartCode(wanted, realm.row("github:ada").account_id, SessionId(login.id), realm.clock()))
+    realm.cache.add(
+        f"c1:{record_name('x' * 43)}",  # type: ignore[arg-type]
+        b"\1\1" + (realm.clock() + 9_999).to_bytes(8, "big") + body + b"m" * 16,
+        expires_at=realm.clock() + 60 * SECOND,
+    )
+    expect_log("identity", "store-corrupt")  # type: ignore[operator]
+    thief = realm.traveller()
+    thief.jars["wiki.example"].cookies[f"__Host-idds-{SECRET[:8]}"] = f"0.{SECRET}"
+
+    assert thief.load(f"{WIKI}/.identityd/start?code={'x' * 43}").status == 503
+    assert thief.tokens("wiki.example") == []
+
+
+@pytest.mark.threat(41)
+@pytest.mark.parametrize("host", ["evil.example", "login.example", "wiki.example.evil.example", "WIKI.example", ""])
+def test_no_code_is_made_for_a_host_that_is_no_applications(ada: Traveller, host: str) -> None:
+    """It would be sent to whoever has that host."""
+    asked = urlencode({"host": host, "start": challenge_of(SECRET), "path": "/"})
+
+    reply = ada.load(f"{LOGIN}/continue?{asked}")
+
+    assert reply.status == 403
+    assert reply.one("Location") is None
+
+
+@pytest.mark.threat(41)
+def test_the_way_leads_to_the_host_that_was_configured_however_it_is_spelt(realm: Realm) -> None:
+    """A forged or odd Host header must not come back in a redirect."""
+    reply = realm.public("GET", "/.identityd/login", host="WIKI.example:443")
+    assert query_of(location(reply))["host"] == "wiki.example"
+
+    assert realm.public("GET", "/.identityd/login", host="wiki.example.evil.example").status == 421
+
+
+@pytest.mark.threat(26)
+def test_the_cookie_of_a_way_is_bound_to_its_host(realm: Realm) -> None:
+    """A sibling host that could set it would log people in as somebody else."""
+    [cookie] = realm.public("GET", "/.identityd/login", host="wiki.example").cookies
+
+    assert cookie.startswith("__Host-idds-")
+    assert "; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure" in cookie
+    assert "Domain" not in cookie
+
+
+@pytest.mark.threat(32)
+@pytest.mark.parametrize("page", ["/account", "/logout"])
+def test_an_applications_cookie_opens_no_page_of_the_login_host(realm: Realm, ada: Traveller, page: str) -> None:
+    """A careless application sees its own cookies, and must not end a person's sessions with them."""
+    cookies = "; ".join(f"{name}={value}" for name, value in ada.jars["shop.example"].cookies.items())
+
+    on_shop = realm.public("GET", page, host="shop.example", headers={"Cookie": cookies})
+    on_login = realm.public("GET", page, host="login.example", headers={"Cookie": cookies})
+
+    assert on_shop.status == 404
+    assert b"ada" not in on_login.body
+
+
+@pytest.mark.parametrize("origin", [LOGIN, WIKI, "https://evil.example", "null"])
+def test_a_form_of_another_host_logs_nobody_out_of_an_application(ada: Traveller, origin: str) -> None:
+    """Not even one of the login host or of another application: each host's forms are its own."""
+    page = f"{SHOP}/.identityd/logout"
+    fields = form_of(ada.load(page))
+
+    reply = ada.send(page, fields, Origin=origin)
+
+    assert reply.status == 403
+    assert user(ada.load(SHOP)) == "ada"
+
+
+def test_a_form_without_its_token_logs_nobody_out_of_an_application(ada: Traveller) -> None:
+    """Browsers without Sec-Fetch-Site and Origin exist."""
+    page = f"{SHOP}/.identityd/logout"
+
+    assert ada.send(page, {"csrf": "AXNhbXBsZS1mb3JtLXRva2Vu", "scope": "login"}).status == 403
+    assert user(ada.load(SHOP)) == "ada"
+
+
+def test_a_form_names_no_session_of_somebody_else(realm: Realm, ada: Traveller, eve: Traveller) -> None:
+    """The hidden login of the form counts for the token's own account only."""
+    victim = next(s for s in realm.record().sessions if s.login is None)
+    page = f"{SHOP}/.identityd/logout"
+    fields = {**form_of(eve.load(page)), "scope": "login", "login": victim.id.hex()}
+
+    with realm.store_away():
+        assert eve.send(page, fields).status == 503
+    realm.accounts.retry_revocations()
+
+    assert user(ada.load(SHOP)) == "ada"
+
+
+def test_codes_and_secrets_are_in_no_log_and_no_audit(
+    realm: Realm, ada: Traveller, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Logs are copied and kept; a code is good for a minute, but a habit for ever."""
+    caplog.set_level("DEBUG")
+    start = ada.code(PAGE)
+    [secret] = [v for n, v in ada.jars["wiki.example"].cookies.items() if n.startswith("__Host-idds-")]
+    ada.go(start)
+
+    said = caplog.text + repr(realm.events)
+    assert "application" in realm.actions()
+    assert query_of(start)["code"] not in said
+    assert secret.partition(".")[2] not in said
+    assert quote(challenge_of(secret.partition(".")[2])) not in said
