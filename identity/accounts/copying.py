@@ -45,13 +45,12 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far it is: rows done, of how many if that is known, and how many were done before this run."""
+    """How far it is: rows done, by this run or an earlier one, of how many if that is known."""
 
     stage: Stage
     table: str
     done: int
     total: int | None = None
-    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +139,8 @@ class Copying:
 
     def run(self) -> Outcome:
         """Copy and verify. Run again it goes on where it was; StoreUnavailable leaves it to be run again."""
-        note = self._target.store.copy_note.read()
-        refused = self._refusal(note)
+        note = self._patiently(self._target.store.copy_note.read)
+        refused = self._patiently(lambda: self._refusal(note))
         if refused:
             return refused
         places = Places.read(note, source=self._source.name)
@@ -192,7 +191,6 @@ class Copying:
         self, table: Table[RowT], tally: Tally, *, places: Places, threads: ThreadPoolExecutor
     ) -> tuple[Tally, Places]:
         before, written = places.done(table.name), 0
-        earlier = before
 
         def put(row: RowT) -> bool:
             return self._patiently(lambda: table.put(self._target, row))
@@ -203,7 +201,7 @@ class Copying:
             # All of the batch is written; only now may the note say so.
             places = places.reached(table.name, table.place(batch[-1]), before + written)
             self._note(places)
-            self._told(Step(Stage.COPY, table.name, before + written, tally.rows, earlier))
+            self._told(Step(Stage.COPY, table.name, before + written, tally.rows))
         return replace(tally, written=written, before=before), places
 
     def _read_back(self, table: Table[RowT], tally: Tally, threads: ThreadPoolExecutor) -> Tally:

@@ -29,6 +29,7 @@ class Progress:
         self._bar = out.isatty()
         self._what: tuple[str, str] | None = None
         self._since = self._shown = clock()
+        self._begun = 0
         self._last = ""
 
     def __call__(self, step: Step) -> None:
@@ -36,7 +37,8 @@ class Progress:
         what, now = (step.stage.value, step.table), self._clock()
         if what != self._what:
             self.end()
-            self._what, self._since, self._shown = what, now, now
+            # The first step tells what was done before anybody looked at the clock.
+            self._what, self._since, self._shown, self._begun = what, now, now, step.done
         self._last = self._line(step, now - self._since)
         if self._bar:
             self._out.write(f"\r{self._last}\x1b[K")
@@ -58,7 +60,7 @@ class Progress:
         self._out.flush()
 
     def _line(self, step: Step, seconds: float) -> str:
-        rate = f"{(step.done - step.before) / seconds:,.0f}/s" if seconds > 0 else ""
+        rate = f"{(step.done - self._begun) / seconds:,.0f}/s" if seconds > 0 else ""
         if step.total is None:
             return f"{step.stage.value:<17} {step.table:<11} {step.done:>11,}  {rate}"
         share = step.done / step.total if step.total else 1.0

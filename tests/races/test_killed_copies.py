@@ -1,8 +1,5 @@
 """A copy that is killed at any moment: nobody is served from it, and run again it is whole."""
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,11 +9,9 @@ import pytest
 from identity.accounts.copied_tables import TABLES, Side
 from identity.accounts.copy_places import Places
 from identity.accounts.copying import Done
-from tests.support.copies import BATCH, contents, copy, fill, side_of
-from tests.support.sources import ROOT
+from tests.support.copies import BATCH, contents, copy, fill, killed, side_of
 
 PEOPLE: Final = 2 * BATCH + 20
-TIMEOUT_S: Final = 60
 POINTS: Final = (
     f"counting audit {BATCH}",
     "write 1",
@@ -42,20 +37,13 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Side]
     store.close()
 
 
-def killed(source: Path, target: Path, point: str) -> None:
-    """Run a copy in a process of its own that dies at a point."""
-    command = [sys.executable, "-m", "tests.support.copies", str(source), str(target), point]
-    child = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=TIMEOUT_S)
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
-
-
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_copy_is_marked_and_finished_by_the_next_run(
     town: tuple[Path, Side], tmp_path: Path, point: str
 ) -> None:
     """A power failure in the night of the move would lose people, or show what they did twice."""
     path, source = town
-    killed(path, tmp_path / "target.sqlite", point)
+    killed(str(path), str(tmp_path / "target.sqlite"), point)
     store, target = side_of(tmp_path / "target.sqlite", to_copy=True)
 
     note = store.copy_note.read()
@@ -77,7 +65,7 @@ def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(town: tuple[Path
     path, source = town
     for point in POINTS[1:]:
         if not point.startswith("write"):
-            killed(path, tmp_path / "target.sqlite", point)
+            killed(str(path), str(tmp_path / "target.sqlite"), point)
     store, target = side_of(tmp_path / "target.sqlite", to_copy=True)
 
     assert isinstance(copy(source, target), Done)

@@ -38,10 +38,16 @@ def migrated(cluster: CassandraCluster) -> Settings:
 
 
 def opened(
-    reached: Settings, *, clock: Clock = now, count: Callable[[Kind], None] = lambda _: None
+    reached: Settings,
+    *,
+    clock: Clock = now,
+    count: Callable[[Kind], None] = lambda _: None,
+    to_copy: bool = False,
 ) -> CassandraAccounts:
     """Open the keyspace; the caller closes it."""
-    return CassandraAccounts(reached, migrations=Migrations(), clock=clock, chance=random.random, count=count)
+    return CassandraAccounts(
+        reached, migrations=Migrations(), clock=clock, chance=random.random, count=count, to_copy=to_copy
+    )
 
 
 def emptied(cluster: CassandraCluster, reached: Settings) -> Settings:

@@ -1,11 +1,13 @@
 """Stores full of people, snapshots of them, and a process that copies one into the other and dies on the way.
 
-Run as `python -m tests.support.copies SOURCE TARGET POINT`, both account files; a point is
-`STAGE TABLE DONE` as the copy tells it, or `write N` for the middle of a batch.
+Run as `python -m tests.support.copies SOURCE TARGET POINT`. A store is an account file, or
+`cassandra HOST PORT DC KEYSPACE`; a point is `STAGE TABLE DONE` as the copy tells it, or `write N`
+for the middle of a batch.
 """
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +31,16 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.audit import Event
+from identity.stores.cassandra.settings import Settings
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import AccountId, IdentityKey, Username, UsernameKey
+from tests.support.cassandra_accounts import opened
 from tests.support.clock import NOON
+from tests.support.sources import ROOT
 
 _TOWN: Final = UUID(int=0x1D)
 THREADS: Final = 32
+_TIMEOUT_S: Final = 120
 BATCH: Final = 50
 """Small, so that a few people are many batches."""
 
@@ -111,6 +117,28 @@ def side_of(path: Path, *, to_copy: bool = False) -> tuple[SqliteAccounts, Side]
     return store, Side("sqlite", store, store.audit)
 
 
+def spelt(reached: Settings) -> str:
+    """Return how a keyspace is named to this process's child."""
+    (host, port), *_ = reached.contact_points
+    return f"cassandra {host} {port} {reached.local_data_centre} {reached.keyspace}"
+
+
+def _named(name: str, *, to_copy: bool = False) -> Side:
+    if not name.startswith("cassandra "):
+        return side_of(Path(name), to_copy=to_copy)[1]
+    _, host, port, dc, keyspace = name.split()
+    reached = Settings(contact_points=((host, int(port)),), local_data_centre=dc, keyspace=keyspace)
+    store = opened(reached, to_copy=to_copy)
+    return Side("cassandra", store, store.audit)
+
+
+def killed(source: str, target: str, point: str) -> None:
+    """Run a copy in a process of its own that dies at a point."""
+    command = [sys.executable, "-m", "tests.support.copies", source, target, point]
+    child = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=_TIMEOUT_S)
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+
+
 class _Doomed:
     """A store whose process dies at its nth conditional write.
 
@@ -149,7 +177,7 @@ class _DoomedRows:
 
 def main(source: str, target: str, point: str) -> None:
     """Copy, and die on the way; a copy that comes to its end says so, because nobody died."""
-    ours, theirs = side_of(Path(source))[1], side_of(Path(target), to_copy=True)[1]
+    ours, theirs = _named(source), _named(target, to_copy=True)
     words = point.split()
     if words[0] == "write":
         doomed: Any = _Doomed(theirs.store, last=int(words[1]))
