@@ -86,6 +86,7 @@ class Asking:
             marker=partial(cookie.marker_fits, marker, ring=ring) if marker else None,
             marker_newer=bool(marker) and cookie.marker_is_newer(marker or "", ring=ring),
             bounced=check.bounced,
+            deletions=check.deletions,
             agent=check.agent,
             address=check.address,
         )

@@ -6,9 +6,13 @@ them in `identity/web/session.py`. docs/http-api.md documents the words on the w
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from identity.sessions.record import Session
 from identity.types import AccountId, Host, IdentityKey, Millis, SessionId, Username
+
+DELETIONS: Final = 3
+"""Names an answer deletes; with a new token that makes four cookies, which every proxy carries."""
 
 
 class Mode(Enum):
@@ -43,6 +47,8 @@ class Check:
     """The request says it is the follower of a bounce (its query carries the flag)."""
     user_activity: bool = True
     """False for background polling: it keeps no session from idling out."""
+    deletions: int = DELETIONS
+    """How many names the answer may delete; more only where no proxy hands the cookies on one by one."""
     address: str = ""
     agent: str = ""
     client: str = ""

@@ -23,24 +23,23 @@ A page load (GET) of a sub-session that was not at the login host for 8 hours is
 where rows 1 to 3 would accept, and nothing is written: the login host leads back without a click.
 
 A write whose outcome is unknown answers `ok` without any cookie where the plan was to accept,
-and `retry` where it was to end. At most 3 names are deleted per answer.
+and `retry` where it was to end. At most 3 names are deleted per answer, unless the question says
+that more arrive (`deletions`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from identity.sessions import changes
 from identity.sessions.changes import Lifetimes
-from identity.sessions.check import Mode, Outcome
+from identity.sessions.check import DELETIONS, Mode, Outcome
 from identity.sessions.cookie import Token
 from identity.sessions.gathering import Gathered, Group, Live, gather
 from identity.sessions.record import Ended, Lineage, Record
 from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
 from identity.sessions.store import Read, Unread, Version
 from identity.types import Host, Locator, Millis, SessionId, TokenId
-
-DELETIONS: Final = 3
 
 MarkerTest: TypeAlias = Callable[[SessionId, Collection[TokenId]], bool]
 """Tells whether the marker that was shown is for exactly this session and this set of tokens."""
@@ -64,6 +63,8 @@ class Asked:
     """A marker was shown that a newer key signed."""
     bounced: bool = False
     """The request is the follower of a bounce."""
+    deletions: int = DELETIONS
+    """How many names the answer may delete."""
     agent: str = ""
     address: str = ""
 
@@ -172,7 +173,7 @@ def _current(
         live=live,
         aside=_replacements(live.record, gathered, live, asked, touch=bool(_touch(live, asked, rules))),
         mint_from=mint_from,
-        delete=_deletions(surplus, gathered, jar),
+        delete=_deletions(surplus, gathered, jar, most=asked.deletions),
     )
 
 
@@ -190,7 +191,7 @@ def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advan
         write=own,
         aside=tuple(aside),
         mint_from=step.mint_from,
-        delete=_deletions(step.surplus, gathered, jar),
+        delete=_deletions(step.surplus, gathered, jar, most=asked.deletions),
     )
 
 
@@ -215,7 +216,7 @@ def _end(live: Live, asked: Asked) -> Plan:
         Ended.REUSE.code,
         live=live,
         write=_write(live, record),
-        delete=_oldest_first(live.group.tokens)[:DELETIONS],
+        delete=_oldest_first(live.group.tokens)[: asked.deletions],
         drop_marker=True,
     )
 
@@ -225,7 +226,7 @@ def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked) -> Plan:
     if held:
         return held
     if gathered.dead:
-        names = _dead_names(gathered) if asked.mode is Mode.BROWSER else ()
+        names = _dead_names(gathered)[: asked.deletions] if asked.mode is Mode.BROWSER else ()
         return Plan(Outcome.LOGIN, gathered.dead[0].reason.code, delete=names, foreign=gathered.foreign)
     return Plan(Outcome.LOGIN, "foreign" if gathered.foreign else "anonymous", foreign=gathered.foreign)
 
@@ -242,7 +243,7 @@ def _held_back(jar: Jar, gathered: Gathered, asked: Asked) -> Plan | None:
 def _beyond(gathered: Gathered, asked: Asked) -> Plan:
     """Make room in a jar of more sessions than are looked at; nothing is granted or ended meanwhile."""
     if asked.mode is Mode.BROWSER and gathered.dead:
-        return Plan(Outcome.BOUNCE, "too-many-cookies", delete=_dead_names(gathered))
+        return Plan(Outcome.BOUNCE, "too-many-cookies", delete=_dead_names(gathered)[: asked.deletions])
     return Plan(Outcome.RETRY, "too-many-cookies")
 
 
@@ -285,14 +286,14 @@ def _write(live: Live, record: Record) -> Write:
     return Write(live.group.locator, record, live.version)
 
 
-def _deletions(surplus: Iterable[Token], gathered: Gathered, jar: Jar) -> tuple[Token | str, ...]:
+def _deletions(surplus: Iterable[Token], gathered: Gathered, jar: Jar, *, most: int) -> tuple[Token | str, ...]:
     """Choose the names to expire: own surplus, then dead sessions' tokens, then what never verifies."""
     names: tuple[Token | str, ...] = (*_oldest_first(surplus), *_dead_names(gathered), *jar.junk)
-    return names[:DELETIONS]
+    return names[:most]
 
 
 def _dead_names(gathered: Gathered) -> tuple[Token, ...]:
-    return tuple(t for dead in gathered.dead for t in _oldest_first(dead.group.tokens))[:DELETIONS]
+    return tuple(t for dead in gathered.dead for t in _oldest_first(dead.group.tokens))
 
 
 def _oldest_first(tokens: Iterable[Token]) -> tuple[Token, ...]:

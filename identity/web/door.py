@@ -1,8 +1,9 @@
 """The first look at every request, before anything reads its body or finds its handler.
 
 Owns what is refused for its framing: both framings at once (the seed of request smuggling,
-THREATS 4), framings nobody needs, and bodies beyond the listener's limit. Everything else goes on
-to the application unchanged. Also owns the count of what is under way, for a stop that cuts
+THREATS 4), framings nobody needs, and heads and bodies beyond the listener's limits. A long head
+passes below `/.identityd/`, where a browser gets rid of the cookies that made it long. Everything
+else goes on to the application unchanged. Also owns the count of what is under way, for a stop that cuts
 nothing off.
 """
 
@@ -24,8 +25,12 @@ from tornado.httputil import (
 from tornado.web import Application
 
 from identity.errors import BadInput, IdentityError
-from identity.web.refusals import TooLarge
+from identity.web.refusals import HeadTooLong, TooLarge
 
+HEAD_LIMIT: Final = 65_536
+"""Bytes of request line and headers."""
+_AROUND: Final = len(": \r\n")
+_LONG_HEADS_BELOW: Final = "/.identityd/"
 _LENGTH: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -52,6 +57,8 @@ class Door(HTTPServerConnectionDelegate):
     ) -> HTTPMessageDelegate:
         """Return who takes the request on. Raises BadInput."""
         path = start_line.path.partition("?")[0].rstrip("/")
+        if not path.startswith(_LONG_HEADS_BELOW) and head_bytes(start_line, headers) > HEAD_LIMIT:
+            raise HeadTooLong
         check_framing(headers, max_body=None if path in self._unlimited else self._max_body)
         return self._application.start_request(server_conn, request_conn)
 
@@ -105,6 +112,11 @@ class _Entering(HTTPMessageDelegate):
         self._request_conn.write_headers(line, headers, body)
         # The body is not read, so the connection cannot be used again: this closes it.
         self._request_conn.finish()
+
+
+def head_bytes(start_line: RequestStartLine, headers: HTTPHeaders) -> int:
+    """Return how long the request line and the headers are, about."""
+    return len(start_line.path) + sum(len(name) + len(value) + _AROUND for name, value in headers.get_all())
 
 
 def check_framing(headers: HTTPHeaders, *, max_body: int | None) -> None:

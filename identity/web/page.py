@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode
 from tornado.web import Finish
 
 from identity.errors import IdentityError, NotFound, StoreUnavailable
-from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.sessions.check import DELETIONS, Check, Mode, Outcome, Verdict
 from identity.sessions.record import Session
 from identity.types import AccountId, Host, Username
 from identity.web import csrf, handover, parameters, verdicts
@@ -33,6 +33,10 @@ from identity.web.refusals import NotSameSite, WrongMediaType
 
 PRELOAD: Final = f"<{verdicts.ACK}>; rel=preload; as=image"
 """Makes the browser come back at once with the token it was just given, without any script."""
+LONG_JAR: Final = 6_000
+"""Characters of cookies, 48 names of ours; servers that take 8 KB of header refuse soon after."""
+LONG_JAR_DELETIONS: Final = 30
+"""Lines that fit, beside the rest, into the 4 KB that proxies keep for an answer's headers."""
 CSP: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
@@ -130,14 +134,16 @@ class PageHandler(Handler):
     def session_check(self, *, mode: Mode = Mode.BROWSER) -> Check:
         """Translate the request."""
         headers = self.request.headers
+        cookies = self.cookie_lines()
         return Check(
-            cookies=self.cookie_lines(),
+            cookies=cookies,
             host=self.host,
             mode=mode,
             navigation=headers.get("Sec-Fetch-Mode", "navigate") == "navigate",
             reading=self.request.method in ("GET", "HEAD"),
             may_mint="prefetch" not in headers.get("Sec-Purpose", ""),
             bounced=verdicts.is_flagged(self.request.uri or ""),
+            deletions=LONG_JAR_DELETIONS if sum(map(len, cookies)) > LONG_JAR else DELETIONS,
             address=summarise_address(self.address),
             agent=summarise_agent(self.agent),
         )

@@ -6,7 +6,8 @@ BadInput ─┬─ Refused (below)
           │   ├── BeingFinished   409  the same account is being made in another window
           │   ├── TooLarge        413
           │   ├── WrongMediaType  415
-          │   └── WrongHost       421
+          │   ├── WrongHost       421
+          │   └── HeadTooLong     431
 """
 
 from typing import ClassVar
@@ -60,3 +61,11 @@ class WrongHost(BadInput):
     status: ClassVar[int] = 421
     default_code = "unknown-host"
     default_public = "This login service does not answer under the host name you used."
+
+
+class HeadTooLong(BadInput):
+    """The request line and headers are longer than the daemon takes."""
+
+    status: ClassVar[int] = 431
+    default_code = "head-too-long"
+    default_public = "The request's headers are too long. Delete this site's cookies in the browser, then try again."

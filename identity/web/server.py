@@ -29,7 +29,8 @@ from identity.web.traffic import Traffic
 
 log = logging.getLogger("identity.web.server")
 
-HEADER_LIMIT: Final = 65_536
+HEAD_ROOM: Final = 262_144
+"""Bytes of a request's head that are read; a longer one is cut off. What is answered is the door's affair."""
 PUBLIC_BODY: Final = 262_144
 INTERNAL_BODY: Final = 33_554_432
 FILES_KEPT: Final = 256
@@ -178,9 +179,9 @@ class Daemon:
         server = Server(
             door,
             ssl_options=tls,
-            max_header_size=HEADER_LIMIT,
+            max_header_size=HEAD_ROOM,
             max_body_size=body,
-            max_buffer_size=body + HEADER_LIMIT,
+            max_buffer_size=body + HEAD_ROOM,
             idle_connection_timeout=listening.idle_s,
             body_timeout=listening.body_s,
             xheaders=False,

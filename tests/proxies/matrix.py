@@ -135,6 +135,18 @@ ROWS: Final = (
         "a jar of 180 names (22 KB, all a browser keeps) is let through",
         ("test_as_many_names_as_a_browser_keeps_are_let_through",),
     ),
+    Row(
+        "ack",
+        "six visits of `/.identityd/ack` leave fewer than 30 of them",
+        ("test_the_logins_own_pages_empty_it_faster",),
+    ),
+    Row(
+        "too-long",
+        "a request header of 100 KB",
+        ("test_a_header_beyond_the_limit_is_refused",),
+        usual="400",
+        differs={"caddy": "431, by identityd"},
+    ),
 )
 _BY_KEY: Final = {row.key: row for row in ROWS}
 

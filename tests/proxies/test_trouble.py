@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from tests.proxies.matrix import expected
 from tests.support.gate import APPLICATION, Gate, until
 from tests.support.visitor import CALL, PAGE, Reply, Visitor
 
@@ -131,6 +132,23 @@ class TestFullJars:
             assert reply.status == 200
             assert loads < 40
         assert member.ask("GET", ECHO).status == 200
+
+    def test_the_logins_own_pages_empty_it_faster(self, gate: Gate) -> None:
+        """Otherwise it takes sixty answers to get rid of all that a browser keeps."""
+        member = gate.member()
+        member.jar |= {f"__Host-idd-{n:011}": "x" * 100 for n in range(IN_A_BROWSER - 1)}
+
+        for _ in range(6):
+            assert member.ask("GET", "/.identityd/ack").status == 204
+
+        assert len(member.tokens) < 30
+
+    def test_a_header_beyond_the_limit_is_refused(self, gate: Gate) -> None:
+        """Otherwise it looks like an outage to whoever searches for the reason."""
+        stranger = gate.stranger()
+        stranger.jar = {f"own{n}": "x" * 1_000 for n in range(100)}
+
+        assert str(stranger.ask("GET", ECHO).status) == expected("too-long", gate.name)[:3]
 
     @pytest.mark.parametrize("headers", KINDS[:2], ids=["page", "call"])
     def test_as_many_names_as_a_browser_keeps_are_let_through(

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from identity.sessions.planning import DELETIONS
+from identity.sessions.check import DELETIONS
 from tests.support.web import ACCOUNT, LOCAL, OTHER_HOST, Jar, Site, forwarded, raw
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate"}
