@@ -1,5 +1,6 @@
 """`fsck` over the rows: what it finds, what it mends, and what it keeps its hands off."""
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from identity.accounts.checking import Fault, Step, Verdict
 from identity.accounts.mending import Mended
 from identity.accounts.results import SignedUp
+from identity.accounts.store import AccountStatus
 from identity.stores.memory import MemoryAccounts
 from identity.types import Username
 from tests.support.accounts import Registry, key
@@ -21,6 +23,7 @@ from tests.support.disorder import (
     change_account,
     everything,
     long_after,
+    lose,
     run,
     verdicts,
 )
@@ -285,3 +288,78 @@ def test_a_name_that_its_account_left_meanwhile_is_given_back(registry: Registry
 
     assert registry.store.usernames.read_settled(ALICE) is None
     assert disagreements(registry.store) == []
+
+
+def test_nothing_of_an_account_in_a_merge_is_touched(registry: Registry) -> None:
+    """On their way between two accounts, rows are where neither account expects them."""
+    alice = registry.member("1", "alice", "2")
+    for rows, row_key in ((registry.store.identities, key("2")), (registry.store.usernames, ALICE)):
+        lose(rows, row_key)
+    change_account(registry, alice, status=AccountStatus.MERGING)
+    long_after(registry)
+    before = list(everything(registry))
+
+    assert verdicts(run(registry, repair=True)) == [Verdict(Fault.IN_MERGE, Step.WAIT)]
+    assert list(everything(registry)) == before
+
+
+def test_a_link_that_waits_for_a_merge_is_left(registry: Registry) -> None:
+    """It would be called finished, and still be refused."""
+    MENDED["a link cut short"][0](registry)
+    alice = registry.log_in("1")
+    assert alice is not None
+    change_account(registry, alice, status=AccountStatus.MERGING)
+    long_after(registry)
+
+    unfinished, _ = run(registry, repair=True)
+
+    assert (unfinished.verdict.fault, unfinished.outcome, unfinished.left) == (Fault.UNFINISHED, Mended.LEFT, True)
+
+
+def test_a_name_is_owned_again_under_the_claim_of_its_sign_up(registry: Registry) -> None:
+    """A helper of that sign-up who comes late would take the name for a stranger's."""
+    MENDED["a name without its row"][0](registry)
+    long_after(registry)
+
+    run(registry, repair=True)
+
+    name, row = registry.store.usernames.read_settled(ALICE), registry.store.identities.read_settled(key("1"))
+    assert name is not None
+    assert row is not None
+    assert name.claim == row.claim
+
+
+def at_first_step(act: Callable[[], object]) -> Callable[[str], None]:
+    """Let something happen, once, between the verdict and the step."""
+    acts = [act]
+    return lambda _: acts.pop()() and None if acts else None
+
+
+def test_an_identity_that_the_other_account_gives_up_meanwhile_stays_listed(registry: Registry) -> None:
+    """It would lead to neither of the two."""
+    MENDED["a way that is another's"][0](registry)
+    alice, bob = registry.log_in("1"), registry.log_in("2")
+    assert bob is not None
+    long_after(registry)
+
+    found = run(registry, repair=True, checkpoint=at_first_step(lambda: registry.unlink(bob, "3")))
+
+    assert verdicts(found) == [Verdict(Fault.WAY_LOST, Step.RESTORE)]
+    assert registry.log_in("3") == alice
+
+
+def test_an_account_that_enters_a_merge_meanwhile_keeps_its_list(registry: Registry) -> None:
+    """The merge moves what is listed; what is taken from under it would be lost."""
+    MENDED["a way that is another's"][0](registry)
+    alice = registry.log_in("1")
+    assert alice is not None
+    ways = registry.ways(alice)
+    long_after(registry)
+
+    run(
+        registry,
+        repair=True,
+        checkpoint=at_first_step(lambda: change_account(registry, alice, status=AccountStatus.MERGING)),
+    )
+
+    assert registry.ways(alice) == ways

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +16,7 @@ from identity.accounts.store import (
     IdentityRow,
     IdentityState,
     Revocation,
+    Rows,
     UsernameRow,
     UsernameState,
 )
@@ -96,10 +97,15 @@ def _name_of_a_late_helper(registry: Registry) -> None:
     _name_row(registry, "alicia", registry.member("1", "alice"), UsernameState.ACTIVE)
 
 
-def _lose_row(registry: Registry, subject: str) -> None:
-    row = registry.store.identities.read_settled(key(subject))
+def lose(rows: Rows[Any, Any], row_key: object) -> None:
+    """Delete a row that must be there, as no service would."""
+    row = rows.read_settled(row_key)
     assert row is not None
-    registry.store.identities.delete(row)
+    rows.delete(row)
+
+
+def _lose_row(registry: Registry, subject: str) -> None:
+    lose(registry.store.identities, key(subject))
 
 
 def _lost_link(registry: Registry) -> None:
@@ -146,9 +152,7 @@ def _lose_account_and_row(registry: Registry) -> None:
 
 def _lose_name(registry: Registry) -> None:
     registry.member("1", "alice")
-    name = registry.store.usernames.read_settled(ALICE)
-    assert name is not None
-    registry.store.usernames.delete(name)
+    lose(registry.store.usernames, ALICE)
 
 
 def _change_name(registry: Registry, **columns: object) -> None:
