@@ -44,11 +44,10 @@ bench: $(VENV)/dev.stamp ## Measure, beside a bare memcached get
 	@$(BIN)/python -m tests.bench
 
 simulate: $(VENV)/dev.stamp ## Simulate ten million requests of honest browsers, then thieves (REQUESTS=1e7)
-	@$(BIN)/python -m identity.simulate honest --requests $(or $(REQUESTS),1e7)
-	@$(BIN)/python -m identity.simulate theft
+	@$(BIN)/python identityd.py sessions simulate --requests $(or $(REQUESTS),1e7)
 
 explore: $(VENV)/dev.stamp ## Visit every interleaving of two messages in flight (minutes)
-	@$(BIN)/python -m identity.simulate explore
+	@$(BIN)/python -m identity.simulate
 
 proxies: $(VENV)/dev.stamp ## Test through the real proxies and print what each carries
 	@$(BIN)/python -m tests.proxies

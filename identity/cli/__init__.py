@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from identity import __version__
-from identity.cli import accounts, check, copy, demo, fsck, keys, migrate, serve
+from identity.cli import accounts, check, copy, demo, fsck, keys, migrate, serve, sessions
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -30,6 +30,7 @@ Examples:
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py fsck                        find what a crash left in the account store
   identityd.py copy --help                 move all accounts to another store
+  identityd.py sessions simulate           how long a stolen copy lives, played here
   identityd.py COMMAND --help              more about one command
 
 \b
@@ -99,6 +100,7 @@ cli.add_command(migrate.migrate)
 cli.add_command(accounts.accounts)
 cli.add_command(fsck.fsck)
 cli.add_command(copy.copy)
+cli.add_command(sessions.sessions)
 
 
 def main() -> None:

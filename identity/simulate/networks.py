@@ -64,6 +64,15 @@ class Traffic:
     """Cookies of an answer the application took longer for are lost."""
     unknown_share: float = 0.002
     """Compare-and-swaps whose outcome the server does not learn."""
+    crash_loses: float = 20.0
+    """Where the experiment has a crash: it sets the jar back by up to so many seconds."""
+
+
+USUAL: Final = Traffic()
+PARALLEL: Final = Traffic(most_calls=40)
+"""Pages that make up to 40 calls at once: how large can the jar become?"""
+POLLING: Final = Traffic(most_calls=0, gap_mean=1e9, long_gap_share=0.0, poll_share=1.0)
+"""A page that is opened once and then only polls: how slow is detection without navigations?"""
 
 
 class Thief(Enum):

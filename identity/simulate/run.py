@@ -1,91 +1,27 @@
-"""Many hours, on every processor, added up.
+"""Many hours, on every processor, added up in order.
 
-Owns the totals. A run is a function of its seed: hour n of a network uses its own generator.
+Owns the repetition. Hour n of a network uses a generator of its own and the totals are added in
+the order of n, so the figures do not depend on how many processes computed them.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count, islice
 from random import Random
-from statistics import median, quantiles
+from typing import Final, Protocol
 
-from identity.sessions.planning import Rules
-from identity.simulate.networks import Network, Thief, Traffic
-from identity.simulate.world import Tally, World
+from identity.simulate.experiment import Experiment
+from identity.simulate.networks import Network
+from identity.simulate.tally import Total
+from identity.simulate.world import World
 
-SESSIONS_PER_JOB = 20
-
-
-@dataclass(slots=True)
-class Total:
-    """The sum over many hours on one network."""
-
-    network: str
-    sessions: int = 0
-    requests: int = 0
-    false_logouts: int = 0
-    bounces: int = 0
-    longest_bounce: int = 0
-    writes: int = 0
-    minted: int = 0
-    retries: int = 0
-    largest_jar: int = 0
-    thief_seconds: list[float] = field(default_factory=list)
-    thief_alive: int = 0
-    ended: int = 0
-    disturbed: int = 0
-
-    def add(self, tally: Tally) -> None:
-        """Count one hour."""
-        self.sessions += 1
-        self.requests += tally.requests
-        self.false_logouts += tally.false_logouts
-        self.bounces += tally.bounces
-        self.longest_bounce = max(self.longest_bounce, tally.longest_bounce)
-        self.writes += tally.writes
-        self.minted += tally.minted
-        self.retries += tally.retries
-        self.largest_jar = max(self.largest_jar, tally.largest_jar)
-        self.ended += tally.ended_at is not None
-        self.disturbed += tally.user_disturbed
-
-    def add_theft(self, tally: Tally, *, seconds: float) -> None:
-        """Count how long a copy was good for: to the thief's last accepted answer."""
-        stolen = tally.stolen_at or 0.0
-        until = tally.thief_served_until or stolen
-        self.thief_seconds.append(until - stolen)
-        self.thief_alive += tally.ended_at is None and until > seconds - 60
-
-    def merge(self, other: "Total") -> None:
-        """Add another total of the same network."""
-        for name in ("sessions", "requests", "false_logouts", "bounces", "writes", "minted", "retries"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("thief_alive", "ended", "disturbed"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.longest_bounce = max(self.longest_bounce, other.longest_bounce)
-        self.largest_jar = max(self.largest_jar, other.largest_jar)
-        self.thief_seconds += other.thief_seconds
-
-    @property
-    def thief_median(self) -> float:
-        """Median life of a copy in seconds."""
-        return median(self.thief_seconds)
-
-    @property
-    def thief_p99(self) -> float:
-        """99th percentile of a copy's life in seconds."""
-        return quantiles(self.thief_seconds, n=100)[98]
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """What is simulated: everything but the networks and how long."""
-
-    seed: int = 1
-    rules: Rules = field(default_factory=Rules)
-    traffic: Traffic = field(default_factory=Traffic)
-    thief: Thief | None = None
-    seconds: float = 3600.0
+SESSIONS_PER_JOB: Final = 20
+AHEAD: Final = 3
+"""Jobs given out per process, so that none waits for another's sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,47 +31,78 @@ class Job:
     network: Network
     experiment: Experiment
     first: int
+    sessions: int = SESSIONS_PER_JOB
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """When a network has been played enough: after so many requests and so many sessions."""
+
+    requests: int = 0
+    sessions: int = 0
+
+    def reached(self, total: Total) -> bool:
+        """Whether it is."""
+        return total.requests >= self.requests and total.sessions >= self.sessions
+
+
+class Crew(Protocol):
+    """Whoever plays jobs and hands the totals back in the jobs' order."""
+
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Total]:
+        """Play them, lazily."""
+        ...
 
 
 def play(job: Job) -> Total:
     """Play a batch."""
     it, total = job.experiment, Total(job.network.name)
-    for hour in range(job.first, job.first + SESSIONS_PER_JOB):
-        random = Random(f"{it.seed}/{job.network.name}/{it.thief}/{hour}")  # noqa: S311 - must be repeatable
-        tally = World(
-            job.network, random=random, rules=it.rules, traffic=it.traffic, thief=it.thief, seconds=it.seconds
-        ).run()
-        total.add(tally)
-        if it.thief:
-            total.add_theft(tally, seconds=it.seconds)
+    for hour in range(job.first, job.first + job.sessions):
+        random = Random(it.seed_of(job.network.name, hour))  # noqa: S311 - must be repeatable
+        total.add(World(job.network, random=random, experiment=it).run(), seconds=it.seconds)
     return total
 
 
-def simulate(
-    networks: tuple[Network, ...],
-    experiment: Experiment,
-    *,
-    requests: int = 0,
-    thefts: int = 0,
-    processes: int = 2,
-    progress: Callable[[int], None] = lambda _: None,
-) -> dict[str, Total]:
-    """Play hours on each network until its share of `requests` (or `thefts` hours with a thief) is reached.
+@contextmanager
+def crew(processes: int) -> Iterator[Crew]:
+    """Give a crew of so many processes; of one, this one."""
+    if processes == 1:
+        yield lambda jobs: map(play, jobs)
+        return
+    pool = ProcessPoolExecutor(processes, initializer=_ignore_interrupts)
+    try:
+        yield lambda jobs: _in_order(pool, iter(jobs), processes * AHEAD)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    `progress` is told the requests simulated so far.
+
+def simulate(network: Network, experiment: Experiment, goal: Goal, *, crew: Crew) -> Iterator[Total]:
+    """Play hours until the goal is reached; yield the same growing total after each batch.
+
+    Stop asking for more and it stops: what was yielded is what is known so far.
     """
-    totals = {n.name: Total(n.name) for n in networks}
-    share = requests // len(networks)
-    with ProcessPoolExecutor(processes) as pool:
-        for network in networks:
-            total, first = totals[network.name], 0
-            while (total.sessions < thefts) if experiment.thief else (total.requests < share):
-                jobs = [
-                    Job(network, experiment, first + n * SESSIONS_PER_JOB)
-                    for n in range(processes if experiment.thief else processes * 4)
-                ]
-                first += len(jobs) * SESSIONS_PER_JOB
-                for done in as_completed([pool.submit(play, job) for job in jobs]):
-                    total.merge(done.result())
-                    progress(sum(t.requests for t in totals.values()))
-    return totals
+    total = Total(network.name)
+    size = min(SESSIONS_PER_JOB, goal.sessions) or SESSIONS_PER_JOB
+    jobs = (Job(network, experiment, n * size, size) for n in count())
+    for done in crew(jobs):
+        total.merge(done)
+        yield total
+        if goal.reached(total):
+            return
+
+
+def _in_order(pool: ProcessPoolExecutor, jobs: Iterator[Job], ahead: int) -> Iterator[Total]:
+    waiting: deque[Future[Total]] = deque(pool.submit(play, job) for job in islice(jobs, ahead))
+    try:
+        while waiting:
+            done = waiting.popleft().result()
+            waiting.extend(pool.submit(play, job) for job in islice(jobs, 1))
+            yield done
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that prints the table."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

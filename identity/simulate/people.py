@@ -1,0 +1,123 @@
+"""What a person and a thief do, and when.
+
+Owns traffic, pauses, the crash and the six ways to use a copied jar. Knows nothing of tokens.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+
+from identity.simulate.browser import Browser
+from identity.simulate.networks import Thief, Traffic
+from identity.simulate.tally import Tally
+
+GIVEN_UP = 300.0
+"""A thief who was refused for so long asks once a minute from then on."""
+
+
+class Stage(Protocol):
+    """Where they act: a clock that moves by events, and a way to send."""
+
+    now: float
+    random: Random
+    tally: Tally
+
+    def at(self, when: float, event: Callable[[Any], None], argument: object = None) -> None:
+        """Call back later."""
+        ...
+
+    def send(self, browser: Browser, *, navigation: bool = False, bounced: int = 0) -> None:
+        """Send a request with the jar as it is."""
+        ...
+
+
+class Person:
+    """Opens a page, then makes calls, then pauses; perhaps polls; perhaps has a crash."""
+
+    def __init__(self, stage: Stage, browser: Browser, traffic: Traffic, *, crash: bool) -> None:
+        self._stage = stage
+        self._browser = browser
+        self._traffic = traffic
+        self._pauses: list[tuple[float, float]] = []
+        random = stage.random
+        self._polls = random.random() < traffic.poll_share
+        stage.at(0.0, self._page)
+        if self._polls:
+            stage.at(random.uniform(0, traffic.poll_every), self._poll)
+        if crash:
+            browser.past = [(0.0, dict(browser.jar))]
+            stage.at(random.uniform(120, 300), self._crash)
+
+    def away(self, begin: float, end: float) -> float:
+        """Return for how many seconds of this time the browser rested."""
+        return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in self._pauses)
+
+    def _page(self, _: object) -> None:
+        stage, traffic = self._stage, self._traffic
+        chance = stage.random.random
+        self._send(True)
+        for _ in range(int(chance() * (traffic.most_calls + 1))):
+            stage.at(stage.now + chance() * traffic.calls_within, self._send, False)
+        if chance() < traffic.long_gap_share:
+            low, high = traffic.long_gap_range
+            gap = low + chance() * (high - low)
+            if not self._polls:
+                self._pauses.append((stage.now, stage.now + gap))
+        else:
+            gap = stage.random.expovariate(1 / traffic.gap_mean)
+        stage.at(stage.now + gap, self._page)
+
+    def _poll(self, _: object) -> None:
+        self._send(False)
+        self._stage.at(self._stage.now + self._traffic.poll_every, self._poll)
+
+    def _send(self, navigation: object) -> None:
+        if self._stage.now >= self._browser.asleep_until:
+            self._stage.send(self._browser, navigation=bool(navigation))
+
+    def _crash(self, _: object) -> None:
+        """Lose up to 20 s of the jar, and come back within a minute."""
+        stage = self._stage
+        again = stage.now + stage.random.uniform(5, 60)
+        stage.tally.crashed_at = stage.now
+        self._browser.crash(stage.now - stage.random.uniform(0, self._traffic.crash_loses), asleep_until=again)
+        stage.at(again, self._send, True)
+
+
+class Intruder:
+    """Copies the jar some minutes after the login and uses it."""
+
+    def __init__(self, stage: Stage, victim: Browser, kind: Thief) -> None:
+        self._stage = stage
+        self._victim = victim
+        self._kind = kind
+        self._browser = victim
+        self._stolen_at = stage.random.uniform(120, 600)
+        stage.at(self._stolen_at, self._steal)
+
+    def _steal(self, _: object) -> None:
+        stage = self._stage
+        stage.tally.stolen_at = stage.now
+        self._browser = self._victim.copy(frozen=not self._kind.keeps_jar)
+        start = stage.now + stage.random.uniform(60, 600) if self._kind is Thief.LURKER else stage.now
+        self._stolen_at = start
+        stage.at(start, self._use)
+
+    def _use(self, _: object) -> None:
+        stage = self._stage
+        stage.send(self._browser, navigation=True)
+        refused_for = stage.now - max(self._stolen_at, stage.tally.served_until or 0.0)
+        stage.at(stage.now + (60.0 if refused_for > GIVEN_UP else self._pause()), self._use)
+
+    def _pause(self) -> float:
+        match self._kind:
+            case Thief.PASSIVE:
+                return 5.0
+            case Thief.HAMMER:
+                return 0.25
+            case Thief.SNIPER:
+                return 1.0
+            case Thief.PACER:
+                return self._stage.random.uniform(15.3, 16.5)
+            case Thief.BROWSER | Thief.LURKER:
+                return 8.0

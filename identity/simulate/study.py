@@ -1,0 +1,105 @@
+"""A study: the same questions asked under one or several settings of the rotation.
+
+Owns which experiments answer which question. The figures in docs/simulation.md are studies.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Final
+
+from identity.sessions.planning import Rules
+from identity.sessions.rotation import Pace
+from identity.simulate.experiment import Experiment
+from identity.simulate.networks import GOOD, NETWORKS, USUAL, Network, Thief, Traffic
+from identity.simulate.run import Goal
+from identity.simulate.tally import Total
+from identity.types import Millis
+
+CRASH_WATCHED_S: Final = 600.0
+"""A crash happens in the first five minutes; what it ends, it ends soon."""
+
+
+class Question(Enum):
+    """What an experiment answers."""
+
+    HONEST = "honest"
+    """Is anybody logged out whose jar nobody touched?"""
+    THEFT = "theft"
+    """How long is a copy good for?"""
+    CRASH = "crash"
+    """Does a browser's crash end its session?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One row of a table: one experiment on one network."""
+
+    question: Question
+    network: Network
+    experiment: Experiment
+    goal: Goal
+
+    @property
+    def pace(self) -> Pace:
+        """The setting it was played under."""
+        return self.experiment.rules.pace
+
+    @property
+    def title(self) -> str:
+        """What is being played, in a few words."""
+        thief = self.experiment.thief
+        what = thief.value if thief else self.question.value
+        return f"{what} on {self.network.name}, settle {seconds(self.pace.settle_ms)} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row and what it came to."""
+
+    part: Part
+    total: Total
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What to ask. Without `networks`: honest browsers on all seven, thieves and crashes on the good one."""
+
+    paces: Sequence[Pace] = (Pace(),)
+    networks: Sequence[Network] = ()
+    thieves: Sequence[Thief] = tuple(Thief)
+    traffic: Traffic = USUAL
+    requests: int = 1_000_000
+    thefts: int = 400
+    crashes: int = 1_000
+    seed: int = 1
+    rules: Rules = field(default_factory=Rules)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the experiments, question by question."""
+        for question in Question:
+            for pace in self.paces:
+                yield from self._asked(question, pace)
+
+    def _asked(self, question: Question, pace: Pace) -> Iterator[Part]:
+        base = Experiment(seed=self.seed, rules=replace(self.rules, pace=pace), traffic=self.traffic)
+        match question:
+            case Question.HONEST if self.requests:
+                networks = self.networks or NETWORKS
+                for network in networks:
+                    yield Part(question, network, base, Goal(requests=self.requests // len(networks)))
+            case Question.THEFT if self.thefts:
+                for network in self.networks or (GOOD,):
+                    for thief in self.thieves:
+                        yield Part(question, network, replace(base, thief=thief), Goal(sessions=self.thefts))
+            case Question.CRASH if self.crashes:
+                crash = replace(base, crash=True, seconds=CRASH_WATCHED_S)
+                for network in self.networks or (GOOD,):
+                    yield Part(question, network, crash, Goal(sessions=self.crashes))
+            case _:
+                pass
+
+
+def seconds(millis: Millis) -> str:
+    """Return a duration as people write it: 10, 0.5."""
+    return f"{millis / 1000:g}"
