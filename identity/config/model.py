@@ -140,7 +140,7 @@ class Sessions:
     )
     mint_chance: float = option(
         kinds.fraction,
-        "0.25",
+        "0.125",
         "Chance that a request which is not a page view renews an old token; 0 leaves that to page views.",
     )
     idle_ms: Millis = option(kinds.seconds(1, 400 * DAY_S), "86400", "A session unused for so long ends.")

@@ -17,8 +17,10 @@ are arguments. `B` is the lineage's base, `P` the base before it, `S` when B las
 
 `t` is the maximum by (issued, id) among the advancing, else the current tokens; it is kept and
 every other token of the session is surplus. A child is (parent = t.id, grandparent = t.parent).
-*Old* is past `token_age`, or dated more than 60 s in the future. No child is minted while 8 or
-more tokens of this session are shown.
+*Old* is past `token_age`, or dated more than 60 s in the future. The chance of a request that is
+no navigation is `mint_chance` divided by the number of tokens shown, and no child is minted while
+4 or more are: parallel requests of one page all show the same old jar, and each child is one more
+name in it (docs/adr/0008).
 
 `settle` (0: off): a younger child is accepted but neither advances, mints nor deletes, is never
 surplus, and does not compete for the maximum, so that B never moves to what may not be on the
@@ -37,7 +39,7 @@ from identity.sessions.record import Lineage
 from identity.types import MINUTE, SECOND, Millis
 
 AHEAD_MS: Final[Millis] = MINUTE
-MINT_BELOW: Final = 8
+MINT_BELOW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Pace:
     token_age_ms: Millis = 15 * SECOND
     grace_ms: Millis = 10 * SECOND
     settle_ms: Millis = 0
-    mint_chance: float = 0.25
+    mint_chance: float = 0.125
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def _current(tokens: Sequence[Token], ready: Sequence[Token], moment: Moment, pa
     if not ready:
         return Current()
     top = max(ready, key=_order)
-    wanted = moment.navigation or moment.chance < pace.mint_chance
+    wanted = moment.navigation or moment.chance * len(tokens) < pace.mint_chance
     return Current(
         mint_from=top if wanted and _may_mint(top, tokens, moment, pace) else None,
         surplus=_surplus(top, tokens, moment, pace),

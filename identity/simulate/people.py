@@ -11,7 +11,7 @@ from identity.simulate.browser import Browser
 from identity.simulate.networks import Thief, Traffic
 from identity.simulate.tally import Tally
 
-GIVEN_UP = 300.0
+GIVEN_UP = 60.0
 """A thief who was refused for so long asks once a minute from then on."""
 
 

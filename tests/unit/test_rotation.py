@@ -27,10 +27,21 @@ def test_an_old_child_of_the_base_mints_on_a_navigation() -> None:
     assert decide(lineage(1), [shown], moment(), PACE) == Current(mint_from=shown)
 
 
-@pytest.mark.parametrize(("chance", "mints"), [(0.249, True), (0.25, False)], ids=["below", "at"])
+@pytest.mark.parametrize(("chance", "mints"), [(0.124, True), (0.125, False)], ids=["below", "at"])
 def test_a_call_by_a_script_mints_by_chance_only(chance: float, mints: bool) -> None:  # noqa: FBT001 - a table
     """Forty parallel calls would otherwise each bring a cookie."""
     decided = decide(lineage(1), [token(2, 1, 0, age_ms=OLD)], moment(navigation=False, chance=chance), PACE)
+
+    assert isinstance(decided, Current)
+    assert (decided.mint_from is not None) is mints
+
+
+@pytest.mark.parametrize(("chance", "mints"), [(0.062, True), (0.0625, False)], ids=["below", "at"])
+def test_two_shown_tokens_halve_the_chance(chance: float, mints: bool) -> None:  # noqa: FBT001 - a table
+    """A jar that already grew must not grow at the same speed."""
+    shown = [token(2, 1, 0, age_ms=OLD), token(3, 1, 0, age_ms=OLD)]
+
+    decided = decide(lineage(1), shown, moment(navigation=False, chance=chance), PACE)
 
     assert isinstance(decided, Current)
     assert (decided.mint_from is not None) is mints
@@ -43,9 +54,9 @@ def test_a_token_dated_far_ahead_counts_as_old() -> None:
     assert decide(lineage(1), [shown], moment(), PACE) == Current(mint_from=shown)
 
 
-def test_eight_shown_tokens_mint_no_ninth() -> None:
+def test_four_shown_tokens_mint_no_fifth() -> None:
     """A jar that only grows ends in a request header no server accepts."""
-    shown = [token(10 + n, 1, 0, age_ms=OLD) for n in range(8)]
+    shown = [token(10 + n, 1, 0, age_ms=OLD) for n in range(4)]
 
     decided = decide(lineage(1), shown, moment(), PACE)
 
@@ -53,9 +64,9 @@ def test_eight_shown_tokens_mint_no_ninth() -> None:
     assert decided.mint_from is None
 
 
-def test_seven_shown_tokens_still_mint() -> None:
+def test_three_shown_tokens_still_mint() -> None:
     """The cap must not come so early that parallel requests stop the rotation."""
-    shown = [token(10 + n, 1, 0, age_ms=OLD) for n in range(7)]
+    shown = [token(10 + n, 1, 0, age_ms=OLD) for n in range(3)]
 
     decided = decide(lineage(1), shown, moment(), PACE)
 
