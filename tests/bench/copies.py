@@ -1,6 +1,6 @@
 """A copy of many accounts from an account file into a real Cassandra, killed on the way and run again.
 
-ACCOUNTS says how many (2,000 by default; 100,000 is what docs/operations.md names), THREADS how
+ACCOUNTS says how many (2,000 by default, for `make bench` to stay short), THREADS how
 many rows are under way at once. The real command runs in a process of its own and is killed by
 SIGKILL in three places. Afterwards every row of both stores is compared here, whatever the command said.
 """
