@@ -103,7 +103,7 @@ def build(
     ring = Ring(config)
     if config.sessions.store is SessionStoreKind.MEMORY:
         closing.enter_context(hold(config.keys.file))
-    accounts = open_accounts(config, clock)
+    accounts = open_accounts(config, clock, metrics=metrics)
     closing.callback(accounts.close)
     queue = _audit(accounts, metrics, closing)
     ground = Ground(config, ring, metrics, clock, queue.append)
@@ -232,11 +232,13 @@ def _probes(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) 
 
 
 def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) -> Iterator[Probe]:
+    problem = ""
     try:
         accounts.probe()
-        yield Probe(f"accounts ({config.accounts.store.value})")
     except StoreError as error:
-        yield Probe(f"accounts ({config.accounts.store.value})", error.detail or error.code)
+        problem = error.detail or error.code
+    metrics.set("identityd_accounts_up", 0 if problem else 1)
+    yield Probe(f"accounts ({config.accounts.store.value})", problem)
     for node in cache.nodes():
         metrics.set("identityd_node_up", 0 if node.problem else 1, node=node.name)
         yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms, node.warning)

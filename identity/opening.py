@@ -93,14 +93,14 @@ class Ground:
     note: Callable[[Event], None]
 
 
-def open_accounts(config: Config, clock: Clock) -> Accounts:
-    """Open the account store that is configured.
+def open_accounts(config: Config, clock: Clock, *, metrics: Metrics | None = None) -> Accounts:
+    """Open the account store that is configured; `metrics` counts what it sends.
 
     Raises:
         ConfigError: it is another program's, a newer identityd wrote it, or a copy into it is unfinished.
         StoreUnavailable: it cannot be opened.
     """
-    return _open(config, clock)
+    return _open(config, clock, metrics or Metrics())
 
 
 def open_to_copy(config: Config, clock: Clock) -> Accounts:
@@ -110,26 +110,31 @@ def open_to_copy(config: Config, clock: Clock) -> Accounts:
         ConfigError: it is another program's, a newer identityd wrote it, or another process uses the account file.
         StoreUnavailable: it cannot be opened.
     """
-    return _open(config, clock, to_copy=True)
+    return _open(config, clock, Metrics(), to_copy=True)
 
 
-def _open(config: Config, clock: Clock, *, to_copy: bool = False) -> Accounts:
+def _open(config: Config, clock: Clock, metrics: Metrics, *, to_copy: bool = False) -> Accounts:
     match config.accounts.store:
         case AccountStoreKind.SQLITE:
             return SqliteAccounts(config.sqlite.file, clock=clock, to_copy=to_copy)
         case AccountStoreKind.CASSANDRA:
-            return _open_cassandra(config, clock, to_copy=to_copy)
+            return _open_cassandra(config, clock, metrics, to_copy=to_copy)
         case AccountStoreKind.MEMORY:
             return MemoryAccounts(clock=clock)
 
 
-def _open_cassandra(config: Config, clock: Clock, *, to_copy: bool) -> Accounts:
+def _open_cassandra(config: Config, clock: Clock, metrics: Metrics, *, to_copy: bool) -> Accounts:
     # The driver takes a tenth of a second to import, which those without a cluster need not wait for.
     from identity.stores.cassandra.migrations import Migrations  # noqa: PLC0415
     from identity.stores.cassandra.store import CassandraAccounts  # noqa: PLC0415
 
     return CassandraAccounts(
-        cassandra_settings(config), migrations=Migrations(), clock=clock, chance=random.random, to_copy=to_copy
+        cassandra_settings(config),
+        migrations=Migrations(),
+        clock=clock,
+        chance=random.random,
+        count=lambda kind: metrics.count("identityd_cassandra_calls_total", kind=kind.value),
+        to_copy=to_copy,
     )
 
 

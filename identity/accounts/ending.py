@@ -1,8 +1,12 @@
 """Ending sessions from the account's side: the epoch, and what must still be reached.
 
 Owns rule D10 (docs/architecture.md): the revocation is kept before the attempt, the account's epoch
-is raised, the sessions are ended, the revocation is forgotten. Invariant: from the first write
-on, either the account is unchanged or a revocation stands until the sessions are over.
+is raised, the sessions are ended, every data centre is brought to know it, the revocation is
+forgotten. Invariant: from the first write on, either the account is unchanged or a revocation
+stands until the sessions are over and no data centre would let anybody in by the old account.
+
+The sessions come before the other data centres, which may take long to say no: a login that still
+reads the old account there has an older epoch than the session record, and does not open.
 """
 
 from collections.abc import Callable
@@ -11,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from identity.accounts.linking import Refusal, Refuse
-from identity.accounts.results import NotReachedYet, Reached
+from identity.accounts.results import NotEverywhereYet, NotReachedYet, Reached
 from identity.accounts.store import AccountRow, AccountStore, Applied, Revocation
 from identity.accounts.writing import ROUNDS, put
 from identity.errors import StoreError, StoreUnavailable
@@ -93,41 +97,68 @@ class Ending:
                 return Raised(kept)
         raise StoreUnavailable(detail="the account row changed in every round")
 
-    def reach(self, revocation: Revocation) -> Reached | NotReachedYet:
-        """End the sessions, or leave it to the next `retry`."""
+    def reach(self, revocation: Revocation) -> Reached | NotReachedYet | NotEverywhereYet:
+        """End the sessions and let every data centre know, or leave to the next `retry` what did not answer."""
+        account_id = revocation.account_id
         try:
             self._end_sessions(revocation)
             self._checkpoint("ending.sessions-ended")
+            if away := self._unaware(revocation):
+                return NotEverywhereYet(account_id, away)
             self._store.revocations.done(revocation)
         except StoreError as error:
-            return NotReachedYet(revocation.account_id, error.detail)
+            return NotReachedYet(account_id, error.detail)
         self._checkpoint("ending.revocation-done")
-        return Reached(revocation.account_id)
+        return Reached(account_id)
+
+    def _unaware(self, revocation: Revocation) -> str:
+        """Bring the account as it is now to every data centre; return what did not answer, "" if all did."""
+        if revocation.session is not None:
+            return ""  # it was in the record alone
+        try:
+            self._store.accounts.read_everywhere(revocation.account_id)
+        except StoreError as error:
+            return error.detail or error.code
+        return ""
 
     def later(self, account_id: AccountId, session: SessionId, *, reason: int) -> None:
         """Keep one session, which could not be reached just now, to be ended. Raises StoreUnavailable."""
         self._store.revocations.add(Revocation(self._new_uuid(), account_id, session, 0, int(reason), self._clock()))
 
     def retry(self) -> int:
-        """Try again to end what could not be reached; return how many are still open.
+        """Try again what was not reached; return of how many the sessions may still be open.
+
+        Not counted are those whose sessions are over and that only a data centre does not know of
+        yet. They stay, and are tried again too.
 
         Raises:
             StoreUnavailable: the account store is away.
         """
-        return sum(not self._settled(revocation) for revocation in self._store.revocations.open())
+        return sum(not self._are_over(revocation) for revocation in self._store.revocations.open())
 
-    def _settled(self, revocation: Revocation) -> bool:
-        if revocation.session is None and not self._happened(revocation):
-            abandoned = self._clock() - revocation.created_at > ABANDONED_MS
-            if abandoned:
-                self._store.revocations.done(revocation)
-            return abandoned
-        return isinstance(self.reach(revocation), Reached)
+    def _are_over(self, revocation: Revocation) -> bool:
+        try:
+            happened = revocation.session is not None or self._happened(revocation)
+        except StoreError:  # of one account only, or while a data centre is away; the others are tried all the same
+            return False
+        if happened:
+            return not isinstance(self.reach(revocation), NotReachedYet)
+        abandoned = self._clock() - revocation.created_at > ABANDONED_MS
+        if abandoned:
+            self._store.revocations.done(revocation)
+        return abandoned
 
     def _happened(self, revocation: Revocation) -> bool:
-        """Tell whether the account was changed; ending sessions below a later epoch would lock it out."""
-        account = self._store.accounts.read_settled(revocation.account_id)
-        return account is not None and account.epoch >= revocation.epoch
+        """Tell whether the account was changed; ending sessions below a later epoch would lock it out.
+
+        What this data centre knows is enough for a yes, and to be had while another one is away.
+        """
+        accounts, account_id = self._store.accounts, revocation.account_id
+        for read in (accounts.read, accounts.read_settled):
+            account = read(account_id)
+            if account is not None and account.epoch >= revocation.epoch:
+                return True
+        return False
 
     def _given_up(self, revocation: Revocation | None, refused: Refuse) -> Refuse:
         if revocation is not None:

@@ -145,7 +145,24 @@ class NotReachedYet:
         return "sessions-not-reached"
 
 
-EndingOutcome: TypeAlias = Reached | NotReachedYet | Refuse
+@dataclass(frozen=True, slots=True)
+class NotEverywhereYet:
+    """Done, and the open sessions are over; a data centre that is away may not know it when it returns.
+
+    It is told again and again until it does; only its own logins could pass until then.
+    """
+
+    account_id: AccountId
+    detail: str = field(compare=False)
+    """What did not answer; for operators."""
+
+    @property
+    def word(self) -> str:
+        """As the audit spells it."""
+        return "not-everywhere-yet"
+
+
+EndingOutcome: TypeAlias = Reached | NotReachedYet | NotEverywhereYet | Refuse
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def known_provider(at: "Desk", key: "IdentityKey", *, force: bool) -> None:
 def ended(at: "Desk", done: "EndingOutcome", row: "AccountRow", what: str, *, key: str = "") -> None:
     """Say how far the sessions were ended; exit code 3 if some were not reached yet."""
     from identity.accounts.linking import Refuse
-    from identity.accounts.results import NotReachedYet, Reached
+    from identity.accounts.results import NotEverywhereYet, NotReachedYet, Reached
 
     which = "the sessions opened through it" if key else "its open sessions"
     match done:
@@ -146,6 +146,14 @@ def ended(at: "Desk", done: "EndingOutcome", row: "AccountRow", what: str, *, ke
             click.echo(
                 f"Warning: {which} could not be reached yet ({detail}). The daemon goes on trying, and uses a node "
                 "that comes back only when they have ended.",
+                err=True,
+            )
+            raise SystemExit(UNREACHED)
+        case NotEverywhereYet(detail=detail):
+            click.echo(f"{what}, and {which} have ended.")
+            click.echo(
+                f"Warning: not every data centre of the account store knows it yet ({detail}). The daemon goes on "
+                "telling them; a data centre that returns may let a login in until it has heard.",
                 err=True,
             )
             raise SystemExit(UNREACHED)

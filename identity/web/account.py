@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from identity.accounts.linking import Refuse
-from identity.accounts.results import By, Change, NotReachedYet, Reached
+from identity.accounts.results import By, Change, NotEverywhereYet, NotReachedYet, Reached
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow, Profile
 from identity.errors import BadInput, Forbidden, StoreUnavailable
@@ -111,7 +111,7 @@ class EndAll(EndingPage):
         by = By("self", address=self.address, request_id=self.request_id)
         change = Change(UUID(bytes=self.context.random(16), version=4), who.account_id, by)
         match await self.context.durable.run(self.context.accounts.end_everywhere, change):
-            case Reached():
+            case Reached() | NotEverywhereYet():  # the sessions have ended, which is what was asked for
                 self.forget()
                 self.go(f"/logout?done=everywhere&with={provider_of(who.session.identity)}")
             case NotReachedYet():

@@ -20,6 +20,7 @@ class WatchedRows:
         self.rows = rows
         self.before: Callable[[Any], None] = lambda _: None
         self.after_read: Callable[[Any], None] = lambda _: None
+        self.before_everywhere: Callable[[Any], None] = lambda _: None
         self._counted = counted
 
     def read(self, key: Any) -> Any:  # noqa: ANN401 - of any table
@@ -50,7 +51,8 @@ class WatchedRows:
         return self.rows.delete(expected)
 
     def read_everywhere(self, key: Any) -> Any:  # noqa: ANN401
-        """Count and read."""
+        """Let `before_everywhere` act, count and read."""
+        self.before_everywhere(key)
         self._counted()
         return self.rows.read_everywhere(key)
 

@@ -16,12 +16,15 @@ import pytest
 from identity.accounts.linking import identity_key
 from identity.accounts.results import Change
 from identity.accounts.store import (
+    AccountRow,
     AccountStatus,
     IdentityRow,
     IdentityState,
 )
 from identity.accounts.ways import WAYS
+from identity.errors import StoreUnavailable
 from identity.opening import now
+from identity.stores.sqlite import SqliteRows
 from identity.types import AccountId, Username
 from tests.support.accounts import key
 from tests.support.memcached import MemcachedNode
@@ -302,6 +305,26 @@ def test_a_memcached_that_is_away_is_named_and_the_rest_is_kept_for_the_daemon(
     office.close()
 
 
+def test_a_data_centre_that_is_away_is_said_and_told_later(
+    tmp_path: Path, memcached: list[MemcachedNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operator who reads "done" would not watch the logins of the data centre that comes back."""
+
+    def away(_rows: SqliteRows[AccountId, AccountRow], _key: AccountId) -> None:
+        raise StoreUnavailable(detail="cassandra: not enough replicas are up")
+
+    office = Office(tmp_path, sessions=in_memcached(memcached))
+    account_id = office.member("1", "alice")
+    monkeypatch.setattr(SqliteRows, "read_everywhere", away)
+    result = office.run("disable", "alice", "--yes", *WHY)
+    assert result.exit_code == 3
+    assert "every login is refused, and its open sessions have ended." in result.stdout
+    assert "not every data centre of the account store knows it yet (cassandra: not enough replicas" in result.stderr
+    assert len(office.store.revocations.open()) == 1
+    assert office.trail(account_id)[-1][2]["outcome"] == "not-everywhere-yet"
+    office.close()
+
+
 def in_memcached(nodes: list[MemcachedNode]) -> str:
     """Return the sections for sessions in these nodes."""
     names = " ".join(f"n{number}={node.name}" for number, node in enumerate(nodes))
@@ -313,7 +336,6 @@ def test_a_store_that_goes_away_in_the_middle_says_that_repeating_helps(
 ) -> None:
     """To say that nothing was changed would be a lie then."""
     from identity.accounts.service import AccountService  # noqa: PLC0415 - patched here only
-    from identity.errors import StoreUnavailable  # noqa: PLC0415 - the same
 
     def away(_service: AccountService, _request: Change) -> None:
         raise StoreUnavailable(detail="disk full")

@@ -130,6 +130,17 @@ def test_logging_out_everywhere_ends_every_session(house: House, ada: Jar) -> No
     assert "You are logged out everywhere" in text(house.get(ada, reply.one("Location") or ""))
 
 
+def test_everywhere_while_a_data_centre_is_away_has_ended_every_session_all_the_same(
+    house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that says "as soon as possible" would worry a person whose sessions are over."""
+    monkeypatch.setattr(house.store.accounts, "read_everywhere", _away)
+
+    reply = house.post(ada, "/account/sessions/end-all", house.form(ada, "/account/sessions/end-all"))
+
+    assert (reply.status, reply.one("Location")) == (303, "/logout?done=everywhere&with=demo")
+
+
 def test_everywhere_while_sessions_cannot_be_reached_is_done_later(house: House, ada: Jar) -> None:
     """The person would believe that it failed, or that it was done, and neither would be true."""
     phone = house.site.log_in()

@@ -9,11 +9,10 @@ connection that is not there.
 
 import logging
 import ssl
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final, TypeAlias
 
 from cassandra import ConsistencyLevel, ProtocolVersion
@@ -32,6 +31,7 @@ from cassandra.query import tuple_factory
 from identity.errors import ConfigError, StoreUnavailable
 from identity.stores.cassandra import statements
 from identity.stores.cassandra.faults import DRIVER_ERRORS, describe, is_timeout, unavailable
+from identity.stores.cassandra.nodes import NodeLog, quiet_driver
 from identity.stores.cassandra.settings import Consistency, SerialConsistency, Settings, Tls
 from identity.stores.cassandra.statements import Kind, Statement
 from identity.types import SECOND, Chance
@@ -49,6 +49,10 @@ CONNECT_EVERY_S: Final = 2.0
 HEARTBEAT_S: Final = 3.0
 HEARTBEAT_TIMEOUT_S: Final = 2.0
 PAGE: Final = 500
+CLOSE_WITHIN_S: Final = 1.0
+"""A stop waits no longer for an attempt to connect, which takes `connect_timeout` for each node that hangs."""
+
+_CLOSED: Final = "the store is closed"
 
 _QUICK: Final = "quick"
 """Profile of reads, which may be asked of a second node."""
@@ -66,7 +70,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Live:
-    """A session, and the statements that were prepared on it, each at its first use."""
+    """A session, and the statements that were prepared on it: all, while the cluster is known to answer."""
 
     cluster: Cluster
     session: Session
@@ -103,6 +107,8 @@ class Connection:
         self._live: _Live | None = None
         self._problem = "not connected yet"
         self._closing = Flag()
+        self._changing = Lock()
+        quiet_driver()
         self._thread = Thread(target=self._keep_trying, name="idd-cassandra", daemon=True)
         if not self._connect():
             log.warning("cassandra-not-reached: tried again every %g s: %s", CONNECT_EVERY_S, self._problem)
@@ -148,6 +154,8 @@ class Connection:
 
         def send() -> None:
             live = self._there()
+            for each, _ in writes:
+                self._count(each.kind)
             waiting = [live.session.execute_async(self._bound(live, each, values)) for each, values in writes]
             for answer in waiting:
                 answer.result()
@@ -162,16 +170,17 @@ class Connection:
         """Let go of the cluster; later calls raise StoreUnavailable."""
         self._closing.set()
         if self._thread.is_alive():
-            self._thread.join()
-        live, self._live, self._problem = self._live, None, "the store is closed"
+            self._thread.join(CLOSE_WITHIN_S)
+        with self._changing:
+            live, self._live, self._problem = self._live, None, _CLOSED
         if live:
             live.cluster.shutdown()
 
     def pause(self, tries: int) -> None:
-        """Wait before try number `tries`, counted from 0."""
+        """Wait before try number `tries`, counted from 0. Raises StoreUnavailable once the store is closed."""
         base = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
-        if base:
-            time.sleep(base * (1 + self._chance() / 4))
+        if base and self._closing.wait(base * (1 + self._chance() / 4)):
+            raise StoreUnavailable(detail=f"cassandra: {_CLOSED}")
 
     def _repeatedly(self, send: Callable[[], Any]) -> Any:  # noqa: ANN401 - the driver is untyped
         """Send an idempotent statement, and again after time-outs. Raises StoreUnavailable."""
@@ -195,10 +204,13 @@ class Connection:
         return live.session.execute(bound, execution_profile=profile, paging_state=page)
 
     def _bound(self, live: _Live, statement: Statement, values: Sequence[Any]) -> Any:  # noqa: ANN401
+        return self._prepared(live, statement).bind(values)
+
+    def _prepared(self, live: _Live, statement: Statement) -> Any:  # noqa: ANN401
         prepared = live.prepared.get(statement)
         if prepared is None:  # two threads may prepare the same at once, which is harmless
             prepared = live.prepared[statement] = self._prepare(live.session, statement)
-        return prepared.bind(values)
+        return prepared
 
     def _there(self) -> _Live:
         live = self._live
@@ -213,6 +225,9 @@ class Connection:
                 connected = self._connect()
             except ConfigError as error:
                 connected, self._problem = False, error.detail
+            except Exception:  # without this thread the cluster would never be reached again
+                log.exception("cassandra-connecting-failed: tried again in a moment")
+                connected, self._problem = False, "connecting failed; see the log"
             if connected:
                 log.info("cassandra is reached")
                 return
@@ -225,14 +240,22 @@ class Connection:
         try:
             session = cluster.connect()
             self._check(session)
+            live = _Live(cluster, session)
+            for statement in statements.ALL:
+                self._prepared(live, statement)
         except BaseException as error:
             cluster.shutdown()
             if not isinstance(error, DRIVER_ERRORS):
                 raise
             self._problem = describe(error)
             return False
-        self._live = _Live(cluster, session)
-        return True
+        with self._changing:
+            if not self._closing.is_set():
+                self._live = live
+                cluster.register_listener(NodeLog())
+                return True
+        cluster.shutdown()
+        return False
 
     def _prepare(self, session: Session, statement: Statement) -> Any:  # noqa: ANN401 - the driver is untyped
         prepared = session.prepare(statement.text(self._settings.keyspace))
@@ -270,6 +293,8 @@ def new_cluster(settings: Settings) -> Cluster:
         reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
         idle_heartbeat_interval=HEARTBEAT_S,
         idle_heartbeat_timeout=HEARTBEAT_TIMEOUT_S,
+        # On the others each is prepared at its first use there; asking all would wait for one that hangs.
+        prepare_on_all_hosts=False,
         compression=False,
         monitor_reporting_enabled=False,
     )
