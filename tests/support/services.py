@@ -177,12 +177,14 @@ class StartCassandra(Protocol):
 def _driver_may_warn() -> Iterator[None]:
     # The driver warns of each node that goes away, from threads of its own and as often as it tries
     # again, so also after the test that took the node away. Its errors still fail a test, and so does
-    # what identityd itself says about the trouble.
-    logger = logging.getLogger("cassandra")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    # what identityd itself says about the trouble, but for passing on that a node is away.
+    loggers = [logging.getLogger(name) for name in ("cassandra", "identity.stores.cassandra.nodes")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     yield
-    logger.setLevel(before)
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Final
 from cassandra.policies import HostStateListener
 from cassandra.pool import Host
 
-log = logging.getLogger("identity.stores.cassandra")
+log = logging.getLogger("identity.stores.cassandra.nodes")
 
 _TALKATIVE: Final = ("cassandra.cluster", "cassandra.pool", "cassandra.connection")
 _SAID_BY_US: Final = ("Control connection failed to connect", "Error preparing query")
