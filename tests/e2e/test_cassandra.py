@@ -99,7 +99,7 @@ def test_a_daemon_starts_without_its_cassandra_says_so_and_goes_on_by_itself_whe
     assert "connection refused" in problem.lower() or "no answer" in problem, problem
     page = log_in(daemon, "ann")
     assert (page.status_code, page.headers["retry-after"]) == (503, "5")
-    assert daemon.check("")["verdict"] == "none"
+    assert daemon.check("")["verdict"] == "login"
     assert daemon.metric("identityd_accounts_up") == 0
     assert daemon.log().count("cassandra-not-reached") == 1
     assert "Traceback" not in daemon.log()

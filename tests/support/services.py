@@ -166,6 +166,7 @@ class StartCassandra(Protocol):
         *,
         dcs: Sequence[str] = ("DC1",),
         durable: bool = False,
+        hints: bool = True,
         auth: bool = False,
         tls: Literal["server", "mutual"] | None = None,
     ) -> CassandraCluster:
@@ -207,12 +208,13 @@ def start_cassandra(tmp_path: Path, authority: Authority, _driver_may_warn: None
         *,
         dcs: Sequence[str] = ("DC1",),
         durable: bool = False,
+        hints: bool = True,
         auth: bool = False,
         tls: Literal["server", "mutual"] | None = None,
     ) -> CassandraCluster:
         secured = server_tls(authority, loopback(len(dcs)), mutual=tls == "mutual") if tls else None
         folder = tmp_path / f"cassandra{len(started)}"
-        started.append(CassandraCluster(folder, dcs=dcs, durable=durable, auth=auth, tls=secured))
+        started.append(CassandraCluster(folder, dcs=dcs, durable=durable, hints=hints, auth=auth, tls=secured))
         started[-1].start()
         return started[-1]
 

@@ -37,6 +37,7 @@ class CassandraCluster:
         folder: for everything the nodes write.
         dcs: the data centre of each node.
         durable: lose no acknowledged write when a node is killed; otherwise the last second may go.
+        hints: let a node that was away be told by the others what it missed; else only reads and repairs tell it.
         auth: ask for passwords; see `SUPERUSER`.
         tls: encrypt what clients say.
         java_options: further ones.
@@ -48,6 +49,7 @@ class CassandraCluster:
         *,
         dcs: Sequence[str] = ("DC1",),
         durable: bool = False,
+        hints: bool = True,
         auth: bool = False,
         tls: ServerTls | None = None,
         java_options: tuple[str, ...] = (),
@@ -56,7 +58,7 @@ class CassandraCluster:
         self._reservations = [_reserve(hosts), _reserve(hosts)]
         cql_port, storage_port = (socket_.getsockname()[1] for socket_ in self._reservations)
         self.tls = tls
-        self.plan: Final = Plan(tuple(dcs), cql_port, storage_port, durable=durable, auth=auth, tls=tls)
+        self.plan: Final = Plan(tuple(dcs), cql_port, storage_port, durable=durable, hints=hints, auth=auth, tls=tls)
         self.nodes: Final = [
             Node(self.plan, index, folder=folder / f"node{index}", java_options=java_options)
             for index in range(len(dcs))

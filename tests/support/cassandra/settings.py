@@ -105,6 +105,7 @@ class Plan:
     cql_port: int
     storage_port: int
     durable: bool
+    hints: bool
     auth: bool
     tls: ServerTls | None
 
@@ -141,7 +142,7 @@ def server_settings(plan: Plan, index: int) -> dict[str, object]:
         "paxos_variant": "v2",
         # The least allowed: a dead node is noticed soonest.
         "phi_convict_threshold": 5,
-        "hinted_handoff_enabled": True,
+        "hinted_handoff_enabled": plan.hints,
         "disk_failure_policy": "die",
         "commit_failure_policy": "die",
         "storage_compatibility_mode": "NONE",
