@@ -190,6 +190,7 @@ def keyspace_statement(keyspace: str, replicas: dict[str, int]) -> str:
 def _session(settings: Settings) -> Iterator[Session]:
     """Lend a session of its own cluster; driver errors in the block become StoreUnavailable."""
     cluster = new_cluster(settings)
+    cluster.max_schema_agreement_wait = STATEMENT_S
     try:
         yield cluster.connect()
     except DRIVER_ERRORS as error:
@@ -205,7 +206,12 @@ def _run(session: Session, statement: str, values: tuple[Any, ...] = ()) -> Any:
         consistency_level=ConsistencyLevel.QUORUM,
         serial_consistency_level=ConsistencyLevel.SERIAL,
     )
-    return session.execute(asked, values or None, timeout=STATEMENT_S).one()
+    answer = session.execute(asked, values or None, timeout=STATEMENT_S)
+    if not answer.response_future.is_schema_agreed:  # the next statement might meet a node without the table
+        raise StoreUnavailable(
+            detail=f"cassandra: the nodes did not agree on {_title(statement)} within {STATEMENT_S:g} s; run it again"
+        )
+    return answer.one()
 
 
 def _title(statement: str) -> str:
