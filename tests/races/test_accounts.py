@@ -1,9 +1,8 @@
 """Many people at one identity or one name at the same moment, with real threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,18 +11,18 @@ from identity.accounts.linking import Refusal, Refuse, decide
 from identity.accounts.results import AlreadyKnown, BeingFinished, Linked, NameTaken, Reached, SignedUp
 from identity.accounts.store import IdentityState
 from identity.errors import StoreUnavailable
-from identity.stores.memory import MemoryAccounts
-from identity.stores.sqlite import SqliteAccounts
 from identity.types import SECOND, Millis
+from tests.races.conftest import Arena
 from tests.support.accounts import Registry, key
 from tests.support.clock import NOON, ManualClock
+from tests.support.disorder import everything_wrong
 from tests.support.racing import race
-from tests.support.wholeness import disagreements
 
 THREADS: Final = 8
-ROUNDS: Final = 15
-HASTY_ROUNDS: Final = 6
-"""Fewer: each of them is a long quarrel."""
+NEWCOMERS: Final = 500
+CHANGES: Final = 200
+QUARRELS: Final = 6
+"""Fewer: each of them is a long one."""
 
 
 class HastyClock:
@@ -42,35 +41,21 @@ def acts(*each: Callable[[], object]) -> Callable[[int], Any]:
     return lambda me: each[me % len(each)]()
 
 
-Open = Callable[[ManualClock | HastyClock], Registry]
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Give a function that opens a service on an empty store of either kind."""
-    files: list[SqliteAccounts] = []
-
-    def open_(clock: ManualClock | HastyClock) -> Registry:
-        if request.param == "memory":
-            memory = MemoryAccounts(clock=clock)
-            return Registry(memory, audit=memory.audit, clock=clock)
-        files.append(SqliteAccounts(tmp_path / "accounts.sqlite", clock=clock))
-        return Registry(files[-1], audit=files[-1].audit, clock=clock)
-
-    yield open_
-    for file in files:
-        file.close()
-
-
 @pytest.fixture
-def registry(opened: Open) -> Registry:
+def registry(arena: Arena) -> Registry:
     """Give a service whose clock stands still."""
-    return opened(ManualClock())
+    return opened(arena, ManualClock())
 
 
-def test_many_logins_with_one_new_identity_make_one_account(registry: Registry) -> None:
+def opened(arena: Arena, clock: ManualClock | HastyClock) -> Registry:
+    """Open a service on the arena's store."""
+    store = arena.open_store(clock)
+    return Registry(store, audit=store.audit, clock=clock)
+
+
+def test_many_logins_with_one_new_identity_make_one_account(registry: Registry, arena: Arena) -> None:
     """A double click, or two devices, would split a person in two."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(NEWCOMERS):
         subject = str(number)
 
         outcomes = race(
@@ -82,14 +67,14 @@ def test_many_logins_with_one_new_identity_make_one_account(registry: Registry) 
         assert set(others) <= {BeingFinished(), AlreadyKnown(made.account_id)}
         assert registry.log_in(subject) == made.account_id
 
-    assert len(list(registry.store.accounts.scan())) == ROUNDS
-    assert len(registry.noted) == ROUNDS
-    assert disagreements(registry.store) == []
+    assert len(list(registry.store.accounts.scan())) == len(arena.rounds(NEWCOMERS))
+    assert len(registry.noted) == len(arena.rounds(NEWCOMERS))
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_of_many_who_want_one_name_one_gets_it_and_the_others_are_asked_again(registry: Registry) -> None:
+def test_of_many_who_want_one_name_one_gets_it_and_the_others_are_asked_again(registry: Registry, arena: Arena) -> None:
     """Two people with one name could read each other's pages in every application."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(NEWCOMERS):
         name = f"name{number}"
 
         outcomes = race(THREADS, acts(*(partial(registry.sign_up, f"{name}-{me}", name) for me in range(THREADS))))
@@ -101,13 +86,13 @@ def test_of_many_who_want_one_name_one_gets_it_and_the_others_are_asked_again(re
         owner = registry.account(made.account_id)
         assert owner.username == name
 
-    assert len(list(registry.store.accounts.scan())) == ROUNDS
-    assert disagreements(registry.store) == []
+    assert len(list(registry.store.accounts.scan())) == len(arena.rounds(NEWCOMERS))
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_a_login_that_helps_while_the_sign_up_goes_on_changes_nothing(registry: Registry) -> None:
+def test_a_login_that_helps_while_the_sign_up_goes_on_changes_nothing(registry: Registry, arena: Arena) -> None:
     """Helpers and the one who began must end with one account under one name."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(CHANGES):
         subject = str(number)
 
         made, *found = race(
@@ -122,14 +107,14 @@ def test_a_login_that_helps_while_the_sign_up_goes_on_changes_nothing(registry: 
         assert set(found) <= {None, made.account_id}
         assert registry.account(made.account_id).version == 1
 
-    assert len(registry.noted) == ROUNDS
-    assert disagreements(registry.store) == []
+    assert len(registry.noted) == len(arena.rounds(CHANGES))
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_when_everybody_takes_over_from_everybody_there_is_still_one_account_each(opened: Open) -> None:
+def test_when_everybody_takes_over_from_everybody_there_is_still_one_account_each(arena: Arena) -> None:
     """Claims that change hands at every step are what a stalled machine looks like."""
-    registry = opened(HastyClock())
-    for number in range(HASTY_ROUNDS):
+    registry = opened(arena, HastyClock())
+    for number in arena.rounds(QUARRELS):
 
         def act(me: int, number: int = number) -> SignedUp | None:
             try:
@@ -147,12 +132,12 @@ def test_when_everybody_takes_over_from_everybody_there_is_still_one_account_eac
         reached = {registry.log_in(f"{number}-0"), registry.log_in(f"{number}-1")}
         assert {each.account_id for each in made} <= reached
 
-    assert disagreements(registry.store) == []
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_of_the_two_last_ways_one_stays(registry: Registry) -> None:
+def test_of_the_two_last_ways_one_stays(registry: Registry, arena: Arena) -> None:
     """Two windows that each remove the other's way would lock the person out for ever."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(CHANGES):
         ways = (f"{number}-0", f"{number}-1")
         account_id = registry.member(ways[0], f"name{number}", ways[1])
 
@@ -163,12 +148,12 @@ def test_of_the_two_last_ways_one_stays(registry: Registry) -> None:
         assert registry.log_in(kept) == account_id
         assert registry.ways(account_id) == {key(kept)}
 
-    assert disagreements(registry.store) == []
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_link_and_unlink_of_one_identity_end_with_rows_that_agree(registry: Registry) -> None:
+def test_link_and_unlink_of_one_identity_end_with_rows_that_agree(registry: Registry, arena: Arena) -> None:
     """A way that the account lists and that does not work, or the other way round."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(CHANGES):
         first, second = f"{number}-0", f"{number}-1"
         account_id = registry.member(first, f"name{number}", second)
 
@@ -179,12 +164,12 @@ def test_link_and_unlink_of_one_identity_end_with_rows_that_agree(registry: Regi
 
     leftovers = [row for row in registry.store.identities.scan() if row.state is IdentityState.PENDING]
     assert leftovers == []
-    assert disagreements(registry.store) == []
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_an_identity_that_two_accounts_want_goes_to_one(registry: Registry) -> None:
+def test_an_identity_that_two_accounts_want_goes_to_one(registry: Registry, arena: Arena) -> None:
     """Who controls one identity would be let into two accounts."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(CHANGES):
         accounts = [registry.member(f"{number}-{me}", f"name{number}-{me}") for me in range(2)]
         wanted = f"{number}-wanted"
 
@@ -195,12 +180,12 @@ def test_an_identity_that_two_accounts_want_goes_to_one(registry: Registry) -> N
         assert loser in (BeingFinished(), Refuse(Refusal.BELONGS_TO_OTHER))
         assert registry.log_in(wanted) == winner.account_id
 
-    assert disagreements(registry.store) == []
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_an_identity_that_signs_up_and_is_linked_at_once_leads_to_one_account(registry: Registry) -> None:
+def test_an_identity_that_signs_up_and_is_linked_at_once_leads_to_one_account(registry: Registry, arena: Arena) -> None:
     """One window says "new here" and the other one links."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(CHANGES):
         account_id = registry.member(f"{number}-0", f"name{number}")
         wanted = f"{number}-wanted"
 
@@ -212,12 +197,14 @@ def test_an_identity_that_signs_up_and_is_linked_at_once_leads_to_one_account(re
         assert isinstance(linked, Linked) != isinstance(made, SignedUp)
         assert reached == (made.account_id if isinstance(made, SignedUp) else account_id)
 
-    assert disagreements(registry.store) == []
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_an_identity_unlinked_and_signed_up_at_once_leads_to_one_account_or_the_other(registry: Registry) -> None:
+def test_an_identity_unlinked_and_signed_up_at_once_leads_to_one_account_or_other(
+    registry: Registry, arena: Arena
+) -> None:
     """Whoever takes over a freed identity must not be joined to the account it came from."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(CHANGES):
         first, second = f"{number}-0", f"{number}-1"
         account_id = registry.member(first, f"name{number}", second)
 
@@ -230,12 +217,12 @@ def test_an_identity_unlinked_and_signed_up_at_once_leads_to_one_account_or_the_
         assert registry.log_in(second) == (made.account_id if isinstance(made, SignedUp) else None)
         assert isinstance(made, SignedUp | AlreadyKnown)
 
-    assert disagreements(registry.store) == []
+    assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
-def test_changes_of_one_account_at_once_all_happen(registry: Registry) -> None:
+def test_changes_of_one_account_at_once_all_happen(registry: Registry, arena: Arena) -> None:
     """A disable that loses a race against a link must not be lost."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(CHANGES):
         account_id = registry.member(f"{number}", f"name{number}")
 
         race(
@@ -250,4 +237,4 @@ def test_changes_of_one_account_at_once_all_happen(registry: Registry) -> None:
         assert decide(row, registry.account(account_id)) == Refuse(Refusal.DISABLED)
         assert registry.account(account_id).epoch == 2
 
-    assert disagreements(registry.store) == []
+    assert everything_wrong(registry.store, now=registry.clock()) == []

@@ -16,18 +16,20 @@ from identity.accounts.results import Change, Reached, Unlink
 from identity.accounts.store import AccountRow
 from identity.login.results import Refused, SignedIn
 from identity.types import AccountId
+from tests.races.conftest import Arena
 from tests.support.accounts import OPERATOR, PERSON, key
+from tests.support.disorder import everything_wrong
 from tests.support.racing import race
 from tests.support.town import Town
 
-ROUNDS: Final = 60
+ROUNDS: Final = 200
 LOGINS: Final = 3
 
 
 @pytest.fixture
-def town() -> Town:
+def town(arena: Arena) -> Town:
     """Give accounts and sessions."""
-    return Town()
+    return Town(arena.open_store)
 
 
 def acts(*each: Callable[[], object]) -> Callable[[int], Any]:
@@ -35,9 +37,9 @@ def acts(*each: Callable[[], object]) -> Callable[[int], Any]:
     return lambda me: each[me]()
 
 
-def test_no_session_of_a_disabled_account_survives(town: Town) -> None:
+def test_no_session_of_a_disabled_account_survives(town: Town, arena: Arena) -> None:
     """A login that overlaps the operator's click would keep the disabled person in."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(ROUNDS):
         subject = str(number)
         account_id = town.member(subject)
         disable = partial(town.accounts.disable, Change(uuid4(), account_id, OPERATOR))
@@ -47,6 +49,8 @@ def test_no_session_of_a_disabled_account_survives(town: Town) -> None:
         assert done == Reached(account_id)
         assert town.sessions.devices(account_id) == ()
         assert town.log_in(subject) == Refused(Refusal.DISABLED)
+
+    assert everything_wrong(town.store, now=town.clock()) == []
 
 
 def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
@@ -69,9 +73,9 @@ def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
     assert town.sessions.devices(account_id) == ()
 
 
-def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: Town) -> None:
+def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: Town, arena: Arena) -> None:
     """The thief's identity is taken away while the thief is just logging in."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(ROUNDS):
         kept, taken = f"{number}-kept", f"{number}-taken"
         account_id = town.member(kept, taken)
         unlink = partial(town.accounts.unlink, Unlink(uuid4(), account_id, key(taken), PERSON))
@@ -83,10 +87,12 @@ def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: To
         assert not isinstance(town.log_in(taken), SignedIn)
         assert isinstance(town.log_in(kept), SignedIn)
 
+    assert everything_wrong(town.store, now=town.clock()) == []
 
-def test_after_logging_out_everywhere_only_later_logins_are_in(town: Town) -> None:
+
+def test_after_logging_out_everywhere_only_later_logins_are_in(town: Town, arena: Arena) -> None:
     """A phone that was lost a minute ago must not be among the sessions."""
-    for number in range(ROUNDS):
+    for number in arena.rounds(ROUNDS):
         subject = str(number)
         account_id = town.member(subject)
         before = town.log_in(subject)
@@ -98,3 +104,5 @@ def test_after_logging_out_everywhere_only_later_logins_are_in(town: Town) -> No
         assert done == Reached(account_id)
         assert before.opened.session.id not in {device.id for device in town.sessions.devices(account_id)}
         assert isinstance(town.log_in(subject), SignedIn)
+
+    assert everything_wrong(town.store, now=town.clock()) == []

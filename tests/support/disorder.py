@@ -13,6 +13,7 @@ from identity.accounts.linking import CLAIM_TTL_MS
 from identity.accounts.mending import Mending
 from identity.accounts.store import (
     AccountStatus,
+    AccountStore,
     IdentityRow,
     IdentityState,
     Revocation,
@@ -22,9 +23,10 @@ from identity.accounts.store import (
 )
 from identity.accounts.usernames import fold
 from identity.stores.memory import MemoryAccounts
-from identity.types import AccountId, Checkpoint, Clock, Username, UsernameKey
+from identity.types import SECOND, AccountId, Checkpoint, Clock, Millis, Username, UsernameKey
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import ManualClock
+from tests.support.wholeness import disagreements
 
 ALICE: Final = UsernameKey("alice")
 
@@ -42,6 +44,20 @@ def run(
     mending = Mending(registry.store, audit=registry.audit, clock=now, new_uuid=uuid4, checkpoint=checkpoint)
     fsck = Fsck(registry.store, clock=now, mending=mending if repair else None, threads=threads)
     return [finding for checked in fsck.run() for finding in checked.findings]
+
+
+def everything_wrong(store: AccountStore, *, now: Millis) -> list[str]:
+    """Return what two independent looks at all rows find: the sentences of `disagreements`, and fsck's codes.
+
+    Fsck's clock is ahead, so that no row is too young to be judged. Claims are not counted: they
+    expire, in a real cluster by a clock that no test can advance.
+    """
+    fsck = Fsck(store, clock=lambda: now + REST_MS + SECOND, mending=None, threads=4)
+    found = [finding.verdict.fault for checked in fsck.run() for finding in checked.findings]
+    return [*disagreements(store), *(fault.value for fault in found if fault not in _CLAIMS)]
+
+
+_CLAIMS: Final = frozenset({Fault.CLAIM_OUTLIVED, Fault.NAME_CLAIM_OUTLIVED})
 
 
 def verdicts(findings: Iterable[Finding]) -> list[Verdict]:

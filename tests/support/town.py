@@ -1,9 +1,10 @@
-"""Accounts and sessions in memory, wired as the daemon wires them, and people who log in.
+"""Accounts and sessions, wired as the daemon wires them, and people who log in.
 
 Everything is real: the account service, the session service, the order of a login. There is no
 HTTP and no provider: whoever logs in has proven the identity already.
 """
 
+from collections.abc import Callable
 from typing import Final
 from uuid import uuid4
 
@@ -14,8 +15,9 @@ from identity.errors import StoreUnavailable
 from identity.login.entering import Entering
 from identity.login.flow import Person
 from identity.login.results import SignedIn, Visit
+from identity.opening import Accounts
 from identity.stores.memory import MemoryAccounts
-from identity.types import AccountId
+from identity.types import AccountId, Clock
 from identity.watching import end_sessions
 from tests.support.accounts import PERSON, key
 from tests.support.daemons import Daemons
@@ -29,12 +31,16 @@ def _uncounted(_name: str, /, **_labels: str) -> None:
 
 
 class Town:
-    """Accounts and sessions."""
+    """Accounts and sessions.
 
-    def __init__(self) -> None:
+    Args:
+        open_store: makes the account store; in memory by default.
+    """
+
+    def __init__(self, open_store: Callable[[Clock], Accounts] = lambda clock: MemoryAccounts(clock=clock)) -> None:
         self.daemons = Daemons()
-        clock = self.daemons.clock
-        self.store = store = MemoryAccounts(clock=clock)
+        self.clock = clock = self.daemons.clock
+        self.store = store = open_store(clock)
         self.sessions = self.daemons.service
         self.accounts = AccountService(
             store,
