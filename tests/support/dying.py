@@ -1,8 +1,9 @@
-"""A process that changes an account in a real file and kills itself at a checkpoint.
+"""A process that changes an account in a real store and kills itself at a checkpoint.
 
-Run as `python -m tests.support.dying FILE CHANGE CHECKPOINT NOW`; `sign-ups` as the change makes
-accounts until somebody else kills it, and prints each identity once its sign-up was answered;
-`repair` mends the file, as `fsck --repair` does.
+Run as `python -m tests.support.dying FILE CHANGE CHECKPOINT NOW` for an account file; `sign-ups` as
+the change makes accounts until somebody else kills it, and prints each identity once its sign-up was
+answered; `repair` mends the file, as `fsck --repair` does. `dying_in_cassandra.py` does the same
+in a cluster.
 """
 
 import os
@@ -10,10 +11,11 @@ import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from identity.accounts.fsck import Fsck
 from identity.accounts.mending import Mending
@@ -21,29 +23,91 @@ from identity.accounts.results import By, Change, Link, SignedUp, SignUp, Unlink
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
 from identity.accounts.usernames import NamePolicy
+from identity.opening import Accounts
 from identity.stores.sqlite import SqliteAccounts
-from identity.types import AccountId, Millis
+from identity.types import AccountId, Clock, IdentityKey
 from tests.support.accounts import key
 
-REQUEST: Final = UUID(int=7)
-"""Id of the change, so that whoever repeats it after the kill repeats the same request."""
+SIGN_UP: Final = (
+    "sign-up.identity-claimed",
+    "sign-up.name-claimed",
+    "sign-up.committed",
+    "complete.account-written",
+    "complete.name-owned",
+    "complete.finished",
+)
+LINK: Final = (
+    "trail.begun",
+    "link.identity-claimed",
+    "link.committed",
+    "complete.account-written",
+    "complete.name-owned",
+    "complete.finished",
+    "trail.ended",
+)
+UNLINK: Final = (
+    "trail.begun",
+    "ending.revocation-kept",
+    "ending.account-changed",
+    "unlink.identity-deleted",
+    "ending.sessions-ended",
+    "ending.revocation-done",
+    "trail.ended",
+)
+DISABLE: Final = tuple(name for name in UNLINK if not name.startswith("unlink."))
+CHANGES: Final = {"sign-up": SIGN_UP, "link": LINK, "unlink": UNLINK, "disable": DISABLE}
+"""The changes that are killed, and every checkpoint of each in its order."""
+
 BY: Final = By("self")
 ENDED: Final = "ended"
 """A file of this name beside the account file tells that the sessions were ended."""
 
 
-def service(path: Path, *, now: Millis, checkpoint: Callable[[str], None]) -> AccountService:
-    """Open the file."""
-    store = SqliteAccounts(path, clock=lambda: now)
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """Whose account is changed: all keys and names hold the tag, so that many have room in one store."""
+
+    tag: str = ""
+
+    def subject(self, number: int) -> str:
+        """Return the subject of one of the identities."""
+        return f"{self.tag}{number}"
+
+    def key(self, number: int) -> IdentityKey:
+        """Return the key of one of the identities."""
+        return key(self.subject(number))
+
+    def name(self, name: str = "alice") -> str:
+        """Return a username."""
+        return f"{name}{self.tag}"
+
+    @property
+    def request(self) -> UUID:
+        """Id of the change, so that whoever repeats it after the kill repeats the same request."""
+        return uuid5(UUID(int=7), self.tag)
+
+
+def kill_at(checkpoint: str) -> Callable[[str], None]:
+    """Return what ends this process when the checkpoint is reached."""
+
+    def reach(reached: str) -> None:
+        if reached == checkpoint:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+def service(store: Accounts, *, ended: Path, clock: Clock, checkpoint: Callable[[str], None]) -> AccountService:
+    """Compose the service; the file `ended` appears when sessions are ended."""
 
     def end_sessions(_: Revocation) -> None:
-        path.with_name(ENDED).touch()
+        ended.touch()
 
     return AccountService(
         store,
         audit=store.audit,
         note=lambda _: None,
-        clock=lambda: now,
+        clock=clock,
         new_uuid=uuid4,
         end_sessions=end_sessions,
         policy=NamePolicy(),
@@ -51,31 +115,30 @@ def service(path: Path, *, now: Millis, checkpoint: Callable[[str], None]) -> Ac
     )
 
 
-def change(accounts: AccountService, name: str) -> object:
-    """Make one of the changes that are killed: to the account of the identity `p:1`."""
+def change(accounts: AccountService, name: str, victim: Victim) -> object:
+    """Make one of the changes that are killed: to the account of the victim's first identity."""
     if name == "sign-up":
-        return accounts.sign_up(SignUp(REQUEST, key("1"), "alice", "@alice", BY))
-    account_id = owner(accounts)
+        return accounts.sign_up(SignUp(victim.request, victim.key(1), victim.name(), "@alice", BY))
+    account_id = owner(accounts, victim)
     match name:
         case "link":
-            return accounts.link(Link(REQUEST, account_id, key("2"), "@second", BY))
+            return accounts.link(Link(victim.request, account_id, victim.key(2), "@second", BY))
         case "unlink":
-            return accounts.unlink(Unlink(REQUEST, account_id, key("2"), BY))
+            return accounts.unlink(Unlink(victim.request, account_id, victim.key(2), BY))
         case _:
-            return accounts.disable(Change(REQUEST, account_id, BY))
+            return accounts.disable(Change(victim.request, account_id, BY))
 
 
-def repair(path: Path, *, now: Millis, checkpoint: Callable[[str], None]) -> None:
-    """Mend the file."""
-    store = SqliteAccounts(path, clock=lambda: now)
-    mending = Mending(store, audit=store.audit, clock=lambda: now, new_uuid=uuid4, checkpoint=checkpoint)
-    for _ in Fsck(store, clock=lambda: now, mending=mending, threads=2).run():
+def repair(store: Accounts, *, clock: Clock, checkpoint: Callable[[str], None]) -> None:
+    """Mend the store."""
+    mending = Mending(store, audit=store.audit, clock=clock, new_uuid=uuid4, checkpoint=checkpoint)
+    for _ in Fsck(store, clock=clock, mending=mending, threads=2).run():
         pass
 
 
-def owner(accounts: AccountService) -> AccountId:
-    """Return the account of the identity `p:1`."""
-    row = accounts.find(key("1"))
+def owner(accounts: AccountService, victim: Victim) -> AccountId:
+    """Return the account of the victim's first identity."""
+    row = accounts.find(victim.key(1))
     assert row is not None
     return row.account_id
 
@@ -96,18 +159,15 @@ def _sign_up_until_killed(accounts: AccountService) -> None:
 
 def main(file: str, name: str, checkpoint: str, now: str) -> None:
     """Change, and die on the way; a change that is finished ends with an error, because nobody died."""
-
-    def kill_at(reached: str) -> None:
-        if reached == checkpoint:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    path, at = Path(file), int(now)
+    store = SqliteAccounts(path, clock=lambda: at)
     if name == "repair":
-        repair(Path(file), now=int(now), checkpoint=kill_at)
+        repair(store, clock=lambda: at, checkpoint=kill_at(checkpoint))
         sys.exit(f"the repair was finished without reaching {checkpoint}")
-    accounts = service(Path(file), now=int(now), checkpoint=kill_at)
+    accounts = service(store, ended=path.with_name(ENDED), clock=lambda: at, checkpoint=kill_at(checkpoint))
     if name == "sign-ups":
         _sign_up_until_killed(accounts)
-    sys.exit(f"{name} was finished without reaching {checkpoint}: {change(accounts, name)}")
+    sys.exit(f"{name} was finished without reaching {checkpoint}: {change(accounts, name, Victim())}")
 
 
 if __name__ == "__main__":

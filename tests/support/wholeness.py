@@ -6,13 +6,16 @@ from identity.accounts.store import AccountStore, IdentityState, UsernameState
 from identity.accounts.usernames import fold
 
 
-def disagreements(store: AccountStore) -> list[str]:
-    """Return a sentence for each pair of rows that do not agree; pending claims count for nothing."""
-    return [*_of_identities(store), *_of_accounts(store), *_of_names(store)]
+def disagreements(store: AccountStore, *, among: str = "") -> list[str]:
+    """Return a sentence for each pair of rows that do not agree; pending claims count for nothing.
+
+    Looks at rows only whose key or name holds `among`.
+    """
+    return [*_of_identities(store, among), *_of_accounts(store, among), *_of_names(store, among)]
 
 
-def _of_identities(store: AccountStore) -> Iterator[str]:
-    for row in store.identities.scan():
+def _of_identities(store: AccountStore, among: str) -> Iterator[str]:
+    for row in (each for each in store.identities.scan() if among in each.key):
         account = store.accounts.read_settled(row.account_id)
         if row.state is IdentityState.COMPLETING:
             yield f"identity {row.key} is unfinished"
@@ -20,8 +23,8 @@ def _of_identities(store: AccountStore) -> Iterator[str]:
             yield f"identity {row.key} leads to an account that does not list it"
 
 
-def _of_accounts(store: AccountStore) -> Iterator[str]:
-    for account in store.accounts.scan():
+def _of_accounts(store: AccountStore, among: str) -> Iterator[str]:
+    for account in (each for each in store.accounts.scan() if among in each.username):
         for key in account.identities:
             row = store.identities.read_settled(key)
             if row is None or row.account_id != account.key or row.state is IdentityState.PENDING:
@@ -33,8 +36,8 @@ def _of_accounts(store: AccountStore) -> Iterator[str]:
             yield f"account {account.username} does not own its name"
 
 
-def _of_names(store: AccountStore) -> Iterator[str]:
-    for name in store.usernames.scan():
+def _of_names(store: AccountStore, among: str) -> Iterator[str]:
+    for name in (each for each in store.usernames.scan() if among in each.key):
         owner = store.accounts.read_settled(name.account_id)
         if name.state is UsernameState.ACTIVE and (owner is None or fold(owner.username) != name.key):
             yield f"name {name.key} belongs to an account that does not use it"
