@@ -235,7 +235,7 @@ class ApplicationLogout(Logout):
             "signed-out",
             scope=done if done in _DONE_THERE else "already",
             provider=self.asked_provider(),
-            applications=self.asked_hosts(),
+            applications=self.asked_hosts() if done == "login" else (),
             application=self.host,
             again=handover.LOGIN,
         )

@@ -135,7 +135,7 @@ def _account() -> tuple[Sample, ...]:
         Sample("logout-application", "logout-application", {**_LEAVING, "others": APPLICATIONS[1:]}),
         Sample("logout-application-only", "logout-application", _LEAVING),
         Sample("logout-application-away", "logout-application", {"csrf": CSRF, "application": APPLICATIONS[0]}),
-        Sample("signed-out-application", "signed-out", {"scope": "application", **_LEFT}),
+        Sample("signed-out-application", "signed-out", {"scope": "application", **_LEFT, "applications": ()}),
         Sample("signed-out-login", "signed-out", {"scope": "login", "provider": "GitHub", **_LEFT}),
         Sample("signed-out-ended", "signed-out", {"provider": "GitHub", "applications": APPLICATIONS}),
         Sample("signed-out", "signed-out", {"provider": "GitHub"}),

@@ -60,6 +60,7 @@ def test_an_application_can_be_left_alone(realm: Realm) -> None:
     done = browser.send(f"{WIKI}/.identityd/logout", form_of(page))
 
     assert "Only your session at wiki.example was ended." in text(done)
+    assert f'href="{LOGIN}/logout"'.encode() in done.body
     assert browser.tokens("wiki.example") == []
     assert location(browser.load(PAGE)).startswith(f"{WIKI}/.identityd/login")
     assert user(browser.load(SHOP)) == "ada"
