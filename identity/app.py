@@ -41,7 +41,7 @@ from identity.opening import (
 from identity.sessions.service import SessionService
 from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords
-from identity.stores.single import hold
+from identity.stores.single import Alone
 from identity.types import Clock, Host
 from identity.watching import Clearing, Housekeeping, Watching, end_sessions
 from identity.web import demo, outbound
@@ -101,8 +101,8 @@ def build(
 ) -> Built:
     """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
     ring = Ring(config)
-    if config.sessions.store is SessionStoreKind.MEMORY:
-        closing.enter_context(hold(config.keys.file))
+    _watch_ring(ring, metrics, clock)
+    alone = Alone(config.keys.file, closing) if config.sessions.store is SessionStoreKind.MEMORY else None
     accounts = open_accounts(config, clock, metrics=metrics)
     closing.callback(accounts.close)
     queue = _audit(accounts, metrics, closing)
@@ -135,7 +135,19 @@ def build(
         probes=partial(_probes, accounts, cache, metrics, config),
     )
     housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted)
-    return Built(_daemon(config, context, ring), context, housekeeping)
+    return Built(_daemon(config, context, partial(_reload, ring, alone)), context, housekeeping)
+
+
+def _watch_ring(ring: Ring, metrics: Metrics, clock: Clock) -> None:
+    metrics.watch("identityd_key_newest", lambda: ring().newest)
+    metrics.watch("identityd_key_signing", lambda: ring().signing_number(clock()))
+
+
+def _reload(ring: Ring, alone: Alone | None) -> None:
+    """Read the key ring again. Raises ConfigError and keeps the ring that is."""
+    ring.reload()
+    if alone:
+        alone.renew()
 
 
 def _audit(accounts: Accounts, metrics: Metrics, closing: ExitStack) -> AuditQueue:
@@ -244,9 +256,9 @@ def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) 
         yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms, node.warning)
 
 
-def _daemon(config: Config, context: Context, ring: Ring) -> Daemon:
+def _daemon(config: Config, context: Context, reload: Callable[[], None]) -> Daemon:
     server = config.server
     public = Listening(address=server.address, port=server.port, certificate=server.tls_certificate, key=server.tls_key)
     internal = Listening(address=server.internal_address, port=server.internal_port)
     more = demo.ROUTES if config.demo else ()
-    return Daemon(context, public=public, internal=internal, reload=ring.reload, more=more)
+    return Daemon(context, public=public, internal=internal, reload=reload, more=more)

@@ -10,6 +10,9 @@ locator key never changes, because the session record of an account is found by 
     later | from its creation  | from 10 minutes after its creation, so that every daemon
           |                    | that re-reads the file knows it before its first token
 
+A key that signs no more leaves the ring when nothing it signed can be alive: the longest life of a
+session after a newer key began to sign, and a minute for clocks that differ.
+
 The file is text, one line each, `#` begins a comment:
 
     locator <base64>
@@ -31,9 +34,11 @@ from identity.errors import ConfigError
 from identity.types import AccountId, Locator, Millis, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 SIGNS_AFTER_MS: Final = 600_000
+LEEWAY_MS: Final = 60_000
+"""Daemons' clocks may differ by this much: the last one goes on signing with the older key so long."""
 SECRET_BYTES: Final = 32
 MAC_BYTES: Final = 16
 LOCATOR_BYTES: Final = 12
@@ -121,6 +126,24 @@ class KeyRing:
             raise ConfigError(("[keys] file: key number 255 is the last one; numbers are never used twice",))
         return KeyRing((*self.keys, Key(self.newest + 1, now, secret)), Secret(self._locator))
 
+    def stopped_at(self, number: int) -> Millis | None:
+        """Return when the first newer key began, or will begin, to sign instead; None for the newest."""
+        return min((key.created_at + SIGNS_AFTER_MS for key in self.keys if key.number > number), default=None)
+
+    def leaves_at(self, number: int, *, lifetime_ms: Millis) -> Millis | None:
+        """Return when nothing this key signed can be alive any more; None while no newer key is known.
+
+        Args:
+            number: of a key of the ring.
+            lifetime_ms: the longest life of a session.
+        """
+        stopped = self.stopped_at(number)
+        return None if stopped is None else stopped + lifetime_ms + LEEWAY_MS
+
+    def without(self, numbers: "Collection[int]") -> "KeyRing":
+        """Return the ring without these keys. Raises ConfigError when none would be left."""
+        return KeyRing(tuple(key for key in self.keys if key.number not in numbers), Secret(self._locator))
+
     def continues_in(self, other: "KeyRing") -> bool:
         """Tell whether `other` may replace this ring: same locator key, and no number given to another secret."""
         shared = {key.number for key in self.keys} & {key.number for key in other.keys}
@@ -133,7 +156,7 @@ class KeyRing:
         lines = [
             "# identityd key ring. Keep it secret (mode 0600) and backed up; the same on every daemon.",
             f"locator {_b64(self._locator)}",
-            *(f"key {k.number} {_rfc3339(k.created_at)} {_b64(k.secret.reveal())}" for k in self.keys),
+            *map(_line, self.keys),
         ]
         return "\n".join(lines) + "\n"
 
@@ -170,6 +193,30 @@ def parse(text: str) -> KeyRing:
     if problems:
         raise ConfigError(tuple(problems))
     return KeyRing(tuple(keys), locators[0])
+
+
+def appended(text: str, key: Key) -> str:
+    """Return a key file's text with one more key; what people wrote into it stays. The result is secret."""
+    before = text if text.endswith("\n") else text + "\n"
+    return f"{before}{_line(key)}\n"
+
+
+def cut(text: str, numbers: "Collection[int]") -> str:
+    """Return a key file's text without the lines of these keys. The result is secret."""
+    gone = {("key", str(number)) for number in numbers}
+    return "".join(line for line in text.splitlines(keepends=True) if _spelt(line) not in gone)
+
+
+def _spelt(line: str) -> tuple[str, ...]:
+    match line.partition("#")[0].split():
+        case ["key", number, *_] if number.isdecimal():
+            return ("key", str(int(number)))
+        case _:
+            return ()
+
+
+def _line(key: Key) -> str:
+    return f"key {key.number} {_rfc3339(key.created_at)} {_b64(key.secret.reveal())}"
 
 
 def _problems(keys: tuple[Key, ...], locator: Secret) -> "Iterator[str]":

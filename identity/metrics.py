@@ -26,6 +26,8 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_node_up                   node                          1 if a memcached node is usable
     identityd_accounts_up               -                             1 if the account store answers
     identityd_cassandra_calls_total     kind                          statements sent, by how sure they are
+    identityd_key_newest                -                             number of the newest key known
+    identityd_key_signing               -                             number of the key that signs
 
 Minted tokens without `advance` among an application's reasons mean that the proxy in front
 of it drops Set-Cookie.
@@ -88,6 +90,8 @@ METRICS: Final = (
     Metric("identityd_node_up", Kind.GAUGE, "1 if the memcached node is usable.", ("node",)),
     Metric("identityd_accounts_up", Kind.GAUGE, "1 if the account store answered the last /readyz."),
     Metric("identityd_cassandra_calls_total", Kind.COUNTER, "Statements sent to Cassandra.", ("kind",)),
+    Metric("identityd_key_newest", Kind.GAUGE, "Number of the newest key this daemon knows."),
+    Metric("identityd_key_signing", Kind.GAUGE, "Number of the key that signs."),
 )
 
 

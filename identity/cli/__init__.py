@@ -24,6 +24,7 @@ One login for any set of applications, with session tokens that rotate in use.
 Examples:
   identityd.py demo                        try it: prints one address to open
   identityd.py keys new                    make the key ring, once
+  identityd.py keys --help                 change the key that signs; nobody is logged out
   identityd.py check-config                say what is wrong, and what to do
   identityd.py migrate                     bring the account store to this release's tables
   identityd.py serve --config my.ini       serve until told to stop

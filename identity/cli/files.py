@@ -1,7 +1,14 @@
-"""Files the command line makes: secret ones, never over another; and times as they are shown."""
+"""Files the command line makes and exchanges: secret ones; and times as they are shown.
 
+Invariants: a new file is never written over another, and an exchanged one is there whole, the old
+or the new, whenever somebody looks or the power fails.
+"""
+
+import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,6 +26,49 @@ def write_new(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other commands from exchanging files of this folder meanwhile; the kernel lets go of it. Raises OSError."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def exchange(path: Path, text: str) -> None:
+    """Put a text in the place of a file's, with its mode and owner, at once and on the disk for good.
+
+    Raises:
+        OSError: it was not exchanged. Also when the owner cannot be kept: a daemon could not read the file.
+    """
+    path = path.resolve(strict=True)
+    before = path.stat()
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        fresh.unlink()  # of a process of this number that was killed here
+    write_new(fresh, text)
+    try:
+        if (before.st_uid, before.st_gid) != (fresh.stat().st_uid, fresh.stat().st_gid):
+            os.chown(fresh, before.st_uid, before.st_gid)
+        fresh.chmod(before.st_mode & 0o7777)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink()
+        raise
+    _settle(path.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Bring a change of names to the disk."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def new_ring_file(path: Path) -> None:

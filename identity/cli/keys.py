@@ -1,31 +1,47 @@
-"""`keys`: making and looking at the key ring. Numbers and times are shown, secrets never."""
+"""`keys`: making, changing and looking at the key ring. Numbers and times are shown, secrets never.
+
+Owns the commands and their manual; `key_steps.py` owns what they do to the file.
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from identity.keyring import KeyRing
-    from identity.types import Millis
+from identity.cli.options import config_option
 
+_DEFAULT = "identityd.keys"
 _FILE = click.option(
     "--file",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
-    default="identityd.keys",
+    default=_DEFAULT,
     show_default=True,
     help="The key ring, [keys] file of the configuration.",
+)
+_CONFIG = click.option(
+    "-c",
+    "--config",
+    "configuration",
+    type=click.Path(path_type=Path),
+    help="The configuration file: says which key ring, and how long sessions live. Instead of --file.",
 )
 
 
 @click.group(no_args_is_help=True)
 def keys() -> None:
-    """Make and list the keys that sign session tokens.
+    """Make, add, remove and list the keys that sign session tokens.
 
     The key ring is one file, the same on every daemon. Whoever can read it can be anybody, and
     without it every session is lost, so keep it secret and keep a copy.
-    """
+
+    \b
+    To change the key that signs, without logging anybody out:
+      identityd.py keys add --config identityd.ini     a key more; it signs in 10 minutes
+      (give the file to every daemon and send each SIGHUP, within these 10 minutes)
+      identityd.py keys list --config identityd.ini    says from when the older key may go
+      identityd.py keys prune --config identityd.ini   takes it away then
+      (give the file to every daemon and send each SIGHUP)
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
 
 
 @keys.command()
@@ -54,36 +70,85 @@ def new(path: Path) -> None:
     click.echo(f"{path}: made, with key 1. Keep a copy in a safe place.")
 
 
-@keys.command(name="list")
+@keys.command()
 @_FILE
-def list_keys(path: Path) -> None:
-    """Show the keys of the ring: number, age, and which one signs. Shows no secret.
+@_CONFIG
+def add(path: Path, configuration: Path | None) -> None:
+    """Add a key, which verifies at once and signs in 10 minutes.
+
+    Give the file to every daemon and send each SIGHUP before that. A daemon that is late says "try
+    again" to whoever shows it a token of the new key; nobody is logged out. Numbers grow and are
+    never used twice; 255 is the last.
 
     \b
     Example:
-      identityd.py keys list --file /etc/identityd/identityd.keys
+      identityd.py keys add --file /etc/identityd/identityd.keys
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from identity.cli.files import now
-    from identity.config import load_ring
-
-    ring, at = load_ring(path), now()
-    click.echo("number  created               state")
-    for number, created, state in _states(ring, at):
-        click.echo(f"{number:>6}  {created}  {state}")
-
-
-def _states(ring: "KeyRing", now: "Millis") -> list[tuple[int, str, str]]:
+    from identity.cli import key_steps as steps
     from identity.cli.files import moment
     from identity.keyring import SIGNS_AFTER_MS
 
-    signing = ring.signing_number(now)
-    found = []
-    for key in ring.keys:
-        if key.number == signing:
-            state = "signs and verifies"
-        elif key.number < signing:
-            state = "verifies"
-        else:
-            state = f"verifies, and signs from {moment(key.created_at + SIGNS_AFTER_MS)}"
-        found.append((key.number, moment(key.created_at), state))
-    return found
+    where = steps.place(path, configuration)
+    key = steps.add(where.file)
+    click.echo(
+        f"{where.file}: key {key.number} added. Give the file to every daemon and send each SIGHUP before "
+        f"{moment(key.created_at + SIGNS_AFTER_MS)}: then it signs. Keep a copy."
+    )
+
+
+@keys.command(short_help="Remove keys whose sessions are all over.")
+@config_option
+@click.argument("numbers", metavar="NUMBER", type=int, nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask whether to do it.")
+def prune(path: Path, numbers: tuple[int, ...], *, yes: bool) -> None:
+    """Remove the keys (all that may go, or those of NUMBER) under which no session can be alive.
+
+    A key may go when a newer one has been signing for as long as a session lives at most ([sessions]
+    absolute_s), and a minute. Earlier it is refused: people would be logged out. The newest key and
+    the one that signs never go. If absolute_s was lowered, wait for the old value.
+
+    \b
+    Examples:
+      identityd.py keys prune --config /etc/identityd/identityd.ini
+      identityd.py keys prune 1 --yes
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.cli import desk
+    from identity.cli import key_steps as steps
+
+    where = steps.place(None, path)
+    going = steps.removable(where, numbers)
+    if not going:
+        return
+    listed = ", ".join(map(str, going))
+    if not yes and not desk.watched():
+        raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
+    desk.confirm(f"Of {where.file} these keys will be removed for good: {listed}.", yes=yes)
+    steps.remove(where, going)
+    click.echo(
+        f"{where.file}: removed {listed}. Give the file to every daemon, send each SIGHUP, "
+        "and replace the copies you keep."
+    )
+
+
+@keys.command(name="list")
+@_FILE
+@_CONFIG
+def list_keys(path: Path, configuration: Path | None) -> None:
+    """Show the keys of the ring: number, age, which one signs, and when each can go. Shows no secret.
+
+    When a key can go depends on how long sessions live, so that is said with --config.
+
+    \b
+    Examples:
+      identityd.py keys list --file /etc/identityd/identityd.keys
+      identityd.py keys list --config /etc/identityd/identityd.ini
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.cli import key_steps as steps
+    from identity.cli.files import now
+    from identity.config import load_ring
+
+    where = steps.place(path, configuration)
+    ring, at = load_ring(where.file), now()
+    click.echo("number  created               state")
+    for number, created, state in steps.states(ring, at, where.lifetime_ms):
+        click.echo(f"{number:>6}  {created}  {state}")

@@ -112,12 +112,17 @@ class Daemons:
         self.service = self.daemon()
 
     def daemon(
-        self, *, skew_ms: Millis = 0, keys: Callable[[], KeyRing] | None = None, names: Names = NAMES
+        self,
+        *,
+        skew_ms: Millis = 0,
+        keys: Callable[[], KeyRing] | None = None,
+        names: Names = NAMES,
+        store: SessionStore | None = None,
     ) -> SessionService:
         """Return one more daemon; its clock is ahead by `skew_ms`."""
         clock: Clock = lambda: self.clock() + skew_ms  # noqa: E731 - a clock is a function
         return SessionService(
-            self.store,
+            store or self.store,
             keys=keys or (lambda: self.keys),
             names=names,
             rules=self.rules,
@@ -126,6 +131,12 @@ class Daemons:
             random_bytes=self.random.randbytes,
             watcher=self.heard,
         )
+
+    def daemon_with_ring(self, keys: Callable[[], KeyRing], *, skew_ms: Millis = 0) -> SessionService:
+        """Return one more daemon that also seals and unseals records with a key ring of its own."""
+        clock: Clock = lambda: self.clock() + skew_ms  # noqa: E731 - a clock is a function
+        store = SessionRecords(self.cache, keys=keys, clock=clock, alarm=CorruptAlarm(clock=clock))
+        return self.daemon(skew_ms=skew_ms, keys=keys, store=store)
 
     def login(self, jar: BrowserJar, *, service: SessionService | None = None, **changes: object) -> Opened:
         """Open a session and give its cookies to the browser."""

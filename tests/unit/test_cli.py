@@ -170,8 +170,12 @@ def test_the_keys_are_listed_with_their_state_and_without_their_secrets(tmp_path
     file.chmod(0o600)
     result = run("keys", "list", "--file", file)
     assert [line.split(maxsplit=2) for line in result.output.splitlines()[1:]] == [
-        ["1", "1970-01-01T00:00:01Z", "verifies"],
-        ["2", "1970-01-01T00:00:02Z", "signs and verifies"],
+        [
+            "1",
+            "1970-01-01T00:00:01Z",
+            "verifies; signed until 1970-01-01T00:10:02Z; may go [sessions] absolute_s after that",
+        ],
+        ["2", "1970-01-01T00:00:02Z", "signs until 3000-01-01T00:10:00Z and verifies"],
         ["3", "3000-01-01T00:00:00Z", "verifies, and signs from 3000-01-01T00:10:00Z"],
     ]
 

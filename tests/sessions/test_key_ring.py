@@ -1,0 +1,125 @@
+"""A key ring that changes under traffic, over daemons that hear of it at different times."""
+
+from collections import Counter
+from random import Random
+from uuid import UUID
+
+from identity.keyring import SIGNS_AFTER_MS, KeyRing
+from identity.sessions.changes import Lifetimes
+from identity.sessions.check import Outcome
+from identity.sessions.planning import Rules
+from identity.sessions.service import SessionService
+from identity.types import HOUR, MINUTE, SECOND, AccountId, Millis, Secret
+from tests.support.daemons import Daemons
+from tests.support.jars import BrowserJar
+
+LIFETIME: Millis = HOUR
+LOGS_IN_AGAIN: Millis = 50 * MINUTE
+"""Before the session's absolute end, so that nobody has another reason to be logged out."""
+BROWSERS = 30
+
+
+class Town:
+    """Browsers that load pages from two daemons, each with the key ring it has read."""
+
+    def __init__(self) -> None:
+        self.daemons = Daemons(rules=Rules(lifetimes=Lifetimes(idle_ms=LIFETIME, absolute_ms=LIFETIME)))
+        self.rings = [self.daemons.keys, self.daemons.keys]
+        # A daemon's clock may be off: the younger one signs with the new key a little later.
+        self.services = [self._daemon(0, skew_ms=20 * SECOND), self._daemon(1, skew_ms=-20 * SECOND)]
+        self.random = Random(7)
+        self.jars = [BrowserJar() for _ in range(BROWSERS)]
+        self.since: list[Millis] = [0] * BROWSERS
+        self.seen: Counter[tuple[Outcome, str]] = Counter()
+        for at in range(BROWSERS):
+            self._log_in(at)
+
+    def _daemon(self, number: int, *, skew_ms: Millis) -> SessionService:
+        return self.daemons.daemon_with_ring(lambda: self.rings[number], skew_ms=skew_ms)
+
+    def _log_in(self, at: int) -> None:
+        # Spread, so that sessions of every age meet each change.
+        self.since[at] = self.daemons.clock() - self.random.randrange(LOGS_IN_AGAIN)
+        self.daemons.login(self.jars[at], service=self.services[0], account_id=AccountId(UUID(int=at + 1)))
+
+    def live(self, duration: Millis) -> None:
+        """Let everybody load pages, each from either daemon, for so long."""
+        until = self.daemons.clock() + duration
+        while self.daemons.clock() < until:
+            self.daemons.clock.advance(min(17 * SECOND, until - self.daemons.clock()))
+            for at, jar in enumerate(self.jars):
+                if self.daemons.clock() - self.since[at] >= LOGS_IN_AGAIN:
+                    self._log_in(at)
+                    self.since[at] = self.daemons.clock()
+                verdict = self.daemons.visit(jar, service=self.random.choice(self.services))
+                self.seen[verdict.outcome, verdict.reason] += 1
+
+    @property
+    def outcomes(self) -> set[Outcome]:
+        """What anybody was answered so far."""
+        return {outcome for outcome, _ in self.seen}
+
+
+def grown(ring: KeyRing, town: Town) -> KeyRing:
+    """Return the ring with a key made now."""
+    return ring.with_key(Secret(b"2" * 32), now=town.daemons.clock())
+
+
+def test_a_new_key_logs_nobody_out_although_one_daemon_hears_of_it_ten_minutes_later() -> None:
+    """Everybody would be logged out by a routine that is meant to protect them."""
+    town = Town()
+    town.live(5 * MINUTE)
+    new = grown(town.rings[0], town)
+    town.rings[0] = new
+    town.live(SIGNS_AFTER_MS - 30 * SECOND)
+    town.rings[1] = new
+    town.live(30 * MINUTE)
+
+    assert town.outcomes == {Outcome.OK}
+    assert town.seen[Outcome.OK, "advance"] > BROWSERS * 50
+    assert {ring.signing_number(town.daemons.clock()) for ring in town.rings} == {2}
+
+
+def test_the_older_key_leaves_at_its_time_without_a_logout() -> None:
+    """An operator who prunes when the list says so must not be sorry for it, on either daemon first."""
+    town = Town()
+    new = grown(town.rings[0], town)
+    town.rings[:] = [new, new]
+    leaves_at = new.leaves_at(1, lifetime_ms=LIFETIME)
+    assert leaves_at is not None
+    town.live(leaves_at - town.daemons.clock())
+    town.rings[1] = new.without({1})
+    town.live(10 * MINUTE)
+    town.rings[0] = new.without({1})
+    town.live(10 * MINUTE)
+
+    assert town.outcomes == {Outcome.OK}
+
+
+def test_a_daemon_that_is_late_with_a_new_key_says_try_again_and_logs_nobody_out() -> None:
+    """Somebody forgets a machine; people must get their sessions back when it is remembered."""
+    town = Town()
+    new = grown(town.rings[0], town)
+    town.rings[0] = new
+    town.live(SIGNS_AFTER_MS + 5 * MINUTE)
+    assert town.outcomes == {Outcome.OK, Outcome.RETRY}
+
+    town.rings[1] = new
+    town.seen.clear()
+    town.live(5 * MINUTE)
+
+    assert town.outcomes == {Outcome.OK}
+    assert town.daemons.heard.ends == []
+
+
+def test_a_key_that_left_too_early_would_have_logged_people_out() -> None:
+    """The rule of `keys prune` is not for ornament: without it this is what happens."""
+    town = Town()
+    away = BrowserJar()
+    town.daemons.login(away, service=town.services[0], account_id=AccountId(UUID(int=99)))
+    new = grown(town.rings[0], town)
+    town.rings[:] = [new, new]
+    town.live(SIGNS_AFTER_MS + MINUTE)
+    town.rings[:] = [new.without({1})] * 2
+
+    assert town.daemons.visit(away, service=town.services[0]).outcome is Outcome.LOGIN
