@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urljoin
@@ -23,6 +24,15 @@ ROOT: Final = Path(__file__).parents[2]
 APP: Final = "app"
 APP_SECRET: Final = "a secret of the test application, 32 characters"
 _STARTS_WITHIN_S: Final = 30
+_SESSION: Final = re.compile(r"(__Host-)?idd[0-9]*-")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a browser has at the end of a login: session cookies, none if it was refused, and the page."""
+
+    cookie: str
+    text: str
 
 
 class Running:
@@ -144,11 +154,19 @@ class Running:
 
     def sign_up(self, username: str) -> str:
         """Sign up through the demonstration provider as a browser without scripts; return its Cookie header."""
+        return self._through_demo(username, {"username": username}).cookie
+
+    def log_in(self, person: str) -> "Login":
+        """Go through the demonstration provider in a new browser, as somebody who has an account or had one."""
+        return self._through_demo(person)
+
+    def _through_demo(self, person: str, *forms: Mapping[str, str]) -> "Login":
         with httpx2.Client(trust_env=False, follow_redirects=True, timeout=15) as browser:
             page = browser.get(f"{self.url}/login/demo")
-            page = self._submit(browser, page, {"person": username})
-            self._submit(browser, page, {"username": username})
-            return "; ".join(f"{c.name}={c.value}" for c in browser.cookies.jar)
+            for fields in ({"person": person}, *forms):
+                page = self._submit(browser, page, fields)
+            sent = [f"{c.name}={c.value}" for c in browser.cookies.jar if _SESSION.match(c.name)]
+            return Login("; ".join(sent), page.text)
 
     def _submit(self, browser: httpx2.Client, page: httpx2.Response, fields: Mapping[str, str]) -> httpx2.Response:
         """Send the first form of a page, with its hidden fields."""
