@@ -19,6 +19,7 @@ _PURE: Final = frozenset(
         "identity/keyring.py",
         "identity/accounts/checking.py",
         "identity/accounts/linking.py",
+        "identity/accounts/naming.py",
         "identity/accounts/usernames.py",
         "identity/login/flow.py",
         "identity/sessions/changes.py",
