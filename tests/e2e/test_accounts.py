@@ -14,21 +14,20 @@ from typing import Any
 
 import pytest
 
+from tests.support.cassandra_accounts import migrated
 from tests.support.memcached import MemcachedNode
+from tests.support.office import Sections, in_cassandra
 from tests.support.running import ROOT, Running
 
 PATIENCE_S = 60
 """How long a test waits for what the daemon does every five seconds."""
 WHY = ("--reason", "ticket 4711", "--as", "ann")
 
-ACCOUNT_STORES: Mapping[str, Mapping[str, Mapping[str, str]]] = {"sqlite": {}}
-"""Sections that name each account store."""
 
-
-@pytest.fixture(params=list(ACCOUNT_STORES))
-def accounts(request: pytest.FixtureRequest) -> Mapping[str, Mapping[str, str]]:
+@pytest.fixture(params=["sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)])
+def accounts(request: pytest.FixtureRequest) -> Sections:
     """Give the sections of an account store, each kind in turn."""
-    return ACCOUNT_STORES[request.param]
+    return in_cassandra(migrated(request.getfixturevalue("cassandra"))) if request.param == "cassandra" else {}
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def node(memcached: list[MemcachedNode]) -> MemcachedNode:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, node: MemcachedNode, accounts: Mapping[str, Mapping[str, str]]) -> Iterator[Running]:
+def daemon(tmp_path: Path, node: MemcachedNode, accounts: Sections) -> Iterator[Running]:
     """Give a serving daemon with its sessions in memcached."""
     sessions = {"sessions": {"store": "memcached"}, "memcached": {"nodes": f"one={node.name}"}}
     with Running(tmp_path / "run", {**accounts, **sessions}) as running:
@@ -46,7 +45,7 @@ def daemon(tmp_path: Path, node: MemcachedNode, accounts: Mapping[str, Mapping[s
 
 
 @pytest.fixture
-def alone(tmp_path: Path, accounts: Mapping[str, Mapping[str, str]]) -> Iterator[Running]:
+def alone(tmp_path: Path, accounts: Sections) -> Iterator[Running]:
     """Give a serving daemon with its sessions in its own memory."""
     with Running(tmp_path / "run", accounts) as running:
         yield running

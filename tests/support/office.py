@@ -6,11 +6,10 @@ tests hold for every store.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
-from uuid import uuid4
+from typing import Any, Final, TypeAlias
 
 from click.testing import CliRunner, Result
 
@@ -21,8 +20,10 @@ from identity.cli import cli
 from identity.cli.files import new_ring_file
 from identity.config import Config
 from identity.opening import Accounts, now, open_accounts
+from identity.stores.cassandra.settings import Settings
 from identity.types import AccountId
 from tests.support.accounts import Registry
+from tests.support.memcached import MemcachedNode
 
 PROVIDERS: Final = """
 [provider:p]
@@ -33,22 +34,47 @@ client_secret = 0123456789ab
 WHY: Final = ("--reason", "ticket 4711", "--as", "ann")
 
 
+Sections: TypeAlias = Mapping[str, Mapping[str, str]]
+
+
+def in_memcached(nodes: Sequence[MemcachedNode]) -> Sections:
+    """Return the sections for sessions in these nodes."""
+    names = " ".join(f"n{number}={node.name}" for number, node in enumerate(nodes))
+    return {"sessions": {"store": "memcached"}, "memcached": {"nodes": names}}
+
+
+def in_cassandra(reached: Settings) -> Sections:
+    """Return the sections for accounts in a keyspace."""
+    points = " ".join(f"{host}:{port}" for host, port in reached.contact_points)
+    where = {"contact_points": points, "keyspace": reached.keyspace}
+    return {
+        "accounts": {"store": "cassandra"},
+        "cassandra": {**where, "local_data_centre": reached.local_data_centre},
+    }
+
+
+def _written(sections: Sections) -> str:
+    lines = []
+    for name, options in sections.items():
+        lines += [f"[{name}]", *(f"{option} = {value}" for option, value in options.items()), ""]
+    return "\n".join(lines)
+
+
 class Office:
     """A folder with a configuration and a key ring, a registry over its store, and its commands.
 
     Args:
         folder: where everything is.
-        accounts: sections that name the account store.
-        sessions: sections that name the session store.
+        sections: name the stores, options by section; what is left out is the default.
     """
 
-    def __init__(self, folder: Path, *, accounts: str = "", sessions: str = "") -> None:
+    def __init__(self, folder: Path, sections: Sections | None = None) -> None:
         self.folder = folder
         self.file = folder / "identityd.ini"
         ring = folder / "identityd.keys"
         if not ring.exists():
             new_ring_file(ring)
-        self.file.write_text(f"[keys]\nfile = identityd.keys\n{PROVIDERS}{accounts}\n{sessions}\n")
+        self.file.write_text(f"[keys]\nfile = identityd.keys\n{PROVIDERS}{_written(sections or {})}")
         self.file.chmod(0o600)
         self.config: Config = config.load(self.file, environ={})
         self.store: Accounts = open_accounts(self.config, now)
@@ -88,10 +114,6 @@ class Office:
         """Return action, actor and facts of what operators did to an account, oldest first."""
         events = self.store.audit.of_account(account_id)
         return [(e.action, e.actor, dict(e.facts)) for e in reversed(events) if e.actor.startswith("operator:")]
-
-    def name(self, prefix: str = "u") -> str:
-        """Return a username nobody has."""
-        return f"{prefix}{uuid4().hex[:12]}"
 
 
 @contextmanager

@@ -6,7 +6,6 @@ tests/e2e/test_accounts.py.
 
 import os
 import pwd
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -28,17 +27,7 @@ from identity.stores.sqlite import SqliteRows
 from identity.types import AccountId, Username
 from tests.support.accounts import key
 from tests.support.memcached import MemcachedNode
-from tests.support.office import WHY, Office
-
-STORES = ("sqlite",)
-
-
-@pytest.fixture(params=STORES)
-def office(tmp_path: Path) -> Iterator[Office]:
-    """Give an operator's desk over a store of each kind."""
-    made = Office(tmp_path)
-    yield made
-    made.close()
+from tests.support.office import WHY, Office, in_memcached
 
 
 def row(office: Office, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
@@ -186,7 +175,7 @@ def test_a_disabled_account_does_not_log_in_until_it_is_enabled(office: Office) 
     assert (result.exit_code, result.stderr) == (0, "")
     assert "every login is refused; the running daemon ends its open sessions within about 5 seconds" in result.stdout
     assert office.account(account_id).status is AccountStatus.DISABLED
-    assert [each.account_id for each in office.store.revocations.open()] == [account_id]
+    assert account_id in {each.account_id for each in office.store.revocations.open()}
     assert office.run("disable", "alice", "--yes", *WHY).exit_code == 0
     result = office.run("enable", "alice", *WHY)
     assert (result.exit_code, result.stdout) == (0, f"alice ({account_id}) may log in.\n")
@@ -271,7 +260,7 @@ def test_an_unnamed_user_of_the_system_has_a_number(office: Office, monkeypatch:
 
 def test_sessions_in_memcached_are_ended_by_the_command_itself(tmp_path: Path, memcached: list[MemcachedNode]) -> None:
     """No daemon need be running; nothing is left to be done."""
-    office = Office(tmp_path, sessions=in_memcached(memcached))
+    office = Office(tmp_path, in_memcached(memcached))
     account_id = office.member("1", "alice")
     result = office.run("disable", "alice", "--yes", *WHY)
     assert result.exit_code == 0
@@ -288,7 +277,7 @@ def test_a_memcached_that_is_away_is_named_and_the_rest_is_kept_for_the_daemon(
     tmp_path: Path, memcached: list[MemcachedNode]
 ) -> None:
     """A script tells it from a change that is over by the code, a person by the words."""
-    office = Office(tmp_path, sessions=in_memcached(memcached))
+    office = Office(tmp_path, in_memcached(memcached))
     account_id = office.member("1", "alice")
     for node in memcached:
         node.kill()
@@ -313,7 +302,7 @@ def test_a_data_centre_that_is_away_is_said_and_told_later(
     def away(_rows: SqliteRows[AccountId, AccountRow], _key: AccountId) -> None:
         raise StoreUnavailable(detail="cassandra: not enough replicas are up")
 
-    office = Office(tmp_path, sessions=in_memcached(memcached))
+    office = Office(tmp_path, in_memcached(memcached))
     account_id = office.member("1", "alice")
     monkeypatch.setattr(SqliteRows, "read_everywhere", away)
     result = office.run("disable", "alice", "--yes", *WHY)
@@ -323,12 +312,6 @@ def test_a_data_centre_that_is_away_is_said_and_told_later(
     assert len(office.store.revocations.open()) == 1
     assert office.trail(account_id)[-1][2]["outcome"] == "not-everywhere-yet"
     office.close()
-
-
-def in_memcached(nodes: list[MemcachedNode]) -> str:
-    """Return the sections for sessions in these nodes."""
-    names = " ".join(f"n{number}={node.name}" for number, node in enumerate(nodes))
-    return f"[sessions]\nstore = memcached\n[memcached]\nnodes = {names}\n"
 
 
 def test_a_store_that_goes_away_in_the_middle_says_that_repeating_helps(

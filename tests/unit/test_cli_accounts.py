@@ -4,7 +4,6 @@ Over a real store that is opened as the daemon opens it. The daemon beside it is
 tests/e2e/test_accounts.py.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -26,16 +25,6 @@ from identity.opening import now
 from identity.types import AccountId, Username
 from tests.support.accounts import OPERATOR, key
 from tests.support.office import WHY, Office
-
-STORES = ("sqlite",)
-
-
-@pytest.fixture(params=STORES)
-def office(tmp_path: Path) -> Iterator[Office]:
-    """Give an operator's desk over a store of each kind."""
-    made = Office(tmp_path)
-    yield made
-    made.close()
 
 
 def row(office: Office, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
@@ -277,7 +266,7 @@ def test_an_account_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_accounts_in_the_daemon_s_memory_cannot_be_reached(tmp_path: Path) -> None:
     """An empty answer would look like "no such account"."""
-    office = Office(tmp_path, accounts="[accounts]\nstore = memory\n")
+    office = Office(tmp_path, {"accounts": {"store": "memory"}})
     result = office.run("find", "alice")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "[accounts] store: memory keeps the accounts inside the daemon" in result.stderr
