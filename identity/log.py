@@ -151,7 +151,12 @@ class TextFormatter(_Formatter):
 
 
 def configure(
-    *, level: str = "info", form: str = "auto", secrets: Iterable[Secret] = (), stream: TextIO | None = None
+    *,
+    level: str = "info",
+    form: str = "auto",
+    secrets: Iterable[Secret] = (),
+    stream: TextIO | None = None,
+    only: str = "",
 ) -> None:
     """Send all log records of the process to one stream (standard error by default).
 
@@ -160,10 +165,12 @@ def configure(
         form: json, text, or auto (text on a terminal).
         secrets: blotted out wherever they appear.
         stream: where to.
+        only: keeps everything but this logger, and those below it, out.
     """
     out = stream or sys.stderr
     redact = Redactor(secrets)
     handler = logging.StreamHandler(out)
+    handler.addFilter(logging.Filter(only))
     as_text = form == "text" or (form == "auto" and out.isatty())
     handler.setFormatter(TextFormatter(redact) if as_text else JsonFormatter(redact))
     root = logging.getLogger()

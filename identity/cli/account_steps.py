@@ -38,7 +38,8 @@ def opened(path: Path) -> Iterator["Desk"]:
 
     # The kind `demo` may be named here: nothing is served, and its accounts want looking after too.
     read = config.load(path, environ=os.environ, demo=True)
-    log.configure(level="error", form="text", secrets=read.secrets())
+    # A driver would say the same as the message below, and a traceback with it.
+    log.configure(level="error", form="text", secrets=read.secrets(), only="identity")
     with ExitStack() as closing:
         try:
             at = open_desk(read, now, closing)

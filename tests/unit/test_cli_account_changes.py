@@ -4,8 +4,10 @@ Over a real store that is opened as the daemon opens it. The daemon beside it is
 tests/e2e/test_accounts.py.
 """
 
+import logging
 import os
 import pwd
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -26,7 +28,8 @@ from identity.opening import now
 from identity.stores.sqlite import SqliteRows
 from identity.types import AccountId, Username
 from tests.support.accounts import key
-from tests.support.memcached import MemcachedNode
+from tests.support.guards import Expectation
+from tests.support.memcached import MemcachedNode, free_port
 from tests.support.office import WHY, Office, in_memcached
 
 
@@ -331,3 +334,17 @@ def test_a_store_that_goes_away_in_the_middle_says_that_repeating_helps(
     assert "went away: disk full. How far the change got is not known; give the same command again" in result.stderr
     assert office.run("disable", "alice", "--yes", *WHY).exit_code == 0
     assert office.account(account_id).status is AccountStatus.DISABLED
+
+
+def test_a_cluster_that_is_down_is_one_sentence(tmp_path: Path, expect_log: Callable[..., Expectation]) -> None:
+    """The driver's own traceback would bury it, and look like a fault of the command."""
+    where = {"contact_points": f"127.0.0.1:{free_port()}", "local_data_centre": "DC1"}
+    expect_log("cassandra", "failed to connect", level=logging.ERROR)
+    expect_log("identity.stores.cassandra", "cassandra-not-reached")
+    office = Office(tmp_path, {"accounts": {"store": "cassandra"}, "cassandra": where})
+    result = office.run("disable", "alice", "--yes", *WHY)
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: the account store (cassandra) cannot be used: ")
+    assert line.endswith("Nothing was changed.")
+    office.close()

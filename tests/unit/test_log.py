@@ -153,6 +153,15 @@ def test_a_value_cannot_start_a_line_of_its_own(out: io.StringIO) -> None:
     assert out.getvalue().count("\n") == 1
 
 
+def test_only_what_is_wanted_is_shown(out: io.StringIO) -> None:
+    """A command's answer must not drown in what a driver says about the same thing."""
+    log.configure(form="text", stream=out, only="identity")
+    logging.getLogger("cassandra.cluster").info("no host")
+    logger.info("ours")
+    assert out.getvalue().endswith("identity.test: ours\n")
+    assert "no host" not in out.getvalue()
+
+
 def test_the_text_form_is_one_readable_line(out: io.StringIO) -> None:
     """For a person at a terminal; control characters must not reach it."""
     log.configure(form="text", stream=out)
