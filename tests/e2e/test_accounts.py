@@ -39,7 +39,11 @@ def node(memcached: list[MemcachedNode]) -> MemcachedNode:
 @pytest.fixture
 def daemon(tmp_path: Path, node: MemcachedNode, accounts: Sections) -> Iterator[Running]:
     """Give a serving daemon with its sessions in memcached."""
-    sessions = {"sessions": {"store": "memcached"}, "memcached": {"nodes": f"one={node.name}", "timeout_s": "2"}}
+    # A busy machine must not look like a memcached that hangs.
+    sessions = {
+        "sessions": {"store": "memcached"},
+        "memcached": {"nodes": f"one={node.name}", "timeout_s": "5", "connect_timeout_s": "5"},
+    }
     with Running(tmp_path / "run", {**accounts, **sessions}) as running:
         yield running
 
