@@ -15,13 +15,13 @@ START: Final = "/.identityd/start"
 LOGOUT: Final = "/.identityd/logout"
 CONTINUE: Final = "/continue"
 _PLAIN: Final = "/:?=,;@!$'()*~"
-"""Left as they are, so that an address within an address stays short."""
+"""Left as they are in what a login page gets as an address within an address, so that it stays short."""
 
 
 def login_path(return_to: str, *, reason: str = "") -> str:
     """Return where an application's host sends somebody who needs a session there; only to a path of it."""
     path = safe_path(return_to)
-    return _with(LOGIN, return_to="" if path == FRONT_PAGE else path, reason=reason)
+    return _with(LOGIN, plain="", return_to="" if path == FRONT_PAGE else path, reason=reason)
 
 
 def continue_path(host: Host, challenge: str, path: str, *, reason: str = "") -> str:
@@ -43,6 +43,6 @@ def led_to(return_to: str) -> Host | None:
     return Host(parse_qs(parts.query).get("host", [""])[0])
 
 
-def _with(place: str, **values: str) -> str:
+def _with(place: str, *, plain: str = _PLAIN, **values: str) -> str:
     told = {name: value for name, value in values.items() if value}
-    return f"{place}?{urlencode(told, quote_via=quote, safe=_PLAIN)}" if told else place
+    return f"{place}?{urlencode(told, quote_via=quote, safe=plain)}" if told else place

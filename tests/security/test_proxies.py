@@ -124,8 +124,8 @@ class TestHost:
             )
 
             assert page.one("Location") == "/login?return_to=%2Ftest%2Fmine"
-            assert ack.one("Location") == "/.identityd/login?return_to=/page"
-            assert proxied.one("X-Identity-Location") == "https://wiki.example/.identityd/login?return_to=/page"
+            assert ack.one("Location") == "/.identityd/login?return_to=%2Fpage"
+            assert proxied.one("X-Identity-Location") == "https://wiki.example/.identityd/login?return_to=%2Fpage"
 
     @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Host", "Forwarded"])
     def test_no_header_replaces_the_host(self, header: str) -> None:

@@ -37,6 +37,11 @@ class CountedRows(Generic[KeyT, RowT]):
         self._reads[f"{self._name}, settled"] += 1
         return self._rows.read_settled(key)
 
+    def read_everywhere(self, key: KeyT) -> RowT | None:
+        """Count and read."""
+        self._reads[f"{self._name}, everywhere"] += 1
+        return self._rows.read_everywhere(key)
+
     def insert(self, row: RowT, *, expires_at: Millis | None = None) -> Outcome:
         """Insert."""
         return self._rows.insert(row, expires_at=expires_at)

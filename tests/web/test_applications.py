@@ -144,7 +144,7 @@ def test_an_application_that_asks_over_http_is_told_of_the_return_by_method(real
     reading, writing = realm.check(jar, url=PAGE).json(), realm.check(jar, url=PAGE, method="POST").json()
 
     assert (reading["verdict"], reading["reason"]) == ("login", "return-due")
-    assert reading["location"].startswith(f"{WIKI}/.identityd/login?return_to=/page")
+    assert reading["location"].startswith(f"{WIKI}/.identityd/login?return_to=%2Fpage")
     assert writing["verdict"] == "ok"
 
 
@@ -220,7 +220,7 @@ def test_ack_on_an_applications_host_rotates_and_decides(realm: Realm) -> None:
 
     assert bounced.status == 307
     ended = thief.load(WIKI + location(bounced))
-    assert location(ended).startswith("/.identityd/login?return_to=/page&reason=reuse")
+    assert location(ended).startswith("/.identityd/login?return_to=%2Fpage&reason=reuse")
 
 
 def test_an_application_without_cookies_rotates_through_ack() -> None:
