@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from identity.simulate.tally import Total
 
 THIEVES: Final = ("passive", "hammer", "browser", "sniper", "pacer", "lurker")
-TRAFFICS: Final = ("usual", "parallel", "polling")
+TRAFFICS: Final = ("usual", "active", "parallel", "polling")
 BAR: Final = 24
 DRAW_EVERY_S: Final = 0.2
 MOST: Final = 10_000_000_000
@@ -113,7 +113,14 @@ def simulate(**options: Any) -> None:  # noqa: ANN401 - click has read each as i
                              clock_sigma, bad_clock, in_order (yes)
 
     \b
-    Thieves (usual traffic has pages with up to 8 calls, pauses, and polling in half the sessions):
+    Traffic:
+      usual     pages with up to 8 calls, pauses of minutes, polling in half of the sessions; a thief
+                is played beside active users as well
+      active    the same without the pauses        parallel  up to 40 calls at once
+      polling   one page that only polls
+
+    \b
+    Thieves:
       passive   shows the copied header every 5 s       hammer    four times a second
       browser   keeps a jar, asks every 8 s             sniper    keeps a jar, every second
       pacer     keeps a jar, in step with the rotation  lurker    keeps a jar, begins minutes later
@@ -139,14 +146,14 @@ def simulate(**options: Any) -> None:  # noqa: ANN401 - click has read each as i
 
 
 def _study(given: Given) -> "Study":
-    from identity.simulate.networks import PARALLEL, POLLING, USUAL, Thief
+    from identity.simulate import networks
     from identity.simulate.study import Study
 
-    traffic = dict(zip(TRAFFICS, (USUAL, PARALLEL, POLLING), strict=True))[given.traffic]
+    traffic = {each.name: each for each in networks.TRAFFICS}[given.traffic]
     return Study(
         paces=_paces(given),
         networks=_networks(given),
-        thieves=tuple(Thief(name) for name in given.thief or THIEVES),
+        thieves=tuple(networks.Thief(name) for name in given.thief or THIEVES),
         traffic=traffic,
         requests=given.requests,
         thefts=given.thefts,
@@ -261,4 +268,4 @@ def _draw(given: Given, path: Path) -> None:
 
 def _caption(given: Given) -> str:
     thefts = max((r.total.sessions for r in given.shown if r.total.lives), default=0)
-    return f"{thefts:,} thefts for each line, {given.traffic} traffic, seed {given.seed}"
+    return f"{thefts:,} thefts for each line, seed {given.seed}"

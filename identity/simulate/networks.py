@@ -50,6 +50,7 @@ NETWORKS: Final = (
 class Traffic:
     """How a person uses an application: a page, then calls, then a pause."""
 
+    name: str = "usual"
     most_calls: int = 8
     calls_within: float = 0.9
     gap_mean: float = 10.0
@@ -69,10 +70,13 @@ class Traffic:
 
 
 USUAL: Final = Traffic()
-PARALLEL: Final = Traffic(most_calls=40)
+ACTIVE: Final = Traffic(name="active", long_gap_share=0.0)
+"""A person who never pauses for minutes: nobody can be told apart from somebody who is not there."""
+PARALLEL: Final = Traffic(name="parallel", most_calls=40)
 """Pages that make up to 40 calls at once: how large can the jar become?"""
-POLLING: Final = Traffic(most_calls=0, gap_mean=1e9, long_gap_share=0.0, poll_share=1.0)
+POLLING: Final = Traffic(name="polling", most_calls=0, gap_mean=1e9, long_gap_share=0.0, poll_share=1.0)
 """A page that is opened once and then only polls: how slow is detection without navigations?"""
+TRAFFICS: Final = (USUAL, ACTIVE, PARALLEL, POLLING)
 
 
 class Thief(Enum):

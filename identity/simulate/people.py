@@ -38,19 +38,13 @@ class Person:
         self._stage = stage
         self._browser = browser
         self._traffic = traffic
-        self._pauses: list[tuple[float, float]] = []
         random = stage.random
-        self._polls = random.random() < traffic.poll_share
         stage.at(0.0, self._page)
-        if self._polls:
+        if random.random() < traffic.poll_share:
             stage.at(random.uniform(0, traffic.poll_every), self._poll)
         if crash:
             browser.past = [(0.0, dict(browser.jar))]
             stage.at(random.uniform(120, 300), self._crash)
-
-    def away(self, begin: float, end: float) -> float:
-        """Return for how many seconds of this time the browser rested."""
-        return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in self._pauses)
 
     def _page(self, _: object) -> None:
         stage, traffic = self._stage, self._traffic
@@ -59,10 +53,7 @@ class Person:
         for _ in range(int(chance() * (traffic.most_calls + 1))):
             stage.at(stage.now + chance() * traffic.calls_within, self._send, False)
         if chance() < traffic.long_gap_share:
-            low, high = traffic.long_gap_range
-            gap = low + chance() * (high - low)
-            if not self._polls:
-                self._pauses.append((stage.now, stage.now + gap))
+            gap = stage.random.uniform(*traffic.long_gap_range)
         else:
             gap = stage.random.expovariate(1 / traffic.gap_mean)
         stage.at(stage.now + gap, self._page)

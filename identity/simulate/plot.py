@@ -59,18 +59,19 @@ def lifetimes(results: Sequence[Result], *, caption: str) -> str:
     )
 
 
-def _setting(result: Result) -> tuple[str, str]:
-    return result.part.network.name, seconds(result.part.pace.settle_ms)
+def _setting(result: Result) -> tuple[str, str, str]:
+    part = result.part
+    return part.network.name, part.experiment.traffic.name, seconds(part.pace.settle_ms)
 
 
 def _title(rows: Sequence[Result]) -> str:
-    network, settle = _setting(rows[0])
-    return f"Copies still accepted, network {network}, settle {settle} s"
+    network, traffic, settle = _setting(rows[0])
+    return f"Copies still accepted: network {network}, {traffic} traffic, settle {settle} s"
 
 
 def _span(thefts: Sequence[Result]) -> int:
     """Return up to which second the lines are drawn: where 99 of 100 copies are over, in whole ticks."""
-    longest = max((percentile(sorted(r.total.active_lives), 0.99) for r in thefts), default=0.0)
+    longest = max((percentile(sorted(r.total.lives), 0.99) for r in thefts), default=0.0)
     return min(_LONGEST_S, max(_SHORTEST_S, (int(longest) // _TICKS + 1) * _TICKS))
 
 
@@ -80,7 +81,7 @@ def _panel(rows: Sequence[Result], span: int, *, top: int, title: str) -> Iterat
     for number, result in enumerate(rows):
         thief = result.part.experiment.thief or Thief.PASSIVE
         look = f'class="line {thief.value}" stroke-dasharray="{_DASHES[thief]}"'
-        ordered = sorted(result.total.active_lives)
+        ordered = sorted(result.total.lives)
         yield f'<path {look} d="{_curve(ordered, span, top)}"/>'
         x, y = _LEFT + _PLOT_W + 20, top + _ABOVE + 14 + number * 34
         yield f'<path {look} d="M{x} {y - 4}h30"/>'
@@ -100,7 +101,7 @@ def _axes(span: int, top: int) -> Iterator[str]:
         yield f'<path class="grid" d="M{x:.1f} {bottom}v5"/>'
         yield f'<text class="small" x="{x:.1f}" y="{bottom + 19}" text-anchor="middle">{at} s</text>'
     middle = _LEFT + _PLOT_W / 2
-    label = "after the theft, while the user is active"
+    label = "after the theft"
     yield f'<text class="small" x="{middle:.0f}" y="{bottom + 36}" text-anchor="middle">{label}</text>'
 
 

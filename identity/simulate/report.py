@@ -27,12 +27,12 @@ _HONEST: Final[tuple[Column, ...]] = (
 _THEFT: Final[tuple[Column, ...]] = (
     ("thief", lambda r: r.part.experiment.thief.value if r.part.experiment.thief else ""),
     ("network", lambda r: r.part.network.name),
+    ("traffic", lambda r: r.part.experiment.traffic.name),
     *_PLACE,
     ("thefts", lambda r: f"{r.total.sessions:,}"),
-    ("median s", lambda r: _life(r.total.active_lives, 0.5)),
-    ("p90 s", lambda r: _life(r.total.active_lives, 0.9)),
-    ("p99 s", lambda r: _life(r.total.active_lives, 0.99)),
-    ("by the clock", lambda r: f"{_life(r.total.lives, 0.5)} / {_life(r.total.lives, 0.99)}"),
+    ("median s", lambda r: _life(r.total.lives, 0.5)),
+    ("p90 s", lambda r: _life(r.total.lives, 0.9)),
+    ("p99 s", lambda r: _life(r.total.lives, 0.99)),
     ("alive at end", lambda r: f"{r.total.thief_alive}"),
     ("user disturbed", lambda r: _percent(r.total.disturbed, r.total.sessions)),
     ("session ended", lambda r: _percent(r.total.ended, r.total.sessions)),
@@ -57,8 +57,8 @@ _TABLES: Final[Mapping[Question, tuple[str, tuple[Column, ...], str]]] = {
         "A copied jar",
         _THEFT,
         (
-            "Seconds from the theft to the last accepted answer, while the user is active (pauses of minutes taken "
-            "out); by the clock: median / p99 with them. Disturbed: the user's own browser met the end of the session."
+            "Seconds from the theft to the last accepted answer; active: the user never pauses for minutes, usual: "
+            "with pauses of up to ten. Disturbed: the user's own browser met the end of the session."
         ),
     ),
     Question.CRASH: (
@@ -118,6 +118,7 @@ def _values(result: Result) -> dict[str, object]:
     values: dict[str, object] = {
         "question": part.question.value,
         "network": part.network.name,
+        "traffic": part.experiment.traffic.name,
         "thief": part.experiment.thief.value if part.experiment.thief else None,
         "seed": part.experiment.seed,
         "token_age_s": pace.token_age_ms / 1000,
@@ -127,8 +128,7 @@ def _values(result: Result) -> dict[str, object]:
     }
     values.update((name, getattr(total, name)) for name in _COUNTS)
     if total.lives:
-        values["active_s"] = _shares(total.active_lives)
-        values["clock_s"] = _shares(total.lives)
+        values["life_s"] = _shares(total.lives)
     return values
 
 

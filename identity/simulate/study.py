@@ -11,7 +11,7 @@ from typing import Final
 from identity.sessions.planning import Rules
 from identity.sessions.rotation import Pace
 from identity.simulate.experiment import Experiment
-from identity.simulate.networks import GOOD, NETWORKS, USUAL, Network, Thief, Traffic
+from identity.simulate.networks import ACTIVE, GOOD, NETWORKS, USUAL, Network, Thief, Traffic
 from identity.simulate.run import Goal
 from identity.simulate.tally import Total
 from identity.types import Millis
@@ -50,7 +50,8 @@ class Part:
         """What is being played, in a few words."""
         thief = self.experiment.thief
         what = thief.value if thief else self.question.value
-        return f"{what} on {self.network.name}, settle {seconds(self.pace.settle_ms)} s"
+        traffic, settle = self.experiment.traffic.name, seconds(self.pace.settle_ms)
+        return f"{what} on {self.network.name}, {traffic} traffic, settle {settle} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,21 @@ class Study:
                 for network in networks:
                     yield Part(question, network, base, Goal(requests=self.requests // len(networks)))
             case Question.THEFT if self.thefts:
-                for network in self.networks or (GOOD,):
-                    for thief in self.thieves:
-                        yield Part(question, network, replace(base, thief=thief), Goal(sessions=self.thefts))
+                for experiment in self._thefts(base):
+                    for network in self.networks or (GOOD,):
+                        yield Part(question, network, experiment, Goal(sessions=self.thefts))
             case Question.CRASH if self.crashes:
                 crash = replace(base, crash=True, seconds=CRASH_WATCHED_S)
                 for network in self.networks or (GOOD,):
                     yield Part(question, network, crash, Goal(sessions=self.crashes))
             case _:
                 pass
+
+    def _thefts(self, base: Experiment) -> Iterator[Experiment]:
+        """Yield every thief beside a user who is active throughout, then beside one who also pauses."""
+        for traffic in (ACTIVE, USUAL) if self.traffic is USUAL else (self.traffic,):
+            for thief in self.thieves:
+                yield replace(base, thief=thief, traffic=traffic)
 
 
 def seconds(millis: Millis) -> str:

@@ -28,8 +28,6 @@ class Tally:
     stolen_at: float | None = None
     served_until: float | None = None
     """When the thief got its last accepted answer."""
-    away: float = 0.0
-    """Seconds of the copy's life during which the person's browser sent nothing (a pause of minutes)."""
 
     @property
     def false_logout(self) -> bool:
@@ -63,9 +61,7 @@ class Total:
     largest_jars: Counter[int] = field(default_factory=Counter)
     """How many hours had this as their largest jar."""
     lives: list[float] = field(default_factory=list)
-    """Of copies, by the clock."""
-    active_lives: list[float] = field(default_factory=list)
-    """The same without the person's pauses."""
+    """Of copies, from the theft to the last accepted answer."""
 
     def add(self, tally: Tally, *, seconds: float) -> None:
         """Count one hour of this many seconds."""
@@ -87,7 +83,6 @@ class Total:
 
     def _add_theft(self, tally: Tally, *, seconds: float) -> None:
         self.lives.append(tally.life)
-        self.active_lives.append(tally.life - tally.away)
         self.disturbed += tally.ended_by_user
         self.thief_alive += tally.ended_at is None and (tally.served_until or 0.0) > seconds - 60
 
@@ -108,7 +103,6 @@ class Total:
         self.thief_alive += other.thief_alive
         self.largest_jars.update(other.largest_jars)
         self.lives += other.lives
-        self.active_lives += other.active_lives
 
     @property
     def largest_jar(self) -> int:

@@ -59,7 +59,7 @@ class World:
         self._browser = Browser(honest=True, junk=experiment.baggage.junk)
         self._reads: dict[Locator, Read] = {}
         self._log_in(experiment)
-        self._person = Person(self, self._browser, self._traffic, crash=experiment.crash)
+        Person(self, self._browser, self._traffic, crash=experiment.crash)
         if experiment.thief:
             Intruder(self, self._browser, experiment.thief)
 
@@ -72,8 +72,6 @@ class World:
                 break
             self.now = now
             event(argument)
-        if tally.stolen_at is not None and tally.served_until is not None:
-            tally.away = self._person.away(tally.stolen_at, tally.served_until)
         return tally
 
     def at(self, when: float, event: Callable[[Any], None], argument: object = None) -> None:

@@ -35,7 +35,7 @@ def test_tables_go_to_standard_output_and_progress_to_standard_error() -> None:
     assert result.exit_code == 0
     for words in ("Honest browsers", "A copied jar", "A browser's crash", "seed 1: 0 false logouts"):
         assert words in result.stdout
-    assert "1/3 honest on good, settle 0 s:" in result.stderr
+    assert "1/4 honest on good, usual traffic, settle 0 s:" in result.stderr
 
 
 def test_settings_are_compared_side_by_side() -> None:
@@ -47,8 +47,8 @@ def test_settings_are_compared_side_by_side() -> None:
     assert [(row["question"], row["settle_s"]) for row in values["rows"]] == [
         ("honest", 0),
         ("honest", 10),
-        ("theft", 0),
-        ("theft", 10),
+        *[("theft", 0)] * 2,
+        *[("theft", 10)] * 2,
         ("crash", 0),
         ("crash", 10),
     ]

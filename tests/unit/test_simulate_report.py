@@ -28,7 +28,7 @@ def honest() -> Result:
 def theft(thief: Thief = Thief.BROWSER, *, settle_ms: int = 0) -> Result:
     total = Total("good")
     for life in range(1, 101):
-        tally = Tally(stolen_at=100.0, served_until=100.0 + 2 * life, away=float(life), ended_at=400.0)
+        tally = Tally(stolen_at=100.0, served_until=100.0 + life, ended_at=400.0)
         total.add(tally, seconds=3_600)
     rules = Rules(pace=Pace(settle_ms=settle_ms))
     return Result(Part(Question.THEFT, GOOD, Experiment(thief=thief, rules=rules), Goal()), total)
@@ -53,11 +53,11 @@ def test_the_table_of_honest_browsers_has_rates_and_extremes() -> None:
     assert row == ["good", "0", "2", "2,000", "0", "0.088", "0.00100", "1", "7", "7"]
 
 
-def test_a_copys_life_is_shown_with_and_without_the_users_pauses() -> None:
-    """A user who is away cannot unmask anybody; mixing that in hides how fast the rotation is."""
+def test_the_table_of_copies_has_their_lives_and_what_became_of_the_session() -> None:
+    """How long, and at whose cost, is what an operator wants to know of a theft."""
     [row] = rows(as_markdown([theft()]), "| browser")
 
-    assert row[3:] == ["100", "50", "90", "99", "100 / 198", "0", "0.0 %", "100.0 %"]
+    assert row[4:] == ["100", "50", "90", "99", "0", "0.0 %", "100.0 %"]
 
 
 def test_the_table_of_crashes_has_the_share_that_ended() -> None:
@@ -85,7 +85,7 @@ def test_values_are_json_with_counts_and_settings() -> None:
     [value] = json.loads(json.dumps(as_values([theft(settle_ms=10_000)])))
 
     assert (value["thief"], value["settle_s"], value["ended"]) == ("browser", 10, 100)
-    assert value["active_s"] == {"p50": 50, "p90": 90, "p99": 99, "p100": 100}
+    assert value["life_s"] == {"p50": 50, "p90": 90, "p99": 99, "p100": 100}
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (0.5, 2), (0.51, 3), (0.99, 4), (1.0, 4)])
@@ -131,8 +131,15 @@ def test_a_study_asks_every_question_under_every_setting() -> None:
     """A comparison with a gap compares nothing."""
     parts = list(Study(paces=(Pace(), Pace(settle_ms=10_000))).parts())
 
-    assert len(parts) == 2 * (len(NETWORKS) + len(Thief) + 1)
+    assert len(parts) == 2 * (len(NETWORKS) + 2 * len(Thief) + 1)
     assert sum(part.goal.requests for part in parts) <= 2_000_000
+
+
+def test_thieves_are_played_beside_active_users_and_beside_users_who_pause() -> None:
+    """A user who is away unmasks nobody; mixing both hides how fast the rotation is."""
+    parts = Study(requests=0, crashes=0, thieves=(Thief.PASSIVE,)).parts()
+
+    assert [part.experiment.traffic.name for part in parts] == ["active", "usual"]
 
 
 def test_a_study_of_one_network_plays_everything_there() -> None:
