@@ -5,14 +5,16 @@ Owns traffic, pauses, the crash and the six ways to use a copied jar. Knows noth
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from identity.simulate.browser import Browser
 from identity.simulate.networks import Thief, Traffic
 from identity.simulate.tally import Tally
 
-GIVEN_UP = 60.0
+DISCOURAGED: Final = 60.0
 """A thief who was refused for so long asks once a minute from then on."""
+GIVEN_UP: Final = 600.0
+"""And stops after so long. A token that was stale never counts again; nothing is left to measure."""
 
 
 class Stage(Protocol):
@@ -24,6 +26,10 @@ class Stage(Protocol):
 
     def at(self, when: float, event: Callable[[Any], None], argument: object = None) -> None:
         """Call back later."""
+        ...
+
+    def stop(self) -> None:
+        """End the hour here."""
         ...
 
     def send(self, browser: Browser, *, navigation: bool = False, bounced: int = 0) -> None:
@@ -83,22 +89,25 @@ class Intruder:
         self._victim = victim
         self._kind = kind
         self._browser = victim
-        self._stolen_at = stage.random.uniform(120, 600)
-        stage.at(self._stolen_at, self._steal)
+        self._begins_at = stage.random.uniform(120, 600)
+        stage.at(self._begins_at, self._steal)
 
     def _steal(self, _: object) -> None:
         stage = self._stage
         stage.tally.stolen_at = stage.now
         self._browser = self._victim.copy(frozen=not self._kind.keeps_jar)
-        start = stage.now + stage.random.uniform(60, 600) if self._kind is Thief.LURKER else stage.now
-        self._stolen_at = start
-        stage.at(start, self._use)
+        if self._kind is Thief.LURKER:
+            self._begins_at += stage.random.uniform(60, 600)
+        stage.at(self._begins_at, self._use)
 
     def _use(self, _: object) -> None:
         stage = self._stage
+        refused_for = stage.now - max(self._begins_at, stage.tally.served_until or 0.0)
+        if refused_for > GIVEN_UP:
+            stage.stop()
+            return
         stage.send(self._browser, navigation=True)
-        refused_for = stage.now - max(self._stolen_at, stage.tally.served_until or 0.0)
-        stage.at(stage.now + (60.0 if refused_for > GIVEN_UP else self._pause()), self._use)
+        stage.at(stage.now + (60.0 if refused_for > DISCOURAGED else self._pause()), self._use)
 
     def _pause(self) -> float:
         match self._kind:

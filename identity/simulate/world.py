@@ -74,6 +74,10 @@ class World:
             event(argument)
         return tally
 
+    def stop(self) -> None:
+        """End the hour here."""
+        self._seconds = self.now
+
     def at(self, when: float, event: Callable[[Any], None], argument: object = None) -> None:
         """Call back later."""
         heapq.heappush(self._events, (when, next(self._order), event, argument))
