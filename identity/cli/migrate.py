@@ -48,7 +48,8 @@ def migrate(path: Path, replicas: str | None) -> None:
     from identity import config
     from identity.config import AccountStoreKind
 
-    read = config.load(path, environ=os.environ)
+    # The kind `demo` may be named here: nothing is served, and its accounts may be in a cluster too.
+    read = config.load(path, environ=os.environ, demo=True)
     match read.accounts.store:
         case AccountStoreKind.CASSANDRA:
             _cassandra(read, _replicas(replicas))

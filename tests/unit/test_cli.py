@@ -247,3 +247,12 @@ def test_the_program_finds_its_own_libraries(tmp_path: Path) -> None:
     )
     by_make = sys.prefix == str(ROOT / ".venv")
     assert "version" in done.stdout or (not by_make and "make run" in done.stderr)
+
+
+def test_migrate_takes_the_configuration_of_a_demonstration(tmp_path: Path) -> None:
+    """Who tries a cluster out would have to take the provider out of the file to make its tables."""
+    prepare(tmp_path, {})
+
+    done = run("migrate", "--config", tmp_path / "identityd.ini")
+
+    assert (done.exit_code, done.output) == (0, "sqlite: has the tables of this release.\n")
