@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from playwright.sync_api import Error as BrowserError
 
+from tests.support.cassandra_accounts import sections as cassandra_sections
 from tests.support.front import Front, Weather
 from tests.support.memcached import MemcachedNode, free_port
 from tests.support.running import Running
@@ -68,16 +69,27 @@ def test_pages_without_scripts_do_the_whole_job(tmp_path: Path, browser: Browser
 
 
 @pytest.fixture
-def stormy(tmp_path: Path, memcached: list[MemcachedNode]) -> Iterator[tuple[Running, Front]]:
-    """Give a fast-rotating daemon with real memcached behind a proxy on a bad network."""
+def stormy(
+    request: pytest.FixtureRequest, tmp_path: Path, memcached: list[MemcachedNode]
+) -> Iterator[tuple[Running, Front]]:
+    """Give a fast-rotating daemon with real memcached, behind a proxy on a bad network.
+
+    Accounts are in a file unless the parameter is "cassandra".
+    """
+    in_cassandra = getattr(request, "param", "sqlite") == "cassandra"
+    accounts = cassandra_sections(request.getfixturevalue("cassandra"), "walk") if in_cassandra else {}
     front = Front(free_port())
     nodes = " ".join(f"n{at}=127.0.0.1:{node.port}" for at, node in enumerate(memcached))
     sections = {
         "sessions": {"store": "memcached", "token_age_s": str(TOKEN_AGE_S), "grace_s": str(GRACE_S)},
         # On a busy machine a slow memcached must not look like a dead one: this is about the network.
         "memcached": {"nodes": nodes, "timeout_s": "10", "connect_timeout_s": "10"},
+        **accounts,
     }
-    with Running(tmp_path / "run", sections, public_url=front.url) as daemon:
+    running = Running(tmp_path / "run", sections, public_url=front.url)
+    if in_cassandra:
+        running.migrate("--create-keyspace", "DC1=1")
+    with running as daemon:
         front.serve(daemon_port=daemon.port, internal_port=daemon.internal_port)
         with front:
             yield daemon, front
@@ -133,6 +145,37 @@ def test_three_busy_tabs_on_an_awful_network_are_never_logged_out(
     for tab in tabs:
         reload_through(tab, app)
         assert tab.inner_text("#user") == "ida"
+
+
+@pytest.mark.memcached
+@pytest.mark.chromium
+@pytest.mark.parametrize("stormy", [pytest.param("cassandra", marks=pytest.mark.cassandra)], indirect=True)
+def test_somebody_signs_up_logs_out_and_comes_back_on_an_awful_network(
+    stormy: tuple[Running, Front], browser: Browser
+) -> None:
+    """The main job with all that several machines need: accounts in Cassandra, sessions in memcached."""
+    daemon, front = stormy
+    app = f"{front.url}/app/page"
+    page = browser.new_context().new_page()
+    front.weather = Weather(delay=0.5, most_s=1.0, random=Random(5))
+    sign_up(page, daemon.url, "ida")
+    reload_through(page, f"{front.url}/account")
+    page.get_by_role("button", name="Log out here").click()
+    page.wait_for_url(re.compile("^(?!.*/account)"))
+    reload_through(page, app)
+    assert "/login" in page.url
+
+    log_in(page, daemon.url)
+    page.wait_for_url(f"{front.url}/account")
+    front.weather = Weather(drop=0.2, delay=0.5, most_s=1.0, random=Random(6))
+    for _ in range(10):
+        reload_through(page, app)
+        assert "/login" not in page.url
+
+    front.weather = Weather()
+    reload_through(page, app)
+    assert page.inner_text("#user") == "ida"
+    assert daemon.metric("identityd_sessions_ended_total") == 1
 
 
 def copied(context: BrowserContext, browser: Browser) -> BrowserContext:

@@ -10,11 +10,13 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 import pytest
 
+from tests.support.cassandra_accounts import sections
 from tests.support.memcached import MemcachedNode
 from tests.support.openid_provider import OpenIdProvider
 from tests.support.running import Running
 
 _TRIES = 100
+KEYSPACE = "spine"
 pytestmark = [pytest.mark.memcached, pytest.mark.node]
 
 
@@ -75,9 +77,18 @@ class Person:
         return "; ".join(f"{c.name}={c.value}" for c in self.browser.cookies.jar)
 
 
+in_both_stores = pytest.mark.parametrize(
+    "daemon", ["sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)], indirect=True
+)
+
+
 @pytest.fixture
-def daemon(tmp_path: Path, memcached: list[MemcachedNode], openid_provider: OpenIdProvider) -> Iterator[Running]:
-    """Give a daemon with memcached sessions and the real provider."""
+def daemon(
+    request: pytest.FixtureRequest, tmp_path: Path, memcached: list[MemcachedNode], openid_provider: OpenIdProvider
+) -> Iterator[Running]:
+    """Give a daemon with memcached sessions, the real provider, and accounts in a file unless asked for a cluster."""
+    in_cassandra = getattr(request, "param", "sqlite") == "cassandra"
+    accounts = sections(request.getfixturevalue("cassandra"), KEYSPACE) if in_cassandra else {}
     running = Running(tmp_path / "run", {}, demo=False, environ={"SSL_CERT_FILE": str(openid_provider.ca_file)})
     client = openid_provider.register(f"{running.url}/login/op/callback")
     running._write(
@@ -91,8 +102,11 @@ def daemon(tmp_path: Path, memcached: list[MemcachedNode], openid_provider: Open
                 "client_id": client.id,
                 "client_secret": client.secret,
             },
+            **accounts,
         }
     )
+    if in_cassandra:
+        running.migrate("--create-keyspace", "DC1=1")
     with running:
         yield running
 
@@ -116,6 +130,7 @@ def person(another: Callable[[], Person]) -> Person:
     return another()
 
 
+@in_both_stores
 def test_a_complete_login_from_provider_to_application(daemon: Running, person: Person) -> None:
     """The main job: a browser, a foreign provider, a username, and an application that asks who it is."""
     welcome = person.log_in("grace")
@@ -129,6 +144,7 @@ def test_a_complete_login_from_provider_to_application(daemon: Running, person: 
     assert (verdict["status"], verdict["verdict"], verdict["user"]["name"]) == (200, "ok", "grace")
 
 
+@in_both_stores
 def test_the_same_person_in_another_browser_is_the_same_account(
     daemon: Running, person: Person, another: Callable[[], Person]
 ) -> None:
@@ -150,6 +166,7 @@ def test_saying_no_at_the_provider_leads_back_with_a_sentence(person: Person) ->
     assert "/login" in answer.text
 
 
+@in_both_stores
 def test_a_daemon_killed_in_the_middle_of_a_sign_up_goes_on_after_its_restart(daemon: Running, person: Person) -> None:
     """The sign-up is in memcached and in the account store; the process may die at any time."""
     welcome = person.log_in("judy")
@@ -171,6 +188,7 @@ def test_a_daemon_killed_while_the_browser_is_at_the_provider_goes_on(daemon: Ru
     assert 'name="username"' in person.get(callback).text
 
 
+@in_both_stores
 def test_memcached_killed_is_503_and_never_a_logout_and_a_new_login_works_after_it(
     daemon: Running, person: Person, memcached: list[MemcachedNode]
 ) -> None:

@@ -30,6 +30,13 @@ def settings(cluster: CassandraCluster, keyspace: str, **changes: Any) -> Settin
     )
 
 
+def sections(cluster: CassandraCluster, keyspace: str) -> dict[str, dict[str, str]]:
+    """Return what a configuration file says of a keyspace of the cluster."""
+    nodes = " ".join(f"{host}:{port}" for host, port in cluster.contact_points)
+    reached = {"contact_points": nodes, "local_data_centre": cluster.local_dc, "keyspace": keyspace}
+    return {"accounts": {"store": "cassandra"}, "cassandra": reached}
+
+
 def migrated(cluster: CassandraCluster) -> Settings:
     """Make a keyspace with this release's tables; return how to reach it."""
     reached = settings(cluster, cluster.fresh_keyspace())

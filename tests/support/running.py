@@ -105,6 +105,15 @@ class Running:
                 return
         raise RuntimeError(f"the daemon did not start:\n{self.log()[-3000:]}")
 
+    def migrate(self, *options: str) -> None:
+        """Run `identityd.py migrate` over its configuration."""
+        command = [sys.executable, str(ROOT / "identityd.py"), "migrate", "--config", "identityd.ini", *options]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self._environ, capture_output=True, text=True, check=False, timeout=120
+        )
+        if done.returncode:
+            raise RuntimeError(f"migrate ended with {done.returncode}:\n{done.stderr}")
+
     def kill(self) -> None:
         """End it without warning, as a power cut would."""
         self._end(signal.SIGKILL)
