@@ -5,6 +5,7 @@ Every address may stand below any path, because an application on the login's ho
     …/echo      what was asked, as JSON: method, address, headers in order, size of the body
     …/status/N  that status
     …/page      a page whose script calls …/echo
+    …/still     a page that does nothing more, and takes a form
     …/events    server-sent events, one at once and then none until the browser leaves
     …/socket    a WebSocket that says back what it hears
 
@@ -68,6 +69,7 @@ class Behind:
             (r".*/echo", _Echo),
             (r".*/status/(\d+)", _Status),
             (r".*/page", _Page),
+            (r".*/still", _Still),
             (r".*/events", _Events),
             (r".*/socket", _Socket),
             (r".*", _Echo),
@@ -134,6 +136,11 @@ class _Page(_Handler):
     def get(self) -> None:
         self.set_header("Cache-Control", "no-cache, private")
         self.finish(_PAGE % self.request.headers.get("X-Identity-User", ""))
+
+
+class _Still(_Handler):
+    def get(self) -> None:
+        self.finish(f"<!doctype html><title>still</title><p id=user>{self.request.headers.get('X-Identity-User')}</p>")
 
     def post(self) -> None:
         self.finish(f"<!doctype html><title>took</title><p id=took>{len(self.request.body)}</p>")

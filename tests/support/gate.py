@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urljoin
 
 from tests.support.application import Behind
 from tests.support.certificates import Authority
-from tests.support.memcached import MemcachedNode, free_port
+from tests.support.memcached import MemcachedNode
+from tests.support.partner import Partner
 from tests.support.proxies import Places, new_proxy
 from tests.support.running import APP, Running
-from tests.support.visitor import Visitor
+from tests.support.visitor import Reply, Visitor
 
 TOKEN_AGE_S: Final = 1
 GRACE_S: Final = 1
+_WIKI_SECRET: Final = "a secret of the wiki, at least 32 characters"
 APPLICATION: Final = "/app"
 """Where the application is on the login's host."""
 
@@ -34,10 +37,13 @@ class Gate:
         self.proxy = new_proxy(proxy)
         self.name = proxy
         self.url = f"https://localhost:{self.proxy.port}"
-        self.partner = f"https://localhost:{free_port()}"
+        self.wiki = f"https://wiki.localhost:{self.proxy.port}"
+        """The same application on a host of its own."""
         self.node = MemcachedNode()
         self.behind = Behind()
         self._certificate = authority.issue("localhost", "wiki.localhost")
+        self._partner = Partner(self._certificate)
+        self.partner = self._partner.url
         self._trust: ssl.SSLContext = authority.client_context()
         self._numbers = itertools.count(1)
         self._aged: Visitor | None = None
@@ -53,12 +59,14 @@ class Gate:
                 "rest_s": "0.1",
             },
             f"app:{APP}": dict(app or {}),
+            "app:wiki": {"secret": _WIKI_SECRET, "hosts": self.wiki.removeprefix("https://"), **(app or {})},
         }
         self.daemon = Running(folder, sections, public_url=self.url)
 
     def __enter__(self) -> "Gate":
         self.behind.partner = self.partner
         self.behind.__enter__()
+        self._partner.__enter__()
         try:
             self.node.start()
             self.daemon.start()
@@ -80,11 +88,25 @@ class Gate:
         self.proxy.stop()
         self.daemon.kill()
         self.node.kill()
+        self._partner.__exit__()
         self.behind.__exit__()
 
-    def stranger(self) -> Visitor:
-        """Return somebody with an empty jar."""
-        return Visitor(self.url, self._trust)
+    def stranger(self, url: str = "") -> Visitor:
+        """Return somebody with an empty jar; the jar is for one host."""
+        return Visitor(url or self.url, self._trust)
+
+    def enter_wiki(self, member: Visitor, path: str) -> tuple[Visitor, Reply]:
+        """Lead somebody who is logged in to a page on the wiki's host; return the jar there and the last answer."""
+        wiki = self.stranger(self.wiki)
+        at = f"{self.wiki}{path}"
+        for _ in range(8):
+            visitor = wiki if at.startswith(self.wiki) else member
+            reply = visitor.ask("GET", at.removeprefix(visitor.url))
+            location = reply.one("Location")
+            if not location:
+                return wiki, reply
+            at = urljoin(at, location)
+        raise AssertionError(f"redirected more than eight times, last to {at}")
 
     def member(self) -> Visitor:
         """Return somebody who just signed up, through the proxy."""
@@ -110,12 +132,12 @@ class Gate:
         before, after = self._parted
         return before.copy(), after.copy()
 
-    def parted_from(self, before: Visitor) -> Visitor:
+    def parted_from(self, before: Visitor, *, path: str = f"{APPLICATION}/echo") -> Visitor:
         """Let a copy of somebody's jar go on alone until the jar itself is old."""
         time.sleep(TOKEN_AGE_S + 0.1)
         after = before.copy()
         for _ in range(2):
-            after.ask("GET", f"{APPLICATION}/echo")
+            after.ask("GET", path)
         time.sleep(GRACE_S + 0.1)
         return after
 

@@ -193,45 +193,49 @@ class Proxy:
     def _changes(self, places: Places) -> dict[str, str]:
         """Return what stands in the example and what it becomes here."""
         pem = places.certificate
-        common = {
+        everywhere = {
             "127.0.0.1:8887": f"127.0.0.1:{places.public}",
             "127.0.0.1:8888": f"127.0.0.1:{places.internal}",
             "127.0.0.1:8000": f"127.0.0.1:{places.application}",
-            "/etc/ssl/login.example.com.pem": str(pem.certificate),
         }
-        return (
-            common
-            | {
-                "nginx": {
+        alone = _separate_files(pem)
+        match self.name:
+            case "nginx":
+                own = alone | {
                     "listen 443": f"listen 127.0.0.1:{self.port}",
                     "server_name login.example.com": "server_name localhost",
-                    "/etc/ssl/private/login.example.com.key": str(pem.key),
+                    "server_name wiki.example.com": "server_name wiki.localhost",
                     "include snippets/": f"include {self.folder}/",
                     r"https://partner\.example\.com": places.partner,
-                },
-                "caddy": {
+                }
+            case "caddy":
+                own = alone | {
                     "\nlogin.example.com {": f"\nhttps://localhost:{self.port} {{",
-                    "/etc/ssl/private/login.example.com.key": str(pem.key),
+                    "\nwiki.example.com {": f"\nhttps://wiki.localhost:{self.port} {{",
                     "https://partner.example.com": places.partner,
-                },
-                "haproxy": {
+                }
+            case "haproxy":
+                both = self._both(pem)
+                own = {
                     "bind :443": f"bind 127.0.0.1:{self.port}",
+                    "/etc/ssl/login.example.com.pem": both,
+                    "/etc/ssl/wiki.example.com.pem": both,
                     "-m str login.example.com": "-m str localhost",
+                    "-m str wiki.example.com": "-m str wiki.localhost",
                     "/etc/haproxy/identity.lua": f"{self.folder}/identity.lua",
                     "127.0.0.1:8889": f"127.0.0.1:{free_port()}",
-                    "/etc/ssl/login.example.com.pem": self._both(pem),
                     "https://partner.example.com": places.partner,
-                },
-                "apache": {
+                }
+            case _:
+                own = alone | {
                     "<VirtualHost *:443>": f"<VirtualHost *:{self.port}>",
                     "ServerName login.example.com": "ServerName localhost",
-                    "/etc/ssl/private/login.example.com.key": str(pem.key),
-                    "/etc/apache2/identity.lua": f"{self.folder}/identity.lua",
+                    "ServerName wiki.example.com": "ServerName wiki.localhost",
+                    "/etc/apache2/identity": f"{self.folder}/identity",
                     'HOST, PORT = "127.0.0.1", 8888': f'HOST, PORT = "127.0.0.1", {places.internal}',
                     "https://partner.example.com": places.partner,
-                },
-            }[self.name]
-        )
+                }
+        return everywhere | own
 
     def _both(self, pem: Certificate) -> str:
         """Write certificate and key into one file, as HAProxy wants them."""
@@ -261,6 +265,16 @@ class Proxy:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(5)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _separate_files(pem: Certificate) -> dict[str, str]:
+    """Return where the examples keep certificates and keys, and where they are here."""
+    return {
+        "/etc/ssl/login.example.com.pem": str(pem.certificate),
+        "/etc/ssl/wiki.example.com.pem": str(pem.certificate),
+        "/etc/ssl/private/login.example.com.key": str(pem.key),
+        "/etc/ssl/private/wiki.example.com.key": str(pem.key),
+    }
 
 
 def new_proxy(name: str) -> Proxy:

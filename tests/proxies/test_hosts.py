@@ -1,0 +1,119 @@
+"""An application on a host of its own, behind each proxy."""
+
+from typing import Final
+from urllib.parse import parse_qs, quote
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.gate import Gate
+from tests.support.visitor import CALL, PAGE, Reply
+
+pytestmark = pytest.mark.memcached
+
+PATH: Final = "/docs/echo?a=1&b=%C3%A9//x%2Fy"
+
+
+def led_to(gate: Gate, reply: Reply) -> str:
+    """Return the path that a redirect to the login of the wiki's host will come back to."""
+    place, _, query = (reply.one("Location") or "").partition("?")
+    assert place == f"{gate.wiki}/.identityd/login"
+    [path] = parse_qs(query, strict_parsing=True)["return_to"]
+    return path
+
+
+def test_somebody_who_is_logged_in_arrives_without_a_click(gate: Gate) -> None:
+    """Otherwise one login is not enough for all applications."""
+    member = gate.member()
+
+    wiki, reply = gate.enter_wiki(member, PATH)
+
+    assert reply.status == 200
+    told = reply.json()
+    assert told["uri"] == PATH
+    assert [value for name, value in told["headers"] if name.lower() == "x-identity-user"] != []
+    assert len(wiki.tokens) == 1
+    assert wiki.tokens.keys() != member.tokens.keys()
+    assert wiki.ask("GET", PATH, CALL).status == 200
+
+
+def test_somebody_else_is_led_through_the_own_host(gate: Gate) -> None:
+    """Otherwise the way back is one that anybody could begin for somebody else."""
+    stranger = gate.stranger(gate.wiki)
+
+    reply = stranger.ask("GET", PATH)
+
+    assert reply.status == 302
+    assert led_to(gate, reply) == PATH
+    begun = stranger.ask("GET", f"/.identityd/login?return_to={quote(PATH, safe='')}")
+    assert (begun.one("Location") or "").startswith(f"{gate.url}/continue?")
+    assert [line.partition("-")[0] for line in begun.ours] == ["__Host"]
+
+
+@pytest.mark.threat(42)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.identityd/../echo",
+        "/.identityd/%2e%2e/echo",
+        "/%2eidentityd/../echo",
+        "//.identityd/../echo",
+        "/.identityd/..;/echo",
+        "/.identityd%2f../echo",
+        "/x/../.identityd/../echo",
+        "/.IDENTITYD/../echo",
+        "/.identityd",
+        "/.identityd../echo",
+        "/.identityd;/../echo",
+        "//echo",
+        "/%2fecho",
+    ],
+)
+def test_no_spelling_of_a_path_leads_into_the_application(gate: Gate, path: str) -> None:
+    """Otherwise what is open for the login is open for everything."""
+    asked = gate.behind.asked
+
+    reply = gate.stranger(gate.wiki).ask("GET", path)
+
+    assert reply.status in (301, 302, 308, 400, 404)
+    assert gate.behind.asked == asked
+
+
+def test_the_login_itself_is_not_on_the_applications_host(gate: Gate) -> None:
+    """Otherwise a person learns to trust an application's address with the login."""
+    for path in ("/login", "/account", "/auth", "/session/check"):
+        reply = gate.stranger(gate.wiki).ask("GET", path)
+
+        assert (reply.status, led_to(gate, reply)) == (302, path)
+
+
+def test_a_copy_of_the_applications_cookie_is_refused(gate: Gate) -> None:
+    """Otherwise only the login's own host is protected against thieves."""
+    thief, _ = gate.enter_wiki(gate.member(), "/echo")
+    owner = gate.parted_from(thief, path="/echo")
+
+    first = thief.ask("GET", "/echo")
+    second = thief.ask("GET", "/echo?identityd-bounced=1")
+
+    assert (first.status, first.one("Location")) == (307, f"{gate.wiki}/echo?identityd-bounced=1")
+    assert (second.status, thief.tokens) == (302, {})
+    assert owner.ask("GET", "/echo", PAGE).status == 302
+
+
+@pytest.mark.chromium
+def test_chromium_comes_and_goes_between_the_hosts(gate: Gate, browser: Browser) -> None:
+    """The whole way in a real browser: to the application, to the login, back, and on to the other one."""
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+
+    page.goto(f"{gate.wiki}/still?a=1")
+    page.get_by_role("link", name="Continue with Demo").click()
+    page.get_by_role("button", name="Ida Brook").click()
+    page.get_by_label("Username").fill("ida")
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_selector("#user")
+
+    assert (page.url, page.inner_text("#user")) == (f"{gate.wiki}/still?a=1", "ida")
+    page.goto(f"{gate.url}/app/still")
+    assert page.inner_text("#user") == "ida"
+    context.close()
