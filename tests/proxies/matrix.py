@@ -109,6 +109,32 @@ ROWS: Final = (
     Row("cors", "a bounce of another site's call, with CORS headers", ("test_another_sites_script_can_follow",)),
     Row("theft", "a copy that stayed behind is refused", ("test_a_copy_that_stays_behind_is_refused",)),
     Row(
+        "hosts",
+        "an application on a host of its own: there and back, a copy refused, no path around",
+        (
+            "test_somebody_who_is_logged_in_arrives_without_a_click",
+            "test_somebody_else_is_led_through_the_own_host",
+            "test_a_copy_of_the_applications_cookie_is_refused",
+            "test_no_spelling_of_a_path_leads_into_the_application",
+            "test_chromium_comes_and_goes_between_the_hosts",
+        ),
+    ),
+    Row(
+        "chromium-bounce",
+        "Chromium over HTTP/2: bounce of a page, a form, a call of 0 B to 8 MB, another site's call",
+        (
+            "test_a_call_comes_again_with_its_body",
+            "test_a_page_and_a_form_come_again",
+            "test_another_sites_call_comes_again",
+        ),
+    ),
+    Row("chromium-live", "Chromium: EventSource and WebSocket", ("test_events_and_sockets_work",)),
+    Row(
+        "chromium-thief",
+        "Chromium, a busy page, a token each second: 0 logouts; a copy refused within 6 s of use",
+        ("test_a_busy_person_is_never_logged_out_and_a_thief_is",),
+    ),
+    Row(
         "store",
         "the store is down: 503 with `Retry-After`, no cookie touched",
         ("test_a_store_that_is_down_is_503",),

@@ -1,0 +1,90 @@
+"""`mint = no`, the way for proxies that drop `Set-Cookie`: the line moves at `/.identityd/ack` alone.
+
+Behind nginx, whose example would pass cookies on: here none may come.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.certificates import Authority
+from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
+from tests.support.visitor import CALL, Visitor
+
+pytestmark = [pytest.mark.memcached, pytest.mark.nginx]
+
+ACK: Final = "/.identityd/ack"
+ECHO: Final = f"{APPLICATION}/echo"
+
+
+@pytest.fixture(scope="module")
+def unminted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Gate]:
+    """Give a gate whose applications get no cookies."""
+    with Gate("nginx", tmp_path_factory.mktemp("unminted") / "run", authority, app={"mint": "no"}) as gate:
+        yield gate
+
+
+def moved_on(visitor: Visitor, path: str) -> Visitor:
+    """Let the visitor fetch a new token and show it; return the copy of the jar that stayed behind."""
+    time.sleep(TOKEN_AGE_S + 0.1)
+    copy = visitor.copy()
+    assert len(visitor.ask("GET", ACK).ours) == 1
+    assert visitor.ask("GET", path).status == 200
+    time.sleep(GRACE_S + 0.1)
+    return copy
+
+
+def test_the_application_is_served_and_sets_nothing(unminted: Gate) -> None:
+    """Otherwise a token is handed out where it is lost, over and over."""
+    member = unminted.member()
+    time.sleep(TOKEN_AGE_S + 0.1)
+
+    for _ in range(3):
+        reply = member.ask("GET", ECHO)
+        assert (reply.status, reply.ours) == (200, [])
+
+
+def test_an_old_page_goes_round_by_ack_and_comes_back(unminted: Gate) -> None:
+    """Otherwise the person whose browser was slow is logged out."""
+    member = unminted.member()
+    late = moved_on(member, ECHO)
+
+    reply = late.ask("GET", f"{ECHO}?a=1")
+
+    assert (reply.status, reply.ours) == (302, [])
+    back = quote(f"{ECHO}?a=1", safe="")
+    assert reply.one("Location") == f"{unminted.url}{ACK}?then={back}"
+    bounced = late.ask("GET", f"{ACK}?then={back}")
+    assert (bounced.status, len(bounced.ours)) == (307, 1)
+    late.jar |= member.jar
+    assert late.follow("GET", (bounced.one("Location") or "").removeprefix(unminted.url)).status == 200
+
+
+def test_an_old_call_gets_401_and_ends_nothing(unminted: Gate) -> None:
+    """Otherwise a script takes the page of another address for data, or a late call ends a session."""
+    member = unminted.member()
+    late = moved_on(member, ECHO)
+
+    for _ in range(2):
+        assert late.ask("GET", ECHO, CALL).status == 401
+    assert member.ask("GET", ECHO, CALL).status == 200
+
+
+@pytest.mark.parametrize("where", ["login", "wiki"])
+def test_a_copy_is_unmasked_at_ack(unminted: Gate, where: str) -> None:
+    """Otherwise `mint = no` means that thieves are never noticed."""
+    owner, path = unminted.member(), ECHO
+    if where == "wiki":
+        (owner, _), path = unminted.enter_wiki(owner, "/echo"), "/echo"
+    thief = moved_on(owner, path)
+
+    there = (thief.ask("GET", path).one("Location") or "").removeprefix(thief.url)
+    there = (thief.ask("GET", there).one("Location") or "").removeprefix(thief.url)
+    reply = thief.ask("GET", there)
+
+    assert "reason=reuse" in (reply.one("Location") or "")
+    assert thief.tokens == {}
+    assert owner.ask("GET", path, CALL).status == 401
