@@ -180,6 +180,10 @@ class Desk:
     """Those that are configured, switched off or not."""
     sessions_within: bool
     """Sessions live inside the daemon: ending them is left to it, through the revocation that is kept."""
+    idle_ms: Millis
+    """After how long without use a session ends."""
+    sessions: SessionService | None
+    """None where they live inside the daemon."""
 
 
 def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
@@ -196,9 +200,10 @@ def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
     closing.callback(queue.close)
     ground = Ground(config, Ring(config), Metrics(), clock, queue.append)
     within = config.sessions.store is SessionStoreKind.MEMORY
-    end = _left_to_the_daemon if within else _ended_by_node(ground, closing)
+    sessions, end = (None, _left_to_the_daemon) if within else _in_memcached(ground, closing)
     service = account_service(ground, store, end=end)
-    return Desk(service, store, frozenset(each.name for each in config.providers), within)
+    providers = frozenset(each.name for each in config.providers)
+    return Desk(service, store, providers, within, config.sessions.idle_ms, sessions)
 
 
 def reachable(config: Config) -> None:
@@ -215,12 +220,13 @@ def _left_to_the_daemon(_: Revocation) -> None:
     raise StoreUnavailable(detail="the sessions are in the daemon's memory; it ends them")
 
 
-def _ended_by_node(ground: Ground, closing: ExitStack) -> Callable[[Revocation], None]:
-    """Return what ends sessions in memcached, and names the node that it could not reach."""
+def _in_memcached(ground: Ground, closing: ExitStack) -> tuple[SessionService, Callable[[Revocation], None]]:
+    """Return the sessions in memcached, and what ends them and names the node that it could not reach."""
     cache = _memcached(ground.config, ground.ring, ground.clock, lambda _: True)
     closing.callback(cache.close)
     watching = Watching(note=ground.note, metrics=ground.metrics, clock=ground.clock, new_uuid=uuid4)
-    end = end_sessions(session_service(ground, cache, watching))
+    sessions = session_service(ground, cache, watching)
+    end = end_sessions(sessions)
 
     def carry_out(revocation: Revocation) -> None:
         try:
@@ -229,7 +235,7 @@ def _ended_by_node(ground: Ground, closing: ExitStack) -> Callable[[Revocation],
             node = cache.node_of(key_of(ground.ring().locator(revocation.account_id)))
             raise StoreUnavailable(detail=f"memcached node {node}: {error.detail}") from error
 
-    return carry_out
+    return sessions, carry_out
 
 
 def open_caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) -> tuple[Cache, Cache]:

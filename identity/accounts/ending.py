@@ -121,6 +121,15 @@ class Ending:
             return error.detail or error.code
         return ""
 
+    def one(
+        self, account_id: AccountId, session: SessionId, *, request: UUID, reason: int
+    ) -> Reached | NotReachedYet | NotEverywhereYet:
+        """End one session, or keep it to be ended. Raises StoreUnavailable: nothing was changed."""
+        kept = Revocation(request, account_id, session, 0, int(reason), self._clock())
+        self._store.revocations.add(kept)
+        self._checkpoint("ending.revocation-kept")
+        return self.reach(kept)
+
     def later(self, account_id: AccountId, session: SessionId, *, reason: int) -> None:
         """Keep one session, which could not be reached just now, to be ended. Raises StoreUnavailable."""
         self._store.revocations.add(Revocation(self._new_uuid(), account_id, session, 0, int(reason), self._clock()))

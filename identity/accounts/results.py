@@ -9,7 +9,7 @@ from uuid import UUID
 
 from identity.accounts.linking import Refuse
 from identity.accounts.usernames import NameRefused
-from identity.types import AccountId, IdentityKey, Username
+from identity.types import AccountId, IdentityKey, SessionId, Username
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,16 @@ class Change:
 
     id: UUID
     account_id: AccountId
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """One session to be ended, with what is below it. `id` is kept for a retry."""
+
+    id: UUID
+    account_id: AccountId
+    session: SessionId
     by: By
 
 

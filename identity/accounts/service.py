@@ -8,6 +8,7 @@ store is away; repeating the request then converges.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from identity.accounts.results import (
     Change,
     EnableOutcome,
     EndingOutcome,
+    EndSession,
     Link,
     LinkOutcome,
     SignUp,
@@ -157,6 +159,12 @@ class AccountService:
     def end_everywhere(self, request: Change) -> EndingOutcome:
         """End every session of an account; see `Access.end_everywhere`."""
         return self._trail.around(_attempt("end-everywhere", request), lambda: self._access.end_everywhere(request))
+
+    def end_session(self, request: EndSession) -> EndingOutcome:
+        """End one session, and what is below it, for an operator; ending one that is over is harmless."""
+        attempt = Attempt("session-end", request.id, request.account_id, request.by, session=request.session)
+        end = partial(self._ending.one, request.account_id, request.session, request=request.id, reason=Ended.REVOKED)
+        return self._trail.around(attempt, end)
 
     def end_later(self, account_id: AccountId, session: SessionId, *, reason: Ended) -> None:
         """Keep one session, which could not be reached just now, to be ended by `retry_revocations`."""

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from identity.accounts.results import By
 from identity.audit import AuditLog, Event
-from identity.types import AccountId, Checkpoint, Clock, IdentityKey, UsernameKey
+from identity.types import AccountId, Checkpoint, Clock, IdentityKey, SessionId, UsernameKey
 
 
 class Outcome(Protocol):
@@ -37,6 +37,7 @@ class Attempt:
     by: By
     key: IdentityKey | None = None
     name: UsernameKey | None = None
+    session: SessionId | None = None
 
 
 class Trail:
@@ -68,7 +69,13 @@ class Trail:
         return outcome
 
     def _write(self, attempt: Attempt, *, outcome: str) -> None:
-        facts = {"identity": attempt.key, "username": attempt.name, "reason": attempt.by.why, "outcome": outcome}
+        facts = {
+            "identity": attempt.key,
+            "username": attempt.name,
+            "session": attempt.session.hex() if attempt.session else None,
+            "reason": attempt.by.why,
+            "outcome": outcome,
+        }
         self._audit.append(
             Event(
                 id=uuid5(attempt.id, f"{attempt.action}:{outcome}"),

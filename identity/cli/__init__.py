@@ -29,6 +29,7 @@ Examples:
   identityd.py migrate                     bring the account store to this release's tables
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
+  identityd.py sessions list alice         where an account is logged in
   identityd.py fsck                        find what a crash left in the account store
   identityd.py copy --help                 move all accounts to another store
   identityd.py sessions simulate           how long a stolen copy lives, played here
@@ -59,7 +60,7 @@ Exit codes:
   0                                        done, or stopped when asked to
   1                                        something failed that is not the configuration, or was refused
   2                                        the configuration or the command line is wrong
-  3                                        accounts: done, but some open sessions could not be reached yet
+  3                                        accounts, sessions: done, but some sessions could not be reached yet
 """
 
 

@@ -162,6 +162,24 @@ def ended(at: "Desk", done: "EndingOutcome", row: "AccountRow", what: str, *, ke
             refused(reason, row, key)
 
 
+def session_ended(at: "Desk", done: "EndingOutcome", what: str) -> None:
+    """Say how far the end of one session got; exit code 3 if it was not reached yet."""
+    from identity.accounts.results import NotReachedYet
+
+    match done:
+        case NotReachedYet() if at.sessions_within:
+            click.echo(f"The running daemon ends {what} within about 5 seconds.")
+        case NotReachedYet(detail=detail):
+            click.echo(
+                f"Warning: {what} could not be reached yet ({detail}). The daemon goes on trying, and uses a node "
+                "that comes back only when it has ended.",
+                err=True,
+            )
+            raise SystemExit(UNREACHED)
+        case _:
+            click.echo(f"{what[0].upper()}{what[1:]} has ended.")
+
+
 def refused(reason: "Refusal", row: "AccountRow", key: str = "") -> NoReturn:
     """Say why a change was refused. Ends with exit code 1."""
     from identity.cli import account_words as words

@@ -7,42 +7,19 @@ service, so it is audited and refused as anywhere else.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
 from identity.cli import account_steps as steps
 from identity.cli import desk
-from identity.cli.options import config_option
-
-F = TypeVar("F", bound=Callable[..., Any])
+from identity.cli.options import JSON, YES, account_argument, change_options, config_option
 
 EVENTS: Final = 10
 """Audit rows that `show` prints."""
 
 
-def _how(command: F) -> F:
-    """Add the options that say what ACCOUNT is."""
-    for name, what in (
-        ("account", "ACCOUNT is an account id."),
-        ("identity", "ACCOUNT is provider:id, spelt exactly as identityd shows it."),
-        ("username", "ACCOUNT is a username."),
-    ):
-        command = click.option(f"--{name}", "how", flag_value=name, help=what)(command)
-    return click.argument("account")(command)
-
-
-def _change(command: F) -> F:
-    """Add the options of everything that changes something."""
-    reason = click.option("--reason", "why", help="Why, for the audit; asked for on a terminal if it is left out.")
-    name = click.option("--as", "who", help="Your name in the audit; default: who called sudo, or the system's user.")
-    return reason(name(command))
-
-
-_YES: Final = click.option("--yes", is_flag=True, help="Do not ask whether to do it.")
-_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 _EXACT: Final = click.option(
     "--exact", is_flag=True, help="IDENTITY is spelt exactly as identityd shows it: provider:id or provider:tenant:id."
 )
@@ -82,8 +59,8 @@ def accounts() -> None:
 
 @accounts.command(short_help="Say which account a name leads to.")
 @config_option
-@_how
-@_JSON
+@account_argument
+@JSON
 def find(path: Path, account: str, how: str | None, *, as_json: bool) -> None:
     """Print the account that ACCOUNT leads to: username, account id, status, ways to log in.
 
@@ -101,9 +78,9 @@ def find(path: Path, account: str, how: str | None, *, as_json: bool) -> None:
 
 @accounts.command(short_help="Show everything about an account.")
 @config_option
-@_how
+@account_argument
 @click.option("--events", type=click.IntRange(0, 1_000), default=EVENTS, show_default=True, help="Audit rows to show.")
-@_JSON
+@JSON
 def show(path: Path, account: str, how: str | None, *, events: int, as_json: bool) -> None:
     """Show ACCOUNT: its ways to log in, whether the rows agree, profile, audit.
 
@@ -126,12 +103,12 @@ def show(path: Path, account: str, how: str | None, *, events: int, as_json: boo
 
 @accounts.command(short_help="Add a way to log in.")
 @config_option
-@_how
+@account_argument
 @click.argument("identity_text", metavar="IDENTITY")
 @_EXACT
 @click.option("--label", default="", help="What its owner will recognise it by, for example a handle.")
 @click.option("--force", is_flag=True, help="Link it although no provider of that name is configured.")
-@_change
+@change_options
 def link(path: Path, account: str, how: str | None, identity_text: str, **given: Any) -> None:  # noqa: ANN401 - options
     """Let IDENTITY, which is provider:id, log in to ACCOUNT.
 
@@ -166,11 +143,11 @@ def link(path: Path, account: str, how: str | None, identity_text: str, **given:
 
 @accounts.command(short_help="Take a way to log in away.")
 @config_option
-@_how
+@account_argument
 @click.argument("identity_text", metavar="IDENTITY")
 @_EXACT
-@_YES
-@_change
+@YES
+@change_options
 def unlink(path: Path, account: str, how: str | None, identity_text: str, **given: Any) -> None:  # noqa: ANN401 - options
     """Take IDENTITY, which is provider:id, from ACCOUNT and end the sessions opened through it.
 
@@ -199,9 +176,9 @@ def unlink(path: Path, account: str, how: str | None, identity_text: str, **give
 
 @accounts.command(short_help="Refuse every login and end every session.")
 @config_option
-@_how
-@_YES
-@_change
+@account_argument
+@YES
+@change_options
 def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Refuse every login of ACCOUNT from now on, and end its open sessions.
 
@@ -229,8 +206,8 @@ def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  #
 
 @accounts.command(short_help="Let an account log in again.")
 @config_option
-@_how
-@_change
+@account_argument
+@change_options
 def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Let ACCOUNT log in again. Sessions that were ended stay so.
 

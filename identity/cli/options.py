@@ -26,6 +26,28 @@ def config_option(command: F) -> F:
     )(command)
 
 
+def account_argument(command: F) -> F:
+    """Add ACCOUNT, and the options that say what it is."""
+    for name, what in (
+        ("account", "ACCOUNT is an account id."),
+        ("identity", "ACCOUNT is provider:id, spelt exactly as identityd shows it."),
+        ("username", "ACCOUNT is a username."),
+    ):
+        command = click.option(f"--{name}", "how", flag_value=name, help=what)(command)
+    return click.argument("account")(command)
+
+
+def change_options(command: F) -> F:
+    """Add the options of everything that changes something."""
+    reason = click.option("--reason", "why", help="Why, for the audit; asked for on a terminal if it is left out.")
+    name = click.option("--as", "who", help="Your name in the audit; default: who called sudo, or the system's user.")
+    return reason(name(command))
+
+
+YES: Final = click.option("--yes", is_flag=True, help="Do not ask whether to do it.")
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+
+
 def port_options(command: F) -> F:
     """Add `--port` and `--internal-port`."""
     internal = click.option(

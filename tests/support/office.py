@@ -84,12 +84,18 @@ class Office:
         """Let go of the store."""
         self.store.close()
 
-    def run(self, *arguments: str, typed: str | None = None, environ: Mapping[str, str] | None = None) -> Result:
-        """Give a command of `accounts`; an unexpected exception fails the test."""
+    def run(
+        self,
+        *arguments: str,
+        typed: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        group: str = "accounts",
+    ) -> Result:
+        """Give a command of `accounts`, or of another group; an unexpected exception fails the test."""
         words = [*arguments[:1], "--config", str(self.file), *arguments[1:]]
         with untouched_log():
             return CliRunner().invoke(
-                cli, ["accounts", *words], catch_exceptions=False, input=typed, env=dict(environ or {})
+                cli, [group, *words], catch_exceptions=False, input=typed, env=dict(environ or {})
             )
 
     def told(self, *arguments: str) -> dict[str, Any]:

@@ -1,0 +1,220 @@
+"""`sessions list`, `show`, `end` over a real memcached: the answers, the record, the audit."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from identity.opening import Desk, now, open_desk
+from identity.sessions.check import Check, Opening
+from identity.sessions.record import Session
+from identity.sessions.service import Opened, SessionService
+from identity.types import AccountId, Host, IdentityKey, Username
+from tests.support.memcached import MemcachedNode
+from tests.support.office import WHY, Office, untouched_log
+
+LOGIN = Host("login.example")
+WIKI = Host("wiki.example")
+
+
+class Lobby:
+    """An operator's desk with people who are logged in, in one memcached node."""
+
+    def __init__(self, folder: Path, node: MemcachedNode, closing: ExitStack) -> None:
+        sections = {"sessions": {"store": "memcached"}, "memcached": {"nodes": f"one={node.name}"}}
+        self.office = Office(folder, sections)
+        closing.callback(self.office.close)
+        desk: Desk = open_desk(self.office.config, now, closing)
+        assert desk.sessions is not None
+        self.service: SessionService = desk.sessions
+        self.alice = self.office.member("1", "alice")
+
+    def log_in(self, agent: str = "Firefox on Linux", *, account_id: AccountId | None = None) -> Session:
+        """Open a session from a new browser."""
+        account_id = account_id or self.alice
+        opening = Opening(
+            account_id, Username("alice"), 1, IdentityKey("p:1"), now(), host=LOGIN, agent=agent, address="192.0.2.x"
+        )
+        opened = self.service.open(opening, ticket=self.service.ticket(account_id), jar=Check((), LOGIN))
+        assert isinstance(opened, Opened)
+        return opened.session
+
+    def visit(self, login: Session, host: Host = WIKI) -> Session:
+        """Open a session of an application below a login."""
+        opened = self.service.open_below(self.alice, login.id, jar=Check((), host, agent="Firefox on Linux"))
+        assert isinstance(opened, Opened)
+        return opened.session
+
+    def alive(self) -> set[str]:
+        """Return the ids of what is open."""
+        return {each.id.hex() for each in self.service.alive(self.alice)}
+
+    def told(self, *arguments: str) -> object:
+        """Return the object a command prints."""
+        result = self.office.run(*arguments, "--json", group="sessions")
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+
+@pytest.fixture
+def lobby(tmp_path: Path, memcached: list[MemcachedNode]) -> Iterator[Lobby]:
+    """Give a desk with an account that is logged in nowhere yet."""
+    with untouched_log(), ExitStack() as closing:
+        yield Lobby(tmp_path, memcached[0], closing)
+
+
+def test_the_list_shows_each_login_with_its_applications_below_it(lobby: Lobby) -> None:
+    """Somebody on the phone says "the one in the library"; it must be found by place, time and browser."""
+    phone = lobby.log_in("Safari on iOS")
+    wiki = lobby.visit(phone)
+    desktop = lobby.log_in("Firefox on Linux")
+
+    lines = lobby.office.run("list", "alice", group="sessions").stdout.splitlines()
+
+    assert lines[0].split() == ["session", "opened", "last", "used", "browser", "from", "host", "way"]
+    assert [line[:10].rstrip() for line in lines[1:]] == [
+        desktop.id.hex()[:8],
+        phone.id.hex()[:8],
+        f"  {wiki.id.hex()[:8]}",
+    ]
+    assert "Safari on iOS" in lines[2]
+    assert "192.0.2.x" in lines[2]
+    assert "wiki.example" in lines[3]
+    assert "p:1" in lines[3]
+
+
+def test_an_account_that_is_logged_in_nowhere_is_told_so(lobby: Lobby) -> None:
+    """An empty table looks like a fault."""
+    result = lobby.office.run("list", "alice", group="sessions")
+
+    assert (result.exit_code, result.stdout) == (0, f"alice ({lobby.alice}) is logged in nowhere.\n")
+
+
+def test_programs_get_the_same_sessions_as_one_object(lobby: Lobby) -> None:
+    """A script must not have to read columns."""
+    login = lobby.log_in()
+    wiki = lobby.visit(login)
+
+    told = lobby.told("list", "alice")
+
+    assert isinstance(told, dict)
+    assert (told["account_id"], told["username"]) == (str(lobby.alice), "alice")
+    assert [(each["session"], each["login"], each["host"]) for each in told["sessions"]] == [
+        (login.id.hex(), None, LOGIN),
+        (wiki.id.hex(), login.id.hex(), WIKI),
+    ]
+    assert told["sessions"][1] == lobby.told("show", "alice", wiki.id.hex())
+
+
+def test_a_session_is_shown_by_the_beginning_of_its_id(lobby: Lobby) -> None:
+    """What the list prints must be what the next command takes."""
+    login = lobby.log_in()
+    wiki = lobby.visit(login)
+
+    result = lobby.office.run("show", "alice", login.id.hex()[:8], group="sessions")
+
+    assert result.stdout.splitlines()[0] == f"session      {login.id.hex()}"
+    assert f"below        {wiki.id.hex()[:8]}  wiki.example" in result.stdout
+
+
+def test_ending_a_login_ends_what_is_below_it_and_nothing_else(lobby: Lobby) -> None:
+    """The one in the library ends, with its wiki; the owner at home goes on."""
+    library, home = lobby.log_in("Edge on Windows"), lobby.log_in()
+    lobby.visit(library)
+
+    result = lobby.office.run("end", "alice", library.id.hex()[:8], "--yes", *WHY, group="sessions")
+
+    said = f"Session {library.id.hex()[:8]} of alice ({lobby.alice}) has ended.\n"
+    assert (result.exit_code, result.stdout) == (0, said)
+    assert lobby.alive() == {home.id.hex()}
+    assert lobby.office.trail(lobby.alice) == [
+        ("session-end-begun", "operator:ann", {"session": library.id.hex(), "reason": "ticket 4711"}),
+        ("session-end", "operator:ann", {"session": library.id.hex(), "reason": "ticket 4711", "outcome": "done"}),
+    ]
+
+
+def test_ending_an_applications_session_leaves_its_login(lobby: Lobby) -> None:
+    """Only what was named ends."""
+    login = lobby.log_in()
+    wiki = lobby.visit(login)
+
+    assert lobby.office.run("end", "alice", wiki.id.hex(), "--yes", *WHY, group="sessions").exit_code == 0
+
+    assert lobby.alive() == {login.id.hex()}
+
+
+def test_all_sessions_end_and_the_account_may_log_in_again(lobby: Lobby) -> None:
+    """For "I lost my bag" disabling is too much."""
+    lobby.log_in()
+    lobby.log_in()
+
+    result = lobby.office.run("end", "alice", "--all", "--yes", *WHY, group="sessions")
+
+    assert result.exit_code == 0
+    assert "is logged out everywhere, and its open sessions have ended." in result.stdout
+    assert lobby.alive() == set()
+    assert lobby.office.registry.log_in("1") == lobby.alice
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        (("ffffffff",), 1, "has no open session ffffffff. Nothing was changed."),
+        (("abc",), 2, "at least 4 digits"),
+        (("not-hex!",), 2, "at least 4 digits"),
+        ((), 2, "say which"),
+        (("ffffffff", "--all"), 2, "say which"),
+    ],
+)
+def test_what_names_no_session_ends_none(lobby: Lobby, given: tuple[str, ...], code: int, said: str) -> None:
+    """A slip of the fingers must not log anybody out."""
+    login = lobby.log_in()
+
+    result = lobby.office.run("end", "alice", *given, "--yes", *WHY, group="sessions")
+
+    assert (result.exit_code, lobby.alive()) == (code, {login.id.hex()})
+    assert said in result.stderr
+
+
+def test_nothing_ends_without_a_confirmation(lobby: Lobby) -> None:
+    """Nobody is there to say yes in a script that forgot `--yes`."""
+    login = lobby.log_in()
+
+    result = lobby.office.run("end", "alice", login.id.hex(), *WHY, group="sessions")
+
+    assert (result.exit_code, lobby.alive()) == (2, {login.id.hex()})
+
+
+def test_a_session_whose_node_is_away_is_kept_to_be_ended(lobby: Lobby, memcached: list[MemcachedNode]) -> None:
+    """Somebody who left a session open in the library must not depend on a memcached that is restarting."""
+    login = lobby.log_in()
+    memcached[0].freeze()
+
+    short = lobby.office.run("end", "alice", login.id.hex()[:8], "--yes", *WHY, group="sessions")
+    whole = lobby.office.run("end", "alice", login.id.hex(), "--yes", *WHY, group="sessions")
+    listed = lobby.office.run("list", "alice", group="sessions")
+
+    memcached[0].thaw()
+    assert (short.exit_code, whole.exit_code, listed.exit_code) == (1, 3, 1)
+    assert "Nothing was changed" in short.stderr
+    assert "could not be reached yet (memcached node one" in whole.stderr
+    assert [each.session for each in lobby.office.store.revocations.open()] == [login.id]
+
+
+def test_sessions_inside_the_daemon_are_said_to_be_there(tmp_path: Path) -> None:
+    """With the in-process store a list from outside would always be empty, and wrong."""
+    office = Office(tmp_path)
+    account_id = office.member("1", "alice")
+
+    listed = office.run("list", "alice", group="sessions")
+    ended = office.run("end", "alice", "ab" * 16, "--yes", *WHY, group="sessions")
+
+    assert (listed.exit_code, ended.exit_code) == (1, 0)
+    assert "the sessions are in the daemon's memory" in listed.stderr
+    assert ended.stdout == (
+        f"The running daemon ends session abababab of alice ({account_id}) within about 5 seconds.\n"
+    )
+    assert [each.session for each in office.store.revocations.open()] == [b"\xab" * 16]
+    office.close()
