@@ -128,6 +128,26 @@ def test_a_sub_session_of_another_login_is_replaced(daemons: Daemons, app: Brows
     assert visit(daemons, left).reason == "replaced"
 
 
+def test_a_sub_session_of_an_earlier_login_of_the_same_person_is_replaced(daemons: Daemons, app: BrowserJar) -> None:
+    """Left alone in the jar it would be a cookie that never changes."""
+    daemons.clock.advance(SECOND)
+    left = copy(app)
+
+    enter(daemons, daemons.login(BrowserJar()).session, app)
+
+    assert visit(daemons, left).reason == "replaced"
+    assert visit(daemons, app).outcome is Outcome.OK
+
+
+def test_going_on_to_an_application_counts_as_use_of_the_login(daemons: Daemons, login: Session) -> None:
+    """Whoever opens a second application in the evening has not left the login since the morning."""
+    daemons.clock.advance(23 * HOUR)
+    enter(daemons, login, BrowserJar())
+    daemons.clock.advance(2 * HOUR)
+
+    assert [device.id for device in daemons.service.devices(ACCOUNT)] == [login.id]
+
+
 @pytest.mark.parametrize("how", ["ended", "doubtful", "idle", "no record", "a sub-session"])
 def test_nothing_is_opened_below_what_is_no_login_any_more(daemons: Daemons, login: Session, how: str) -> None:
     """A start code lives for a minute; what it was made for may be over by then."""
