@@ -1,5 +1,6 @@
 """One node that dies, hangs and comes back under a store that stays open."""
 
+import logging
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
 from uuid import uuid4
@@ -99,7 +100,8 @@ def test_a_store_opened_without_its_node_is_reached_when_it_comes(
     reached: Settings, node: CassandraCluster, expect_log: ExpectLog
 ) -> None:
     """A driver that failed to connect once is dead for good, and the daemon with it."""
-    expect_log("identity.stores.cassandra", "cassandra-not-reached")
+    expect_log("identity.stores.cassandra", "cassandra-not-reached.*connection refused")
+    expect_log("cassandra", "Control connection failed", required=False)  # the guard sees it, the log does not
     node.kill()
     store = opened(reached)
     try:
@@ -161,3 +163,15 @@ def test_every_sign_up_that_was_answered_outlives_the_kill_of_the_only_node(
 
     assert {number: registry.log_in(f"kill{number}") for number in answered} == answered
     assert len(answered) >= 2 * A_SECOND
+
+
+def test_the_driver_does_not_repeat_itself_in_the_log(store: CassandraAccounts) -> None:
+    """A traceback every two seconds of an outage would bury the line that says what to do."""
+    assert answers(store)
+    driver = logging.getLogger("cassandra.cluster")
+
+    def passes(message: str) -> bool:
+        return bool(driver.filter(logging.makeLogRecord({"name": driver.name, "levelno": 40, "msg": message})))
+
+    assert not passes("Control connection failed to connect, shutting down Cluster:")
+    assert passes("what nobody else would say")

@@ -81,6 +81,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
     (Unauthorized, lambda _: "the user may not do this; grant it SELECT and MODIFY on the keyspace"),
     (UnresolvableContactPoints, lambda _: "no contact point has an address; correct [cassandra] contact_points"),
     (NoHostAvailable, lambda _: "no node answers"),
-    (OSError, lambda error: (error.strerror or str(error)).lower()),
+    # The driver puts the addresses it tried before the system's own words.
+    (OSError, lambda error: (error.strerror or str(error)).rpartition("Last error: ")[2].lower()),
     (ErrorMessage, lambda error: f"{error.summary}: {error.message}"),
 )
