@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from identity.accounts.results import EndingOutcome, NotEverywhereYet, SignedUp
+from identity.accounts.store import Profile
 from identity.errors import StoreUnavailable
 from identity.stores.cassandra.settings import Settings
 from identity.stores.cassandra.store import CassandraAccounts
@@ -36,6 +37,12 @@ FORGIVEN_S: Final = 3
 """How long after a node is lost a returning login may fail."""
 
 
+@pytest.fixture(autouse=True)
+def _a_profile_may_be_lost(expect_log: Callable[..., object]) -> None:
+    # No login fails for it, and the next one brings it again.
+    expect_log("identity.accounts", "profile-lost", required=False)
+
+
 class Population:
     """People of one store: some with accounts, who log in, and some who come to sign up."""
 
@@ -47,7 +54,9 @@ class Population:
     def log_in(self, number: int) -> None:
         """Let a member log in; wrong answers are an error."""
         which = number % MEMBERS
-        assert self.registry.log_in(f"m{which}") == self.members[which]
+        account_id = self.members[which]
+        assert self.registry.log_in(f"m{which}") == account_id
+        self.registry.service.record_profile(Profile(account_id, "", "", False, "", now()))
 
     def sign_up(self, number: int) -> None:
         """Let somebody new sign up."""

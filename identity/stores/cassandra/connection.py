@@ -41,7 +41,7 @@ log = logging.getLogger("identity.stores.cassandra")
 PAUSES_S: Final = (0.0, 1.0, 2.0)
 """Before each try of an idempotent statement (the waits of 2009's ROTModel), each made up to a quarter longer."""
 ASK_ANOTHER_S: Final = 0.4
-"""A read that is not answered in this time is also asked of another node: one that hangs costs no more."""
+"""What may be sent twice and has no answer by then is also sent to another node: one that hangs costs no more."""
 RECONNECT_S: Final = 1.0
 """Between tries of the driver to reach a node that is down."""
 CONNECT_EVERY_S: Final = 2.0
@@ -55,10 +55,10 @@ CLOSE_WITHIN_S: Final = 1.0
 _CLOSED: Final = "the store is closed"
 
 _QUICK: Final = "quick"
-"""Profile of reads, which may be asked of a second node."""
+"""Profile of reads and of plain writes, which a second node may be sent too: the same write, with its timestamp."""
 _SURE: Final = "sure"
-"""Profile of writes, which are not."""
-_SPECULATED: Final = frozenset({Kind.READ, Kind.SETTLED})
+"""Profile of the others."""
+_SPECULATED: Final = frozenset({Kind.READ, Kind.SETTLED, Kind.PLAIN})
 LEVELS: Final = {Consistency.LOCAL_QUORUM: ConsistencyLevel.LOCAL_QUORUM, Consistency.QUORUM: ConsistencyLevel.QUORUM}
 _SERIAL_LEVELS: Final = {
     SerialConsistency.SERIAL: ConsistencyLevel.SERIAL,
@@ -121,7 +121,9 @@ class Connection:
 
     def all(self, statement: Statement, values: Sequence[Any]) -> list[Row]:
         """Return all rows of a read, or nothing of an idempotent write. Raises StoreUnavailable."""
-        return list(self._repeatedly(lambda: self._send(statement, values)))
+        # Somebody waits for it, and it is asked again with its revocation.
+        tries = 1 if statement.kind is Kind.EVERYWHERE else len(PAUSES_S)
+        return list(self._repeatedly(lambda: self._send(statement, values), tries))
 
     def pages(self, statement: Statement, values: Sequence[Any]) -> Iterator[Row]:
         """Yield the rows of a scan, a page at a time; each page is asked for again as reads are."""
@@ -182,9 +184,9 @@ class Connection:
         if base and self._closing.wait(base * (1 + self._chance() / 4)):
             raise StoreUnavailable(detail=f"cassandra: {_CLOSED}")
 
-    def _repeatedly(self, send: Callable[[], Any]) -> Any:  # noqa: ANN401 - the driver is untyped
+    def _repeatedly(self, send: Callable[[], Any], most: int = len(PAUSES_S)) -> Any:  # noqa: ANN401 - the driver is untyped
         """Send an idempotent statement, and again after time-outs. Raises StoreUnavailable."""
-        for tries in range(len(PAUSES_S)):
+        for tries in range(most):
             self.pause(tries)
             try:
                 return send()

@@ -9,7 +9,7 @@ timestamp would hide a transaction that was reported as applied (tests/stores in
 |-------------|--------------------------------------|-----------------------------|
 | READ        | as configured (LOCAL_QUORUM)         | yes                         |
 | SETTLED     | SERIAL: after every transaction      | yes                         |
-| EVERYWHERE  | EACH_QUORUM                          | yes                         |
+| EVERYWHERE  | EACH_QUORUM                          | no: its revocation is       |
 | CONDITIONAL | SERIAL, committed at LOCAL_QUORUM    | only after a SETTLED read   |
 | PLAIN       | as configured; idempotent            | yes                         |
 | SCAN        | as configured, page by page          | yes, page by page           |
