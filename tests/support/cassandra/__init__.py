@@ -15,6 +15,7 @@ For a test module of one's own::
 - `start_cassandra(dcs=["DC1", "DC1", "DC2"], auth=True, tls="server" or "mutual")`; the cluster's
   `client_context()` is what a client needs then, and `tls.ca_file`, `tls.client` are the files for a
   configuration.
+- One node or three: two alone never see each other here (`Seeds list is now empty!` in their logs).
 - `restart` waits until the whole cluster serves again; after `thaw`, `settle()` does.
 - A kill is seen by the other nodes after 10 to 25 s; until then writes that need it time out after 2 s,
   reads after 5 s.
