@@ -8,7 +8,7 @@ something closes it.
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from identity.accounts.service import AccountService
 from identity.accounts.store import AccountStore, Revocation
 from identity.accounts.usernames import NamePolicy
 from identity.audit import AuditLog, AuditQueue, Event
-from identity.config import AccountStoreKind, Config, SessionStoreKind, load_ring
+from identity.config import AccountStoreKind, Config, Node, SessionStoreKind, load_ring
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics
@@ -36,6 +36,8 @@ from identity.stores.memcached import Limits, MemcachedCache, Server
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords, key_of
+from identity.stores.ring_change import Lists, RingChange
+from identity.stores.ring_node import RingNode
 from identity.stores.sealing import Sealer
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
@@ -236,6 +238,20 @@ def _in_memcached(ground: Ground, closing: ExitStack) -> tuple[SessionService, C
             raise StoreUnavailable(detail=f"memcached node {node}: {error.detail}") from error
 
     return sessions, carry_out
+
+
+def open_ring_node(node: Node) -> RingNode:
+    """Connect to one memcached as an operator's command does. Raises StoreUnavailable."""
+    return RingNode(node.name, node.host, node.port)
+
+
+def ring_change(config: Config, nodes: Sequence[RingNode], *, before: Sequence[str]) -> RingChange:
+    """Compose a change from the list `before` to the configured one."""
+    after = [node.name for node in config.memcached.nodes]
+    generation = config.memcached.generation
+    sealer = Sealer(Ring(config), purpose=Purpose.NODE, clock=now)
+    markers = NodeMarkers(after, generation=generation, sealer=sealer)
+    return RingChange(nodes, lists=Lists(before, after), generation=generation, markers=markers)
 
 
 def open_caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) -> tuple[Cache, Cache]:

@@ -30,6 +30,7 @@ Examples:
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py sessions list alice         where an account is logged in
+  identityd.py sessions ring --help        change the list of memcached nodes
   identityd.py fsck                        find what a crash left in the account store
   identityd.py copy --help                 move all accounts to another store
   identityd.py sessions simulate           how long a stolen copy lives, played here

@@ -3,6 +3,7 @@
 import click
 
 from identity.cli import account_sessions
+from identity.cli.ring import ring
 from identity.cli.simulate import simulate
 
 
@@ -15,3 +16,4 @@ sessions.add_command(account_sessions.list_sessions)
 sessions.add_command(account_sessions.show)
 sessions.add_command(account_sessions.end)
 sessions.add_command(simulate)
+sessions.add_command(ring)

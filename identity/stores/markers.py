@@ -10,8 +10,9 @@ configuration says.
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Literal
 
 from identity.sessions.store import Unread
 from identity.stores.bounds import MARKER_KEY
@@ -19,6 +20,16 @@ from identity.stores.sealing import Sealer
 
 _KIND: Final = "n1"
 _HEAD: Final = struct.Struct(">I8s")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a marker that this installation wrote says."""
+
+    name: str
+    generation: int
+    listed: bytes
+    """A digest of the names of all nodes."""
 
 
 class NodeMarkers:
@@ -32,8 +43,7 @@ class NodeMarkers:
 
     def __init__(self, names: Sequence[str], *, generation: int, sealer: Sealer) -> None:
         self._names = tuple(names)
-        listed = "\n".join(sorted(names)).encode()
-        self._head = _HEAD.pack(generation, blake2b(listed, digest_size=8).digest())
+        self._head = _HEAD.pack(generation, digest(names))
         self._generation = generation
         self._sealer = sealer
 
@@ -55,6 +65,14 @@ class NodeMarkers:
         """Tell whether a marker without a problem should be sealed anew (its key will leave the ring)."""
         return self._sealer.is_outdated(value)
 
+    def read(self, value: bytes) -> Said | Literal[Unread.CORRUPT, Unread.NEWER]:
+        """Return what a marker says, whatever the ring it was written for."""
+        body = self._sealer.unseal(_KIND, MARKER_KEY, value)
+        if not isinstance(body, bytes):
+            return body
+        generation, listed = _HEAD.unpack(body[: _HEAD.size])
+        return Said(body[_HEAD.size :].decode(), generation, listed)
+
     def _difference(self, name: str, body: bytes) -> str:
         head, other = body[: _HEAD.size], body[_HEAD.size :].decode()
         if other != name:
@@ -65,3 +83,8 @@ class NodeMarkers:
         if head != self._head:
             return "holds the marker of a ring with other nodes; all daemons must list the same nodes"
         return ""
+
+
+def digest(names: Sequence[str]) -> bytes:
+    """Return what stands for a list of nodes; their order does not matter."""
+    return blake2b("\n".join(sorted(names)).encode(), digest_size=8).digest()

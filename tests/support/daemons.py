@@ -98,8 +98,8 @@ class Troubled:
 class Daemons:
     """Any number of daemons over one memory store, each with its own clock."""
 
-    def __init__(self, *, rules: Rules | None = None, seed: int = 1) -> None:
-        self.clock = ManualClock(NOW)
+    def __init__(self, *, rules: Rules | None = None, seed: int = 1, start: Millis = NOW) -> None:
+        self.clock = ManualClock(start)
         self.keys = ring()
         self.cache = MemoryCache(clock=self.clock)
         self.store = Troubled(

@@ -1,0 +1,189 @@
+"""What the commands of `sessions ring` check and say.
+
+Owns reading the configuration against the nodes, and the words. Must not write the configuration.
+Invariant: nothing is changed before every node was looked at and the operator has agreed.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from identity import config
+from identity.cli import desk
+from identity.config import Config, Node, SessionStoreKind
+from identity.config.values import read_node
+from identity.errors import ConfigError, StoreError, StoreUnavailable
+from identity.opening import open_ring_node, ring_change
+from identity.stores.ring_change import Look, RingChange, Standing
+from identity.stores.ring_node import RingNode
+
+
+def configured(path: Path) -> Config:
+    """Return a configuration whose sessions are in memcached. Raises ConfigError."""
+    read = config.load(path, environ=os.environ, demo=True)
+    if read.sessions.store is not SessionStoreKind.MEMCACHED:
+        raise ConfigError(("[sessions] store: is not memcached; there are no nodes",))
+    return read
+
+
+def node(text: str) -> Node:
+    """Return the node that is named. Raises UsageError."""
+    try:
+        return read_node(text)
+    except ValueError as error:
+        raise click.UsageError(f"NODE: {error}") from None
+
+
+def must_list(read: Config, joining: Node) -> None:
+    """See that the configuration has the node. Ends with exit code 1 and the lines to write."""
+    there = {each.name: each for each in read.memcached.nodes}
+    if joining.name not in there:
+        _write([*read.memcached.nodes, joining], read.memcached.generation + 1)
+    if there[joining.name] != joining:
+        _refuse(f"[memcached] nodes has {there[joining.name]}, not {joining}. Nothing was changed.")
+    if len(there) == 1:
+        _refuse(f"{joining.name} is the only node: there is no ring to add it to. Nothing was changed.")
+
+
+def must_not_list(read: Config, name: str) -> None:
+    """See that the configuration does not have the node. Ends with exit code 1 and the lines to write."""
+    left = [each for each in read.memcached.nodes if each.name != name]
+    if not left:
+        _refuse(f"{name} is the only node. Nothing was changed.")
+    if len(left) < len(read.memcached.nodes):
+        _write(left, read.memcached.generation + 1)
+
+
+def _write(nodes: Iterable[Node], generation: int) -> None:
+    lines = f"  [memcached]\n  nodes = {' '.join(map(str, nodes))}\n  generation = {generation}"
+    _refuse(
+        "Nothing was changed. Write this into the configuration of every daemon, restart none of them yet, "
+        f"and give the command again:\n{lines}"
+    )
+
+
+def change(read: Config, before: Sequence[str], *, yes: bool) -> None:
+    """Look at the nodes, say what the change means, ask, and make it."""
+    with _connected(read.memcached.nodes) as nodes:
+        ring = ring_change(read, nodes, before=before)
+        with _trouble("Nothing was changed."):
+            looks = ring.look()
+        _judge(read, looks, before)
+        if all(look.standing is Standing.NEW for look in looks):
+            # Strays may be left of a command that was killed.
+            _carry_out(ring)
+            click.echo("The ring is as configured already. Restart every daemon that does not have this configuration.")
+            return
+        if not yes and not desk.watched():
+            raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
+        desk.confirm("\n".join(_meaning(read, looks, before)), yes=yes)
+        if yes:
+            click.echo("\n".join(_meaning(read, looks, before)))
+        _carry_out(ring)
+    click.echo(
+        "Done. Daemons with the old list answer `try again` and log nobody out: restart every daemon with this "
+        "configuration now. Each is in order when its /readyz answers 200."
+    )
+
+
+def _carry_out(ring: RingChange) -> None:
+    with _trouble("Nobody is served an old record. Give the same command again, it goes on from there."):
+        ring.carry_out()
+
+
+def _judge(read: Config, looks: Sequence[Look], before: Sequence[str]) -> None:
+    """Refuse a change that does not begin at the ring that is there. Ends with exit code 1."""
+    wrong = [f"memcached node {look.name}: {look.problem}" for look in looks if look.standing is Standing.WRONG]
+    if wrong:
+        _refuse(
+            "\n".join(wrong) + "\nNothing was changed: the ring is not the one that this change begins at. "
+            "Look at `sessions ring show`; docs/memcached.md says how to begin anew."
+        )
+    generations = {look.generation for look in looks if look.standing is Standing.OLD and look.name in before}
+    if len(generations) > 1:
+        _refuse("Nodes are of different generations: one came back with old data. Nothing was changed.")
+    if generations and max(generations) >= read.memcached.generation:
+        _write(read.memcached.nodes, max(generations) + 1)
+
+
+def _meaning(read: Config, looks: Sequence[Look], before: Sequence[str]) -> Iterator[str]:
+    after = {each.name for each in read.memcached.nodes}
+    staying = [look for look in looks if look.name in before]
+    records, moving = sum(look.records for look in staying), sum(look.moving for look in staying)
+    for name in sorted(after - set(before)):
+        share = f", {100 * moving // records} in 100" if records else ""
+        yield f"Node {name} joins: it is emptied, and {moving} of {records} accounts log in again{share}."
+    for name in sorted(set(before) - after):
+        yield f"Node {name} leaves: its accounts log in again, about 1 in {len(before)}. Those of other nodes do not."
+    yield "Every daemon answers `try again` from now until it is restarted with this configuration."
+
+
+def show(read: Config) -> None:
+    """Print a line for each node. Ends with exit code 1 if one cannot be used."""
+    names = [each.name for each in read.memcached.nodes]
+    click.echo(f"generation {read.memcached.generation}")
+    usable = True
+    for each in read.memcached.nodes:
+        try:
+            with _open(each) as node:
+                [look] = ring_change(read, [node], before=names).look()
+        except StoreUnavailable as error:
+            text, usable = str(error.detail), False
+            click.echo(f"{each}  {text.rpartition(': ')[2]}")
+        else:
+            usable &= look.standing in (Standing.NEW, Standing.EMPTY)
+            click.echo(f"{each}  {_state(look)}")
+    if not usable:
+        raise SystemExit(1)
+
+
+def _state(look: Look) -> str:
+    stray = f", {look.moving} of them out of place" if look.moving else ""
+    records = f"{look.records} accounts{stray}"
+    match look.standing:
+        case Standing.NEW:
+            return f"in use; {records}"
+        case Standing.EMPTY:
+            return f"has no marker yet, the next daemon that meets it writes one; {records}"
+        case Standing.OLD:
+            return f"is marked for generation {look.generation}: daemons do not use it; {records}"
+        case Standing.WRONG:
+            return f"{look.problem}; {records}"
+
+
+@contextmanager
+def _open(node: Node) -> Iterator[RingNode]:
+    opened = open_ring_node(node)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def _connected(nodes: Iterable[Node]) -> Iterator[list[RingNode]]:
+    opened: list[RingNode] = []
+    try:
+        with _trouble("Nothing was changed: every node of the new list must answer."):
+            for each in nodes:
+                opened.append(open_ring_node(each))  # noqa: PERF401 - what is open is closed when the next fails
+        yield opened
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+@contextmanager
+def _trouble(rest: str) -> Iterator[None]:
+    """End with exit code 1 when a node fails."""
+    try:
+        yield
+    except StoreError as error:
+        raise click.ClickException(f"{error.detail}. {rest}") from None
+
+
+def _refuse(text: str) -> None:
+    raise click.ClickException(text)

@@ -1,0 +1,181 @@
+"""Changing the list of memcached nodes without an old record ever being found.
+
+Owns the order of the steps; docs/memcached.md says why. Must not decide who is logged out: a
+record whose node changes is deleted, never moved, and its account logs in again.
+
+    step                                      | a kill behind it leaves
+    ------------------------------------------+--------------------------------------------------
+    every node that stays answers, and its    | nothing changed
+    marker is the old ring's (or the new's)   |
+    purge: values that the old list does not  | nothing that anybody reads is gone
+    place where they are                      |
+    empty the node that joins, and mark it    | the old ring serves
+    mark each node that stays for the new     | nodes already marked are refused by daemons with
+    ring                                      | the old list: "try again"; the same command goes on
+    purge: values that the new list does not  | values nobody looks for, purged before the next
+    place where they are                      | change
+
+A marker is exchanged by compare-and-swap. From then on a daemon with the old list reads nothing
+from that node, and what it still writes to it is a compare-and-swap on what it read before: lost
+once that record was purged. A login that began before the exchange may leave a record behind, at a
+place nobody looks; the first purge of the next change deletes it before anybody could.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from identity.errors import StoreUnavailable
+from identity.sessions.store import Unread
+from identity.stores.markers import NodeMarkers, Said, digest
+from identity.stores.records import SESSIONS
+from identity.stores.rendezvous import Rendezvous
+from identity.stores.ring_node import Marked, RingNode
+
+_PASSES: Final = 20
+_CLEAN: Final = 2
+"""So many looks in a row must find nothing: memcached may leave out a value that is in use just then."""
+
+
+class Standing(Enum):
+    """How a node stands to a change."""
+
+    OLD = "old"
+    """Marked for the ring as it was before."""
+    NEW = "new"
+    """Marked for the ring as it will be."""
+    EMPTY = "empty"
+    """Not marked: new, or restarted."""
+    WRONG = "wrong"
+    """Marked for something else: another installation, another node, a ring of another time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found at one node."""
+
+    name: str
+    address: str
+    standing: Standing
+    problem: str
+    """Why it cannot be used; empty for any other standing."""
+    generation: int
+    records: int
+    """Session records, one for each account that is logged in."""
+    moving: int
+    """Those of them whose node is another one in the new list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The names before and after a change."""
+
+    before: Sequence[str]
+    after: Sequence[str]
+
+    @property
+    def joining(self) -> frozenset[str]:
+        """Names that are new."""
+        return frozenset(self.after) - frozenset(self.before)
+
+
+class RingChange:
+    """A change of the list of nodes.
+
+    Args:
+        nodes: a connection to each node of the new list.
+        lists: names before and after.
+        generation: of the new ring.
+        markers: for the new ring.
+    """
+
+    def __init__(self, nodes: Sequence[RingNode], *, lists: Lists, generation: int, markers: NodeMarkers) -> None:
+        self._nodes = nodes
+        self._lists = lists
+        self._generation = generation
+        self._markers = markers
+        self._before = Rendezvous(lists.before)
+        self._after = Rendezvous(lists.after)
+
+    def look(self) -> list[Look]:
+        """Look at every node; nothing is changed. Raises StoreUnavailable."""
+        return [self._look(node) for node in self._nodes]
+
+    def carry_out(self) -> int:
+        """Make the change, or what is left of it; return how many values were purged.
+
+        Raises:
+            StoreUnavailable: a node went away, or somebody else marks it; repeating goes on from there.
+            ValueError: a node that stays is marked for this generation or a later one.
+        """
+        staying = [node for node in self._nodes if node.name not in self._lists.joining]
+        old = [node for node in staying if self._is_old(node)]
+        purged = sum(purge(node, self._before.node_of) for node in old)
+        if old:
+            for node in self._nodes:
+                if node.name in self._lists.joining:
+                    node.empty()
+                    self._mark(node)
+        for node in old:
+            self._mark(node)
+        return purged + sum(purge(node, self._after.node_of) for node in staying)
+
+    def _is_old(self, node: RingNode) -> bool:
+        standing, _, generation = self._standing(node.name, node.marker())
+        if standing is Standing.OLD and generation >= self._generation:
+            raise ValueError("the generation of the new ring must be higher")
+        return standing is not Standing.NEW
+
+    def _mark(self, node: RingNode) -> None:
+        seen = node.marker()
+        standing, problem, _ = self._standing(node.name, seen)
+        if standing is Standing.NEW:
+            return
+        if standing is Standing.WRONG or not node.mark(self._markers.make(node.name), over=seen):
+            raise StoreUnavailable(detail=f"memcached node {node.name}: {problem or 'somebody else marks it just now'}")
+
+    def _look(self, node: RingNode) -> Look:
+        standing, problem, generation = self._standing(node.name, node.marker())
+        prefix = f"{SESSIONS}:"
+        records = moving = 0
+        for key in node.held():
+            if key.startswith(prefix):
+                records += 1
+                moving += self._after.node_of(key) != node.name
+        return Look(node.name, node.address, standing, problem, generation, records, moving)
+
+    def _standing(self, name: str, marked: Marked | None) -> tuple[Standing, str, int]:
+        """Return how a node stands, why it cannot be used, and the generation it is marked for."""
+        if marked is None:
+            return Standing.EMPTY, "", 0
+        match self._markers.read(marked.value):
+            case Said(generation=generation) if not self._markers.problem(name, marked.value):
+                return Standing.NEW, "", generation
+            case Said() as said if self._was_ours(name, said):
+                return Standing.OLD, "", said.generation
+            case Said(generation=generation):
+                return Standing.WRONG, self._markers.problem(name, marked.value), generation
+            case Unread():
+                return Standing.WRONG, self._markers.problem(name, marked.value), 0
+
+    def _was_ours(self, name: str, said: Said) -> bool:
+        if name in self._lists.joining:
+            return True  # whatever ring it was in: it is emptied
+        return (said.name, said.listed) == (name, digest(self._lists.before))
+
+
+def purge(node: RingNode, place: Callable[[str], str]) -> int:
+    """Delete the values that belong to other nodes; return how many. Raises StoreUnavailable."""
+    purged = clean = 0
+    for _ in range(_PASSES):
+        strays = list(_strays(node, place))
+        purged += node.delete(strays)
+        clean = 0 if strays else clean + 1
+        if clean == _CLEAN:
+            return purged
+    raise StoreUnavailable(detail=f"memcached node {node.name}: somebody keeps writing values that belong elsewhere")
+
+
+def _strays(node: RingNode, place: Callable[[str], str]) -> Iterator[str]:
+    return (key for key in node.held() if place(key) != node.name)
