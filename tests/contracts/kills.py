@@ -14,10 +14,11 @@ import pytest
 from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS, Refusal, Refuse, SignIn, decide
 from identity.accounts.results import BeingFinished, Linked, Reached, SignedUp, SignUpOutcome, Unlink
 from identity.accounts.store import AccountStatus
+from identity.accounts.usernames import fold
 from identity.types import SECOND, AccountId, Millis
 from tests.support.accounts import Registry
 from tests.support.clock import ManualClock
-from tests.support.dying import BY, DISABLE, LINK, SIGN_UP, UNLINK, Victim, change, owner
+from tests.support.dying import BY, CHANGES, DISABLE, LINK, SIGN_UP, UNLINK, Victim, change, owner
 from tests.support.wholeness import disagreements
 
 AT_ONCE: Final[Millis] = SECOND
@@ -97,6 +98,21 @@ class KillsContract:
         assert left.registry.account(reached).username == left.victim.name()
         assert sum(left.victim.tag in each.username for each in left.registry.store.accounts.scan()) == 1
         assert left.wrong() == []
+
+    @pytest.mark.parametrize(
+        "left",
+        [Kill(name, each, CLAIM_TTL_MS) for name in ("sign-up", "link") for each in CHANGES[name][:2]],
+        ids=str,
+        indirect=True,
+    )
+    def test_what_was_not_committed_is_gone_after_the_ttl(self, left: Left) -> None:
+        """Rows that nobody needs would pile up, and a name would be kept until somebody wants it."""
+        store = left.registry.store
+        claimed = 2 if left.kill.change == "link" else 1
+
+        assert store.identities.read_settled(left.victim.key(claimed)) is None
+        name = store.usernames.read_settled(fold(left.victim.name()))
+        assert (name is None) == (left.kill.change == "sign-up")
 
     @kills("sign-up", SIGN_UP[:2], CLAIM_TTL_MS)
     def test_a_killed_sign_up_keeps_its_name_from_nobody(self, left: Left) -> None:
