@@ -13,6 +13,7 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_starts_total              app outcome                   ways to applications' hosts
     identityd_sessions_opened_total     -                             sessions opened
     identityd_sessions_ended_total      reason                        sessions ended: reuse, logout, revoked
+    identityd_copies_total              reason                        signs that cookies were copied
     identityd_store_errors_total        code                          requests a store did not answer
     identityd_store_corrupt_total       kind                          cached values nobody of us wrote
     identityd_pool_wait_seconds         pool                          waiting for a thread
@@ -77,6 +78,7 @@ METRICS: Final = (
     Metric("identityd_starts_total", Kind.COUNTER, "Start codes: issued, opened, kept, refused.", ("app", "outcome")),
     Metric("identityd_sessions_opened_total", Kind.COUNTER, "Sessions opened."),
     Metric("identityd_sessions_ended_total", Kind.COUNTER, "Sessions ended.", ("reason",)),
+    Metric("identityd_copies_total", Kind.COUNTER, "Signs that a session's cookies were copied.", ("reason",)),
     Metric("identityd_store_errors_total", Kind.COUNTER, "Requests that failed with their store.", ("code",)),
     Metric("identityd_store_corrupt_total", Kind.COUNTER, "Cached values that none of our daemons wrote.", ("kind",)),
     Metric("identityd_pool_wait_seconds", Kind.HISTOGRAM, "Waiting for a thread.", ("pool",), SECONDS),

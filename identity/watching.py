@@ -20,7 +20,7 @@ from identity.audit import Event
 from identity.errors import StoreError
 from identity.metrics import Metrics
 from identity.sessions.check import Check
-from identity.sessions.record import Ended, Session
+from identity.sessions.record import Copied, Ended, Session
 from identity.sessions.service import SessionService
 from identity.types import MINUTE, AccountId, Clock, Millis, SessionId
 
@@ -56,10 +56,10 @@ class Watching:
         self.due: Queue[AccountId | None] = Queue(DUE)
         """Accounts to compare; None only wakes whoever waits."""
 
-    def ended(self, account_id: AccountId, session: Session, reason: Ended, check: Check) -> None:
-        """Audit the end of a session whose token line diverged."""
-        self._metrics.count("identityd_sessions_ended_total", reason=reason.code)
-        self._event(reason.code, account_id, session, check)
+    def ended(self, account_id: AccountId, session: Session, kind: Copied, check: Check) -> None:
+        """Count and audit the end of a session of which somebody holds a copy."""
+        self._metrics.count("identityd_sessions_ended_total", reason=Ended.REUSE.code)
+        self._copied(kind, account_id, session, check)
 
     def foreign(self, account_id: AccountId, session: Session, check: Check) -> None:
         """Audit a token shown on a host it was not made for."""
@@ -69,7 +69,7 @@ class Watching:
         if len(self._foreign) >= DUE:
             self._foreign.clear()
         self._foreign[session.id] = now
-        self._event("foreign-host", account_id, session, check)
+        self._copied(Copied.FOREIGN_HOST, account_id, session, check)
 
     def corrupt(self) -> None:
         """Nothing to add: the store itself counts and logs what it cannot authenticate."""
@@ -86,7 +86,8 @@ class Watching:
         with suppress(Full):  # a full queue keeps nobody waiting
             self.due.put_nowait(None)
 
-    def _event(self, action: str, account_id: AccountId, session: Session, check: Check) -> None:
+    def _copied(self, kind: Copied, account_id: AccountId, session: Session, check: Check) -> None:
+        self._metrics.count("identityd_copies_total", reason=kind.code)
         facts = {
             "opened_from": session.address,
             "opened_with": session.agent,
@@ -95,14 +96,14 @@ class Watching:
             "host": check.host,
             "client": check.client,
         }
-        self._note(Event(self._new_uuid(), self._clock(), action, account_id, "system", check.address, "", facts))
+        self._note(Event(self._new_uuid(), self._clock(), kind.code, account_id, "system", check.address, "", facts))
 
 
 def end_sessions(sessions: SessionService) -> Callable[[Revocation], None]:
     """Return what carries out a revocation. It raises StoreUnavailable when it cannot reach the sessions."""
 
     def carry_out(revocation: Revocation) -> None:
-        reason, account_id = Ended(revocation.reason), revocation.account_id
+        reason, account_id = _reason(revocation.reason), revocation.account_id
         if revocation.session is not None:
             sessions.end(account_id, SessionId(revocation.session), reason=reason)
         elif revocation.identity is not None:
@@ -111,6 +112,14 @@ def end_sessions(sessions: SessionService) -> Callable[[Revocation], None]:
             sessions.end_all(account_id, epoch=revocation.epoch, reason=reason)
 
     return carry_out
+
+
+def _reason(value: int) -> Ended:
+    """Return the stored reason; one that only a newer release knows must not keep the sessions alive."""
+    try:
+        return Ended(value)
+    except ValueError:
+        return Ended.REVOKED
 
 
 def compare(account_id: AccountId, *, accounts: AccountService, sessions: SessionService) -> None:

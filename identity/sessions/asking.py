@@ -17,7 +17,6 @@ from identity.sessions.cookie import Names, Shown
 from identity.sessions.gathering import GROUPS, Live, group
 from identity.sessions.minting import Mint
 from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, plan, undecided
-from identity.sessions.record import Ended
 from identity.sessions.store import Read, Written
 from identity.sessions.watcher import Watcher
 from identity.sessions.writing import Records
@@ -144,8 +143,8 @@ class Asking:
         live = planned.live
         if live is None or planned.write is None:
             return
-        if planned.outcome is not Outcome.OK:
-            self._watcher.ended(live.record.account_id, live.session, Ended.REUSE, check)
+        if planned.copied:
+            self._watcher.ended(live.record.account_id, live.session, planned.copied, check)
         elif asked.now - live.record.compared_at > COMPARE_AFTER_MS:
             self._watcher.compare_due(live.record.account_id)
 

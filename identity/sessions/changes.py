@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from identity.sessions.packing import pack
-from identity.sessions.record import Ended, Lineage, Notice, Record, Session, Tombstone
+from identity.sessions.record import Copied, Ended, Lineage, Notice, Record, Session, Tombstone
 from identity.types import DAY, HOUR, MINUTE, Millis, SessionId
 
 TOMBSTONE_MS: Final[Millis] = 2 * MINUTE
@@ -73,7 +73,7 @@ def ended(record: Record, sids: Collection[SessionId], reason: Ended, *, now: Mi
     )
 
 
-def reused(record: Record, session: Session, *, now: Millis, agent: str, address: str) -> Record:
+def reused(record: Record, session: Session, kind: Copied, *, now: Millis, agent: str, address: str) -> Record:
     """End a session whose token line diverged, and keep what the person must be told.
 
     A login whose sub-session diverged lives on but is doubtful: its next use elsewhere asks for
@@ -81,7 +81,7 @@ def reused(record: Record, session: Session, *, now: Millis, agent: str, address
     """
     notice = Notice(
         at=now,
-        reason=Ended.REUSE,
+        reason=kind,
         created_at=session.created_at,
         agent=session.agent,
         address=session.address,
@@ -92,6 +92,18 @@ def reused(record: Record, session: Session, *, now: Millis, agent: str, address
     if session.login:
         record = _changed(record, {session.login}, lambda s: replace(s, doubtful=True))
     return ended(record, {session.id}, Ended.REUSE, now=now)
+
+
+def answered(record: Record, seen: Collection[Millis]) -> Record:
+    """Drop the notices the person has answered, named by their times; one that came since stays."""
+    kept = tuple(n for n in record.notices if n.at not in seen)
+    return record if len(kept) == len(record.notices) else replace(record, notices=kept)
+
+
+def ended_others(record: Record, keep: SessionId, *, now: Millis) -> Record:
+    """End every login but one, with all sub-sessions but those below it."""
+    others = {s.id for s in record.sessions if keep not in (s.id, s.login)}
+    return ended(record, others, Ended.REVOKED, now=now)
 
 
 def tidied(record: Record, lifetimes: Lifetimes, *, now: Millis) -> Record:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from identity.sessions.record import Ended, Lineage, Notice, Record, Session, Tombstone
+from identity.sessions.record import Copied, Ended, Lineage, Notice, Record, Session, Tombstone
 from identity.types import AccountId, Host, IdentityKey, Millis, SessionId, TokenId, Username
 
 FORMAT: Final = 1
@@ -32,6 +32,11 @@ _LONGEST: Final = 255
 _NO_ID: Final = bytes(8)
 
 T = TypeVar("T")
+E = TypeVar("E", Copied, Ended)
+
+
+class NewerRecord(ValueError):
+    """The bytes say something only a newer release knows."""
 
 
 def pack(record: Record) -> bytes:
@@ -62,7 +67,7 @@ def pack(record: Record) -> bytes:
 
 
 def unpack(data: bytes) -> Record:
-    """Read a record's bytes. Raises ValueError for anything `pack` did not write."""
+    """Read a record's bytes. Raises NewerRecord for what a newer release wrote, ValueError for anything else."""
     try:
         return _unpack(data)
     except (struct.error, IndexError, UnicodeDecodeError) as error:
@@ -72,7 +77,8 @@ def unpack(data: bytes) -> Record:
 def _unpack(data: bytes) -> Record:
     form, account, epoch, compared = _HEAD.unpack_from(data)
     if form != FORMAT:
-        raise ValueError(f"session record format {form} is not known")
+        trouble = NewerRecord if form > FORMAT else ValueError
+        raise trouble(f"session record format {form} is not known")
     rest = _Reader(data, _HEAD.size)
     username = rest.text()
     strings = rest.many(rest.text)
@@ -176,12 +182,19 @@ def _unpack_session(fields: tuple[Any, ...], strings: list[str], ids: list[Sessi
 
 def _unpack_tombstone(rest: _Reader) -> Tombstone:
     sid, reason, at = rest.struct(_TOMBSTONE)
-    return Tombstone(SessionId(sid), Ended(reason), _millis(at))
+    return Tombstone(SessionId(sid), _known(Ended, reason), _millis(at))
 
 
 def _unpack_notice(rest: _Reader, strings: list[str]) -> Notice:
     at, reason, created, *places = rest.struct(_NOTICE)
-    return Notice(_millis(at), Ended(reason), _millis(created), *(strings[n] for n in places))
+    return Notice(_millis(at), _known(Copied, reason), _millis(created), *(strings[n] for n in places))
+
+
+def _known(kind: type[E], value: int) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise NewerRecord(f"{kind.__name__} {value} is not known") from None
 
 
 def _text(text: str) -> bytes:

@@ -35,8 +35,9 @@ from identity.sessions import changes
 from identity.sessions.changes import Lifetimes
 from identity.sessions.check import DELETIONS, Mode, Outcome
 from identity.sessions.cookie import Token
+from identity.sessions.copies import kind_of
 from identity.sessions.gathering import Gathered, Group, Live, gather
-from identity.sessions.record import Ended, Lineage, Record
+from identity.sessions.record import Copied, Ended, Lineage, Record
 from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
 from identity.sessions.store import Read, Unread, Version
 from identity.types import Host, Locator, Millis, SessionId, TokenId
@@ -114,6 +115,8 @@ class Plan:
     flag_bounce: bool = False
     foreign: tuple[Live, ...] = ()
     alarm: bool = False
+    copied: Copied | None = None
+    """With an end by reuse: how the copy showed itself."""
 
 
 def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
@@ -210,7 +213,9 @@ def _stale(jar: Jar, gathered: Gathered, live: Live, asked: Asked) -> Plan:
 
 
 def _end(live: Live, asked: Asked) -> Plan:
-    record = changes.reused(live.record, live.session, now=asked.now, agent=asked.agent, address=asked.address)
+    where = {"agent": asked.agent, "address": asked.address}
+    kind = kind_of(live.session, live.group.tokens, **where)
+    record = changes.reused(live.record, live.session, kind, now=asked.now, **where)
     return Plan(
         Outcome.LOGIN,
         Ended.REUSE.code,
@@ -218,6 +223,7 @@ def _end(live: Live, asked: Asked) -> Plan:
         write=_write(live, record),
         delete=_oldest_first(live.group.tokens)[: asked.deletions],
         drop_marker=True,
+        copied=kind,
     )
 
 

@@ -39,6 +39,27 @@ class Ended(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+class Copied(IntEnum):
+    """How a copy of a session's cookies showed itself (`copies.py`).
+
+    The value is stored in notices; the code is the same in the audit, the metrics and on the page.
+    """
+
+    REUSE = 2
+    """Both holders moved on; their lines parted."""
+    STALE_COPY = 11
+    """An old set of cookies was shown."""
+    CRASH_ROLLBACK = 12
+    """Suspected: a crash, or a restored profile, set the browser's own cookies back."""
+    FOREIGN_HOST = 13
+    """Cookies of one host were shown on another. Ends nothing, so it is never in a notice."""
+
+    @property
+    def code(self) -> str:
+        """The kind as programs and operators see it, for example `stale-copy`."""
+        return self.name.lower().replace("_", "-")
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """Where the token line of a session stands: all that rotation reads and writes.
@@ -85,10 +106,10 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell the person after the next login: a session was used in two places."""
+    """Something to tell the person after each login until it is answered: a session was used in two places."""
 
     at: Millis
-    reason: Ended
+    reason: Copied
     created_at: Millis
     """When and where the session was opened."""
     agent: str

@@ -5,7 +5,7 @@ first). Plain functions, thread-safe, no HTTP. Trouble with the store is a RETRY
 StoreUnavailable, never the end of a session.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -37,6 +37,8 @@ from identity.types import (
 
 LOGIN_DELETIONS: Final = 12
 """Names a login answer may delete; more would not fit the header buffers of common proxies."""
+
+LOGOUT_DELETIONS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,7 @@ class SessionService:
         here, elsewhere = self._live(shown, ticket, jar, now=now)
         newest = max((live.session.created_at for live in (*here, *elsewhere)), default=now - 1)
         session = self._new_session(opening, created_at=max(now, newest + 1), now=now)
-        record = replace(before, notices=())
-        record = changes.ended(record, {live.session.id for live in here}, Ended.REPLACED, now=now)
+        record = changes.ended(before, {live.session.id for live in here}, Ended.REPLACED, now=now)
         record = changes.opened(record, session, self._rules.lifetimes, now=now)
         match self._records.put(ticket, record):
             case Written.LOST:
@@ -141,7 +142,7 @@ class SessionService:
                 self._replace(elsewhere, now=now)
                 first = self._mint.first(session, ticket.locator, now=now)
                 stale: tuple[Token | str, ...] = (*shown.newer, *shown.junk, *shown.tokens)
-                return Opened(session, (first, *self._mint.deletions(stale[:LOGIN_DELETIONS])), before.notices)
+                return Opened(session, (first, *self._mint.deletions(stale[:LOGIN_DELETIONS])), record.notices)
 
     def open_below(self, account_id: AccountId, login: SessionId, *, jar: Check) -> Opened | LoginOver:
         """Open the sub-session of a login on the jar's host, or keep the one the jar shows; one compare-and-swap.
@@ -287,6 +288,29 @@ class SessionService:
         self._records.change(account_id, change)
         return equal
 
+    def notices(self, account_id: AccountId) -> tuple[Notice, ...]:
+        """Return what the person has not answered yet, the newest first. Raises StoreUnavailable."""
+        match self.ticket(account_id).read:
+            case Found(record=record):
+                return changes.tidied(record, self._rules.lifetimes, now=self._clock()).notices
+            case Unread():
+                raise StoreCorrupt(detail="session record")
+            case Absent():
+                return ()
+
+    def answer_notices(self, account_id: AccountId, seen: Collection[Millis], *, only: SessionId | None = None) -> None:
+        """Take the notices of these times as answered; with `only`, end all other logins in the same write.
+
+        Raises:
+            StoreUnavailable: it could not be reached; nothing was answered.
+        """
+
+        def change(record: Record) -> Record:
+            record = changes.answered(record, seen)
+            return changes.ended_others(record, only, now=self._clock()) if only else record
+
+        self._records.change(account_id, change)
+
     def devices(self, account_id: AccountId) -> tuple[Session, ...]:
         """Return the account's logins that count, the newest first. Raises StoreUnavailable."""
         return tuple(s for s in self.alive(account_id) if s.login is None)
@@ -311,10 +335,16 @@ class SessionService:
         return tuple((each.locator, each.session) for each in group(self._shown(check, self._clock()).tokens))
 
     def forget(self, check: Check) -> tuple[SetCookie, ...]:
-        """Return deletions for every name of ours the jar shows: for an explicit logout, whatever the store says."""
+        """Return deletions for the names of ours the jar shows: for an explicit logout, whatever the store says.
+
+        The newest tokens first, at most 30: a longer answer does not fit the 4 KB that proxies keep for its
+        headers, and one that is lost deletes nothing. The page that follows deletes the rest.
+        """
         shown = self._shown(check, self._clock())
-        names: tuple[Token | str, ...] = (*shown.tokens, *shown.junk, *shown.newer)
-        return (*self._mint.deletions(names), *([self._mint.delete_marker()] if shown.marker else []))
+        newest = sorted(shown.tokens, key=lambda token: token.order, reverse=True)
+        names: tuple[Token | str, ...] = (*newest, *shown.newer, *shown.junk)
+        cookies = self._mint.deletions(names[:LOGOUT_DELETIONS])
+        return (*cookies, *([self._mint.delete_marker()] if shown.marker else []))
 
     def _shown(self, check: Check, now: Millis) -> Shown:
         return show(check, keys=self._keys, names=self._names, rules=self._rules, now=now)

@@ -19,7 +19,7 @@ from typing import Final
 from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
 from identity.login.store import Kind
-from identity.sessions.packing import pack, unpack
+from identity.sessions.packing import NewerRecord, pack, unpack
 from identity.sessions.record import Record
 from identity.sessions.store import Absent, Found, Read, Unread, Version, Written
 from identity.stores.alarm import CorruptAlarm
@@ -93,6 +93,8 @@ class SessionRecords:
             return body
         try:
             record = unpack(body)
+        except NewerRecord:
+            return Unread.NEWER
         except ValueError:
             return Unread.CORRUPT
         if self._keys().locator(record.account_id) != locator:

@@ -13,6 +13,7 @@ login are set and deleted here and nowhere else:
     session token          a login ends well         (the session service says)
 """
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -20,7 +21,7 @@ from typing import Final, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
 from identity.accounts.linking import Refusal
-from identity.errors import BadInput, Forbidden, IdentityError, ProviderTrouble
+from identity.errors import BadInput, FlowInvalid, Forbidden, IdentityError, ProviderTrouble, StoreUnavailable
 from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
 from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
 from identity.login.returning import FALLBACK
@@ -30,7 +31,7 @@ from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
 from identity.web import bindings, handover, parameters
 from identity.web.base import Listener, Route
-from identity.web.page import PRELOAD, PageHandler
+from identity.web.page import PageHandler
 from identity.web.pages import Way
 from identity.web.refusals import BeingFinished
 from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied
@@ -42,6 +43,7 @@ DOUBTFUL: Final = "doubtful"
 """A session that leads to no application until the next login, because below it a copy was used."""
 REASONS: Final = frozenset({*(ended.code for ended in Ended), "anonymous", "stale", "foreign", DENIED, DOUBTFUL})
 """Why somebody is at the login page, as far as the page has words for it."""
+NOTICES: Final = "/account/notice"
 ADDRESS_CHARS: Final = 16_384
 ANSWER_CHARS: Final = 8_192
 """Characters of one parameter of a provider's answer; codes of some are kilobytes long."""
@@ -64,6 +66,8 @@ class LoginHandler(PageHandler):
     """Label of the provider, for the error page."""
     again: str = ""
     """What is worth trying again, for the error page."""
+    who: str = ""
+    """Who is logged in although this login came to nothing, for the error page."""
 
     def provider(self, name: str) -> Provider:
         """Return a provider that is configured and switched on. Raises NotFound."""
@@ -108,16 +112,10 @@ class LoginHandler(PageHandler):
 
     def enter(self, signed: SignedIn) -> None:
         """Give the browser its session; what the person must know first stands between it and where it goes."""
-        opened = signed.opened
         self.put_spent()
-        for cookie in opened.set_cookies:
+        for cookie in signed.opened.set_cookies:
             self.put_cookie(cookie)
-        if not opened.notices:
-            self.onward(signed.return_to)
-            return
-        self.put_header("Link", PRELOAD)
-        csrf = self.csrf_token(opened.session.id)
-        self.show("notices", csrf=csrf, notices=opened.notices, onward=signed.return_to)
+        self.onward(notice_path(signed.return_to) if signed.opened.notices else signed.return_to)
 
     def refuse(self, outcome: Refused | Busy) -> NoReturn:
         """Say why a proven person is not logged in."""
@@ -131,7 +129,7 @@ class LoginHandler(PageHandler):
         """Show the error as a page that knows the provider and what to try again."""
         self.put_spent()
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(self.error_page(error, again=self.again, provider=self.at))
+        self.finish(self.error_page(error, again=self.again, provider=self.at, username=self.who))
 
     def put_spent(self) -> None:
         """Delete the binding of what was used up, if anything was."""
@@ -202,7 +200,12 @@ class Answer(LoginHandler):
         state = parameters.required(self.request.query_arguments, "state", limit=ANSWER_CHARS)
         self.at, self.again = provider.label, begin_path(name, FALLBACK)
         context, cookie = self.context, self.context.names.flow(state)
-        flow = await context.durable.run(context.login.take, state, name, self.binding(cookie))
+        try:
+            flow = await context.durable.run(context.login.take, state, name, self.binding(cookie))
+        except FlowInvalid:
+            with contextlib.suppress(StoreUnavailable):
+                self.who = (await self.glance()).username or ""
+            raise
         self.spend(cookie)
         self.again = begin_path(name, flow.return_to)
         profile = await self._ask(provider, flow, params)
@@ -251,6 +254,11 @@ def chooser_path(reason: str, return_to: str) -> str:
 def welcome_path(reference: str) -> str:
     """Return the address of the username form."""
     return f"/welcome?s={reference}"
+
+
+def notice_path(return_to: str) -> str:
+    """Return where a login goes first if the person must know something; once, however often it is asked."""
+    return return_to if urlsplit(return_to)[:3] == ("", "", NOTICES) else _with(NOTICES, return_to=return_to)
 
 
 def _with(path: str, **values: str) -> str:

@@ -18,6 +18,7 @@ from uuid import UUID
 from identity.errors import StoreError, StoreUnavailable
 from identity.sessions.check import Check, Mode, Verdict
 from identity.sessions.record import Ended, Session
+from identity.sessions.service import LOGOUT_DELETIONS
 from identity.types import AccountId, IdentityKey, Locator, SessionId
 from identity.web import csrf, handover
 from identity.web.base import RETRY_AFTER_S, Listener, Route
@@ -76,7 +77,9 @@ class Logout(EndingPage):
     def session_check(self, *, mode: Mode = Mode.BROWSER) -> Check:
         """Ask for no new token where the answer is to delete them all; a form is never sent elsewhere first."""
         check = super().session_check(mode=mode)
-        return replace(check, may_mint=check.may_mint and self.request.method != "POST", reading=False)
+        may_mint = check.may_mint and self.request.method != "POST"
+        # What did not fit into the answer that logged out is deleted by the page that says so.
+        return replace(check, may_mint=may_mint, reading=False, deletions=LOGOUT_DELETIONS)
 
     async def get(self) -> None:
         """Ask; or say what was ended, where nobody is logged in."""

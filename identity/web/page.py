@@ -223,9 +223,9 @@ class PageHandler(Handler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(self.error_page(error, again=self._worth_another_try(error)))
 
-    def error_page(self, error: IdentityError, *, again: str = "", provider: str = "") -> bytes:
+    def error_page(self, error: IdentityError, *, again: str = "", provider: str = "", username: str = "") -> bytes:
         """Render the page of an error, with ways on that exist on this host."""
-        told = {"again": again, "provider": provider, **self._homeward()}
+        told = {"again": again, "provider": provider, "username": username, **self._homeward()}
         if self.is_application:
             told["login"] = handover.LOGIN
         return error_page(self.context, error, request_id=self.request_id, **told)
@@ -258,7 +258,7 @@ def error_page(context: Context, error: IdentityError, *, request_id: str, **way
     """Render the page that says what happened, what is safe and what to do.
 
     `ways` may hold `again`, an address worth another try; `provider`, the label of the one that
-    failed; `login` and `home`, where these are on another host.
+    failed; `username`, who is logged in all the same; `login` and `home`, where these are on another host.
     """
     return context.pages.render(
         "error",

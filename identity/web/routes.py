@@ -15,7 +15,7 @@ from typing import Any, Final
 from tornado.web import Application
 
 from identity.errors import NotFound
-from identity.web import account, applications, assets, login, logout, ops, session, verdicts, welcome
+from identity.web import account, applications, assets, login, logout, notice, ops, session, verdicts, welcome
 from identity.web.base import Handler, JsonHandler, Listener, Route, require_host
 from identity.web.context import Context
 from identity.web.page import PageHandler, Side
@@ -27,6 +27,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *applications.ROUTES,
     *assets.ROUTES,
     *login.ROUTES,
+    *notice.ROUTES,
     *welcome.ROUTES,
     *session.ROUTES,
     *ops.ROUTES,

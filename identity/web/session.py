@@ -33,6 +33,7 @@ COOKIE_LINES: Final = 64
 COOKIE_CHARS: Final = 65_536
 URL_CHARS: Final = 16_384
 MANY: Final = 1_000
+_DROPPED: Final = re.compile(r"\A[\x00-\x20]|[\x00-\x1f\x7f]")
 _READING: Final = frozenset({"GET", "HEAD"})
 _MODES: Final = {"browser": Mode.BROWSER, "websocket": Mode.WEBSOCKET, "read-only": Mode.READ_ONLY}
 _STATUS: Final = {
@@ -287,6 +288,8 @@ def target_of(fields: Fields) -> Target:
     """Read the address the browser asked for; its path and query are kept as they are."""
     # From here on text is bytes as Latin-1, as in a header.
     url = fields.text("url", limit=URL_CHARS).encode().decode("latin-1")
+    if _DROPPED.search(url):  # `urlsplit` would drop them, and what is cut off below would be another path
+        raise fields.wrong("url", "begins with a blank or holds a control character")
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or "@" in parts.netloc:

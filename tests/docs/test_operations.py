@@ -7,7 +7,8 @@ from pathlib import Path
 
 from identity.accounts.checking import Fault
 from identity.metrics import METRICS
-from identity.sessions.record import Ended
+from identity.sessions.record import Copied
+from identity.web.pages.english import ENGLISH
 
 ROOT = Path(__file__).parents[2]
 MANUAL = (ROOT / "docs" / "operations.md").read_text()
@@ -66,7 +67,14 @@ def test_every_metric_is_in_the_manual_with_its_labels_and_sentence() -> None:
 def test_every_audit_action_is_in_the_manual() -> None:
     """Somebody who reads an audit has to know what a word in it means."""
     assert "login" in actions()
-    assert table("action") == actions() | {Ended.REUSE.code}
+    assert table("action") == actions() | {kind.code for kind in Copied}
+
+
+def test_every_kind_of_copy_is_in_the_manual() -> None:
+    """The audit, the metric and the page after a login use the same words, and support looks them up here."""
+    assert table("kind of copy") == {kind.code for kind in Copied}
+    for kind in Copied:
+        assert ENGLISH.has(f"notice.{kind.code}.title") is (kind is not Copied.FOREIGN_HOST)
 
 
 def test_every_finding_of_fsck_is_in_the_manual() -> None:

@@ -180,7 +180,7 @@ def test_somebody_signs_up_logs_out_and_comes_back_on_an_awful_network(
 
 def copied(context: BrowserContext, browser: Browser) -> BrowserContext:
     """Steal the jar."""
-    thief = browser.new_context()
+    thief = browser.new_context(user_agent="curl")
     thief.add_cookies(context.cookies())  # type: ignore[arg-type]  # what cookies() returns is what it takes
     return thief
 
@@ -212,4 +212,4 @@ def test_a_copied_cookie_is_refused_and_the_person_reads_why(stormy: tuple[Runni
     assert "/login" in page.url
     log_in(page, daemon.url)
     assert "two places" in page.inner_text("main")
-    assert "audit: reuse" in daemon.log()
+    assert re.search("audit: (stale-copy|reuse)", daemon.log())

@@ -4,7 +4,7 @@ import pytest
 
 from identity.sessions.check import Mode, Outcome
 from identity.sessions.planning import Rules
-from identity.sessions.record import Ended
+from identity.sessions.record import Copied
 from identity.sessions.rotation import Pace
 from identity.types import SECOND, AccountId, Host, Username
 from tests.support.daemons import Daemons, copy, follow, rotate
@@ -149,7 +149,7 @@ def test_of_two_holders_one_line_is_left(daemons: Daemons, jar: BrowserJar) -> N
     reasons = follow(daemons, thief)
 
     assert reasons == ["stale", "reuse"]
-    assert daemons.heard.ends[0][1] is Ended.REUSE
+    assert daemons.heard.ends[0][1] is Copied.STALE_COPY
 
 
 def test_two_holders_within_the_grace_do_not_both_live_on(daemons: Daemons, jar: BrowserJar) -> None:
@@ -188,7 +188,7 @@ def test_the_victim_hears_of_it_after_the_next_login(daemons: Daemons, jar: Brow
     assert daemons.visit(jar).reason == "reuse"
     opened = daemons.login(jar)
 
-    assert [(n.reason, n.agent, n.other_agent) for n in opened.notices] == [(Ended.REUSE, "Firefox on Linux", "")]
+    assert [(n.reason, n.agent, n.other_agent) for n in opened.notices] == [(Copied.STALE_COPY, "Firefox on Linux", "")]
 
 
 def test_a_jar_rolled_back_by_a_crash_ends_in_a_login_not_an_error(daemons: Daemons, jar: BrowserJar) -> None:

@@ -12,7 +12,7 @@ from identity.keyring import KeyRing
 from identity.sessions.check import Check, Opening, Outcome, Verdict
 from identity.sessions.cookie import Names
 from identity.sessions.planning import Rules
-from identity.sessions.record import Ended, Record, Session
+from identity.sessions.record import Copied, Record, Session
 from identity.sessions.service import Opened, SessionService
 from identity.sessions.store import Read, SessionStore, Unread, Version, Written
 from identity.stores.alarm import CorruptAlarm
@@ -27,15 +27,15 @@ from tests.support.jars import ACCOUNT, HOST, NAMES, NOW, BrowserJar, ring
 class Heard:
     """A watcher that remembers."""
 
-    ends: list[tuple[SessionId, Ended]] = field(default_factory=list)
+    ends: list[tuple[SessionId, Copied]] = field(default_factory=list)
     foreigners: list[SessionId] = field(default_factory=list)
     corrupts: int = 0
     due: list[AccountId] = field(default_factory=list)
 
-    def ended(self, account_id: AccountId, session: Session, reason: Ended, check: Check) -> None:
+    def ended(self, account_id: AccountId, session: Session, kind: Copied, check: Check) -> None:
         """Remember an end."""
         del account_id, check
-        self.ends.append((session.id, reason))
+        self.ends.append((session.id, kind))
 
     def foreign(self, account_id: AccountId, session: Session, check: Check) -> None:
         """Remember a foreign token."""

@@ -7,7 +7,7 @@ tested is what was looked at.
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
-from identity.sessions.record import Ended, Notice
+from identity.sessions.record import Copied, Ended, Notice
 from identity.types import DAY, HOUR, MINUTE, Millis
 from identity.web.pages import Device, Identity, Way
 from providers.demo import PEOPLE
@@ -93,7 +93,7 @@ IDENTITIES: Final = (
 )
 NOTICE: Final = Notice(
     at=NOON - 2 * HOUR,
-    reason=Ended.REUSE,
+    reason=Copied.REUSE,
     created_at=NOON - 26 * HOUR,
     agent="Firefox on Linux",
     address="203.0.113.x",
@@ -120,6 +120,16 @@ _LEFT: Final = {
 }
 
 
+NOTICED: Final = tuple(kind for kind in Copied if kind is not Copied.FOREIGN_HOST)
+_TOLD: Final = {"csrf": CSRF, "seen": str(NOTICE.at), "onward": "/account"}
+
+
+def _noticed(kind: Copied) -> Notice:
+    if kind is Copied.CRASH_ROLLBACK:
+        return replace(NOTICE, reason=kind, other_agent=NOTICE.agent, other_address=NOTICE.address)
+    return replace(NOTICE, reason=kind, other_agent="", other_address="")
+
+
 def _account() -> tuple[Sample, ...]:
     account = {"csrf": CSRF, "account": ACCOUNT, "username": "ada", "devices": DEVICES, "identities": IDENTITIES}
     known = {"name": "Ada Lovelace", "email": "ada.lovelace@example.com"}
@@ -141,12 +151,15 @@ def _account() -> tuple[Sample, ...]:
         Sample("signed-out", "signed-out", {"provider": "GitHub"}),
         Sample("signed-out-everywhere", "signed-out", {"scope": "everywhere"}),
         Sample("signed-out-already", "signed-out", {"scope": "already"}),
-        Sample("notices", "notices", {"csrf": CSRF, "notices": (NOTICE,), "onward": "/account"}),
+        Sample("notices", "notices", {**_TOLD, "notices": (NOTICE,)}),
+        *(Sample(f"notices-{kind.code}", "notices", {**_TOLD, "notices": (_noticed(kind),)}) for kind in NOTICED[1:]),
+        Sample("notices-three", "notices", {**_TOLD, "notices": tuple(map(_noticed, NOTICED))}),
     )
 
 
 ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
     ("flow-invalid", 400, {}),
+    ("flow-invalid", 400, {"username": "ada", "again": "/login/github"}),
     ("start-invalid", 400, {"again": "/.identityd/login", "login": "/.identityd/login", **_HOME}),
     ("no-return", 403, _HOME),
     ("application-logout-queued", 503, _HOME),
@@ -184,7 +197,11 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
 def _errors() -> tuple[Sample, ...]:
     common = {"public": "A sentence.", "request_id": REQUEST_ID}
     return tuple(
-        Sample(f"error-{code}", "error", {**common, "code": code, "status": status, **more})
+        Sample(
+            f"error-{code}{'-in' if 'username' in more else ''}",
+            "error",
+            {**common, "code": code, "status": status, **more},
+        )
         for code, status, more in ERRORS
     )
 

@@ -26,7 +26,7 @@ from identity.metrics import Metrics
 from identity.sessions.check import Check, Opening, SetCookie
 from identity.sessions.cookie import Names
 from identity.sessions.planning import Rules
-from identity.sessions.record import Ended, Session
+from identity.sessions.record import Copied, Ended, Session
 from identity.sessions.service import Opened, SessionService
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Got, Missing
@@ -104,9 +104,9 @@ class Heard:
         self.reused: list[AccountId] = []
         self.foreigners: list[AccountId] = []
 
-    def ended(self, account_id: AccountId, session: Session, reason: Ended, check: Check) -> None:
+    def ended(self, account_id: AccountId, session: Session, kind: Copied, check: Check) -> None:
         """Remember a reuse."""
-        del session, reason, check
+        del session, kind, check
         self.reused.append(account_id)
 
     def foreign(self, account_id: AccountId, session: Session, check: Check) -> None:

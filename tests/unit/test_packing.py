@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.sessions.changes import RECORD_BYTES, SUB_SESSIONS, Lifetimes, fitting, opened
-from identity.sessions.packing import pack, unpack
-from identity.sessions.record import Ended, Notice, Tombstone
+from identity.sessions.packing import FORMAT, NewerRecord, pack, unpack
+from identity.sessions.record import Copied, Ended, Notice, Tombstone
 from identity.types import Host, IdentityKey, SessionId
 from tests.support.jars import NOW, OTHER_SID, SID, lineage, record, session
 
@@ -41,10 +41,22 @@ def test_a_record_survives_packing() -> None:
     """A field that is dropped on the way would come back as a different session."""
     login = session(doubtful=True, persistent=False, lineage=lineage(4, 3, ago_ms=77))
     sub = session(OTHER_SID, login=SID, host=Host("wiki.example"))
-    notice = Notice(NOW, Ended.REUSE, NOW - 5, "Firefox", "192.0.2.0/24", "curl", "198.51.100.0/24")
+    notice = Notice(NOW, Copied.CRASH_ROLLBACK, NOW - 5, "Firefox", "192.0.2.0/24", "curl", "198.51.100.0/24")
     before = record(login, sub, tombstones=(Tombstone(SID, Ended.IDLE, NOW - 1),), notices=(notice,), epoch=3)
 
     assert unpack(pack(before)) == before
+
+
+def test_what_only_a_newer_release_knows_is_told_from_damage() -> None:
+    """While an upgrade rolls, the older daemons must wait and not ring the alarm of a broken-into store."""
+    packed = pack(record(session(), tombstones=(Tombstone(SID, Ended.IDLE, NOW),)))
+    of_a_newer_reason = packed.replace(SID + bytes([Ended.IDLE]), SID + b"\xc8")
+    of_a_newer_format = bytes([FORMAT + 1]) + packed[1:]
+
+    for written in (of_a_newer_reason, of_a_newer_format):
+        assert written != packed
+        with pytest.raises(NewerRecord):
+            unpack(written)
 
 
 def test_the_largest_record_fits_eight_kilobytes() -> None:

@@ -8,7 +8,7 @@ import pytest
 from identity.sessions.check import Mode, Outcome
 from identity.sessions.gathering import GROUPS, group
 from identity.sessions.planning import Asked, Jar, Plan, Rules, plan, undecided
-from identity.sessions.record import Ended, Record, Tombstone
+from identity.sessions.record import Copied, Ended, Record, Tombstone
 from identity.sessions.store import Absent, Found, Read, Unread, Version
 from identity.types import DAY, Host, Locator, Millis, SessionId
 from tests.support.jars import AT, HOST, NOW, OTHER_SID, SID, lineage, record, session, tid, token
@@ -107,7 +107,8 @@ def test_the_same_stale_set_after_its_bounce_ends_the_session() -> None:
     assert (made.outcome, made.reason, made.drop_marker) == (Outcome.LOGIN, "reuse", True)
     assert made.write is not None
     assert made.write.record.tombstone(SID) == Tombstone(SID, Ended.REUSE, NOW)
-    assert made.write.record.notices[0].reason is Ended.REUSE
+    assert made.write.record.notices[0].reason is Copied.STALE_COPY
+    assert made.copied is Copied.STALE_COPY
 
 
 @pytest.mark.parametrize("numbers", [(22,), (22, 23, 24)], ids=["fewer", "more"])

@@ -14,7 +14,7 @@ from identity.audit import Event
 from identity.errors import StoreUnavailable
 from identity.metrics import Metrics
 from identity.sessions.check import Outcome
-from identity.sessions.record import Ended
+from identity.sessions.record import Copied
 from identity.stores.memory import MemoryAccounts
 from identity.types import SECOND, AccountId, Host, IdentityKey
 from identity.watching import Clearing, Housekeeping, Watching, compare, end_sessions
@@ -52,7 +52,8 @@ class Town:
         made = self.accounts.sign_up(SignUp(uuid4(), KEY, "ada", "ada", By("self")))
         assert isinstance(made, SignedUp)
         self.account_id = made.account_id
-        self.watching = Watching(note=self.notes.append, metrics=Metrics(), clock=self.daemons.clock, new_uuid=uuid4)
+        self.metrics = Metrics()
+        self.watching = Watching(note=self.notes.append, metrics=self.metrics, clock=self.daemons.clock, new_uuid=uuid4)
 
     def log_in(self) -> BrowserJar:
         """Open a session of the account."""
@@ -156,15 +157,17 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_reuse_is_audited_with_both_places_and_no_secret(town: Town) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in Copied if kind is not Copied.FOREIGN_HOST])
+def test_a_copy_is_audited_and_counted_by_its_kind_with_both_places_and_no_secret(town: Town, kind: Copied) -> None:
     """Support must be able to say where the copy was used."""
     jar = town.log_in()
     [session] = town.daemons.service.devices(town.account_id)
 
-    town.watching.ended(town.account_id, session, Ended.REUSE, jar.check(agent="curl", address="198.51.100.x"))
+    town.watching.ended(town.account_id, session, kind, jar.check(agent="curl", address="198.51.100.x"))
 
     event = town.notes[-1]
-    assert (event.action, event.account_id) == ("reuse", town.account_id)
+    assert (event.action, event.account_id) == (kind.code, town.account_id)
+    assert f'identityd_copies_total{{reason="{kind.code}"}} 1' in town.metrics.render().decode()
     assert (event.facts["opened_with"], event.facts["shown_with"]) == ("Firefox on Linux", "curl")
     assert not any(value in str(event) for value in jar.cookies.values())
 
@@ -182,6 +185,18 @@ def test_a_token_on_the_wrong_host_is_audited_once_a_minute(town: Town) -> None:
     town.watching.foreign(town.account_id, session, check)
 
     assert [event.action for event in town.notes[before:]] == ["foreign-host"] * 2
+    assert 'identityd_copies_total{reason="foreign-host"} 2' in town.metrics.render().decode()
+
+
+def test_a_reason_of_a_newer_release_does_not_keep_sessions_alive(town: Town) -> None:
+    """An older daemon that works off the queue of a newer one must end what was revoked, whatever it is called."""
+    jar = town.log_in()
+    [session] = town.daemons.service.devices(town.account_id)
+    made = Revocation(uuid4(), town.account_id, session.id, epoch=1, reason=200, created_at=town.daemons.clock())
+
+    end_sessions(town.daemons.service)(made)
+
+    assert town.daemons.visit(jar).reason == "revoked"
 
 
 def test_a_session_of_an_account_that_is_not_stored_is_reported(town: Town, expect_log: Callable[..., object]) -> None:

@@ -122,6 +122,15 @@ class TestOne:
 
         assert site.check(cookie=["a=b", cookie]).json()["verdict"] == "ok"
 
+    @pytest.mark.parametrize(
+        "url", [" https://login.example/page", "\thttps://login.example/page", "https://login.ex\nample/page"]
+    )
+    def test_an_address_whose_path_would_be_read_otherwise_is_refused(self, site: Site, url: str) -> None:
+        """A blank that a parser drops would cut the path elsewhere: another rule for it, and another way back."""
+        reply = site.check(Jar(), url=url)
+
+        assert (reply.status, reply.json()["error"]) == (400, "field-value")
+
     def test_another_applications_host_is_forbidden(self, site: Site) -> None:
         """Otherwise one application reads the sessions of another (THREATS 32)."""
         reply = site.check(site.log_in(host=OTHER_HOST), url=f"https://{OTHER_HOST}/page")

@@ -13,8 +13,8 @@ inline style or an address outside this site.
     account     csrf, account, username, devices           identities, name, email, done
     logout      csrf                                       account, username, others
     signed-out                                             scope, provider
-    notices     csrf, notices, onward
-    error       status, code, public, request_id           again, provider
+    notices     csrf, notices, seen, onward
+    error       status, code, public, request_id           again, provider, username
 
 `PAGES` in `rendering.py` holds the same list with the defaults; `views.py` the values that are
 more than text.
@@ -29,7 +29,9 @@ more than text.
 - `identities` is None when they could not be read.
 - `status`, `code` and `public` are those of an `IdentityError`; a code with sentences of its own
   in the catalogue shows those, any other is worded by its status with `public` as what happened.
-  `again` is an address worth trying once more, `provider` the label of the one that failed.
+  `again` is an address worth trying once more, `provider` the label of the one that failed,
+  `username` who is logged in although this login came to nothing.
+- `seen` names the notices shown, and comes back with the answer.
 """
 
 from identity.web.pages.rendering import Pages

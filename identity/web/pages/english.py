@@ -4,7 +4,7 @@ Keys are `page.place`; `.one` and `.other` are the two numbers English knows. `r
 somebody is not logged in (the codes of `sessions.record.Ended`, `anonymous`, `stale`), `notice.*`
 what is told after the next login, `error.*` what went wrong: what happened, what is safe, what to
 do, and up to four hints. Before a login the reader may be somebody else, so `reason.reuse` is
-neutral and only `notice.reuse` tells.
+neutral and only `notice.*` (the codes of `sessions.record.Copied`) tells.
 """
 
 from collections.abc import Mapping
@@ -166,13 +166,20 @@ _ACCOUNT: Final = {
     ),
     "signed-out.again": "Log in again",
     "notices.title": "Before you go on",
-    "notices.intro": "Something happened to your account since you logged in last.",
+    "notices.intro.one": "Something happened to your account since you last answered here.",
+    "notices.intro.other": "{n} things happened to your account since you last answered here.",
     "notices.session": "The session",
     "notices.began": "{agent}, {place}, logged in {when}",
-    "notices.other": "Seen last from",
-    "notices.seen": "{agent}, {place}",
-    "notices.ended": "Ended",
-    "notices.onward": "Continue",
+    "notices.other": "Shown again from",
+    "notices.seen": "{agent}, {place}, {when}",
+    "notices.unknown": "An unknown browser",
+    "notices.answer": "Was it you?",
+    "notices.answer-help": "This page comes back at every login until you answer, for thirty days.",
+    "notices.mine": "It was me",
+    "notices.mine-help": "Nothing ends. You will not be told of this again.",
+    "notices.elsewhere": "Log out everywhere else",
+    "notices.elsewhere-help": "Ends every other session of this account. This browser stays logged in.",
+    "notices.onward": "Not now",
     "notices.check": "Check my sessions",
     "page.brand": "{site} start page",
     "page.note": "Note",
@@ -214,25 +221,34 @@ _REASONS: Final = {
 _NOTICES: Final = {
     "notice.reuse.title": "Your session was used in two places",
     "notice.reuse.text": (
-        "The login of one session was shown by two holders. One of them had a copy, so it was ended for both."
+        "Two holders went on with the login of one session. One of them had a copy, so it was ended for both."
     ),
-    "notice.reuse.safe": (
+    "notice.reuse.do": (
+        "If you copied a browser profile to a second computer and used both, that was the copy. If not, somebody "
+        "may have taken it from that device: look for malware and unknown browser extensions, and log out everywhere."
+    ),
+    "notice.stale-copy.title": "Your session was used in two places",
+    "notice.stale-copy.text": (
+        "The login of one session was shown in a state from earlier, after it had moved on. "
+        "Nobody can tell which of the two holders was you, so it was ended for both."
+    ),
+    "notice.stale-copy.do": (
+        "If you restored a backup or a browser profile, or that computer crashed, that was the copy. If not, somebody "
+        "may have taken it from that device: look for malware and unknown browser extensions, and log out everywhere."
+    ),
+    "notice.crash-rollback.title": "Your session was ended, probably after a crash",
+    "notice.crash-rollback.text": (
+        "The same browser in the same network showed its login as it was moments before. A browser forgets its last "
+        "seconds when it or the computer crashes; a copy on the same computer would look the same, so it was ended."
+    ),
+    "notice.crash-rollback.do": (
+        "If the browser or the computer crashed at that time, all is well. If not, look for malware and "
+        "unknown browser extensions on that device, and log out everywhere."
+    ),
+    "notice.safe": (
         "The copy is useless now, and this new session has nothing to do with it. "
         "Your login at the provider was not part of it."
     ),
-    "notice.reuse.do": (
-        "If the computer crashed just before, or you restored a backup or copied a browser profile, "
-        "that made the copy and all is well. If not, somebody may have taken it from that device: "
-        "look for malware and unknown browser extensions, and log out everywhere."
-    ),
-    "notice.too-many.title": "Your oldest session was ended",
-    "notice.too-many.text": "You logged in on more devices than an account may have.",
-    "notice.too-many.safe": "Your account was not changed.",
-    "notice.too-many.do": "If you do not know all your sessions, log out everywhere.",
-    "notice.other.title": "A session of yours was ended",
-    "notice.other.text": "It was not ended by you in that browser.",
-    "notice.other.safe": "Your account was not changed.",
-    "notice.other.do": "If you did not expect this, check your sessions.",
 }
 
 

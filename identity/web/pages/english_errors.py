@@ -224,6 +224,11 @@ _TROUBLE: Final = {
     "error.again": "Try again",
     "error.login": "Go to the login page",
     "error.start": "Go to the start page",
+    "error.signed-in": (
+        "You are logged in in this browser as {username}, and that login goes on. There is nothing to repeat: "
+        "go to your account, or back to the application you came from."
+    ),
+    "error.account": "Go to your account",
 }
 
 ERRORS: Final[Mapping[str, str]] = MappingProxyType(_REQUESTS | _LOGINS | _TROUBLE)

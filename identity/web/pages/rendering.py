@@ -41,9 +41,9 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "logout": _page("csrf", account="", username="", others=0, applications=()),
         "logout-application": _page("csrf", "application", account="", login="", username="", others=()),
         "signed-out": _page(scope="here", provider="", applications=(), application="", again="/login"),
-        "notices": _page("csrf", "notices", "onward"),
+        "notices": _page("csrf", "notices", "seen", "onward"),
         "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
-        "error": _page("status", "code", "public", "request_id", again="", provider="", login="/login"),
+        "error": _page("status", "code", "public", "request_id", again="", provider="", username="", login="/login"),
     }
 )
 

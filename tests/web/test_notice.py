@@ -1,0 +1,180 @@
+"""After a login: "your session was used in two places", until it is answered."""
+
+import re
+from html import unescape
+
+import pytest
+
+from identity.types import DAY
+from tests.support.house import text
+from tests.support.logins import Browser, LoginSite, form_of, jar_of, location
+from tests.support.web import Reply
+
+NOTICE = "/account/notice"
+
+
+@pytest.fixture
+def warned(logins: LoginSite) -> Browser:
+    """Give the browser of somebody who was robbed and has logged in again."""
+    browser = logins.browser()
+    browser.sign_up()
+    logins.steal_from(browser)
+    assert location(browser.log_in(return_to="/page")).startswith(NOTICE)
+    return browser
+
+
+def answers(page: Reply) -> dict[str, dict[str, str]]:
+    """Return the fields of each of the page's forms, by the answer it gives."""
+    forms = re.findall(rf'<form[^>]*action="{NOTICE}".*?</form>', page.body.decode(), re.DOTALL)
+    fields = [dict(re.findall(r'name="([^"]*)" value="([^"]*)"', form)) for form in forms]
+    return {each["answer"]: {name: unescape(value) for name, value in each.items()} for each in fields}
+
+
+def test_the_page_can_be_loaded_again(warned: Browser) -> None:
+    """The warning must not be gone because somebody pressed reload, or the browser did."""
+    pages = [warned.get(f"{NOTICE}?return_to=%2Fpage") for _ in range(3)]
+
+    assert [page.status for page in pages] == [200] * 3
+    assert all("Your session was used in two places" in text(page) for page in pages)
+
+
+def test_it_comes_back_at_every_login_until_it_is_answered(warned: Browser) -> None:
+    """Closing the page is no answer."""
+    warned.get(NOTICE)
+
+    assert location(warned.log_in()) == NOTICE
+    assert "used in two places" in text(warned.get(NOTICE))
+
+
+def test_it_says_both_places(warned: Browser) -> None:
+    """Without them nobody can tell whether it was himself."""
+    page = text(warned.get(NOTICE))
+
+    assert "The session Unknown browser, this computer, logged in" in page
+    assert "Shown again from Unknown browser, this computer," in page
+
+
+def test_it_was_me_ends_nothing_and_is_not_asked_again(logins: LoginSite, warned: Browser) -> None:
+    """Otherwise a restored backup would cost all devices, or be asked about for a month."""
+    other = logins.browser()
+    other.log_in()
+    form = answers(warned.get(f"{NOTICE}?return_to=%2Fpage"))["mine"]
+
+    done = warned.post(NOTICE, form)
+
+    assert (done.status, location(done)) == (303, "/page")
+    assert (warned.whoami(), other.whoami()) == ("ada", "ada")
+    assert location(warned.log_in()) == "/account"
+    assert (logins.events[-2].action, logins.events[-2].facts["answer"]) == ("notice", "mine")
+
+
+def test_logging_out_elsewhere_leaves_this_browser_alone(logins: LoginSite, warned: Browser) -> None:
+    """The one who answers keeps working; whoever else is in is out."""
+    other = logins.browser()
+    other.log_in()
+    form = answers(warned.get(NOTICE))["elsewhere"]
+
+    done = warned.post(NOTICE, form)
+
+    assert location(done) == "/account"
+    assert (warned.whoami(), other.whoami()) == ("ada", None)
+    assert logins.check(jar_of(other.tokens)).json()["reason"] == "revoked"
+    assert location(warned.log_in()) == "/account"
+
+
+def test_an_answer_sent_twice_is_harmless(warned: Browser) -> None:
+    """People press twice, and browsers send again."""
+    form = answers(warned.get(NOTICE))["mine"]
+
+    assert [warned.post(NOTICE, form).status for _ in range(2)] == [303, 303]
+
+
+def test_an_answer_does_not_take_what_came_after_the_page(logins: LoginSite, warned: Browser) -> None:
+    """A second theft while the page was open must not be answered unseen."""
+    form = answers(warned.get(NOTICE))["mine"]
+    victim = logins.browser()
+    victim.log_in()
+    logins.steal_from(victim)
+
+    warned.post(NOTICE, form)
+
+    assert NOTICE in location(victim.log_in())
+
+
+@pytest.mark.parametrize("changed", [{"csrf": "x" * 23}, {"answer": "both"}, {"answer": ""}, {"seen": "x"}])
+def test_only_the_pages_own_form_answers(warned: Browser, changed: dict[str, str]) -> None:
+    """A foreign page must not silence the warning, nor log somebody out everywhere."""
+    form = answers(warned.get(NOTICE))["elsewhere"]
+
+    assert warned.post(NOTICE, {**form, **changed}).status in (400, 403)
+    assert "used in two places" in text(warned.get(NOTICE))
+
+
+def test_nothing_is_told_before_a_login(logins: LoginSite) -> None:
+    """The reader may be the thief."""
+    browser = logins.browser()
+    browser.sign_up()
+    logins.steal_from(browser)
+
+    reply = browser.get(NOTICE)
+    while reply.status in (303, 307):
+        reply = browser.get(location(reply))
+
+    assert "logged out for safety" in text(reply)
+    assert "copy" not in text(reply)
+
+
+def test_it_leads_only_where_a_login_may_lead(warned: Browser) -> None:
+    """The address of the page can be put into any link."""
+    page = warned.get(f"{NOTICE}?return_to=https%3A%2F%2Fevil.example%2F")
+    form = answers(page)["mine"]
+
+    assert "evil.example" not in page.body.decode()
+    assert location(warned.post(NOTICE, {**form, "return_to": "https://evil.example/"})) == "/account"
+
+
+def test_where_there_is_nothing_to_tell_it_leads_on(logins: LoginSite) -> None:
+    """A bookmark, or the back button after the answer."""
+    browser = logins.browser()
+    browser.sign_up()
+
+    assert location(browser.get(f"{NOTICE}?return_to=%2Fpage")) == "/page"
+
+
+def test_a_login_that_was_asked_for_on_the_page_leads_to_it_once(warned: Browser) -> None:
+    """Addresses within addresses would grow with every login."""
+    assert location(warned.log_in(return_to=f"{NOTICE}?return_to=/page")) == f"{NOTICE}?return_to=/page"
+
+
+def test_it_is_told_for_thirty_days(logins: LoginSite, warned: Browser) -> None:
+    """What nobody answered in a month nobody remembers."""
+    logins.clock.advance(30 * DAY + 1)
+
+    assert location(warned.log_in()) == "/account"
+
+
+def test_a_login_that_came_too_late_says_who_is_logged_in_already(logins: LoginSite) -> None:
+    """Reloading the callback, or a second tab, must not look like being locked out."""
+    browser = logins.browser()
+    browser.sign_up()
+
+    inside, outside = browser.come_back("used", code="ada"), logins.browser().come_back("used", code="ada")
+
+    assert (inside.status, outside.status) == (400, 400)
+    assert "You are logged in in this browser as ada" in text(inside)
+    assert 'href="/account"' in inside.body.decode()
+    assert "You are logged in" not in text(outside)
+    assert 'href="/login"' in outside.body.decode()
+
+
+def test_a_long_jar_is_deleted_thirty_names_at_a_time(logins: LoginSite) -> None:
+    """An answer too large for a proxy is lost, and with it every deletion: nobody could log out."""
+    browser = logins.browser()
+    browser.sign_up()
+    browser.jar.cookies |= {f"__Host-idd-junk{n:07}": "x" for n in range(40)}
+    form = form_of(browser.get("/logout"))
+
+    gone = browser.post("/logout", form)
+
+    assert len([line for line in gone.cookies if "Max-Age=0" in line]) <= 30
+    assert not any(len(value) == 100 for value in browser.tokens.values())
