@@ -52,7 +52,7 @@ explore: $(VENV)/dev.stamp ## Visit every interleaving of two messages in flight
 proxies: $(VENV)/dev.stamp ## Test through the real proxies and print what each carries
 	@$(BIN)/python -m tests.proxies
 
-services: ## Install what the suites need: memcached, Cassandra, Chromium, proxies, Node 20, an OpenID provider
+services: ## Install what the suites need: memcached, Cassandra, Chromium, Firefox, proxies, Node 20, an OpenID provider
 	@.ci/services
 
 lock: .cache/uv/bin/uv ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock

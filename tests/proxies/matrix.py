@@ -135,6 +135,14 @@ ROWS: Final = (
         ("test_a_busy_person_is_never_logged_out_and_a_thief_is",),
     ),
     Row(
+        "firefox",
+        "Firefox: bounce of a call of 0 B and 1 MB; 0 logouts; a copy refused",
+        (
+            "test_firefox_sends_a_bounced_call_again_with_its_body",
+            "test_firefox_is_never_logged_out_and_its_thief_is",
+        ),
+    ),
+    Row(
         "store",
         "the store is down: 503 with `Retry-After`, no cookie touched",
         ("test_a_store_that_is_down_is_503",),

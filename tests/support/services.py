@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import pytest
 
+from tests.support import firefox as firefox_program
 from tests.support import memcached as memcached_program
 from tests.support import openid_provider as openid_program
 from tests.support import proxies as proxy_programs
@@ -72,6 +73,10 @@ NEEDS: Final = {
     "chromium": Need(
         lambda: chromium_binary() is not None,
         "Chromium is not installed; get it with: apt-get install chromium",
+    ),
+    "firefox": Need(
+        lambda: firefox_program.binary() is not None,
+        "Firefox is not installed; get it with: apt-get install firefox-esr",
     ),
     "node": Need(
         lambda: openid_program.node() is not None and openid_program.installed(),

@@ -1,0 +1,91 @@
+"""A second real browser behind each proxy: Firefox decides differently about cookies and redirects."""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from tests.support.firefox import Firefox, Tab
+from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
+from tests.support.visitor import Visitor
+
+pytestmark = [pytest.mark.memcached, pytest.mark.firefox]
+
+BUSY_S: Final = 4
+BOUND_S: Final = 3 * TOKEN_AGE_S + GRACE_S + 2
+
+
+@pytest.fixture(scope="module")
+def firefox() -> Iterator[Firefox]:
+    """Give a running Firefox."""
+    with Firefox() as running:
+        yield running
+
+
+def renewed_on_the_way(tab: Tab, after: Visitor) -> int:
+    """Let requests go on until the script's one is answered; give the present cookies to whatever is bounced."""
+    bounces, firefox = 0, tab.firefox
+    while True:
+        event = firefox.events.pop(0) if firefox.events else firefox.hear()
+        if event.get("method") != "network.responseStarted" or not event["params"]["isBlocked"]:
+            continue
+        status = event["params"]["response"]["status"]
+        if status == 307:
+            bounces += 1
+            tab.show(after.jar)
+        firefox.ask("network.continueResponse", request=event["params"]["request"]["request"])
+        if status != 307:
+            return bounces
+
+
+@pytest.mark.parametrize("size", [0, 1 << 20])
+def test_firefox_sends_a_bounced_call_again_with_its_body(gate: Gate, firefox: Firefox, size: int) -> None:
+    """Otherwise uploads fail in one browser and nobody knows why."""
+    before, after = gate.parted()
+    tab = firefox.tab()
+    tab.show(after.jar)
+    tab.go(f"{gate.url}{APPLICATION}/still")
+    firefox.ask("storage.deleteCookies", partition=tab.jar)
+    tab.show(before.jar)
+    firefox.ask("session.subscribe", events=["network.responseStarted"], contexts=[tab.context])
+    pattern = {"type": "pattern", "pathname": f"{APPLICATION}/echo"}
+    intercept = firefox.ask("network.addIntercept", phases=["responseStarted"], urlPatterns=[pattern])["intercept"]
+    how = f'{{method: "POST", body: new Uint8Array({size})}}' if size else "{}"
+    tab.begin(f'fetch("{APPLICATION}/echo", {how}).then(a => a.json())')
+
+    bounces = renewed_on_the_way(tab, after)
+
+    firefox.ask("network.removeIntercept", intercept=intercept)
+    assert tab.evaluate("window.outcome")["body_bytes"] == size
+    assert bounces == 1
+
+
+def test_firefox_is_never_logged_out_and_its_thief_is(gate: Gate, firefox: Firefox) -> None:
+    """The two promises of the product, in the other browser."""
+    app = f"{gate.url}{APPLICATION}/page"
+    tab, problems = firefox.tab(), []
+    tab.show(gate.member().jar)
+    tab.go(app)
+    minted = gate.daemon.metric("identityd_tokens_minted_total")
+    ended = gate.daemon.metric("identityd_sessions_ended_total")
+
+    end = time.monotonic() + BUSY_S
+    while time.monotonic() < end:
+        time.sleep(0.3)
+        problems += tab.evaluate("window.seen.refused")
+        tab.go(app)
+        assert tab.evaluate("document.getElementById('user').textContent").startswith("member")
+    assert problems == []
+    assert gate.daemon.metric("identityd_tokens_minted_total") >= minted + 2
+    assert gate.daemon.metric("identityd_sessions_ended_total") == ended
+
+    thief = firefox.tab()
+    thief.show({name: value for name, value in tab.cookies().items() if name.startswith("__Host-idd-")})
+    end = time.monotonic() + BOUND_S
+    while time.monotonic() < end and "/login" not in tab.url:
+        time.sleep(0.3)
+        tab.go(app)
+    thief.go(app)
+
+    assert "/login" in thief.url
