@@ -37,6 +37,7 @@ class Asker:
         rounds: how many rounds may be under way at once.
         waiting: how many checks may wait; one more is refused at once (`overloaded`).
         count, observe: told what became of each check, and how many went together.
+        heard: told the application and the verdict of each check.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Asker:
         *,
         count: Count,
         observe: Observe,
+        heard: Callable[[str, Verdict], None] = lambda _app, _verdict: None,
         rounds: int = 4,
         waiting: int = 4_096,
     ) -> None:
         self._count = count
+        self._heard = heard
         self._observe = observe
         self._check_many = check_many
         self._pool = pool
@@ -76,6 +79,7 @@ class Asker:
         self._count("identityd_checks_total", app=app, verdict=verdict.outcome.value, reason=verdict.reason)
         if verdict.minted:
             self._count("identityd_tokens_minted_total", app=app)
+        self._heard(app, verdict)
 
     def _start(self) -> None:
         if not self._waiting or len(self._running) >= self._rounds:

@@ -18,6 +18,7 @@ from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.sessions.service import SessionService
 from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
+from identity.web.arriving import Arriving
 from identity.web.asking import Asker
 from identity.web.pool import Pool
 from providers.base import Http, Provider
@@ -183,10 +184,19 @@ class Context:
     probes: Callable[[], Sequence[Probe]] = tuple
     """Asks every store and provider how it is; runs on a thread."""
     asker: Asker = field(init=False)
+    arriving: Arriving = field(init=False)
     """Gathers session checks of concurrent requests; handlers ask it, not the service."""
 
     def __post_init__(self) -> None:
-        asker = Asker(self.sessions.check_many, self.checks, count=self.metrics.count, observe=self.metrics.observe)
+        arriving = Arriving(self.clock)
+        object.__setattr__(self, "arriving", arriving)
+        asker = Asker(
+            self.sessions.check_many,
+            self.checks,
+            count=self.metrics.count,
+            observe=self.metrics.observe,
+            heard=arriving.note,
+        )
         object.__setattr__(self, "asker", asker)
 
     def app_of(self, host: Host) -> RegisteredApp | None:

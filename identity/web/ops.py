@@ -4,10 +4,13 @@ Owns `/healthz`, `/readyz` and `/metrics`. They tell names and problems, never a
 person or a secret, and have no side effects.
 """
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
+from identity.web.arriving import sentence
 from identity.web.base import Handler, JsonHandler, Listener, Route
+from identity.web.context import Probe
 from identity.web.traffic import Traffic
 
 CLOCK_WARNING_MS: Final = 5_000
@@ -29,7 +32,7 @@ class Ready(JsonHandler):
 
     async def get(self) -> None:
         """Ask each store and provider; 503 if one is missing or the daemon is stopping."""
-        probes = await self.context.durable.run(self.context.probes)
+        probes = [*await self.context.durable.run(self.context.probes), *self._applications()]
         traffic: Traffic = self.application.settings["traffic"]
         missing = [probe.name for probe in probes if probe.problem]
         ready = not missing and not traffic.draining
@@ -52,6 +55,11 @@ class Ready(JsonHandler):
         )
 
     head = get
+
+    def _applications(self) -> Iterator[Probe]:
+        """Yield what is wrong in front of applications; this daemon is ready all the same."""
+        for app in self.context.arriving.dropping():
+            yield Probe(f"application ({app})", warning=sentence(app))
 
 
 class Numbers(Handler):

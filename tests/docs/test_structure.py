@@ -24,6 +24,7 @@ _PURE: Final = frozenset(
         "identity/login/flow.py",
         "identity/sessions/changes.py",
         "identity/sessions/cookie.py",
+        "identity/sessions/delivery.py",
         "identity/sessions/gathering.py",
         "identity/sessions/packing.py",
         "identity/sessions/planning.py",
