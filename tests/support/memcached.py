@@ -11,12 +11,18 @@ from typing import Final
 _STARTS_WITHIN_S: Final = 5.0
 
 
+_given: Final[set[int]] = set()
+
+
 def free_port() -> int:
-    """Return a port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port nobody listens on at the moment, and none that was returned before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def binary() -> str | None:
