@@ -1,0 +1,1 @@
+"""The clients and applications of examples/, as processes beside a real daemon."""
