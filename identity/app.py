@@ -225,7 +225,14 @@ def _providers(config: Config, clock: Clock) -> dict[str, Provider]:
 
 
 def _registered(app: App) -> RegisteredApp:
-    return RegisteredApp(app.id, app.secrets, frozenset(app.hosts), mint=app.mint, static=app.static_paths)
+    return RegisteredApp(
+        app.id,
+        app.secrets,
+        frozenset(app.hosts),
+        mint=app.mint,
+        static=app.static_paths,
+        background=app.background_paths,
+    )
 
 
 def _hosts(config: Config) -> frozenset[Host]:

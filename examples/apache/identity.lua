@@ -13,6 +13,7 @@ local TIMEOUT_S = 3
 local PASSED = {
   "Cookie", "User-Agent", "Accept", "Authorization", "Origin",
   "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-Site", "Sec-Purpose", "Sec-WebSocket-Version",
+  "X-User-Activity",
 }
 
 -- Each worker thread has a state of its own, and so a connection of its own.

@@ -193,7 +193,7 @@ def _read_static_path(given: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+;=:@/-]*", given) or "//" in given or "/." in given:
         raise ValueError(f"{given!r} is not a path such as /static/ or /favicon.ico")
     if given == "/":
-        raise ValueError("'/' would be every page; no session would ever rotate")
+        raise ValueError("'/' would be every page; no session would ever rotate, or be used")
     return given
 
 

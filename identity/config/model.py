@@ -278,6 +278,11 @@ class App:
     static_paths: tuple[str, ...] = option(
         kinds.static_paths, "", "Its paths that never carry a token; left out, those of [sessions]."
     )
+    background_paths: tuple[str, ...] = option(
+        kinds.static_paths,
+        "",
+        "Its paths that pages ask by themselves, such as polling; they do not keep an unused session awake.",
+    )
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

@@ -16,7 +16,7 @@ from identity.sessions.check import Check, Outcome, SetCookie, Verdict
 from identity.sessions.cookie import Names, Shown
 from identity.sessions.gathering import GROUPS, Live, group
 from identity.sessions.minting import Mint
-from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, plan, undecided
+from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, active_at, plan, undecided
 from identity.sessions.store import Read, Written
 from identity.sessions.watcher import Watcher
 from identity.sessions.writing import Records
@@ -133,7 +133,8 @@ class Asking:
             cookies = (*cookies, mint.delete_marker())
         if planned.outcome is not Outcome.OK or live is None:
             return Verdict(planned.outcome, planned.reason, set_cookies=cookies, flag_bounce=planned.flag_bounce)
-        return _accepted(planned.reason, live, cookies, minted=minted)
+        idle_ends_at = active_at(planned) + self._rules.lifetimes.idle_ms
+        return _accepted(planned.reason, live, cookies, minted=minted, idle_ends_at=idle_ends_at)
 
     def _tell(self, planned: Plan, check: Check, asked: Asked) -> None:
         for other in planned.foreign:
@@ -149,7 +150,9 @@ class Asking:
             self._watcher.compare_due(live.record.account_id)
 
 
-def _accepted(reason: str, live: Live, cookies: tuple[SetCookie, ...], *, minted: bool) -> Verdict:
+def _accepted(
+    reason: str, live: Live, cookies: tuple[SetCookie, ...], *, minted: bool, idle_ends_at: Millis
+) -> Verdict:
     return Verdict(
         Outcome.OK,
         reason,
@@ -158,4 +161,5 @@ def _accepted(reason: str, live: Live, cookies: tuple[SetCookie, ...], *, minted
         username=live.record.username,
         set_cookies=cookies,
         minted=minted,
+        idle_ends_at=idle_ends_at,
     )

@@ -100,6 +100,8 @@ class Verdict:
     flag_bounce: bool = False
     """With BOUNCE: the follower's query must carry the bounce flag."""
     minted: bool = False
+    idle_ends_at: Millis = 0
+    """When the session ends if the person does nothing more; as far as it is written down, so rather too early."""
 
     @property
     def session_id(self) -> SessionId | None:

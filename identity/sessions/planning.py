@@ -140,6 +140,16 @@ def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) ->
             return _stale(jar, gathered, live, asked)
 
 
+def active_at(planned: Plan) -> Millis:
+    """Return since when the accepted session counts as unused, once the plan's writes are done; 0 without one."""
+    live = planned.live
+    if live is None:
+        return 0
+    writes = (*((planned.write,) if planned.write else ()), *planned.aside)
+    own = (write.record.session(live.session.id) for write in writes if write.locator == live.group.locator)
+    return max((each.active_at for each in own if each), default=live.session.active_at)
+
+
 def _sent_back(live: Live, asked: Asked) -> bool:
     """Tell whether the browser is sent through the login host, where only its own login lets it pass."""
     redirected = asked.navigation and asked.reading and asked.mode in (Mode.BROWSER, Mode.NO_MINT)

@@ -63,6 +63,8 @@ class RegisteredApp:
     """False when the proxy in front of it cannot deliver `Set-Cookie`."""
     static: tuple[str, ...] = ()
     """Path prefixes whose answers never carry a token."""
+    background: tuple[str, ...] = ()
+    """Path prefixes that scripts ask by themselves: no activity of the person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tornado.web import stream_request_body
 
 from identity.errors import IdentityError
 from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.types import SECOND
 from identity.web import callers, forwarded, verdicts
 from identity.web.base import RETRY_AFTER_S, Handler, JsonHandler, Listener, Route, is_local
 from identity.web.context import RegisteredApp
@@ -123,6 +124,7 @@ class Auth(Handler):
     def _check(self, app: RegisteredApp, asked: Forwarded) -> Check:
         headers = self.request.headers
         static = verdicts.is_static(app, asked.target.uri)
+        said = verdicts.said_activity(headers.get("X-User-Activity"))
         return Check(
             cookies=self.cookie_lines(),
             host=asked.target.host,
@@ -131,6 +133,7 @@ class Auth(Handler):
             reading=asked.method in _READING,
             may_mint=not static and "prefetch" not in headers.get("Sec-Purpose", ""),
             bounced=verdicts.is_flagged(asked.target.uri),
+            user_activity=verdicts.is_activity(app, asked.target.uri, said=said),
             address=summarise_address(self.address),
             agent=summarise_agent(self.agent),
             client=app.id,
@@ -158,6 +161,8 @@ class Auth(Handler):
         self.put_header("X-Identity-Id", str(verdict.account_id))
         if verdict.session:
             self.put_header("X-Identity-Session", verdicts.session_text(verdict.session.id))
+            self.put_header("X-Identity-Idle-Ends", str(verdict.idle_ends_at // SECOND))
+            self.put_header("X-Identity-Absolute-Ends", str(verdict.session.ends_at // SECOND))
         self.finish()
 
     def _refuse_to_proxy(self, judged: Judged) -> None:
@@ -305,6 +310,7 @@ def _browser_check(fields: Fields, target: Target, app: RegisteredApp) -> Check:
     mode = fields.choice("mode", _MODES, default="browser")
     method = fields.text("method", limit=32) if fields.has("method") else "GET"
     static = verdicts.is_static(app, target.uri)
+    said = not fields.flag("background") if fields.has("background") else None
     return Check(
         cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
         host=target.host,
@@ -314,7 +320,7 @@ def _browser_check(fields: Fields, target: Target, app: RegisteredApp) -> Check:
         reading=method in _READING,
         may_mint=not static and not (fields.has("prefetch") and fields.flag("prefetch")),
         bounced=verdicts.is_flagged(target.uri),
-        user_activity=not (fields.has("background") and fields.flag("background")),
+        user_activity=verdicts.is_activity(app, target.uri, said=said),
         address=summarise_address(fields.text("address")) if fields.has("address") else "",
         agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",
         client=app.id,

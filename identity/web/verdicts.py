@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode
 
 from identity.errors import BadInput, Forbidden, IdentityError, StoreUnavailable
 from identity.sessions.check import Check, Mode, Outcome, Verdict
-from identity.types import Host, SessionId
+from identity.types import SECOND, Host, SessionId
 from identity.web import handover
 from identity.web.context import RegisteredApp
 
@@ -91,10 +91,34 @@ def without_flag(uri: str) -> str:
 
 def is_static(app: RegisteredApp, uri: str) -> bool:
     """Tell whether the path (never the query, THREATS 38) is one of those that carry no tokens."""
+    return _below(app.static, uri)
+
+
+def is_activity(app: RegisteredApp, uri: str, *, said: bool | None) -> bool:
+    """Tell whether a request counts as something the person did, which keeps the session from idling out.
+
+        said by the page or application | path in `background_paths` | counts
+        --------------------------------+----------------------------+-------
+        yes                             | any                        | yes
+        no                              | any                        | no
+        nothing                         | yes                        | no
+        nothing                         | no                         | yes
+
+    A page that says yes falsely keeps its own person's session awake, as asking for any other path would.
+    """
+    return said if said is not None else not _below(app.background, uri)
+
+
+def said_activity(header: str | None) -> bool | None:
+    """Return what `X-User-Activity` says; None if it is not there or neither `yes` nor `no`."""
+    return {"yes": True, "no": False}.get((header or "").strip().lower())
+
+
+def _below(places: tuple[str, ...], uri: str) -> bool:
     path = uri.partition("?")[0]
     if any(odd in path.lower() for odd in _NO_SEGMENTS):
         return False
-    return any(path.startswith(s) if s.endswith("/") else path == s for s in app.static)
+    return any(path.startswith(s) if s.endswith("/") else path == s for s in places)
 
 
 def location(verdict: Verdict, check: Check, target: Target, *, public_url: str) -> str | None:
@@ -149,7 +173,9 @@ def user(verdict: Verdict) -> Mapping[str, object] | None:
         "id": str(verdict.account_id),
         "name": verdict.username,
         "session": session_text(verdict.session.id),
-        "auth_time": verdict.session.auth_at // 1_000,
+        "auth_time": verdict.session.auth_at // SECOND,
+        "idle_ends_at": verdict.idle_ends_at // SECOND,
+        "absolute_ends_at": verdict.session.ends_at // SECOND,
     }
 
 

@@ -232,7 +232,9 @@ class Site:
 
     def app(self) -> RegisteredApp:
         """Return the one registered application."""
-        return RegisteredApp(APP, (Secret(APP_SECRET),), self.hosts, mint=self.mint, static=self.static)
+        return RegisteredApp(
+            APP, (Secret(APP_SECRET),), self.hosts, mint=self.mint, static=self.static, background=("/poll/",)
+        )
 
     def forget_everything(self) -> None:
         """Empty the store and what was heard."""
