@@ -5,7 +5,6 @@ import re
 import pytest
 
 from identity.sessions.check import DELETIONS
-from identity.types import HOUR
 from tests.support.web import ACCOUNT, LOCAL, OTHER_HOST, Jar, Site, forwarded, raw
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate"}
@@ -33,57 +32,6 @@ def test_a_session_is_let_through_with_who_it_is(site: Site) -> None:
     assert reply.one("X-Identity-Id") == str(ACCOUNT)
     assert re.fullmatch(r"[A-Za-z0-9_-]{22}", reply.one("X-Identity-Session") or "")
     assert reply.body == b""
-
-
-def test_it_is_told_when_the_session_ends(site: Site) -> None:
-    """An application behind a proxy must be able to warn before somebody's text is lost."""
-    jar = site.log_in()
-    opened = site.clock() // 1_000
-
-    reply = site.auth(jar=jar)
-
-    assert reply.one("X-Identity-Idle-Ends") == str(opened + 24 * 3_600)
-    assert reply.one("X-Identity-Absolute-Ends") == str(opened + 30 * 24 * 3_600)
-    assert site.auth().one("X-Identity-Idle-Ends") is None
-
-
-@pytest.mark.parametrize(
-    ("uri", "said", "counts"),
-    [
-        ("/page", None, True),
-        ("/page", "yes", True),
-        ("/page", "no", False),
-        ("/page", "No ", False),
-        ("/page", "perhaps", True),
-        ("/poll/mail", None, False),
-        ("/poll/mail?full=1", None, False),
-        ("/poll/mail", "yes", True),
-        ("/poll/mail", "no", False),
-        ("/page?x=/poll/", None, True),
-        ("/poll/../page", None, True),
-    ],
-)
-def test_what_a_page_asks_by_itself_keeps_no_session_awake(
-    site: Site, uri: str, said: str | None, *, counts: bool
-) -> None:
-    """A mail page left open polls for ever; its session must end unused, and one in use must not."""
-    jar = site.log_in()
-    before = site.auth(jar=jar).one("X-Identity-Idle-Ends")
-    site.clock.advance(20 * HOUR)
-
-    reply = site.auth(uri, jar=jar, headers={"X-User-Activity": said} if said else {})
-
-    assert (reply.one("X-Identity-Idle-Ends") != before) is counts
-
-
-def test_background_polling_still_finds_a_thief(site: Site) -> None:
-    """Only the time of activity stays: a copy that only polls must rotate, and be noticed, as any other."""
-    jar = site.log_in()
-    site.clock.advance(20_000)
-
-    reply = site.auth("/poll/mail", jar=jar)
-
-    assert len(reply.cookies) == 1
 
 
 def test_an_answer_without_a_cookie_says_nothing_about_caching(site: Site) -> None:

@@ -5,13 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from identity.types import HOUR, MINUTE, AccountId
+from identity.types import AccountId
 from tests.support.web import ACCOUNT, LOCAL, OTHER_HOST, Jar, Site, basic
 
 CHECK = "/session/check"
 MANY = "/session/check-many"
 URL = "https://login.example/page"
-SAID: tuple[dict[str, bool], ...] = ({}, {"background": True}, {"background": False})
 
 
 def _copy(jar: Jar) -> Jar:
@@ -116,37 +115,6 @@ class TestOne:
                 break
 
         assert (reply["verdict"], reply["reason"]) == ("login", "idle")
-
-    def test_the_applications_background_paths_do_not_keep_it_awake_unless_it_says_so(self, site: Site) -> None:
-        """Otherwise every application would have to change its scripts, or could not count a click on such a path."""
-        jar, url = site.log_in(), f"{site.public_url}/poll/mail"
-        site.clock.advance(20 * HOUR)
-        before = [site.check(jar, url=url, navigation=False, **said).json()["user"]["idle_ends_at"] for said in SAID]
-
-        assert [at - before[0] for at in before] == [0, 0, 20 * 3_600]
-
-    def test_the_times_at_which_it_ends_are_told(self, site: Site) -> None:
-        """An application that warns "you will be logged out in five minutes" must know when."""
-        jar = site.log_in()
-        opened = site.clock() // 1_000
-        site.clock.advance(2 * HOUR)
-
-        user = site.check(jar).json()["user"]
-
-        assert user["idle_ends_at"] == opened + 2 * 3_600 + 24 * 3_600
-        assert user["absolute_ends_at"] == opened + 30 * 24 * 3_600
-
-    def test_an_idle_end_that_was_told_is_true(self, site: Site) -> None:
-        """Activity is written down now and then only; a time that is not in the store would be a false promise."""
-        jar = site.log_in()
-        for _ in range(3):
-            site.clock.advance(HOUR // 2)
-            told = site.check(jar, url=f"{site.public_url}/static/a.css").json()["user"]["idle_ends_at"]
-
-        site.clock.advance(told * 1_000 - site.clock() + MINUTE)
-        assert site.check(jar, mode="read-only").json()["verdict"] == "ok"
-        site.clock.advance(1)
-        assert site.check(jar, mode="read-only").json()["reason"] == "idle"
 
     def test_cookie_lines_may_come_as_a_list(self, site: Site) -> None:
         """Otherwise frameworks that keep header lines apart have to guess how to join them."""
