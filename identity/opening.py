@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
@@ -238,6 +238,42 @@ def _in_memcached(ground: Ground, closing: ExitStack) -> tuple[SessionService, C
             raise StoreUnavailable(detail=f"memcached node {node}: {error.detail}") from error
 
     return sessions, carry_out
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What it takes to be a browser for a moment: sessions of a test account, and the ring that signs tokens."""
+
+    sessions: SessionService
+    ring: KeyRing
+    names: Names
+
+
+def open_trial(config: Config, closing: ExitStack, *, clock: Clock, lifetime_ms: Millis) -> Trial:
+    """Open the sessions in memcached for a trial of a proxy; `clock` dates the tokens.
+
+    Args:
+        config: sessions must be in memcached.
+        closing: closes the connections.
+        clock: may be behind, so that a fresh token is old enough to be renewed.
+        lifetime_ms: the sessions end so long after `clock`, whoever forgets to end them.
+    """
+    ring, public = Ring(config), config.server.public_url
+    cache = _memcached(config, ring, now, lambda _: True)
+    closing.callback(cache.close)
+    names = Names(secure=public.scheme == "https", port=public.port)
+    rules = replace(session_rules(config), lifetimes=Lifetimes(idle_ms=lifetime_ms, absolute_ms=lifetime_ms))
+    sessions = SessionService(
+        SessionRecords(cache, keys=ring, clock=now, alarm=CorruptAlarm(clock=now)),
+        keys=ring,
+        names=names,
+        rules=rules,
+        clock=clock,
+        chance=random.random,
+        random_bytes=os.urandom,
+        watcher=Watching(note=lambda _: None, metrics=Metrics(), clock=now, new_uuid=uuid4),
+    )
+    return Trial(sessions, ring(), names)
 
 
 def open_ring_node(node: Node) -> RingNode:

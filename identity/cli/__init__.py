@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from identity import __version__
-from identity.cli import accounts, check, copy, demo, fsck, keys, migrate, serve, sessions
+from identity.cli import accounts, check, copy, demo, doctor, fsck, keys, migrate, serve, sessions
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -26,6 +26,7 @@ Examples:
   identityd.py keys new                    make the key ring, once
   identityd.py keys --help                 change the key that signs; nobody is logged out
   identityd.py check-config                say what is wrong, and what to do
+  identityd.py doctor --url https://…      try an application's proxy, and say what it breaks
   identityd.py migrate                     bring the account store to this release's tables
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
@@ -98,6 +99,7 @@ def cli(ctx: click.Context) -> None:
 cli.add_command(serve.serve)
 cli.add_command(demo.demo)
 cli.add_command(check.check_config)
+cli.add_command(doctor.doctor)
 cli.add_command(keys.keys)
 cli.add_command(migrate.migrate)
 cli.add_command(accounts.accounts)

@@ -31,9 +31,19 @@ class Gate:
         folder: for the daemon's files.
         authority: who certifies the proxy.
         app: further options of the application's section.
+        faults: what is wrong in the proxy's example, see `Proxy.start`.
     """
 
-    def __init__(self, proxy: str, folder: Path, authority: Authority, *, app: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        proxy: str,
+        folder: Path,
+        authority: Authority,
+        *,
+        app: Mapping[str, str] | None = None,
+        faults: Mapping[str, str] | None = None,
+    ) -> None:
+        self._faults = faults
         self.proxy = new_proxy(proxy)
         self.name = proxy
         self.url = f"https://localhost:{self.proxy.port}"
@@ -77,7 +87,8 @@ class Gate:
                     application=self.behind.port,
                     partner=self.partner,
                     certificate=self._certificate,
-                )
+                ),
+                faults=self._faults,
             )
         except BaseException:
             self.__exit__()

@@ -165,9 +165,12 @@ class Proxy:
         self.folder.chmod(0o755)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, places: Places) -> None:
-        """Write the example with this machine's addresses, start it, and wait until it listens."""
-        changes = self._changes(places)
+    def start(self, places: Places, *, faults: Mapping[str, str] | None = None) -> None:
+        """Write the example with this machine's addresses, start it, and wait until it listens.
+
+        `faults` are texts of the example that an operator got wrong, and what stands there instead.
+        """
+        changes = {**(faults or {}), **self._changes(places)}
         texts = {path.name: path.read_text() for path in sorted((EXAMPLES / self.name).iterdir())}
         for old, new in changes.items():
             if not any(old in text for text in texts.values()):

@@ -1,0 +1,115 @@
+"""`doctor`: what is wrong with a running installation, and with the proxy in front of an application.
+
+Owns the command, its manual and the order of the questions. What answers mean is in
+`doctor_words.py`, requests are made by `doctor_visits.py`, the test session is
+`doctor_session.py`. Invariant: whatever session was opened is ended again, and expires by itself
+within minutes if the command is killed.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from identity.cli.options import config_option, overrides, port_options
+
+if TYPE_CHECKING:
+    from identity.cli.doctor_visits import Site
+    from identity.cli.findings import Finding
+    from identity.config import Config
+
+
+@click.command(short_help="Try an application's proxy, and say what it breaks.")
+@config_option
+@port_options
+@click.option("--url", help="An address of an application that the proxy guards; best a page that shows who is there.")
+@click.option(
+    "--ca-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust these certificates as well."
+)
+@click.option("--as", "who", help="Your name in the audit; default: who called sudo, or the system's user.")
+def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
+    """Say what is wrong with a running installation, and with the proxy in front of an application.
+
+    Asks the daemon of this configuration what it misses. With --url it then visits that address as a
+    browser does, through the proxy: without a session, and with a session of a test account that
+    nobody can log in to. The application gets a few GET requests of the user "identityd doctor"; the
+    session ends at the end, is in the audit, and can be opened only with sessions in memcached. Nothing
+    else is changed, nobody is logged out.
+
+    One line for each thing, as of `check-config`: "ok", "warning" or "problem". Exit code 2 if there
+    is a problem, or the configuration or the command line is wrong; 1 if the stores cannot be used.
+
+    \b
+    Examples:
+      identityd.py doctor
+      identityd.py doctor --url https://app.example.com/profile
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity import config
+    from identity.cli import desk, doctor_visits
+    from identity.cli.findings import Level
+
+    ports = overrides(given["port"], given["internal_port"])
+    read = config.load(path, environ=os.environ, overrides=ports, demo=True)
+    actor = desk.actor(given["who"])
+    site = doctor_visits.site(given["url"], given["ca_file"]) if given["url"] else None
+    worst = Level.OK
+    for finding in _findings(read, site, actor):
+        click.echo(f"{finding.level.value:<8} {finding.text}")
+        sys.stdout.flush()
+        worst = Level.PROBLEM if Level.PROBLEM in (worst, finding.level) else worst
+    if worst is Level.PROBLEM:
+        raise SystemExit(2)
+
+
+def _findings(read: "Config", site: "Site | None", actor: str) -> "Iterator[Finding]":
+    from identity.cli import doctor_words as words
+    from identity.cli.doctor_visits import readiness
+    from identity.config import SessionStoreKind
+
+    yield from words.of_daemon(readiness(read.server.internal_address, read.server.internal_port))
+    if site is None:
+        return
+    yield words.of_registration(site.host, read)
+    yield from _as_stranger(site)
+    if read.sessions.store is not SessionStoreKind.MEMCACHED:
+        yield words.NO_SESSION
+        return
+    yield from _as_member(read, site, actor)
+
+
+def _as_stranger(site: "Site") -> "Iterator[Finding]":
+    """Visit without a session."""
+    from identity.cli import doctor_words as words
+
+    yield from words.of_ack(site.ask(words.ACK))
+    yield from words.of_internal(site.ask(words.READY))
+    yield from words.of_stranger(site.ask(site.path))
+    yield from words.of_pretender(site.ask(site.path, words.PRETENDED))
+
+
+def _as_member(read: "Config", site: "Site", actor: str) -> "Iterator[Finding]":
+    """Visit with a session of the test account."""
+    from identity.cli import doctor_words as words
+    from identity.cli.doctor_session import trying
+    from identity.errors import StoreError
+
+    try:
+        with trying(read, site.host, actor) as shown:
+            passed = site.ask(site.path, words.cookie(shown.old, *words.junk(shown.prefix, words.FEW)))
+            yield from words.of_member(passed)
+            if not words.is_in(passed):
+                return
+            yield from words.of_spoof(site.ask(site.path, [*words.PRETENDED, *words.cookie(shown.old)]))
+            if without := words.of_minting(site.host, read):
+                yield without
+            else:
+                yield from words.of_cookies(passed, shown.prefix)
+                yield from words.of_bounce(site.ask(site.path, words.cookie(shown.stale)), shown.prefix)
+            yield from words.of_outage(site.ask(site.path, words.cookie(shown.newer)))
+            many = site.ask(site.path, words.cookie(shown.old, *words.junk(shown.prefix, words.MANY)))
+            yield from words.of_long_header(many)
+    except StoreError as error:
+        raise click.ClickException(f"no test session could be opened: {error.detail or error.code}") from None

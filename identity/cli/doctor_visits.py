@@ -1,0 +1,134 @@
+"""Requests as a browser makes them, header by header, and answers as they arrive.
+
+Owns connections to the tried address and to the daemon's internal listener. Must not follow a
+redirect or keep a cookie: each visit says itself what it shows. Trouble is an answer without a
+status.
+"""
+
+import http.client
+import json
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import click
+
+_TIMEOUT_S: Final = 20
+_BODY: Final = 1 << 20
+Headers: TypeAlias = Sequence[tuple[str, str]]
+
+NAVIGATION: Final = (("Sec-Fetch-Mode", "navigate"), ("Accept", "text/html"), ("User-Agent", "identityd-doctor"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: status 0 and `trouble` if nothing did."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = field(default="", repr=False)
+    trouble: str = ""
+    clock_ahead_s: float = 0
+
+    def all(self, name: str) -> list[str]:
+        """Return every line of this name."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+    def first(self, name: str) -> str:
+        """Return the first line of this name, or nothing."""
+        return next(iter(self.all(name)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An address of an application."""
+
+    secure: bool
+    host: str
+    """As a browser sends it: with the port only if it is not the scheme's own."""
+    hostname: str
+    port: int
+    path: str
+    trust: ssl.SSLContext | None
+
+    def ask(self, path: str, headers: Headers = ()) -> Answer:
+        """Load a page."""
+        if self.trust:
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self.hostname, self.port, timeout=_TIMEOUT_S, context=self.trust
+            )
+        else:
+            connection = http.client.HTTPConnection(self.hostname, self.port, timeout=_TIMEOUT_S)
+        return _asked(connection, path, [("Host", self.host), *NAVIGATION, *headers])
+
+
+def site(url: str, ca_file: Path | None) -> Site:
+    """Read the address to try. Raises UsageError."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or port == -1:
+        raise click.UsageError("--url: an address such as https://app.example.com/page")
+    secure = parts.scheme == "https"
+    usual = 443 if secure else 80
+    trust = ssl.create_default_context() if secure else None
+    if trust and ca_file:
+        try:
+            trust.load_verify_locations(ca_file)
+        except ssl.SSLError:
+            raise click.UsageError(f"--ca-file: {ca_file} holds no certificates (PEM)") from None
+    host = parts.hostname if port in (None, usual) else f"{parts.hostname}:{port}"
+    path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+    return Site(secure, host.lower(), parts.hostname, port or usual, path, trust)
+
+
+def readiness(address: str, port: int) -> dict[str, Any] | str:
+    """Return what the daemon's `/readyz` says, or why there is no answer."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - what to ask, not where to listen
+    connection = http.client.HTTPConnection(reachable, port, timeout=_TIMEOUT_S)
+    answer = _asked(connection, "/readyz", [("Host", f"{reachable}:{port}")])
+    if answer.trouble:
+        return f"no daemon answers on {address} port {port}: {answer.trouble}"
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        said = None
+    return said if isinstance(said, dict) and "parts" in said else f"on {address} port {port} is no identityd"
+
+
+def _asked(connection: http.client.HTTPConnection, path: str, headers: Headers) -> Answer:
+    try:
+        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        body = answer.read(_BODY).decode("utf-8", "replace")
+        lines = tuple(answer.headers.items())
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(0, trouble=_reason(error))
+    finally:
+        connection.close()
+    return Answer(answer.status, lines, body, clock_ahead_s=_ahead(answer.headers.get("Date")))
+
+
+def _ahead(date: str | None) -> float:
+    """Return how far the answering machine's clock is ahead; 0 if it does not say."""
+    try:
+        return parsedate_to_datetime(date or "").timestamp() - time.time()
+    except ValueError:
+        return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_TIMEOUT_S} s"
+    text = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or type(error).__name__
+    return str(text).lower()
