@@ -7,6 +7,7 @@ within minutes if the command is killed.
 """
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,25 +73,26 @@ def _findings(read: "Config", site: "Site | None", actor: str) -> "Iterator[Find
     yield from words.of_daemon(readiness(read.server.internal_address, read.server.internal_port))
     if site is None:
         return
+    proof = f"made-up-{secrets.token_hex(8)}"
     yield words.of_registration(site.host, read)
-    yield from _as_stranger(site)
+    yield from _as_stranger(site, proof)
     if read.sessions.store is not SessionStoreKind.MEMCACHED:
         yield words.NO_SESSION
         return
-    yield from _as_member(read, site, actor)
+    yield from _as_member(read, site, actor=actor, proof=proof)
 
 
-def _as_stranger(site: "Site") -> "Iterator[Finding]":
+def _as_stranger(site: "Site", proof: str) -> "Iterator[Finding]":
     """Visit without a session."""
     from identity.cli import doctor_words as words
 
     yield from words.of_ack(site.ask(words.ACK))
     yield from words.of_internal(site.ask(words.READY))
     yield from words.of_stranger(site.ask(site.path))
-    yield from words.of_pretender(site.ask(site.path, words.PRETENDED))
+    yield from words.of_pretender(site.ask(site.path, words.pretended(proof)))
 
 
-def _as_member(read: "Config", site: "Site", actor: str) -> "Iterator[Finding]":
+def _as_member(read: "Config", site: "Site", *, actor: str, proof: str) -> "Iterator[Finding]":
     """Visit with a session of the test account."""
     from identity.cli import doctor_words as words
     from identity.cli.doctor_session import trying
@@ -102,7 +104,7 @@ def _as_member(read: "Config", site: "Site", actor: str) -> "Iterator[Finding]":
             yield from words.of_member(passed)
             if not words.is_in(passed):
                 return
-            yield from words.of_spoof(site.ask(site.path, [*words.PRETENDED, *words.cookie(shown.old)]))
+            yield from words.of_spoof(site.ask(site.path, [*words.pretended(proof), *words.cookie(shown.old)]), proof)
             if without := words.of_minting(site.host, read):
                 yield without
             else:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from identity.audit import Event
 from identity.config import Config
-from identity.errors import StoreUnavailable
+from identity.errors import StoreError, StoreUnavailable
 from identity.keyring import SECRET_BYTES, KeyRing
 from identity.opening import Trial, now, open_accounts, open_trial
 from identity.sessions import cookie
@@ -71,8 +71,11 @@ def trying(config: Config, host: str, actor: str) -> Iterator[Shown]:
         try:
             yield shown
         finally:
-            trial.sessions.end(ACCOUNT, session.id, reason=Ended.LOGOUT)
-            facts["session"] = session.id.hex()
+            facts |= {"session": session.id.hex(), "outcome": "ended"}
+            try:
+                trial.sessions.end(ACCOUNT, session.id, reason=Ended.LOGOUT)
+            except StoreError:
+                facts["outcome"] = "left to end by itself"
             store.audit.append(Event(uuid4(), now(), action="doctor", **_row(actor, facts)))
 
 

@@ -16,7 +16,6 @@ Owns the judgement of each answer and its sentence. Makes no request.
     a Cookie header of 6 KB                | let through
 """
 
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -27,15 +26,17 @@ from identity.config import Config
 ACK: Final = "/.identityd/ack"
 READY: Final = "/readyz"
 FEW: Final = 3
-MANY: Final = 48
+MANY: Final = 50
 _OURS: Final = 4
 _NAME_CHARS: Final = 11
 _VALUE_CHARS: Final = 100
 _CLOCKS_APART_S: Final = 5
-_PROOF: Final = f"made-up-{secrets.token_hex(8)}"
-PRETENDED: Final = tuple(
-    (name, _PROOF)
-    for name in ("X-Identity-User", "X_Identity_User", "X-Identity-Id", "X-Identity-Session", "X-Identity-Token")
+_IDENTITY_HEADERS: Final = (
+    "X-Identity-User",
+    "X_Identity_User",
+    "X-Identity-Id",
+    "X-Identity-Session",
+    "X-Identity-Token",
 )
 """What a client must never be believed."""
 _SPELT: Final = ("identityd doctor", "identityd%20doctor")
@@ -52,6 +53,11 @@ NO_SESSION: Final = warning(
 def cookie(*pairs: tuple[str, str]) -> list[tuple[str, str]]:
     """Return a Cookie header."""
     return [("Cookie", "; ".join(f"{name}={value}" for name, value in pairs))]
+
+
+def pretended(proof: str) -> list[tuple[str, str]]:
+    """Return identity headers that a client made up."""
+    return [(name, proof) for name in _IDENTITY_HEADERS]
 
 
 def junk(prefix: str, count: int) -> list[tuple[str, str]]:
@@ -201,9 +207,9 @@ def _of_lines(answer: Answer, prefix: str) -> Finding:
     )
 
 
-def of_spoof(answer: Answer) -> Iterator[Finding]:
+def of_spoof(answer: Answer, proof: str) -> Iterator[Finding]:
     """Judge a visit with a session and headers that a client made up."""
-    if _PROOF in answer.body:
+    if proof in answer.body:
         yield problem(
             "an X-Identity-… header that a client made up reaches the application: anybody who is logged in can be "
             "anybody; remove every spelling (also X_Identity_User) before the verdict's own are set"
