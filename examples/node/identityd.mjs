@@ -57,9 +57,11 @@ export function identityd({ url, id, secret, publicUrl = "", origin = "", behind
   };
 
   async function check(request) {
+    // Express takes a prefix that it was mounted at out of `url`.
+    const sent = request.originalUrl ?? request.url;
     const websocket = "sec-websocket-version" in request.headers;
     const asked = {
-      url: here(request) + request.url,
+      url: here(request) + sent,
       cookie: request.headers.cookie ? [request.headers.cookie] : [],
       method: request.method,
       prefetch: String(request.headers["sec-purpose"] ?? "").includes("prefetch"),
@@ -71,7 +73,8 @@ export function identityd({ url, id, secret, publicUrl = "", origin = "", behind
     try {
       const answer = await ask(new URL("/session/check", url), "POST", headers, JSON.stringify(asked), { agent, timeout });
       return understood(answer);
-    } catch {
+    } catch (error) {
+      console.error("identityd does not answer at", url, error.code ?? error.name);
       return RETRY;
     }
   }

@@ -263,6 +263,7 @@ class Listener:
                 sock = None
             return answer.status, list(answer.headers.items()), content
         except (OSError, HTTPException, ValueError) as error:
+            log.warning("identityd does not answer at %s port %s: %s", *self._at, type(error).__name__)
             raise Unreachable("unreachable") from error
         finally:
             if sock:

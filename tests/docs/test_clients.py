@@ -56,6 +56,7 @@ def pattern(answer: str) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.curl
 def test_every_line_of_curl_is_answered_as_the_page_says(tmp_path: Path) -> None:
     """Otherwise whoever writes a client by the page finds out at three in the morning what has changed."""
     with Running(tmp_path / ".run", SECTIONS) as daemon:

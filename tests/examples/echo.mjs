@@ -9,7 +9,8 @@ const guard = identityd({ url: IDENTITYD, id: "wiki", secret: IDENTITYD_SECRET, 
 function echo(request, response) {
   const status = Number(request.headers["x-status"] ?? 200);
   const headers = { "Content-Type": "application/json", "Cache-Control": "max-age=60", "Set-Cookie": "own1=1" };
-  if (request.headers["x-flat"]) response.writeHead(status, "Fine", Object.entries(headers).flat());
+  if (request.headers["x-implicit"]) Object.entries(headers).forEach(([name, value]) => response.setHeader(name, value));
+  else if (request.headers["x-flat"]) response.writeHead(status, "Fine", Object.entries(headers).flat());
   else response.writeHead(status, headers);
   response.end(JSON.stringify({ user: request.identityd, headers: request.headers, raw: request.rawHeaders }));
 }

@@ -77,7 +77,7 @@ def test_whatever_is_no_verdict_is_retry(
     origin: Origin, answer: Answer, expect_log: Callable[..., Expectation]
 ) -> None:
     """Otherwise something in identityd's place lets people in, logs them out, or writes headers."""
-    expect_log("identityd_client", "does not answer this application", required=False)
+    expect_log("identityd_client", "does not answer", required=False)
     origin.answer = always(answer)
 
     verdict = client_of(origin, timeout_s=0.5).check(URL, navigation=True)
@@ -86,8 +86,9 @@ def test_whatever_is_no_verdict_is_retry(
     assert len(origin.asked) == 1
 
 
-def test_nothing_that_listens_is_retry() -> None:
-    """Otherwise a daemon that is restarted is a page full of a traceback."""
+def test_nothing_that_listens_is_retry(expect_log: Callable[..., Expectation]) -> None:
+    """Otherwise a daemon that is restarted is a page full of a traceback; its operator finds it in the log."""
+    expect_log("identityd_client", "does not answer at 127.0.0.1 port [0-9]+: ConnectionRefusedError")
     client = Client(f"http://127.0.0.1:{free_port()}", "wiki", "geheim")
 
     assert client.check(URL, navigation=True) == Verdict("retry", "unreachable")
@@ -231,8 +232,9 @@ def test_a_code_that_is_void_begins_again(origin: Origin) -> None:
     assert client_of(origin).start(URL, "secret") == Verdict("login", "start-invalid")
 
 
-def test_a_listener_is_an_address() -> None:
+def test_a_listener_is_an_address(expect_log: Callable[..., Expectation]) -> None:
     """A typing mistake in a setting should be found when the application starts."""
+    expect_log("identityd_client", "does not answer")
     with pytest.raises(ValueError, match="http://host:port"):
         Listener("127.0.0.1:8888", 1.0)
     with pytest.raises(Unreachable):

@@ -261,8 +261,9 @@ def test_our_addresses_are_led_to_the_public_listener(gate: Gate) -> None:
     assert (gate.app.seen, gate.origin.asked) == ([], [])
 
 
-def test_our_addresses_never_reach_the_application(gate: Gate) -> None:
+def test_our_addresses_never_reach_the_application(gate: Gate, expect_log: Callable[..., Expectation]) -> None:
     """An application that answers `/.identityd/` could show a login page of its own."""
+    expect_log("identityd_client", "does not answer")
     assert gate.ask("/.identityd/login").status == 404
     gate.build(public=f"http://127.0.0.1:{free_port()}")
     assert gate.ask("/.identityd/login").status == 503

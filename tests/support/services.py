@@ -78,6 +78,10 @@ NEEDS: Final = {
         lambda: firefox_program.binary() is not None,
         "Firefox is not installed; get it with: apt-get install firefox-esr",
     ),
+    "curl": Need(
+        lambda: all(shutil.which(program) for program in ("curl", "openssl")),
+        "curl or openssl is not installed; get them with: apt-get install curl openssl",
+    ),
     "node": Need(
         lambda: openid_program.node() is not None and openid_program.installed(),
         "Node 20 or the OpenID provider is not installed; get them with: make services",
