@@ -32,13 +32,14 @@ from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import Cache
 from identity.stores.cassandra.settings import Consistency, SerialConsistency, Settings, Tls
 from identity.stores.markers import NodeMarkers
-from identity.stores.memcached import Limits, MemcachedCache, Server
+from identity.stores.memcached import MemcachedCache
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords, key_of
 from identity.stores.ring_change import Lists, RingChange
 from identity.stores.ring_node import RingNode
 from identity.stores.sealing import Sealer
+from identity.stores.servers import Limits, Server
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
 from identity.watching import Clearing, Watching, end_sessions

@@ -73,6 +73,14 @@ class NodeMarkers:
         generation, listed = _HEAD.unpack(body[: _HEAD.size])
         return Said(body[_HEAD.size :].decode(), generation, listed)
 
+    def disputes(self, value: bytes) -> bool:
+        """Tell whether a marker of this installation is for another ring: another generation, or other nodes."""
+        match self.read(value):
+            case Said(generation=generation, listed=listed):
+                return _HEAD.pack(generation, listed) != self._head
+            case _:
+                return False
+
     def _difference(self, name: str, body: bytes) -> str:
         head, other = body[: _HEAD.size], body[_HEAD.size :].decode()
         if other != name:

@@ -19,14 +19,14 @@ that timed out is left alone for `rest_ms`; then one caller tries it while the o
 UNREACHABLE at once, so a hanging node costs one thread, not all.
 
 The marker is read in the same round trip as the values. Where it is missing the node is empty
-(new or restarted), and gets one.
+(new or restarted), and gets one, unless another node is marked for another ring: a daemon that was
+started too early with a new list would take a node into use while others serve the old ring.
 """
 
 import logging
 import select
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -40,6 +40,7 @@ from identity.stores.bounds import MARKER_KEY, check_keys, check_write
 from identity.stores.cache import CacheKey, CacheVersion, Got, Missing, NodeState, Trip, Value
 from identity.stores.markers import NodeMarkers
 from identity.stores.rendezvous import Rendezvous
+from identity.stores.servers import USUAL, Limits, Server
 from identity.types import MINUTE, SECOND, Clock, Millis
 
 log = logging.getLogger("identity.stores.memcached")
@@ -58,28 +59,6 @@ _DELETED: Final = {b"DELETED": True, b"NOT_FOUND": False}
 # a pool at its limit as RuntimeError.
 _TROUBLE: Final = (OSError, exceptions.MemcacheError, LookupError, ValueError, RuntimeError)
 _CLOSED: Final = (exceptions.MemcacheUnexpectedCloseError, ConnectionResetError, BrokenPipeError)
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One memcached: its name for ever, and where it is at the moment."""
-
-    name: str
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait, and for how many at once.
-
-    `connections` bounds the simultaneous calls per node: at least the number of threads that may call.
-    """
-
-    connect_ms: Millis = 200
-    answer_ms: Millis = 200
-    rest_ms: Millis = 1_000
-    connections: int = 128
 
 
 class MemcachedCache:
@@ -102,7 +81,7 @@ class MemcachedCache:
         *,
         markers: NodeMarkers,
         clock: Clock,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         cleared: Callable[[str], bool] = lambda _name: True,
         on_trip: Callable[[str, Trip], None] = lambda _name, _trip: None,
     ) -> None:
@@ -112,6 +91,8 @@ class MemcachedCache:
             server.name: _Node(server, markers=markers, clock=clock, limits=limits, cleared=cleared, on_trip=on_trip)
             for server in servers
         }
+        for node in self._nodes.values():
+            node.others = tuple(other for other in self._nodes.values() if other is not node)
 
     def get_many(self, keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
         """Read all keys: one round trip per node that holds any of them, one node after the other."""
@@ -224,6 +205,7 @@ class _Node:
             max_size=limits.connections,
         )
         self._lock = Lock()
+        self.others: Sequence[_Node] = ()
         self._pace = Pace(clock)
         self._problem = "was not asked yet"
         self._hung_at: Millis | None = None
@@ -310,6 +292,8 @@ class _Node:
     def _judge(self, there: tuple[bytes, bytes] | None) -> str:
         """Return why the node cannot be used; mark it if it is empty."""
         if there is None:
+            if any(other.disputes() for other in self.others):
+                return "is empty, and another node is marked for another ring; compare [memcached] on all daemons"
             there = self._mark()
         if there is None:
             return "has no marker, and none could be written"
@@ -325,6 +309,17 @@ class _Node:
         with self._lock:
             self._marker, self._marker_read_at = marker, self._clock()
         return ""
+
+    def disputes(self) -> bool:
+        """Tell whether the node is marked for another ring than ours; one that cannot be asked is not."""
+        if self._rests():
+            return False
+        try:
+            found = self._run(Trip.PROBE, lambda connection: connection.gets_many((MARKER_KEY,)))
+        except _TROUBLE:
+            return False
+        there = found.get(MARKER_KEY)
+        return there is not None and self._markers.disputes(there[0])
 
     def _mark(self) -> tuple[bytes, bytes] | None:
         """Write the marker unless somebody else just did; return the one that is there now."""

@@ -194,6 +194,20 @@ def test_people_who_click_during_the_change_are_told_to_try_again_and_nothing_wo
     assert city.daemons.heard.ends == []
 
 
+def test_a_daemon_started_too_early_uses_no_node_and_logs_nobody_in(city: City, expect_log: ExpectLog) -> None:
+    """It would let people log in at the new node while the others go on serving their old sessions."""
+    expect_log(LOG, "is empty, and another node is marked for another ring")
+    expect_log(LOG, "holds the marker of ring generation 1, not 2")
+    early = city._daemon(THREE, 2)
+
+    verdicts = [city.daemons.visit(jar, service=early) for jar in city.jars.values()]
+
+    assert {verdict.reason for verdict in verdicts} == {"store-down"}
+    assert city.live() == {}
+    city.write(THREE, 2)
+    assert "has no marker yet" in city.run("show").stdout
+
+
 def test_no_old_record_is_left_where_a_later_list_would_find_it(city: City) -> None:
     """An old record that comes back makes the owner's own tokens look stolen."""
     joined(city)

@@ -10,8 +10,9 @@ from identity.login.store import Kind
 from identity.sessions.store import Unread, Version, Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Missing, Trip, Value
-from identity.stores.memcached import Limits, MemcachedCache, Server
+from identity.stores.memcached import MemcachedCache
 from identity.stores.records import OneTimeRecords, SessionRecords, key_of
+from identity.stores.servers import Limits, Server
 from identity.types import HOUR
 from tests.support.caches import PATIENT, Trips, account, markers, memcached_cache, record_of, ring, servers, wall_clock
 from tests.support.guards import Expectation

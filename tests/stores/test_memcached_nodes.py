@@ -15,8 +15,9 @@ from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.bounds import MARKER_KEY
 from identity.stores.cache import CacheKey, Got, Missing, Trip, Value
-from identity.stores.memcached import Limits, MemcachedCache, Server
+from identity.stores.memcached import MemcachedCache
 from identity.stores.records import OneTimeRecords
+from identity.stores.servers import Limits, Server
 from identity.types import HOUR, MINUTE, SECOND, Millis
 from tests.support.caches import KEYS, Trips, fill, markers, memcached_cache, of_node, ring, servers, those, wall_clock
 from tests.support.clock import ManualClock
@@ -43,11 +44,8 @@ def evicting() -> Iterator[Server]:
 
 def is_listening(port: int) -> bool:
     """Tell whether a server accepts connections."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class ShiftedClock:

@@ -10,8 +10,9 @@ from identity.sessions.record import Lineage, Record, Session
 from identity.sessions.store import Written
 from identity.stores.cache import CacheKey, Got, Missing, Trip
 from identity.stores.markers import NodeMarkers
-from identity.stores.memcached import Limits, MemcachedCache, Server
+from identity.stores.memcached import MemcachedCache
 from identity.stores.sealing import Sealer
+from identity.stores.servers import Limits, Server
 from identity.types import (
     DAY,
     HOUR,
