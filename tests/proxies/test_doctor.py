@@ -1,15 +1,16 @@
 """`doctor --url` through a real nginx with the real example, and with what operators get wrong in it."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from identity import config
 from identity.cli import cli
-from identity.cli.doctor_session import ACCOUNT
-from identity.opening import now
+from identity.cli.doctor_session import ACCOUNT, LIFETIME_MS
+from identity.opening import now, open_trial
 from identity.stores.sqlite import SqliteAccounts
 from tests.support.certificates import Authority
 from tests.support.gate import APPLICATION, Gate
@@ -63,7 +64,11 @@ def test_the_test_session_is_over_and_in_the_audit(good: Gate, authority: Author
     store = SqliteAccounts(good.daemon.folder / "identityd.sqlite", clock=now)
     rows = [(event.action, event.actor) for event in store.audit.of_account(ACCOUNT)][:2]
     store.close()
+    with ExitStack() as closing:
+        read = config.load(good.daemon.folder / "identityd.ini", environ={}, demo=True)
+        alive = open_trial(read, closing, clock=now, lifetime_ms=LIFETIME_MS).sessions.alive(ACCOUNT)
 
+    assert alive == ()
     assert rows == [("doctor", "operator:ann"), ("doctor-begun", "operator:ann")]
 
 
