@@ -24,6 +24,7 @@ from identity.login.entering import Entering
 from identity.login.service import LoginService
 from identity.login.service import Rules as LoginRules
 from identity.login.starting import Starting
+from identity.login.staying import Stay
 from identity.metrics import Metrics
 from identity.opening import (
     DURABLE_THREADS,
@@ -207,7 +208,13 @@ def site(config: Config, clock: Clock = now) -> Site:
 
 def _login_rules(config: Config) -> LoginRules:
     enabled = frozenset(section.name for section in config.providers if section.enabled)
-    return LoginRules(str(config.server.public_url), enabled.__contains__, _origins(config), name_policy(config))
+    return LoginRules(
+        str(config.server.public_url),
+        enabled.__contains__,
+        _origins(config),
+        stay=Stay(config.sessions.stay_logged_in.value),
+        names=name_policy(config),
+    )
 
 
 def _origins(config: Config) -> frozenset[str]:

@@ -41,6 +41,14 @@ class LogFormat(Enum):
     TEXT = "text"
 
 
+class StayLoggedIn(Enum):
+    """Whether a login outlives the browser."""
+
+    ASK = "ask"
+    YES = "yes"
+    NO = "no"
+
+
 class SessionStoreKind(Enum):
     """Where session records are kept."""
 
@@ -149,6 +157,11 @@ class Sessions:
     )
     devices: int = option(
         kinds.whole(1, 20), "20", "Sessions a person may have at once; with 1, each login ends the one before."
+    )
+    stay_logged_in: StayLoggedIn = option(
+        kinds.choice(StayLoggedIn),
+        "ask",
+        "Whether a login outlives the browser: ask is a box on the login page, yes always does, no ends with it.",
     )
     static_paths: tuple[str, ...] = option(
         kinds.static_paths,

@@ -64,7 +64,16 @@ class Entering:
         self._note = note
         self._count = count
 
-    def enter(self, key: IdentityKey, provider: str, person: Person, *, return_to: str, visit: Visit) -> Entered:
+    def enter(
+        self,
+        key: IdentityKey,
+        provider: str,
+        person: Person,
+        *,
+        return_to: str,
+        visit: Visit,
+        persistent: bool = False,
+    ) -> Entered:
         """Open a session if the identity leads to an account that may log in.
 
         The session record is read before the account row: whoever disables the account writes the
@@ -78,7 +87,7 @@ class Entering:
         if row is None or row.state is not IdentityState.ACTIVE:
             return _unopened(decide(row, None))
         for _ in range(TICKETS):
-            entered = self._try(row, provider, person, return_to=return_to, visit=visit)
+            entered = self._try(row, provider, person, return_to=return_to, visit=visit, persistent=persistent)
             if entered:
                 return entered
         raise StoreUnavailable(detail="the session record moved at every attempt to log in")
@@ -96,13 +105,14 @@ class Entering:
         """Count what became of a username form."""
         self._count("identityd_sign_ups_total", provider=provider, outcome=outcome)
 
-    def _try(self, row: IdentityRow, provider: str, person: Person, *, return_to: str, visit: Visit) -> Entered | None:
+    def _try(
+        self, row: IdentityRow, provider: str, person: Person, *, return_to: str, visit: Visit, persistent: bool
+    ) -> Entered | None:
         ticket = self._sessions.ticket(row.account_id)
         match decide(row, self._accounts.account(row.account_id)):
             case SignIn(account=account):
-                opened = self._sessions.open(
-                    _opening(row, account, person.auth_at, visit), ticket=ticket, jar=visit.jar
-                )
+                opening = _opening(row, account, person.auth_at, visit, persistent=persistent)
+                opened = self._sessions.open(opening, ticket=ticket, jar=visit.jar)
                 if not isinstance(opened, Opened):
                     return None
                 self._accounts.record_profile(_profile(account.key, person, now=self._clock()))
@@ -136,7 +146,7 @@ def _unopened(decision: Decision) -> Entered:
     return decision if isinstance(decision, NotYet) else Busy()
 
 
-def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visit) -> Opening:
+def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visit, *, persistent: bool) -> Opening:
     return Opening(
         account_id=account.key,
         username=account.username,
@@ -146,6 +156,7 @@ def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visi
         host=visit.jar.host,
         agent=visit.jar.agent,
         address=visit.jar.address,
+        persistent=persistent,
     )
 
 

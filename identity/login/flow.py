@@ -71,6 +71,8 @@ class Flow:
     """Already safe: the result of `safe_return`."""
     created_at: Millis
     force_login: bool = False
+    persistent: bool = False
+    """The session's cookies outlive the browser."""
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the provider wants back at `finish`."""
     answer: Mapping[str, str] | None = field(default=None, repr=False)
@@ -108,6 +110,8 @@ class SignUpRecord:
     return_to: str
     binding: bytes = field(repr=False)
     created_at: Millis
+    persistent: bool = False
+    """As of the flow it comes from."""
     step: Step = Step.CHOOSE_NAME
 
     @property

@@ -32,6 +32,7 @@ def pack_flow(flow: Flow) -> bytes:
             "return_to": flow.return_to,
             "created_at": flow.created_at,
             "force_login": flow.force_login,
+            "persistent": flow.persistent,
             "kept": dict(flow.kept),
             "answer": None if flow.answer is None else dict(flow.answer),
         }
@@ -51,6 +52,7 @@ def unpack_flow(body: bytes) -> Flow:
         return_to=fields.text("return_to"),
         created_at=fields.time("created_at"),
         force_login=fields.flag("force_login"),
+        persistent=fields.flag("persistent"),
         kept=fields.texts("kept"),
         answer=None if fields.is_null("answer") else fields.texts("answer"),
     )
@@ -77,6 +79,7 @@ def pack_sign_up(record: SignUpRecord) -> bytes:
             "return_to": record.return_to,
             "binding": record.binding.hex(),
             "created_at": record.created_at,
+            "persistent": record.persistent,
             "step": record.step.value,
         }
     )
@@ -101,6 +104,7 @@ def unpack_sign_up(body: bytes) -> SignUpRecord:
         return_to=fields.text("return_to"),
         binding=fields.digest("binding"),
         created_at=fields.time("created_at"),
+        persistent=fields.flag("persistent"),
         step=Step(fields.text("step")),
     )
     fields.require(pack_sign_up(record))

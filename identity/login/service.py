@@ -40,6 +40,7 @@ from identity.login.flow import (
 from identity.login.packing import pack_flow, pack_sign_up, unpack_flow, unpack_sign_up
 from identity.login.results import AskAgain, Busy, Chosen, Finished, NeedsUsername, Started, Visit, Welcome
 from identity.login.returning import safe_return
+from identity.login.staying import Stay, stays
 from identity.login.store import Kind, OneTimeStore
 from identity.types import SECOND, Clock, IdentityKey, Millis, RandomBytes
 from providers.base import Profile, Start
@@ -69,6 +70,8 @@ class Rules:
     """Tells whether a provider of this name is configured and switched on."""
     origins: frozenset[str] = frozenset()
     """Scheme and host of applications a login may lead to."""
+    stay: Stay = Stay.ASK
+    """Whether logins outlive the browser."""
     names: NamePolicy = field(default_factory=NamePolicy)
     """Which usernames may be chosen; for the form, the account service decides."""
 
@@ -107,8 +110,13 @@ class LoginService:
 
     # --- to the provider and back
 
-    def start(self, provider: str, *, return_to: str | None = None, force_login: bool = False) -> Started:
-        """Make the values a login begins with, fresh for each. No I/O."""
+    def start(
+        self, provider: str, *, return_to: str | None = None, stay: str | None = None, force_login: bool = False
+    ) -> Started:
+        """Make the values a login begins with, fresh for each. No I/O.
+
+        `stay` is what the person said about staying logged in; the operator's rule decides what it counts.
+        """
         binding = self._secret()
         flow = Flow(
             provider=provider,
@@ -120,6 +128,7 @@ class LoginService:
             return_to=self.safe_return(return_to),
             created_at=self._clock(),
             force_login=force_login,
+            persistent=stays(self.rules.stay, stay),
         )
         return Started(flow, self.start_of(flow), binding)
 
@@ -183,7 +192,9 @@ class LoginService:
         except ValueError as error:
             raise ProviderTrouble(detail=f"{flow.provider} sent an unusable subject: {error}") from error
         person = _person(profile, now=self._clock())
-        match self._entering.enter(key, flow.provider, person, return_to=flow.return_to, visit=visit):
+        match self._entering.enter(
+            key, flow.provider, person, return_to=flow.return_to, visit=visit, persistent=flow.persistent
+        ):
             case Unknown() | ChooseName():
                 return self._begin_sign_up(flow, key, person)
             case entered:
@@ -242,7 +253,12 @@ class LoginService:
 
     def _enter_signed_up(self, record: SignUpRecord, visit: Visit) -> Chosen:
         entered: Entered = self._entering.enter(
-            record.identity, record.provider, record.person, return_to=record.return_to, visit=visit
+            record.identity,
+            record.provider,
+            record.person,
+            return_to=record.return_to,
+            visit=visit,
+            persistent=record.persistent,
         )
         # Unlinked, or its name lost, between the two calls: the form may be sent once more.
         return Busy() if isinstance(entered, Unknown | ChooseName) else entered
@@ -258,6 +274,7 @@ class LoginService:
             return_to=flow.return_to,
             binding=binding_hash(binding),
             created_at=self._clock(),
+            persistent=flow.persistent,
         )
         self._keep_sign_up(record)
         self._entering.tally(flow.provider, "needs-username")

@@ -26,6 +26,7 @@ from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
 from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
 from identity.login.returning import FALLBACK
 from identity.login.service import provider_unknown
+from identity.login.staying import Stay
 from identity.sessions.check import Outcome, SetCookie
 from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
@@ -100,6 +101,10 @@ class LoginHandler(PageHandler):
         else:
             self.go_out(return_to)
 
+    def said(self, flow: Flow) -> str:
+        """Return what the person said about staying logged in, for beginning again."""
+        return "yes" if flow.persistent and self.context.login.rules.stay is Stay.ASK else ""
+
     def unasked(self) -> bool:
         """Tell a HEAD or a prefetch from somebody who came; the answer to those is empty and changes nothing."""
         headers = self.request.headers
@@ -154,13 +159,20 @@ class Chooser(LoginHandler):
         if verdict.outcome is Outcome.OK and not doubtful:
             self.onward(return_to)
             return
+        asks = self.context.login.rules.stay is Stay.ASK
         self.show(
             "login",
-            ways=[Way(p.name, p.label, begin_path(p.name, return_to)) for p in self.context.providers.values()],
+            ways=self._ways(return_to),
+            staying=self._ways(return_to, stay="yes") if asks else (),
+            ticked=self.query("stay") == "yes",
             last=self.own_cookie(self.context.names.last_provider) or "",
             reason=reason if reason in REASONS else "",
             destination=urlsplit(return_to).netloc or (host if host in self.context.hosts else ""),
         )
+
+    def _ways(self, return_to: str, *, stay: str = "") -> list[Way]:
+        named = self.context.providers.values()
+        return [Way(each.name, each.label, begin_path(each.name, return_to, stay=stay)) for each in named]
 
 
 class Begin(LoginHandler):
@@ -175,8 +187,9 @@ class Begin(LoginHandler):
         if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
             raise BadInput("not-a-page", public="A login begins by opening this address as a page.")
         context = self.context
-        started = context.login.start(name, return_to=self.query("return_to", limit=ADDRESS_CHARS))
-        self.at, self.again = provider.label, begin_path(name, started.flow.return_to)
+        return_to, stay = self.query("return_to", limit=ADDRESS_CHARS), self.query("stay")
+        started = context.login.start(name, return_to=return_to, stay=stay)
+        self.at, self.again = provider.label, begin_path(name, started.flow.return_to, stay=self.said(started.flow))
         try:
             begun = await provider.begin(started.start, context.http(name))
         except ProviderBroken as error:
@@ -207,11 +220,11 @@ class Answer(LoginHandler):
                 self.who = (await self.glance()).username or ""
             raise
         self.spend(cookie)
-        self.again = begin_path(name, flow.return_to)
+        self.again = begin_path(name, flow.return_to, stay=self.said(flow))
         profile = await self._ask(provider, flow, params)
         if profile is None:
             self.put_spent()
-            self.go(chooser_path(DENIED, flow.return_to))
+            self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow)))
             return
         self._end(await context.durable.run(context.login.finish, flow, profile, self.visit()), name)
 
@@ -241,14 +254,14 @@ class Answer(LoginHandler):
         self.go(welcome_path(outcome.reference))
 
 
-def begin_path(provider: str, return_to: str) -> str:
+def begin_path(provider: str, return_to: str, *, stay: str = "") -> str:
     """Return the address that begins a login."""
-    return _with(f"/login/{provider}", return_to=return_to)
+    return _with(f"/login/{provider}", return_to=return_to, stay=stay)
 
 
-def chooser_path(reason: str, return_to: str) -> str:
+def chooser_path(reason: str, return_to: str, *, stay: str = "") -> str:
     """Return the chooser's address, with a word on what happened."""
-    return _with("/login", reason=reason, return_to=return_to)
+    return _with("/login", reason=reason, return_to=return_to, stay=stay)
 
 
 def welcome_path(reference: str) -> str:
@@ -262,7 +275,7 @@ def notice_path(return_to: str) -> str:
 
 
 def _with(path: str, **values: str) -> str:
-    told = {name: value for name, value in values.items() if value != FALLBACK}
+    told = {name: value for name, value in values.items() if value not in ("", FALLBACK)}
     return f"{path}?{urlencode(told, quote_via=quote, safe='')}" if told else path
 
 

@@ -150,7 +150,7 @@ def test_what_can_be_pressed_is_large_enough(phone: Page, label: str) -> None:
         assert box["width"] >= FINGER
 
 
-@pytest.mark.parametrize("label", ["login-last", "welcome-taken", "account", "logout-others", "notices"])
+@pytest.mark.parametrize("label", ["login-ask", "welcome-taken", "account", "logout-others", "notices"])
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(desktop: Page, label: str) -> None:
     """Somebody without a mouse could not press a button, or not see which one."""
     desktop.goto(f"/sample/{label}")

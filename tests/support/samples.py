@@ -46,6 +46,8 @@ def _logging_in() -> tuple[Sample, ...]:
     welcome = {"action": "/welcome?signup=k3jd9a2x", "csrf": CSRF, "provider": "GitHub", "handle": "ada-l"}
     return (
         Sample("login", "login", {"ways": WAYS}),
+        Sample("login-ask", "login", {"ways": WAYS, "staying": WAYS, "last": "github"}),
+        Sample("login-ticked", "login", {"ways": WAYS, "staying": WAYS, "ticked": True}),
         Sample("login-last", "login", {"ways": WAYS, "last": "github", "destination": "wiki.example.com"}),
         Sample("login-demo", "login", {"ways": (Way("demo", "Demo provider", "/login/demo"),)}),
         Sample("login-none", "login", {"ways": ()}),

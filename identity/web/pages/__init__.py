@@ -7,7 +7,8 @@ inline style or an address outside this site.
 
     page        needs                                      may have
     ----------  -----------------------------------------  --------------------------------------
-    login       ways                                       last, reason, destination
+    login       ways                                       staying, ticked, last, reason,
+                                                           destination
     welcome     action, csrf, provider, username           handle, problem, free, hidden, shortest,
                                                            longest
     account     csrf, account, username, devices           identities, name, email, done
@@ -19,6 +20,8 @@ inline style or an address outside this site.
 `PAGES` in `rendering.py` holds the same list with the defaults; `views.py` the values that are
 more than text.
 
+- `staying` are the same ways for somebody who ticks "stay logged in"; without them nobody is asked.
+  The stylesheet shows one of the two lists. `ticked` says how the box begins.
 - `reason` is the reason code of a verdict (`idle`, `reuse`, `anonymous` …), `last` the name of
   the provider used last, `destination` where the login leads, as text.
 - `problem` says why a username was not accepted (`name-taken`, or the value of a `NameProblem`),
