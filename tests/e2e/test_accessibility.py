@@ -35,6 +35,8 @@ AXE: Final = MODULES / "node_modules" / "axe-core" / "axe.min.js"
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FINGER: Final = 44
 """CSS pixels; what a finger hits (WCAG 2.5.5)."""
+PRESSED: Final = "button, a.button, a.way, input:not([type=hidden], [type=checkbox]), input[type=checkbox] + label"
+"""A box is pressed by its label."""
 
 
 class ShowSample(PageHandler):
@@ -143,7 +145,7 @@ def test_what_can_be_pressed_is_large_enough(phone: Page, label: str) -> None:
     """Thumbs would hit "Log out everywhere" instead of "Log out here"."""
     phone.goto(f"/sample/{label}")
 
-    for control in phone.locator("button, a.button, a.way, input:not([type=hidden])").all():
+    for control in phone.locator(PRESSED).filter(visible=True).all():
         box = control.bounding_box()
         assert box
         assert box["height"] >= FINGER
@@ -154,7 +156,7 @@ def test_what_can_be_pressed_is_large_enough(phone: Page, label: str) -> None:
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(desktop: Page, label: str) -> None:
     """Somebody without a mouse could not press a button, or not see which one."""
     desktop.goto(f"/sample/{label}")
-    controls = desktop.locator("a, button, input:not([type=hidden])")
+    controls = desktop.locator("a, button, input:not([type=hidden])").filter(visible=True)
     desktop.evaluate("document.activeElement.blur()")
     desktop.locator("a.brand").focus()
 

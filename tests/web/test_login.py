@@ -38,7 +38,7 @@ def test_a_finished_login_leaves_only_its_session_and_the_provider_behind(logins
 
 def test_the_session_cookie_lasts_as_long_as_the_session(logins: LoginSite) -> None:
     """Otherwise people would log in again every time the browser is closed."""
-    reply = logins.browser().sign_up()
+    reply = logins.browser().sign_up(stay="yes")
 
     [line] = [line for line in reply.cookies if line.startswith("__Host-idd-")]
     assert line.endswith(ATTRIBUTES.format(age=30 * DAY // 1000))
