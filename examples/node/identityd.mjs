@@ -34,7 +34,7 @@ const SAID = {
 const RETRY = { verdict: "retry", reason: "unreachable", set_cookie: [], location: null, after: 5 };
 
 /**
- * Return middleware `(request, response, next)`; `request.identityd` is then `{ id, name, session, auth_time }`.
+ * Return middleware `(request, response, next)`; `request.identityd` is then who it is: `id`, `name`, `session` …
  *
  * - `url`, `id`, `secret`: identityd's internal listener, and the application's section in identityd.ini.
  * - `publicUrl`: identityd's public listener, to which `/.identityd/` of this host is led; left out, 404.
@@ -64,6 +64,7 @@ export function identityd({ url, id, secret, publicUrl = "", origin = "", behind
       url: here(request) + sent,
       cookie: request.headers.cookie ? [request.headers.cookie] : [],
       method: request.method,
+      ...({ yes: { background: false }, no: { background: true } }[request.headers["x-user-activity"]] ?? {}),
       prefetch: String(request.headers["sec-purpose"] ?? "").includes("prefetch"),
       address: address(request).slice(0, 64),
       agent: String(request.headers["user-agent"] ?? "").slice(0, 256),
@@ -166,10 +167,12 @@ function understood({ status, headers, body }) {
   }
   const cookies = said.set_cookie;
   const texts = said.verdict === "ok" ? [said.user?.id, said.user?.name, said.user?.session] : [];
+  const times = said.verdict === "ok" ? [said.user?.auth_time, said.user?.idle_ends_at, said.user?.absolute_ends_at] : [];
   const sound =
     Array.isArray(cookies) &&
     cookies.length <= 4 &&
     cookies.every((line) => typeof line === "string" && LINE.test(line)) &&
+    times.every(Number.isInteger) &&
     texts.every((text) => typeof text === "string" && TEXT.test(text)) &&
     (said.location === null ? said.verdict !== "bounce" : typeof said.location === "string" && WEB.test(said.location));
   const after = /^[0-9]{1,4}$/.test(headers["retry-after"] ?? "") ? headers["retry-after"] : "5";

@@ -45,12 +45,14 @@ _COOKIES = 4
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who is logged in. `id` never changes, `name` may; `auth_time` is in Unix seconds."""
+    """Somebody who is logged in. `id` never changes, `name` may; times are in Unix seconds."""
 
     id: str
     name: str
     session: str
     auth_time: int
+    idle_ends_at: int
+    absolute_ends_at: int
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,14 @@ def _read(kind: str, said: Mapping[str, Any], *, user: bool = False, place: str 
 
 def _user(said: Mapping[str, object]) -> User:
     account, name, session = (_text(said[each], r"[^\x00-\x1f\x7f]+") for each in ("id", "name", "session"))
-    auth_time = said["auth_time"]
-    if type(auth_time) is not int:
-        raise TypeError("auth_time")
-    return User(account, name, session, auth_time)
+    auth_time, idle, absolute = (_time(said[each]) for each in ("auth_time", "idle_ends_at", "absolute_ends_at"))
+    return User(account, name, session, auth_time, idle, absolute)
+
+
+def _time(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("time")
+    return value
 
 
 def _text(value: object, pattern: str) -> str:

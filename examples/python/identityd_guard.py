@@ -112,11 +112,13 @@ class _Guard:
         if _listed(asked.path, self._unguarded):
             return Verdict("ok", "unguarded")
         fields = {"mode": "websocket"} if asked.websocket else {"navigation": asked.is_page}
-        about = {"address": self._address(asked)[:64], "agent": asked.all("user-agent")[:256]}
-        prefetch = "prefetch" in asked.all("sec-purpose")
+        about: dict[str, object] = {"address": self._address(asked)[:64], "agent": asked.all("user-agent")[:256]}
+        about["prefetch"] = "prefetch" in asked.all("sec-purpose")
+        if asked.all("x-user-activity") in ("yes", "no"):
+            about["background"] = asked.all("x-user-activity") == "no"
         try:
             url, cookies = self._here(asked) + asked.uri, [line for line in [asked.all("cookie")] if line]
-            verdict = self._client.check(url, cookies, method=asked.method, prefetch=prefetch, **fields, **about)
+            verdict = self._client.check(url, cookies, method=asked.method, **fields, **about)
         except Refused as refused:
             return _refuse(asked, 400, str(refused))
         optional = verdict.reason != "return-due" and _listed(asked.path, self._optional)

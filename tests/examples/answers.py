@@ -9,7 +9,8 @@ from identity.types import TokenId
 from identity.web.context import CookieNames
 from tests.support.origin import Answer, Asked
 
-ADA: Final = {"id": "7d1c", "name": "ada", "session": "s" * 22, "auth_time": 1_800_000_000}
+ADA: dict[str, Any] = {"id": "7d1c", "name": "ada", "session": "s" * 22, "auth_time": 1_800_000_000}
+ADA |= {"idle_ends_at": 1_800_003_600, "absolute_ends_at": 1_802_592_000}
 COOKIES: Final = [f"__Host-idd-new{number}=x; Path=/; Secure; HttpOnly; SameSite=Lax" for number in range(4)]
 OK: Final = {"verdict": "ok", "reason": "current", "user": ADA, "set_cookie": [], "location": None}
 LOGIN: Final = {"verdict": "login", "reason": "anonymous", "user": None, "set_cookie": [], "location": None}
@@ -38,7 +39,7 @@ def changed(**changes: Any) -> Answer:  # noqa: ANN401 - anything that JSON hold
 
 
 HOSTILE: Final = {
-    "oversized": Answer(body=b'{"verdict": "ok", "x": "' + b"x" * (2 << 20) + b'"}'),
+    "oversized": Answer(body=json.dumps(OK).encode() + b" " * (2 << 20)),
     "slow": Answer(headers=[("Connection", "close")], body=b"{", dribble=True),
     "reset": Answer(reset=True),
     "no JSON": Answer(body=b"<html>ok</html>"),
@@ -53,6 +54,7 @@ HOSTILE: Final = {
     "no reason": changed(reason=None),
     "nobody": changed(user=None),
     "a user without an id": changed(user={**ADA, "id": None}),
+    "a time that is none": changed(user={**ADA, "auth_time": "now"}),
     "a name with a line end": changed(user={**ADA, "name": "ada\nX-Admin: 1"}),
     "five cookies": changed(set_cookie=[*COOKIES, COOKIES[0]]),
     "a cookie with a line end": changed(set_cookie=["a=b\r\nX-Admin: 1"]),

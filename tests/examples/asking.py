@@ -62,6 +62,8 @@ class Gate:
     app: Application = field(default_factory=Application)
     settings: dict[str, Any] = field(default_factory=dict)
     left: int = 0
+    environ: dict[str, str] = field(default_factory=dict)
+    """What a WSGI server says besides."""
     sent: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,7 @@ class Gate:
             environ[key] = f"{environ[key]},{value}" if key in environ else value
         if body:
             environ["CONTENT_LENGTH"] = str(len(body))
+        environ.update(self.environ)
         stream = environ["wsgi.input"] = io.BytesIO(body)
         setup_testing_defaults(environ)
         got: list[Any] = []

@@ -16,7 +16,7 @@ from tests.support.memcached import free_port
 from tests.support.origin import Answer, Origin
 
 URL = "https://wiki.example/page?x=1"
-USER = User(ADA["id"], ADA["name"], ADA["session"], ADA["auth_time"])
+USER = User(**ADA)
 
 
 @pytest.fixture

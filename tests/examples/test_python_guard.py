@@ -46,12 +46,25 @@ def test_the_application_hears_who_it_is(gate: Gate) -> None:
     assert reply.all("Cache-Control") == ["max-age=60"]
 
 
-def test_remote_user_is_the_guards_word(gate: Gate) -> None:
+def test_remote_user_is_the_guards_word() -> None:
     """Frameworks log in whoever stands there."""
-    gate.ask(headers=[*PAGE, ("Remote-User", "root")])
+    with Origin(always(said(OK))) as origin:
+        gate = Gate("wsgi", origin, environ={"REMOTE_USER": "root"})
+        gate.build(optional=["/"])
+        gate.ask()
+        gate.origin.answer = always(said(LOGIN))
+        gate.ask("/")
+        gate.close()
 
-    environ = gate.app.seen[0].get("environ", {"REMOTE_USER": "ada"})
-    assert environ["REMOTE_USER"] == "ada"
+    assert [seen["environ"].get("REMOTE_USER") for seen in gate.app.seen] == ["ada", None]
+
+
+@pytest.mark.parametrize(("told", "background"), [("no", True), ("yes", False), ("perhaps", None), (None, None)])
+def test_a_page_that_polls_says_so(gate: Gate, told: str | None, background: bool | None) -> None:  # noqa: FBT001
+    """Otherwise a tab that was left open keeps its session alive for weeks."""
+    gate.ask(headers=[*CALL, *([("X-User-Activity", told)] if told else [])])
+
+    assert gate.asked().get("background") is background
 
 
 def test_the_question_is_the_browsers_request(gate: Gate) -> None:
