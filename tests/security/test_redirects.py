@@ -20,7 +20,7 @@ from identity.web.base import Handler, Listener, Route, is_local
 from identity.web.page import PageHandler
 from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.handlers import ROUTES
-from tests.support.logins import LoginSite, location
+from tests.support.logins import LoginSite, form_of, location
 from tests.support.sources import cases, files, name, tree
 from tests.support.web import LOCAL, Jar, Site, forwarded
 
@@ -130,6 +130,27 @@ def test_a_login_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
+def test_a_notice_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
+    """Otherwise a warning of ours ends at a copy of our login page."""
+    browser, asked = logins.browser(), quote(evil)
+    browser.sign_up("ada")
+    logins.steal_from(browser)
+    browser.log_in("ada")
+    page = browser.get(f"/account/notice?return_to={asked}")
+    links = re.findall(r'href="([^"]*)"', page.body.decode())
+    assert all(lands_at_home(unescape(link)) for link in links if not link.startswith("data:image/"))
+
+    answered = browser.post("/account/notice", {**form_of(page), "return_to": evil})
+    nothing = browser.get(f"/account/notice?return_to={asked}")
+
+    # What cannot be a parameter at all is refused before.
+    assert answered.status in (303, 400)
+    assert answered.status == 400 or lands_at_home(location(answered))
+    assert nothing.status in (200, 303)
+    assert nothing.status == 200 or lands_at_home(location(nothing))
+
+
+@pytest.mark.parametrize("evil", EVIL)
 def test_no_link_on_a_page_leads_elsewhere(logins: LoginSite, evil: str) -> None:
     """Otherwise the page does with a click what the redirect refuses."""
     asked = quote(evil)
@@ -161,6 +182,7 @@ LEADERS: Final = {
     "login.Chooser": "test_a_login_leads_nowhere_else",
     "logout.ApplicationLogout": "test_leaving_leads_nowhere_else",
     "logout.Logout": "test_leaving_leads_nowhere_else",
+    "notice.Notices": "test_a_notice_leads_nowhere_else",
     "routes.Canonical": "test_a_canonical_address_is_never_another_site",
     "session.Ack": "test_ack_leads_nowhere_else",
     "welcome.Welcome": "test_a_login_leads_nowhere_else",
