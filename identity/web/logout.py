@@ -78,7 +78,7 @@ class Logout(EndingPage):
         """Ask for no new token where the answer is to delete them all; a form is never sent elsewhere first."""
         check = super().session_check(mode=mode)
         may_mint = check.may_mint and self.request.method != "POST"
-        # What did not fit into the answer that logged out is deleted by the page that says so.
+        # What did not fit of the session into the answer that logged out is deleted by the page that says so.
         return replace(check, may_mint=may_mint, reading=False, deletions=LOGOUT_DELETIONS)
 
     async def get(self) -> None:

@@ -12,12 +12,13 @@ from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
 from identity.login.store import Kind
 from identity.sessions.packing import pack
+from identity.sessions.record import Ended, Tombstone
 from identity.sessions.store import Found, Read, Unread, Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.memcached import MemcachedCache
 from identity.stores.records import OneTimeRecords, SessionRecords, key_of
 from identity.stores.sealing import Sealer
-from identity.types import HOUR, MINUTE, Locator, Username
+from identity.types import HOUR, MINUTE, Locator, SessionId, Username
 from tests.support.caches import account, memcached_cache, record_of, ring, servers, wall_clock
 from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
@@ -285,6 +286,18 @@ def test_a_newer_key_number_is_a_retry_without_alarm(scene: Scene) -> None:
     value = peek(scene.node, scene.key(VICTIM))
 
     plant(scene.node, scene.key(VICTIM), value[:1] + b"\x02" + value[2:])
+
+    assert scene.read(VICTIM) is Unread.NEWER
+    assert scene.counted == []
+
+
+def test_a_reason_of_a_newer_release_is_a_retry_without_alarm(scene: Scene) -> None:
+    """It is sealed, so one of us wrote it: an older daemon waits, and neither alarms nor replaces it at a login."""
+    known = bytes([Ended.IDLE])
+    ended = replace(record_of(VICTIM), tombstones=(Tombstone(SessionId(b"E" * 16), Ended.IDLE, 1),))
+    body = pack(ended).replace(b"E" * 16 + known, b"E" * 16 + b"\xc8")
+
+    plant(scene.node, scene.key(VICTIM), scene.seal(VICTIM, body))
 
     assert scene.read(VICTIM) is Unread.NEWER
     assert scene.counted == []

@@ -47,6 +47,13 @@ def test_the_same_set_from_elsewhere_or_nobody_knows_where_is_a_copy(agent: str,
     assert kind([token(5, 4, 3)], agent=agent, address=address) is Copied.STALE_COPY
 
 
+def test_two_unknown_places_are_not_the_same_place() -> None:
+    """An application that tells neither browser nor network would turn every theft into a crash."""
+    nowhere = session(lineage=lineage(5, 4), agent="", address="")
+
+    assert kind_of(nowhere, [token(5, 4, 3)], agent="", address="") is Copied.STALE_COPY
+
+
 def test_a_set_from_long_ago_is_a_copy_even_here() -> None:
     """A crash loses seconds, not minutes."""
     assert kind([token(2, 1, 0)]) is Copied.STALE_COPY
