@@ -338,8 +338,8 @@ class SessionService:
         """Return deletions for the names of ours the jar shows: for an explicit logout, whatever the store says.
 
         The newest tokens first, at most 30: a longer answer does not fit the 4 KB that proxies keep for its
-        headers, and one that is lost deletes nothing. The page that follows deletes what is
-        left of the session.
+        headers, and one that is lost deletes nothing. The page that follows deletes what is left
+        of the session.
         """
         shown = self._shown(check, self._clock())
         newest = sorted(shown.tokens, key=lambda token: token.order, reverse=True)
