@@ -9,7 +9,8 @@ from typing import Final
 
 from tests.support.cassandra.tls import ServerTls
 
-HEAP: Final = "192m"
+HEAP: Final = "512m"
+"""Each keyspace of a test takes five megabytes of it; it grows only as far as it is needed."""
 
 _OPENED: Final = (
     *("java.io", "java.lang", "java.lang.module", "java.lang.reflect", "java.nio", "java.util"),
