@@ -55,8 +55,8 @@ class Given:
     thief: tuple[str, ...]
     traffic: str
     settle: tuple[float, ...]
-    token_age: float
-    grace: float
+    token_age: float | None
+    grace: float | None
     mint_chance: float | None
     seed: int
     processes: int
@@ -85,8 +85,8 @@ class Given:
     show_default=True,
     help="[sessions] settle_s; repeat it to compare.",
 )
-@click.option("--token-age", type=click.FloatRange(1, 3_600), default=15.0, show_default=True, help="token_age_s.")
-@click.option("--grace", type=click.FloatRange(1, 600), default=10.0, show_default=True, help="grace_s.")
+@click.option("--token-age", type=click.FloatRange(1, 3_600), help="token_age_s, instead of the default.")
+@click.option("--grace", type=click.FloatRange(1, 600), help="grace_s, instead of the default.")
 @click.option("--mint-chance", type=click.FloatRange(0, 1), help="mint_chance, instead of the default.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same figures.")
 @click.option(
@@ -165,14 +165,12 @@ def _study(given: Given) -> "Study":
 def _paces(given: Given) -> tuple["Pace", ...]:
     from identity.sessions.rotation import Pace
 
-    chance = Pace().mint_chance if given.mint_chance is None else given.mint_chance
+    default = Pace()
+    age_ms = default.token_age_ms if given.token_age is None else round(given.token_age * 1000)
+    grace_ms = default.grace_ms if given.grace is None else round(given.grace * 1000)
+    chance = default.mint_chance if given.mint_chance is None else given.mint_chance
     return tuple(
-        Pace(
-            token_age_ms=round(given.token_age * 1000),
-            grace_ms=round(given.grace * 1000),
-            settle_ms=round(settle * 1000),
-            mint_chance=chance,
-        )
+        Pace(token_age_ms=age_ms, grace_ms=grace_ms, settle_ms=round(settle * 1000), mint_chance=chance)
         for settle in dict.fromkeys(given.settle)
     )
 

@@ -136,7 +136,7 @@ class Sessions:
         "memory",
         "Where session records are kept; memory is for one daemon and is empty after a restart.",
     )
-    token_age_ms: Millis = option(kinds.seconds(1, 3_600), "15", "Age from which a token is replaced by a new one.")
+    token_age_ms: Millis = option(kinds.seconds(1, 3_600), "12", "Age from which a token is replaced by a new one.")
     grace_ms: Millis = option(
         kinds.seconds(1, 600), "10", "How long requests sent before a rotation are still served after it."
     )
@@ -148,7 +148,7 @@ class Sessions:
     )
     mint_chance: float = option(
         kinds.fraction,
-        "0.125",
+        "0.14",
         "Chance that a request which is not a page view renews an old token; 0 leaves that to page views.",
     )
     idle_ms: Millis = option(kinds.seconds(1, 400 * DAY_S), "86400", "A session unused for so long ends.")

@@ -17,7 +17,7 @@ first row that applies:
     none of these                                          | STALE_COPY: an old set was shown, which
                                                            | nobody used since it was copied
 
-A crash sets a jar back by up to 20 s, and a token is 15 s old before it gets a child, so the last
+A crash sets a jar back by up to 20 s, and a token is 12 s old before it gets a child, so the last
 two bases are all that fits; ids say it, no clock is asked. A thief on the same computer looks the
 same, hence only a suspicion. The record remembers two generations: a line that parted earlier
 reads as STALE_COPY. `FOREIGN_HOST` is no end and never returned here: a token of another host

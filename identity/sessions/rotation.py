@@ -46,10 +46,10 @@ MINT_BELOW: Final = 4
 class Pace:
     """How fast tokens rotate. docs/configuration.md describes each under `[sessions]`."""
 
-    token_age_ms: Millis = 15 * SECOND
+    token_age_ms: Millis = 12 * SECOND
     grace_ms: Millis = 10 * SECOND
     settle_ms: Millis = 0
-    mint_chance: float = 0.125
+    mint_chance: float = 0.14
 
 
 @dataclass(frozen=True, slots=True)

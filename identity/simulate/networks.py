@@ -91,7 +91,7 @@ class Thief(Enum):
     SNIPER = "sniper"
     """Keeps a jar, once a second."""
     PACER = "pacer"
-    """Keeps a jar, every 15.3 to 16.5 s, just past the token's age."""
+    """Keeps a jar, 0.3 to 1.5 s after the age at which a token is renewed."""
     LURKER = "lurker"
     """Keeps a jar, starts 1 to 10 minutes later, then every 8 s."""
 

@@ -84,10 +84,11 @@ class Person:
 class Intruder:
     """Copies the jar some minutes after the login and uses it."""
 
-    def __init__(self, stage: Stage, victim: Browser, kind: Thief) -> None:
+    def __init__(self, stage: Stage, victim: Browser, kind: Thief, *, token_age: float) -> None:
         self._stage = stage
         self._victim = victim
         self._kind = kind
+        self._token_age = token_age
         self._browser = victim
         self._begins_at = stage.random.uniform(120, 600)
         stage.at(self._begins_at, self._steal)
@@ -118,6 +119,6 @@ class Intruder:
             case Thief.SNIPER:
                 return 1.0
             case Thief.PACER:
-                return self._stage.random.uniform(15.3, 16.5)
+                return self._token_age + self._stage.random.uniform(0.3, 1.5)
             case Thief.BROWSER | Thief.LURKER:
                 return 8.0

@@ -61,7 +61,7 @@ class World:
         self._log_in(experiment)
         Person(self, self._browser, self._traffic, crash=experiment.crash)
         if experiment.thief:
-            Intruder(self, self._browser, experiment.thief)
+            Intruder(self, self._browser, experiment.thief, token_age=self._rules.pace.token_age_ms / 1000)
 
     def run(self) -> Tally:
         """Play the hour; stop early once the session has ended."""

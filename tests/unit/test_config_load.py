@@ -22,7 +22,7 @@ def test_an_empty_file_is_the_embedded_default() -> None:
     assert (read.server.port, read.server.internal_port) == (8887, 8888)
     assert read.keys.file == Path("/srv/identityd.keys")
     assert read.sqlite.file == Path("/srv/identityd.sqlite")
-    assert read.sessions.token_age_ms == 15_000
+    assert read.sessions.token_age_ms == 12_000
 
 
 def test_every_problem_is_reported_at_once() -> None:

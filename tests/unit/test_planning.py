@@ -13,7 +13,7 @@ from identity.sessions.store import Absent, Found, Read, Unread, Version
 from identity.types import DAY, Host, Locator, Millis, SessionId
 from tests.support.jars import AT, HOST, NOW, OTHER_SID, SID, lineage, record, session, tid, token
 
-OLD: Millis = 15_000
+OLD: Millis = 12_000
 ELSEWHERE = Locator(b"E" * 12)
 CURRENT = token(2, 1, 0)
 STALE = token(22, 21, 20)
