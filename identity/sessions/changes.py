@@ -77,10 +77,11 @@ def reused(record: Record, session: Session, kind: Copied, *, now: Millis, agent
     """End a session whose token line diverged, and keep what the person must be told.
 
     A login whose sub-session diverged lives on but is doubtful: its next use elsewhere asks for
-    a fresh login.
+    a fresh login. The notice is dated after every session that is open: none of them is told of
+    it (`told_to`), whatever the clock says of the server that opened it.
     """
     notice = Notice(
-        at=now,
+        at=max(now, *(each.created_at + 1 for each in record.sessions)),
         reason=kind,
         created_at=session.created_at,
         agent=session.agent,
@@ -94,9 +95,19 @@ def reused(record: Record, session: Session, kind: Copied, *, now: Millis, agent
     return ended(record, {session.id}, Ended.REUSE, now=now)
 
 
-def answered(record: Record, seen: Collection[Millis]) -> Record:
-    """Drop the notices the person has answered, named by their times; one that came since stays."""
-    kept = tuple(n for n in record.notices if n.at not in seen)
+def told_to(record: Record, reader: SessionId) -> tuple[Notice, ...]:
+    """Return the notices a session may read and answer: what happened before its login was proven.
+
+    A session that was there already may be the thief's, who could silence the warning.
+    """
+    session = record.session(reader)
+    return tuple(n for n in record.notices if session and n.at <= session.created_at)
+
+
+def answered(record: Record, reader: SessionId, seen: Collection[Millis]) -> Record:
+    """Drop the notices a session was told and has answered, named by their times; one that came since stays."""
+    taken = {n.at for n in told_to(record, reader)}.intersection(seen)
+    kept = tuple(n for n in record.notices if n.at not in taken)
     return record if len(kept) == len(record.notices) else replace(record, notices=kept)
 
 

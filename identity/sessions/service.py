@@ -130,7 +130,9 @@ class SessionService:
             return TicketStale()
         here, elsewhere = self._live(shown, ticket, jar, now=now)
         newest = max((live.session.created_at for live in (*here, *elsewhere)), default=now - 1)
-        session = self._new_session(opening, created_at=max(now, newest + 1), now=now)
+        # Also not before what it must be told of.
+        created_at = max(now, newest + 1, *(notice.at for notice in before.notices))
+        session = self._new_session(opening, created_at=created_at, now=now)
         record = changes.ended(before, {live.session.id for live in here}, Ended.REPLACED, now=now)
         record = changes.opened(record, session, self._rules.lifetimes, now=now)
         match self._records.put(ticket, record):
@@ -288,26 +290,28 @@ class SessionService:
         self._records.change(account_id, change)
         return equal
 
-    def notices(self, account_id: AccountId) -> tuple[Notice, ...]:
-        """Return what the person has not answered yet, the newest first. Raises StoreUnavailable."""
+    def notices(self, account_id: AccountId, reader: SessionId) -> tuple[Notice, ...]:
+        """Return what the reader's login must be told and has not answered, newest first. Raises StoreUnavailable."""
         match self.ticket(account_id).read:
             case Found(record=record):
-                return changes.tidied(record, self._rules.lifetimes, now=self._clock()).notices
+                return changes.told_to(changes.tidied(record, self._rules.lifetimes, now=self._clock()), reader)
             case Unread():
                 raise StoreCorrupt(detail="session record")
             case Absent():
                 return ()
 
-    def answer_notices(self, account_id: AccountId, seen: Collection[Millis], *, only: SessionId | None = None) -> None:
-        """Take the notices of these times as answered; with `only`, end all other logins in the same write.
+    def answer_notices(
+        self, account_id: AccountId, reader: SessionId, seen: Collection[Millis], *, alone: bool = False
+    ) -> None:
+        """Take the reader's notices of these times as answered; if `alone`, end all other logins in the same write.
 
         Raises:
             StoreUnavailable: it could not be reached; nothing was answered.
         """
 
         def change(record: Record) -> Record:
-            record = changes.answered(record, seen)
-            return changes.ended_others(record, only, now=self._clock()) if only else record
+            record = changes.answered(record, reader, seen)
+            return changes.ended_others(record, reader, now=self._clock()) if alone else record
 
         self._records.change(account_id, change)
 

@@ -2,7 +2,8 @@
 
 Owns the page between a login and where it leads, and its answer. What is told stands in the session
 record until a button was pressed, so the page can be loaded again, closed, and comes back at the
-next login; it is shown to a proven login only, because before it the reader may be the thief.
+next login. It is shown to, and answered by, logins that were proven since then only: whoever was in
+before may be the thief, with a copy of another session of the same person.
 
     button             what it does
     -----------------  ------------------------------------------------------------------
@@ -30,7 +31,7 @@ class Notices(LoginHandler):
         """Show them; go on where there are none."""
         who = await self.signed_in()
         return_to = self.context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS))
-        told = await self.context.checks.run(self.context.sessions.notices, who.account_id)
+        told = await self.context.checks.run(self.context.sessions.notices, who.account_id, who.session.id)
         if not told:
             self.onward(return_to)
             return
@@ -49,9 +50,8 @@ class Notices(LoginHandler):
         return_to = self.context.login.safe_return(self.field("return_to", limit=ADDRESS_CHARS))
         if answer not in (MINE, ELSEWHERE):
             raise BadInput("field-value", public="The form does not say what to do.")
-        only = who.session.id if answer == ELSEWHERE else None
-        take = self.context.sessions.answer_notices
-        await self.context.checks.run(lambda: take(who.account_id, seen, only=only))
+        take, alone = self.context.sessions.answer_notices, answer == ELSEWHERE
+        await self.context.checks.run(lambda: take(who.account_id, who.session.id, seen, alone=alone))
         self.note("notice", who.account_id, answer=answer)
         self.onward(return_to)
 

@@ -124,6 +124,49 @@ def test_nothing_is_told_before_a_login(logins: LoginSite) -> None:
     assert "copy" not in text(reply)
 
 
+def test_a_session_from_before_the_copy_is_told_nothing_and_answers_nothing(logins: LoginSite) -> None:
+    """Whoever copied one session of a person may hold another: he would read the warning first and silence it."""
+    owner, copied_too = logins.browser(), logins.browser()
+    owner.sign_up()
+    copied_too.log_in()
+    logins.steal_from(owner)
+
+    early = copied_too.get(f"{NOTICE}?return_to=%2Fpage")
+    owner.log_in()
+    form = answers(owner.get(NOTICE))["mine"]
+    csrf = form_of(copied_too.get("/account"))["csrf"]
+    silenced = copied_too.post(NOTICE, {**form, "csrf": csrf})
+
+    assert (early.status, location(early)) == (303, "/page")
+    assert silenced.status == 303
+    assert "used in two places" in text(owner.get(NOTICE))
+
+
+def test_a_login_at_a_server_whose_clock_is_behind_is_told_all_the_same(logins: LoginSite) -> None:
+    """What came first is said by the record, not by clocks: a minute between two servers must hide nothing."""
+    owner = logins.browser()
+    owner.sign_up()
+    logins.steal_from(owner)
+    logins.clock.advance(-60_000)
+
+    assert location(owner.log_in()).startswith(NOTICE)
+    assert "used in two places" in text(owner.get(NOTICE))
+
+
+def test_a_session_opened_at_a_server_whose_clock_is_ahead_is_told_nothing(logins: LoginSite) -> None:
+    """The same the other way round: it would look younger than the copy, and be the thief's."""
+    owner, copied_too = logins.browser(), logins.browser()
+    owner.sign_up()
+    logins.clock.advance(600_000)
+    copied_too.log_in()
+    logins.clock.advance(-600_000)
+    logins.steal_from(owner)
+
+    assert location(copied_too.get(NOTICE)) == "/account"
+    owner.log_in()
+    assert "used in two places" in text(owner.get(NOTICE))
+
+
 def test_it_leads_only_where_a_login_may_lead(warned: Browser) -> None:
     """The address of the page can be put into any link."""
     page = warned.get(f"{NOTICE}?return_to=https%3A%2F%2Fevil.example%2F")
