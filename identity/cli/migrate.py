@@ -42,7 +42,7 @@ def migrate(path: Path, replicas: str | None) -> None:
     \b
     Exit codes:
       0    the store has the tables of this release
-      1    the store did not answer; run it again
+      1    the store did not answer or refused; put right what is printed, run it again
       2    the configuration, a file of schema/ or the command line is wrong
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
@@ -91,7 +91,7 @@ def _cassandra(config: "Config", replicas: dict[str, int]) -> None:
         count = migrator.migrate(_show)
     except StoreError as error:
         raise click.ClickException(
-            f"{error.detail or error.code}; what was done stays, so run it again when the cluster answers"
+            f"{error.detail or error.code}; what was done stays, so run it again when that is put right"
         ) from None
     done = f"{count} applied; it" if count else "nothing to do; it"
     click.echo(f"keyspace {config.cassandra.keyspace}: {done} has the tables of this release.")

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from identity.errors import ConfigError, StoreUnavailable
-from identity.stores.cassandra.migrating import Migrator, Step
+from identity.stores.cassandra.migrating import LOCK_S, STATEMENT_S, Migrator, Step
 from identity.stores.cassandra.migrations import FOLDER, Applied, Migrations
 from identity.stores.cassandra.settings import Settings
 from tests.contracts.account_kinds import changed_identity, new_identity
@@ -194,6 +194,52 @@ def test_a_run_that_was_killed_is_completed_by_the_next(fresh: Settings, checkpo
     store = opened(fresh)
     store.probe()
     store.close()
+
+
+def holder(cassandra: CassandraCluster, reached: Settings) -> str | None:
+    """Return who holds the lock, if anybody does."""
+    session = cassandra.session()
+    session.set_keyspace(reached.keyspace)
+    row = session.execute("SELECT held_by FROM schema_locks").one()
+    return row[0] if row else None
+
+
+def test_the_lock_outlives_the_slowest_statement() -> None:
+    """A run that only waits for slow nodes must not have a second one make the same table beside it."""
+    renewal = answer = agreement = STATEMENT_S
+
+    assert renewal + answer + agreement < LOCK_S
+
+
+def test_a_run_that_was_cut_off_keeps_the_next_one_waiting(fresh: Settings, cassandra: CassandraCluster) -> None:
+    """Its last statement may still be at work: made by two at once, a table has two ids and its nodes disagree."""
+
+    def cut_off(reached: str) -> None:
+        if reached == "migrate.statement-done":
+            raise StoreUnavailable(detail="cassandra: no answer in time")
+
+    first = Migrator(fresh, Migrations(), clock=now, owner=uuid4(), who="the first", lock_s=3, checkpoint=cut_off)
+    with pytest.raises(StoreUnavailable, match="no answer in time"):
+        first.migrate(quiet)
+    left = holder(cassandra, fresh)
+
+    assert migrator(fresh).migrate(quiet) == Migrations().latest
+    assert left == "the first"
+
+
+def test_a_run_whose_statement_is_refused_lets_go_at_once(
+    fresh: Settings, cassandra: CassandraCluster, tmp_path: Path
+) -> None:
+    """Whoever lacked a right and was granted it should not wait for a lock that protects nothing."""
+    migrator(fresh).migrate(quiet)
+    refused = next_release(
+        tmp_path, serves_from=1, statement="CREATE TABLE IF NOT EXISTS more (k nonsense PRIMARY KEY)"
+    )
+
+    with pytest.raises(StoreUnavailable, match="nonsense"):
+        migrator(fresh, refused).migrate(quiet)
+
+    assert holder(cassandra, fresh) is None
 
 
 def test_a_file_without_its_head_or_number_is_refused(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_write_that_never_gets_through_is_unavailable_and_changed_nothing(name
     before = names.read_settled(row.key)
     names.connection.faults = [never_sent] * TRIES
 
-    with pytest.raises(StoreUnavailable, match="no outcome after 3 tries"):
+    with pytest.raises(StoreUnavailable, match="no outcome after 3 tries: no answer in time"):
         write(names, row)
 
     assert names.read_settled(row.key) == before

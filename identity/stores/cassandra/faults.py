@@ -73,12 +73,18 @@ def _too_slow(error: Any) -> str:  # noqa: ANN401 - the driver is untyped
     return f"replicas did not answer in time ({error.received_responses} of {error.required_responses})"
 
 
+def _not_granted(error: BaseException) -> str:
+    """Say which right is lacking: migrate needs others than the daemon."""
+    said = str(error).partition('message="')[2].rstrip('"') or "the user may not do this"
+    return f"{said}; docs/cassandra.md, TLS and roles, has the GRANTs"
+
+
 _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
     (Unavailable, _too_few),
     (Timeout, _too_slow),
     (OperationTimedOut, lambda _: "no answer in time"),
     (AuthenticationFailed, lambda _: "the user or password is refused"),
-    (Unauthorized, lambda _: "the user may not do this; grant it SELECT and MODIFY on the keyspace"),
+    (Unauthorized, _not_granted),
     (UnresolvableContactPoints, lambda _: "no contact point has an address; correct [cassandra] contact_points"),
     (NoHostAvailable, lambda _: "no node answers"),
     # The driver puts the addresses it tried before the system's own words.

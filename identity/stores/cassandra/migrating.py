@@ -2,7 +2,8 @@
 
 Owns the lock and the order: tables for migrating, lock, each migration that is due, a row for it.
 Each statement can be repeated, so a run that was cut off is simply run again; its lock goes by
-itself. Invariant: a version is recorded only after all of its statements are done.
+itself, and no sooner: its last statement may still be at work on the cluster. Invariants: a version
+is recorded only after all of its statements are done; no statement is begun beside another run's.
 """
 
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from cassandra import ConsistencyLevel
+from cassandra import ConsistencyLevel, RequestValidationException
 from cassandra.cluster import Session
 from cassandra.query import SimpleStatement
 
@@ -23,11 +24,11 @@ from identity.stores.cassandra.migrations import Migration, Migrations, applied,
 from identity.stores.cassandra.settings import Settings
 from identity.types import Clock
 
-LOCK_S: Final = 60
-"""Life of the lock; renewed before each statement, none of which takes as long."""
-LOOK_EVERY_S: Final = 0.5
 STATEMENT_S: Final = 30.0
-"""A change of tables waits for all nodes to agree."""
+"""For the answer to a statement, and once more for all nodes to agree on a change of tables."""
+LOCK_S: Final = 120
+"""Life of the lock; renewed before each statement. A slow renewal, answer and agreement in a row take less."""
+LOOK_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +146,20 @@ class Migrator:
         said = ""
         while (holder := self._take(session)) is not None:
             if holder != said:
-                progress(Step(f"waiting for {holder}, which is migrating this keyspace", 0, 0))
+                patience = f"if it died, its lock goes within {self._lock_s} s"
+                progress(Step(f"waiting for {holder}, which is migrating this keyspace; {patience}", 0, 0))
             said = holder
             time.sleep(LOOK_EVERY_S)
         self._checkpoint("migrate.locked")
         try:
             yield
-        finally:
-            _run(session, "DELETE FROM schema_locks WHERE name = 'migrate' IF owner = %s", (self._owner,))
+        except RequestValidationException:  # the statement was refused; any other error may leave it under way
+            self._let_go(session)
+            raise
+        self._let_go(session)
+
+    def _let_go(self, session: Session) -> None:
+        _run(session, "DELETE FROM schema_locks WHERE name = 'migrate' IF owner = %s", (self._owner,))
 
     def _take(self, session: Session) -> str | None:
         """Take the lock, or say who has it."""

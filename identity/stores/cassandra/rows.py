@@ -108,13 +108,13 @@ class CassandraRows(Generic[KeyT, RowT]):
         written: UUID | None,
     ) -> Outcome:
         """Send until the outcome is known. `written` is the op that shows that it happened; None: no row does."""
-        unknown = False
+        unknown: StoreUnavailable | None = None
         for tries in range(TRIES):
             self._connection.pause(tries)
             try:
                 stood = self._connection.conditional(statement, bound)
-            except StoreUnavailable:
-                unknown = True
+            except StoreUnavailable as error:
+                unknown = error
             else:
                 if stood is None or (unknown and _op(stood) == written):
                     return Applied.APPLIED
@@ -124,7 +124,8 @@ class CassandraRows(Generic[KeyT, RowT]):
                 return Applied.APPLIED
             if not unknown or op != expected:
                 return Held(there)
-        raise StoreUnavailable(detail=f"cassandra: {self._table.name}: no outcome after {TRIES} tries")
+        why = f": {unknown.detail}" if unknown else ""
+        raise StoreUnavailable(detail=f"cassandra: {self._table.name}: no outcome after {TRIES} tries{why}")
 
 
 def _op(stood: Sequence[Any]) -> UUID | None:
