@@ -143,6 +143,8 @@ class PageHandler(Handler):
             reading=self.request.method in ("GET", "HEAD"),
             may_mint="prefetch" not in headers.get("Sec-Purpose", ""),
             bounced=verdicts.is_flagged(self.request.uri or ""),
+            # A script may come to `/.identityd/ack` by itself.
+            user_activity=verdicts.said_activity(headers.get("X-User-Activity")) is not False,
             deletions=LONG_JAR_DELETIONS if sum(map(len, cookies)) > LONG_JAR else DELETIONS,
             address=summarise_address(self.address),
             agent=summarise_agent(self.agent),

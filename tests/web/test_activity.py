@@ -49,6 +49,22 @@ def test_what_a_page_asks_by_itself_keeps_no_session_awake(
     assert (reply.one("X-Identity-Idle-Ends") != before) is counts
 
 
+@pytest.mark.parametrize(("said", "counts"), [("no", False), ("yes", True), (None, True)])
+def test_a_page_that_fetches_its_token_by_itself_keeps_no_session_awake(
+    site: Site, said: str | None, *, counts: bool
+) -> None:
+    """With `mint = no` pages visit this address; one that does so every minute must not be logged in for ever."""
+    jar = site.log_in()
+    before = site.auth(jar=jar).one("X-Identity-Idle-Ends")
+    site.clock.advance(20 * HOUR)
+    told = {"X-User-Activity": said} if said else {}
+
+    jar.take(site.public("GET", "/.identityd/ack", headers={"Sec-Fetch-Mode": "cors", **told, **jar.header}))
+
+    after = site.auth(jar=jar, headers={"X-User-Activity": "no"}).one("X-Identity-Idle-Ends")
+    assert (after != before) is counts
+
+
 def test_background_polling_still_finds_a_thief(site: Site) -> None:
     """Only the time of activity stays: a copy that only polls must rotate, and be noticed, as any other."""
     jar = site.log_in()
