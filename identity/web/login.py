@@ -27,7 +27,7 @@ from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
 from identity.login.returning import FALLBACK
 from identity.login.service import provider_unknown
 from identity.login.staying import Stay
-from identity.sessions.check import Outcome, SetCookie
+from identity.sessions.check import Outcome, SetCookie, Verdict
 from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
 from identity.web import bindings, handover, parameters
@@ -42,7 +42,8 @@ log = logging.getLogger("identity.web.login")
 DENIED: Final = "provider-denied"
 DOUBTFUL: Final = "doubtful"
 """A session that leads to no application until the next login, because below it a copy was used."""
-REASONS: Final = frozenset({*(ended.code for ended in Ended), "anonymous", "stale", "foreign", DENIED, DOUBTFUL})
+STALE: Final = "stale"
+REASONS: Final = frozenset({*(ended.code for ended in Ended), "anonymous", STALE, "foreign", DENIED, DOUBTFUL})
 """Why somebody is at the login page, as far as the page has words for it."""
 NOTICES: Final = "/account/notice"
 ADDRESS_CHARS: Final = 16_384
@@ -153,8 +154,8 @@ class Chooser(LoginHandler):
     async def get(self) -> None:
         """Show them; somebody who is logged in goes where the login would lead."""
         return_to = self.context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS))
-        reason = self.query("reason") or ""
-        verdict, host = await self.glance(), handover.led_to(return_to)
+        verdict, host = await self._look(), handover.led_to(return_to)
+        reason = self.query("reason") or (verdict.reason if verdict.reason == Ended.REUSE.code else "")
         doubtful = host is not None and verdict.session is not None and verdict.session.doubtful
         if verdict.outcome is Outcome.OK and not doubtful:
             self.onward(return_to)
@@ -169,6 +170,18 @@ class Chooser(LoginHandler):
             reason=reason if reason in REASONS else "",
             destination=urlsplit(return_to).netloc or (host if host in self.context.hosts else ""),
         )
+
+    async def _look(self) -> Verdict:
+        """Return what the cookies say; what is stale is decided as on any page.
+
+        Otherwise the login would take the place of a session that a thief moved on, and nobody
+        would be told. What cannot be decided keeps nobody from logging in.
+        """
+        verdict = await self.glance()
+        if verdict.reason == STALE:
+            with contextlib.suppress(StoreUnavailable):
+                verdict = await self.visitor()
+        return verdict
 
     def _ways(self, return_to: str, *, stay: str = "") -> list[Way]:
         named = self.context.providers.values()

@@ -5,7 +5,7 @@ redirects. A handler asks one of three questions:
 
     `signed_in()`   this page needs a session: otherwise the browser goes to log in
     `visitor()`     this page works either way, and rotates the session if there is one
-    `glance()`      look only: nothing is rotated, bounced or refused (login pages, callbacks)
+    `glance()`      look only: nothing is rotated, bounced or refused (callbacks; login pages, at first)
 
 Every POST must prove that its form came from our page: `signed_in()` does it by itself, pages
 without a session call `check_form`. A POST handler that answers without either fails.

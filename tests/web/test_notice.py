@@ -124,6 +124,44 @@ def test_nothing_is_told_before_a_login(logins: LoginSite) -> None:
     assert "copy" not in text(reply)
 
 
+def outrun(logins: LoginSite) -> tuple[Browser, Browser]:
+    """Return a browser, and the thief who moved its line on and left it behind."""
+    owner = logins.browser()
+    owner.sign_up()
+    thief = logins.browser()
+    thief.jar.cookies |= owner.tokens
+    for _ in range(4):
+        logins.clock.advance(20_000)
+        assert thief.get("/account").status == 200
+    return owner, thief
+
+
+def test_who_comes_to_the_login_page_first_is_told_as_well(logins: LoginSite) -> None:
+    """The new login takes the place of the session the thief holds: nobody would ever see that there was one."""
+    owner, thief = outrun(logins)
+
+    bounced = owner.get("/login?return_to=%2Fpage")
+    page = owner.get(location(bounced))
+
+    assert (bounced.status, page.status) == (307, 200)
+    assert "logged out for safety" in text(page)
+    assert owner.tokens == {}
+    assert location(owner.log_in()).startswith(NOTICE)
+    assert thief.whoami() is None
+
+
+def test_the_login_page_opens_although_the_marker_of_its_bounce_is_lost(logins: LoginSite) -> None:
+    """A browser or proxy that drops it must not lock anybody out of logging in."""
+    owner, _ = outrun(logins)
+
+    place = location(owner.get("/login?return_to=%2Fpage"))
+    owner.jar.cookies = owner.tokens
+    page = owner.get(place)
+
+    assert (page.status, "GitHub" in text(page)) == (200, True)
+    assert location(owner.log_in()) == "/account"
+
+
 def test_a_session_from_before_the_copy_is_told_nothing_and_answers_nothing(logins: LoginSite) -> None:
     """Whoever copied one session of a person may hold another: he would read the warning first and silence it."""
     owner, copied_too = logins.browser(), logins.browser()
