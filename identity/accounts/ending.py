@@ -170,6 +170,8 @@ class Ending:
         return False
 
     def _given_up(self, revocation: Revocation | None, refused: Refuse) -> Refuse:
-        if revocation is not None:
+        # An identity gone after a lost race may have gone by our own write, whose answer was lost and over
+        # which somebody wrote. Then the sessions must end: `retry` sees by the epoch whether it happened.
+        if revocation is not None and refused.reason is not Refusal.NOT_LINKED:
             self._store.revocations.done(revocation)
         return refused

@@ -1,17 +1,19 @@
 """Taking access away while a data centre of the account store cannot be told."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from identity.accounts.linking import Refusal, Refuse
 from identity.accounts.results import EndingOutcome, NotEverywhereYet, NotReachedYet
 from identity.accounts.store import AccountStatus
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, SessionId
-from tests.support.accounts import Registry, Stopped
+from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import ManualClock
 from tests.support.contention import WatchedStore
 
@@ -81,6 +83,27 @@ def test_it_is_told_again_until_every_data_centre_knows(
 
     store.accounts.before_everywhere = there
     registry.service.retry_revocations()
+    assert registry.store.revocations.open() == ()
+
+
+def test_an_unlink_that_came_through_unseen_still_ends_the_sessions(registry: Registry, store: WatchedStore) -> None:
+    """Its answer was lost and somebody wrote over it: taken for a lost race, it would leave the thief logged in."""
+    alice = registry.member("1", "alice", "2")
+    store.accounts.before_everywhere = there
+
+    def come_through() -> None:
+        account = store.accounts.there(alice)
+        left = {way: listed for way, listed in account.identities.items() if way != key("2")}
+        after = replace(account, identities=left, epoch=account.epoch + 1, op=uuid4())
+        store.accounts.rows.replace(after, expected=account)
+        store.accounts.touch(alice)
+
+    store.accounts.once_before(come_through)
+
+    assert registry.unlink(alice, "2") == Refuse(Refusal.NOT_LINKED)
+    assert registry.service.retry_revocations() == 0
+
+    assert [revocation.identity for revocation in registry.ended] == ["p:2"]
     assert registry.store.revocations.open() == ()
 
 
