@@ -6,10 +6,12 @@ StoreUnavailable, never the end of a session.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
-from identity.errors import StoreCorrupt, StoreUnavailable
+from identity.errors import StoreCorrupt, StoreError, StoreUnavailable
 from identity.keyring import KeyRing
 from identity.sessions import changes
 from identity.sessions.asking import Asking, show
@@ -215,10 +217,16 @@ class SessionService:
         return mine, [each for each in live if each.group.locator != ticket.locator]
 
     def _replace(self, others: Sequence[Live], *, now: Millis) -> None:
-        """End sessions of other accounts in this jar; one that cannot be reached ends at its next use."""
+        """End sessions of other accounts in this jar, with what is below them on applications' hosts.
+
+        The jar is about to forget them, so that no later use would do it. One whose node stopped
+        answering since it was read lives on until it idles out: the login must not fail for it.
+        """
         for live in others:
-            record = changes.ended(live.record, {live.session.id}, Ended.REPLACED, now=now)
-            self._records.swap(live.group.locator, record, live.version)
+            end = partial(changes.ended, sids={live.session.id}, reason=Ended.REPLACED, now=now)
+            if self._records.swap(live.group.locator, end(live.record), live.version) is not Written.APPLIED:
+                with suppress(StoreError):
+                    self._records.change(live.record.account_id, end)
 
     def _new_session(self, opening: Opening, *, created_at: Millis, now: Millis) -> Session:
         return Session(

@@ -11,7 +11,7 @@ from identity.sessions.planning import Rules
 from identity.sessions.record import Ended, Record
 from identity.sessions.service import Opened, SessionService, TicketStale
 from identity.sessions.store import Found
-from identity.types import DAY, MINUTE, SECOND, Host, Secret, Username
+from identity.types import DAY, MINUTE, SECOND, AccountId, Host, Secret, Username
 from tests.support.daemons import Daemons, rotate
 from tests.support.jars import ACCOUNT, BrowserJar, ring
 
@@ -110,6 +110,15 @@ def test_a_killed_session_is_not_resurrected_by_a_rotation(daemons: Daemons, jar
     verdict = daemons.visit(jar)
 
     assert (verdict.outcome, verdict.reason) == (Outcome.LOGIN, "revoked")
+    assert daemons.service.devices(ACCOUNT) == ()
+
+
+def test_a_login_as_somebody_else_ends_what_was_here_also_in_a_race(daemons: Daemons, jar: BrowserJar) -> None:
+    """On a shared computer the first person's applications would stay open behind the second one's login."""
+    daemons.store.before_write = lambda: daemons.service.compared(ACCOUNT, epoch=1) and None
+
+    daemons.login(jar, account_id=AccountId(ACCOUNT.__class__(int=8)), username=Username("bob"))
+
     assert daemons.service.devices(ACCOUNT) == ()
 
 
