@@ -231,7 +231,7 @@ class Copying:
         ours, _ = self._sum(table, self._source)
         theirs, there = self._sum(table, self._target)
         if ours == theirs:
-            return replace(tally, equal=tally.rows, there=there)
+            return replace(tally, equal=there, there=there)
         known = {fingerprint(row) for row in table.scan(self._target, None)}
         strays = [table.label(row) for row in table.scan(self._source, None) if fingerprint(row) not in known]
         return replace(tally, equal=tally.rows - len(strays), there=there, examples=tuple(strays[:EXAMPLES]))

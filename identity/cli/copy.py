@@ -182,7 +182,12 @@ def _table(tallies: "tuple[Tally, ...]", source: str, target: str) -> None:
 def _wrong(tally: "Tally", target: str) -> Iterator[str]:
     """Name what is missing, differs, or is too much."""
     unequal, more = tally.rows - tally.equal, tally.there - tally.equal
-    if unequal:
+    if unequal and not tally.examples:
+        yield (
+            f"{tally.table}: the source had {tally.rows:,} when they were counted and {tally.equal:,} when they were "
+            "compared; something still changes it. Stop that, and run the same command again"
+        )
+    elif unequal:
         yield f"{tally.table}: {unequal:,} missing or different in {target}: {', '.join(tally.examples)}"
     if more > 0 and not unequal:
         yield f"{tally.table}: {target} holds {more:,} that are not in the source"

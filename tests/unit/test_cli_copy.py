@@ -218,6 +218,27 @@ def test_rows_that_differ_or_are_too_many_are_named(move: Move) -> None:
     assert move.cluster.profiles.read(differs.account_id) == differs
 
 
+def test_a_source_that_is_still_used_is_named_and_the_target_not_blamed(
+    move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told that the copy holds rows too many, an operator would throw it away, and meet the same again."""
+    fill(move.there, range(3))
+
+    def sign_up(_: Progress, step: Step) -> None:
+        if step.stage is Stage.COPY and step.table == "identities":
+            fill(move.there, range(9, 10))
+
+    monkeypatch.setattr(Progress, "__call__", sign_up)
+
+    result = move.run(*BACK)
+    monkeypatch.undo()
+
+    assert result.exit_code == 1
+    assert "accounts: the source had 3 when they were counted and 4 when they were compared" in result.stdout
+    assert "audit: the source had 7 when they were counted" in result.stdout
+    assert "not in the source" not in result.stdout
+
+
 def test_a_store_that_fails_leaves_a_copy_to_go_on_with(move: Move, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator must know that nothing has to be thrown away."""
     move.fill(1)
