@@ -7,9 +7,17 @@ from identity.cli.ring import ring
 from identity.cli.simulate import simulate
 
 
-@click.group(no_args_is_help=True)
+@click.group(no_args_is_help=True, short_help="Show and end sessions; look after memcached nodes.")
 def sessions() -> None:
-    """Look at the sessions of an account and end them; rerun the published claims about sessions."""
+    """Look at the sessions of an account and end them, change the memcached nodes, rerun the published claims.
+
+    \b
+    Examples:
+      identityd.py sessions list alice         where an account is logged in
+      identityd.py sessions end alice --all    log an account out everywhere
+      identityd.py sessions ring show          the state of each memcached node
+      identityd.py sessions simulate           how long a stolen copy lives, played here
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
 
 
 sessions.add_command(account_sessions.list_sessions)

@@ -121,16 +121,19 @@ def many(name: str, one: Callable[[str], T]) -> Kind[tuple[T, ...]]:
     return Kind(f"list of {name}", read)
 
 
-def secret(shortest: int) -> Kind[Secret]:
-    """Return the kind of a secret of at least so many characters."""
+def secret(shortest: int, *, theirs: bool = False) -> Kind[Secret]:
+    """Return the kind of a secret of at least so many characters; `theirs` is one that somebody else makes."""
+    remedy = (
+        "copy the whole of what the provider shows" if theirs else "made at random; `openssl rand -hex 32` makes one"
+    )
 
     def read(given: str) -> Secret:
         if not given:
             raise ValueError("is empty; nobody may be let in by an empty secret")
         if len(given) < shortest or len(set(given)) < min(shortest, _FEWEST_CHARACTERS):
             raise ValueError(
-                f"is too short or too simple to be a secret: it needs at least {shortest} characters, made at random; "
-                "`openssl rand -hex 32` makes one"
+                f"is too short or too simple to be a secret: it needs at least {shortest} characters"
+                f"{'; ' if theirs else ', '}{remedy}"
             )
         if len(given) > _LONGEST or not given.isascii() or not given.isprintable():
             raise ValueError(f"must be printable ASCII of at most {_LONGEST} characters")

@@ -61,7 +61,7 @@ def _translated(option: theirs.Option) -> Option:
         default=None if option.required else option.default,
         sentence=option.help,
         secret=option.secret,
-        read=kinds.secret(SHORTEST_SECRET).read if option.secret else str,
+        read=kinds.secret(SHORTEST_SECRET, theirs=True).read if option.secret else str,
     )
 
 

@@ -115,6 +115,17 @@ def test_a_missing_keyspace_is_named_and_can_be_made(cassandra: CassandraCluster
     assert migrator(reached).migrate(quiet) == Migrations().latest
 
 
+def test_a_data_centre_the_cluster_does_not_have_is_named_beside_those_it_has(cassandra: CassandraCluster) -> None:
+    """Told to run it again when the cluster answers, an operator who wrote dc1 for DC1 would wait for ever."""
+    reached = settings(cassandra, f"made_{uuid4().hex[:12]}")
+
+    with pytest.raises(ConfigError, match=rf"no data centre elsewhere; the cluster has {cassandra.local_dc} "):
+        migrator(reached).create_keyspace({cassandra.local_dc: 1, "elsewhere": 1})
+
+    with pytest.raises(ConfigError, match="no keyspace"):
+        migrator(reached).migrate(quiet)
+
+
 def test_a_file_that_was_changed_after_it_was_applied_is_refused(fresh: Settings, tmp_path: Path) -> None:
     """Tables that look alike and are not would be found out by the first lost column."""
     migrator(fresh).migrate(quiet)

@@ -210,6 +210,14 @@ def test_a_placeholder_of_the_example_is_refused() -> None:
     assert problem == "[provider:x] client_id: still is the example's placeholder; write your own value"
 
 
+def test_a_short_client_secret_is_to_be_copied_from_the_provider() -> None:
+    """Told to make one at random, an operator gets a login that every provider refuses."""
+    (provider,) = problems_of("[provider:x]\nkind = github\nclient_id = a\nclient_secret = b\n")
+    (app,) = problems_of("[app:wiki]\nsecret = b\n")
+    assert provider.endswith("; copy the whole of what the provider shows")
+    assert app.endswith("made at random; `openssl rand -hex 32` makes one")
+
+
 def test_no_secret_appears_in_a_problem_or_in_the_configuration_printed() -> None:
     """Problems are printed, mailed and pasted into tickets; so are values in a debugger."""
     weak = "[provider:x]\nkind = github\nclient_id = a\nclient_secret = {0}\nurl = {0}\n[app:wiki]\nsecret = {0}\n"

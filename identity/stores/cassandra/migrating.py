@@ -76,8 +76,18 @@ class Migrator:
         self._checkpoint = checkpoint
 
     def create_keyspace(self, replicas: dict[str, int]) -> None:
-        """Make the keyspace, if there is none, with so many replicas in each data centre. Raises StoreUnavailable."""
+        """Make the keyspace, if there is none, with so many replicas in each data centre.
+
+        Raises:
+            ConfigError: a data centre is not one of the cluster's.
+            StoreUnavailable: the cluster does not answer.
+        """
         with _session(self._settings) as session:
+            there = {host.datacenter for host in session.cluster.metadata.all_hosts()}
+            if unknown := sorted(set(replicas) - there):
+                known = ", ".join(sorted(there))
+                problem = f"there is no data centre {', '.join(unknown)}; the cluster has {known} (capitals count)"
+                raise ConfigError((f"--create-keyspace: {problem}. Nothing was made",))
             _run(session, keyspace_statement(self._settings.keyspace, replicas))
 
     def migrate(self, progress: Progress) -> int:
