@@ -16,7 +16,7 @@ from tests.support.jars import BrowserJar
 LIFETIME: Millis = HOUR
 LOGS_IN_AGAIN: Millis = 50 * MINUTE
 """Before the session's absolute end, so that nobody has another reason to be logged out."""
-BROWSERS = 30
+BROWSERS = 200
 
 
 class Town:

@@ -33,7 +33,7 @@ from tests.support.office import untouched_log
 
 LOG = "identity.stores.memcached"
 ExpectLog = Callable[..., Expectation]
-BROWSERS = 40
+BROWSERS = 200
 TWO, THREE = ("a", "b"), ("a", "b", "c")
 
 
