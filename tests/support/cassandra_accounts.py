@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 from uuid import uuid4
 
 from identity.stores.cassandra.migrating import Migrator
@@ -13,6 +14,9 @@ from identity.stores.cassandra.statements import CONDITIONAL_TABLES, Kind
 from identity.stores.cassandra.store import CassandraAccounts
 from identity.types import Clock, Millis
 from tests.support.cassandra.cluster import CassandraCluster
+
+PATIENCE_MS: Final = 20_000
+"""A node that has just started on a busy machine answers its first questions slowly."""
 
 
 def now() -> Millis:
@@ -40,7 +44,8 @@ def sections(cluster: CassandraCluster, keyspace: str) -> dict[str, dict[str, st
 def migrated(cluster: CassandraCluster) -> Settings:
     """Make a keyspace with this release's tables; return how to reach it."""
     reached = settings(cluster, cluster.fresh_keyspace())
-    Migrator(reached, Migrations(), clock=now, owner=uuid4(), who="a test").migrate(lambda _: None)
+    patient = replace(reached, connect_timeout_ms=PATIENCE_MS, timeout_ms=PATIENCE_MS)
+    Migrator(patient, Migrations(), clock=now, owner=uuid4(), who="a test").migrate(lambda _: None)
     return reached
 
 
