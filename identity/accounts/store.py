@@ -128,6 +128,15 @@ class Revocation:
     epoch, only if they were at the epoch just before it; ending all of them is always right too."""
 
 
+class ConditionalRow(Protocol):
+    """What conditional statements know of a row, whatever the table."""
+
+    @property
+    def op(self) -> UUID:
+        """Renewed by every write."""
+        ...
+
+
 KeyT_contra = TypeVar("KeyT_contra", contravariant=True)
 RowT = TypeVar("RowT")
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from threading import Lock
 from types import MappingProxyType
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 from identity.accounts.store import (
     AccountRow,
     Applied,
+    ConditionalRow,
     Held,
     IdentityRow,
     Outcome,
@@ -27,13 +28,8 @@ from identity.types import AccountId, Clock, IdentityKey, Millis, UsernameKey
 OPEN_REVOCATIONS: Final = 1_000
 
 
-class _Row(Protocol):
-    @property
-    def op(self) -> UUID: ...
-
-
 KeyT = TypeVar("KeyT")
-RowT = TypeVar("RowT", bound=_Row)
+RowT = TypeVar("RowT", bound=ConditionalRow)
 
 
 @dataclass(frozen=True, slots=True)

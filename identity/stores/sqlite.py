@@ -12,12 +12,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final, Generic, TypeVar
 
-from identity.accounts.store import UNFINISHED_COPY, AccountRow, Applied, Held, IdentityRow, Outcome, UsernameRow
+from identity.accounts.store import (
+    UNFINISHED_COPY,
+    AccountRow,
+    Applied,
+    ConditionalRow,
+    Held,
+    IdentityRow,
+    Outcome,
+    UsernameRow,
+)
 from identity.errors import ConfigError, StoreUnavailable
 from identity.stores.sqlite_connections import Readers, connect, hold, unavailable
 from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
-from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES, Row, Table
+from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES, Table
 from identity.stores.sqlite_writer import Writer
 from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, UsernameKey
 
@@ -27,7 +36,7 @@ PATIENCE_MS: Final[Millis] = 15 * SECOND
 """How long a caller waits for its write to be on disk."""
 
 KeyT = TypeVar("KeyT")
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=ConditionalRow)
 
 
 class SqliteRows(Generic[KeyT, RowT]):

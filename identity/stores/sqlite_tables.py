@@ -7,12 +7,13 @@ cannot have written is StoreCorrupt. Uuids are text, so that an operator can rea
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
+    ConditionalRow,
     IdentityRow,
     IdentityState,
     LinkedIdentity,
@@ -25,16 +26,7 @@ from identity.types import AccountId, IdentityKey, Username, UsernameKey
 Columns: TypeAlias = tuple[Any, ...]
 
 
-class Row(Protocol):
-    """What the conditional statements know of a row."""
-
-    @property
-    def op(self) -> UUID:
-        """Renewed by every write."""
-        ...
-
-
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=ConditionalRow)
 
 
 class Table(Generic[RowT]):

@@ -7,12 +7,12 @@ that rewriting an account leaves no tombstone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
-from uuid import UUID
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
+    ConditionalRow,
     IdentityRow,
     IdentityState,
     LinkedIdentity,
@@ -27,16 +27,7 @@ from identity.types import AccountId, IdentityKey, Username, UsernameKey
 Columns: TypeAlias = tuple[Any, ...]
 
 
-class Row(Protocol):
-    """What conditional statements know of a row."""
-
-    @property
-    def op(self) -> UUID:
-        """Renewed by every write."""
-        ...
-
-
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=ConditionalRow)
 
 
 @dataclass(frozen=True, slots=True)

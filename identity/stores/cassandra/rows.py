@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from identity.accounts.store import Applied, Held, Outcome
+from identity.accounts.store import Applied, ConditionalRow, Held, Outcome
 from identity.errors import StoreUnavailable
-from identity.stores.cassandra.columns import Row, Spelling
+from identity.stores.cassandra.columns import Spelling
 from identity.stores.cassandra.connection import Connection
 from identity.stores.cassandra.statements import Statement
 from identity.types import SECOND, Clock, Millis
@@ -27,7 +27,7 @@ TRIES: Final = 3
 """How often one conditional write is sent while its outcome stays unknown."""
 
 KeyT = TypeVar("KeyT")
-RowT = TypeVar("RowT", bound=Row)
+RowT = TypeVar("RowT", bound=ConditionalRow)
 
 
 class CassandraRows(Generic[KeyT, RowT]):
