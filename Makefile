@@ -7,7 +7,7 @@ PYTHON ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --only-binary=:all:
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-deps --only-binary=:all:
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
