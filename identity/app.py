@@ -110,7 +110,7 @@ def build(
     ground = Ground(config, ring, metrics, clock, queue.append)
     watching = Watching(note=ground.note, metrics=metrics, clock=clock, new_uuid=uuid4)
     clearing = Clearing(watching.wake)
-    cache, first = open_caches(config, ring, clock, clearing)
+    cache, first = open_caches(config, ring, clock, clearing, metrics=metrics)
     sessions = session_service(ground, cache, watching)
     service = account_service(ground, accounts, end=end_sessions(session_service(ground, first, watching)))
     context = Context(

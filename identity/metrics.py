@@ -25,6 +25,7 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_audit_waiting             -                             audit rows not yet written
     identityd_audit_dropped_total       -                             audit rows lost (each is logged)
     identityd_node_up                   node                          1 if a memcached node is usable
+    identityd_node_silent_total         node                          calls a node did not answer in time
     identityd_accounts_up               -                             1 if the account store answers
     identityd_cassandra_calls_total     kind                          statements sent, by how sure they are
     identityd_key_newest                -                             number of the newest key known
@@ -90,6 +91,7 @@ METRICS: Final = (
     Metric("identityd_audit_waiting", Kind.GAUGE, "Audit rows not yet written."),
     Metric("identityd_audit_dropped_total", Kind.COUNTER, "Audit rows lost; each is in the log."),
     Metric("identityd_node_up", Kind.GAUGE, "1 if the memcached node is usable.", ("node",)),
+    Metric("identityd_node_silent_total", Kind.COUNTER, "Calls a memcached node did not answer in time.", ("node",)),
     Metric("identityd_accounts_up", Kind.GAUGE, "1 if the account store answered the last /readyz."),
     Metric("identityd_cassandra_calls_total", Kind.COUNTER, "Statements sent to Cassandra.", ("kind",)),
     Metric("identityd_key_newest", Kind.GAUGE, "Number of the newest key this daemon knows."),

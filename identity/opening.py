@@ -39,7 +39,7 @@ from identity.stores.records import SessionRecords, key_of
 from identity.stores.ring_change import Lists, RingChange
 from identity.stores.ring_node import RingNode
 from identity.stores.sealing import Sealer
-from identity.stores.servers import Limits, Server
+from identity.stores.servers import UNTOLD, Limits, Server, Told
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
 from identity.watching import Clearing, Watching, end_sessions
@@ -291,7 +291,9 @@ def ring_change(config: Config, nodes: Sequence[RingNode], *, before: Sequence[s
     return RingChange(nodes, lists=Lists(before, after), generation=generation, markers=markers)
 
 
-def open_caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) -> tuple[Cache, Cache]:
+def open_caches(
+    config: Config, ring: Ring, clock: Clock, clearing: Clearing, *, metrics: Metrics
+) -> tuple[Cache, Cache]:
     """Return the cache everybody uses, and the one that ends sessions: it reaches a returning node first."""
     match config.sessions.store:
         case SessionStoreKind.MEMORY:
@@ -299,10 +301,19 @@ def open_caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing) ->
             return cache, cache
         case SessionStoreKind.MEMCACHED:
             connect = partial(_memcached, config, ring, clock)
-            return connect(clearing.cleared), connect(lambda _: True)
+            return connect(clearing.cleared, told=_counted(metrics)), connect(lambda _: True)
 
 
-def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str], bool]) -> MemcachedCache:
+def _counted(metrics: Metrics) -> Told:
+    return Told(
+        silent=lambda name: metrics.count("identityd_node_silent_total", node=name),
+        changed=lambda name, problem: metrics.set("identityd_node_up", 0 if problem else 1, node=name),
+    )
+
+
+def _memcached(
+    config: Config, ring: Ring, clock: Clock, cleared: Callable[[str], bool], *, told: Told = UNTOLD
+) -> MemcachedCache:
     given = config.memcached
     sealer = Sealer(ring, purpose=Purpose.NODE, clock=clock)
     return MemcachedCache(
@@ -314,8 +325,10 @@ def _memcached(config: Config, ring: Ring, clock: Clock, cleared: Callable[[str]
             answer_ms=given.timeout_ms,
             rest_ms=given.rest_ms,
             connections=given.pool + DURABLE_THREADS,
+            idle_ms=given.idle_ms,
         ),
         cleared=cleared,
+        told=told,
     )
 
 

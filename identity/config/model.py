@@ -191,6 +191,11 @@ class Memcached:
     rest_ms: Millis = option(
         kinds.seconds(0.1, 600), "1", "A server that was down is left alone for this long before it is tried again."
     )
+    idle_ms: Millis = option(
+        kinds.seconds(1, 3600),
+        "30",
+        "A connection unused for so long is not used again; keep it below the idle time of firewalls on the way.",
+    )
     pool: int = option(
         kinds.whole(1, 256),
         "16",

@@ -1,64 +1,61 @@
 """A cache over several memcached nodes; the only home of pymemcache.
 
-Owns connections, time-outs and what is thought of each node. Must not look into values. Every
-key has one node for ever (`rendezvous.py`); trouble with it is `Missing.UNREACHABLE` or
-`Written.UNKNOWN`, never an answer of another node.
+Owns the client, and which node a key is on. Must not look into values. Every key has one node for
+ever (`rendezvous.py`); trouble with it is `Missing.UNREACHABLE` or `Written.UNKNOWN`, never an
+answer of another node. What is thought of a node is in `memcached_node.py`.
 
     what happened                                    | a read says  | a write says
     -------------------------------------------------+--------------+--------------
     answered                                         | the value    | APPLIED, LOST
     idle connection was closed (memcached restarted) | once more, on a new connection
     connection lost before the answer came           | once more    | UNKNOWN
-    refused, time-out, nonsense                      | UNREACHABLE  | UNKNOWN
+    time-out on a connection that was kept           | once more    | UNKNOWN
+    refused, time-out on a new one, nonsense         | UNREACHABLE  | UNKNOWN
     memory full (`-M`)                               |              | UNKNOWN
     more calls at once than `connections`            | UNREACHABLE  | UNKNOWN, not sent
     marker differs, or open revocations are left     | UNREACHABLE  | UNKNOWN, not sent
 
-UNKNOWN is said also where surely nothing was written: callers must be safe either way. A node
-that timed out is left alone for `rest_ms`; then one caller tries it while the others still get
-UNREACHABLE at once, so a hanging node costs one thread, not all.
-
-The marker is read in the same round trip as the values. Where it is missing the node is empty
-(new or restarted), and gets one, unless another node is marked for another ring: a daemon that was
-started too early with a new list would take a node into use while others serve the old ring.
+UNKNOWN is said also where surely nothing was written: callers must be safe either way. The time of
+a call is bounded as a whole, however slowly an answer comes: `answer_ms`, or `connect_ms` and
+`answer_ms` on a new connection, and for a read those two once more.
 """
 
-import logging
 import select
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from threading import Lock
-from typing import Any, Final, TypeAlias, TypeVar
+from time import monotonic
+from typing import Final
 
 from pymemcache import exceptions
 from pymemcache.client.base import Client
-from pymemcache.pool import ObjectPool
 
 from identity.sessions.store import Written
-from identity.stores.alarm import Pace
-from identity.stores.bounds import MARKER_KEY, check_keys, check_write
+from identity.stores.bounds import check_keys, check_write
 from identity.stores.cache import CacheKey, CacheVersion, Got, Missing, NodeState, Trip, Value
+from identity.stores.failures import Failure, Trouble
 from identity.stores.markers import NodeMarkers
+from identity.stores.memcached_node import Node, Surroundings
 from identity.stores.rendezvous import Rendezvous
-from identity.stores.servers import USUAL, Limits, Server
-from identity.types import MINUTE, SECOND, Clock, Millis
+from identity.stores.servers import UNTOLD, USUAL, Limits, Server, Told
+from identity.stores.whereabouts import NotFound, Resolve, Whereabouts, system_resolve
+from identity.types import SECOND, Clock, Millis
 
-log = logging.getLogger("identity.stores.memcached")
-
-T = TypeVar("T")
-_Found: TypeAlias = dict[CacheKey, tuple[bytes, bytes]]
-
-_NEVER: Final = 0
 _LONGEST_RELATIVE_S: Final = 30 * 24 * 3600
 _LAST_SECOND: Final = 2**31 - 1
-_RECHECK_MS: Final[Millis] = MINUTE
-_HALF_TICK_MS: Final[Millis] = 500
 _DELETED: Final = {b"DELETED": True, b"NOT_FOUND": False}
-
-# A node that answers for another key, or nonsense, surfaces in the client as KeyError or ValueError;
-# a pool at its limit as RuntimeError.
-_TROUBLE: Final = (OSError, exceptions.MemcacheError, LookupError, ValueError, RuntimeError)
-_CLOSED: Final = (exceptions.MemcacheUnexpectedCloseError, ConnectionResetError, BrokenPipeError)
+_EXPLAINED: Final = (
+    (NotFound, Trouble.SILENT, "has a name whose address was not found within {limits.connect_ms} ms"),
+    (TimeoutError, Trouble.SILENT, "does not answer within {limits.answer_ms} ms"),
+    (ConnectionRefusedError, Trouble.FAILED, "refuses connections; memcached is not running there"),
+    (exceptions.MemcacheUnexpectedCloseError, Trouble.CLOSED, "closed the connection"),
+    ((ConnectionResetError, BrokenPipeError), Trouble.CLOSED, "failed: {error}"),
+    (OSError, Trouble.FAILED, "failed: {error}"),
+    (exceptions.MemcacheServerError, Trouble.UNABLE, "failed: {error}"),
+    # A node that answers for another key, or nonsense, surfaces in the client as KeyError or ValueError.
+    # Its text may quote what was read: a key, which can be a secret, or a value.
+    ((exceptions.MemcacheError, LookupError, ValueError), Trouble.NONSENSE, "answers nonsense ({kind})"),
+)
+"""What the client raises, the first that fits."""
 
 
 class MemcachedCache:
@@ -73,6 +70,8 @@ class MemcachedCache:
             whether no revocations are open for it; until then it stays UNREACHABLE. Must not
             block. (Revocations are carried out through a cache that does not ask.)
         on_trip: hears of every round trip, before it is made. Must not block.
+        told: hears of nodes that fall silent and that change.
+        resolve: finds the addresses of a node's name.
     """
 
     def __init__(
@@ -84,11 +83,22 @@ class MemcachedCache:
         limits: Limits = USUAL,
         cleared: Callable[[str], bool] = lambda _name: True,
         on_trip: Callable[[str, Trip], None] = lambda _name, _trip: None,
+        told: Told = UNTOLD,
+        resolve: Resolve = system_resolve,
     ) -> None:
         self._ring = Rendezvous([server.name for server in servers])
         self._clock = clock
+        around = Surroundings(
+            markers=markers,
+            clock=clock,
+            limits=limits,
+            failure_of=lambda error: _failure_of(error, limits),
+            cleared=cleared,
+            on_trip=on_trip,
+            told=told,
+        )
         self._nodes = {
-            server.name: _Node(server, markers=markers, clock=clock, limits=limits, cleared=cleared, on_trip=on_trip)
+            server.name: Node(server.name, connect=_connector(server, limits, resolve), around=around)
             for server in servers
         }
         for node in self._nodes.values():
@@ -139,7 +149,7 @@ class MemcachedCache:
         for node in self._nodes.values():
             node.close()
 
-    def _node(self, key: CacheKey) -> "_Node":
+    def _node(self, key: CacheKey) -> Node:
         return self._nodes[self._ring.node_of(key)]
 
     def _expire(self, key: CacheKey, data: bytes, expires_at: Millis) -> int:
@@ -152,25 +162,63 @@ class MemcachedCache:
         return min(seconds, _LAST_SECOND)
 
 
+class _Timed:
+    """A socket on which one trip, a command and its answer, ends in time, also if the answer comes byte by byte."""
+
+    __slots__ = ("_socket", "_until", "_within_s")
+
+    def __init__(self, made: socket.socket, within_s: float) -> None:
+        self._socket = made
+        self._within_s = within_s
+        self._until = 0.0
+
+    def sendall(self, data: bytes) -> None:
+        """Begin a trip: send everything. Raises TimeoutError at its end."""
+        self._until = monotonic() + self._within_s
+        self._socket.settimeout(self._within_s)
+        self._socket.sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        """Receive something. Raises TimeoutError at the end of the trip."""
+        left = self._until - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+        return self._socket.recv(size)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
 class _Connection(Client):  # type: ignore[misc] # pymemcache has no types
-    """A connection that tries every address of a name, and notices a hang-up before it sends.
+    """A connection that is found by name, bounded in time, and notices a hang-up before it sends.
 
     What arrives unasked makes it unusable: it would be taken for the answer to the next question.
     """
 
+    is_new = True
+    generation = 0
+    made_at: Millis = 0
+    used_at: Millis = 0
+
+    def __init__(self, where: Whereabouts, server: Server, limits: Limits) -> None:
+        super().__init__((server.host, server.port), default_noreply=False, ignore_exc=False)
+        self._where = where
+        self._limits = limits
+
     def _connect(self) -> None:
         self.close()
-        made = socket.create_connection(self.server, self.connect_timeout)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.settimeout(self.timeout)
+        made = self._where.connect(self._limits.connect_ms / SECOND)
         self._events = select.poll()
         self._events.register(made, select.POLLIN | select.POLLHUP)
-        self.sock = made
+        self.sock = _Timed(made, self._limits.answer_ms / SECOND)
 
-    def drop_if_hung_up(self) -> None:
-        """Close it if the other side did, or sent something unasked; the next command connects anew."""
+    def ready(self) -> None:
+        """Close it if the other side did, or sent something unasked: the command connects anew."""
         if self.sock is not None and self._events.poll(0):
             self.close()
+        self.is_new = self.sock is None
 
     def take_away(self, key: CacheKey) -> bool:
         """Delete, and tell whether it was there; pymemcache's own takes every answer but one for "no"."""
@@ -180,213 +228,22 @@ class _Connection(Client):  # type: ignore[misc] # pymemcache has no types
         return _DELETED[line]
 
 
-class _Node:
-    """One memcached and what is thought of it. Thread-safe."""
+def _connector(
+    server: Server, limits: Limits, resolve: Resolve
+) -> Callable[[Callable[[], None]], Callable[[], _Connection]]:
+    def connect(moved: Callable[[], None]) -> Callable[[], _Connection]:
+        where = Whereabouts(server.host, server.port, moved=moved, resolve=resolve)
+        return lambda: _Connection(where, server, limits)
 
-    def __init__(
-        self,
-        server: Server,
-        *,
-        markers: NodeMarkers,
-        clock: Clock,
-        limits: Limits,
-        cleared: Callable[[str], bool],
-        on_trip: Callable[[str, Trip], None],
-    ) -> None:
-        self.name = server.name
-        self._markers = markers
-        self._clock = clock
-        self._limits = limits
-        self._cleared = cleared
-        self._on_trip = on_trip
-        self._pool = ObjectPool(
-            lambda: _connection(server, limits),
-            after_remove=lambda connection: connection.close(),
-            max_size=limits.connections,
-        )
-        self._lock = Lock()
-        self.others: Sequence[_Node] = ()
-        self._pace = Pace(clock)
-        self._problem = "was not asked yet"
-        self._hung_at: Millis | None = None
-        self._marker = b""
-        self._marker_read_at: Millis = 0
-
-    def read(self, keys: Sequence[CacheKey]) -> _Found | None:
-        """Return what is there, or None if the node cannot be used. One round trip."""
-        if self._rests():
-            return None
-        try:
-            found = self._gets((MARKER_KEY, *keys))
-            there = found.pop(MARKER_KEY, None)
-            if self._is_trusted(there):
-                return found
-            problem = self._judge(there)
-        except _TROUBLE as error:
-            self._failed(error)
-            return None
-        self._set_problem(problem)
-        return None if problem else found
-
-    def write(self, command: Callable[[Any], bool | None]) -> Written:
-        """Send one conditional write. Never sent twice."""
-        if self._problem and self.read(()) is None:
-            return Written.UNKNOWN
-        try:
-            applied = self._run(Trip.WRITE, command)
-        except _TROUBLE as error:
-            if isinstance(error, exceptions.MemcacheServerError) and not isinstance(error, _CLOSED):
-                # The node is well, it has no memory: its values can still be read.
-                self._warn("memcached-refused", _shown(error))
-            else:
-                self._failed(error)
-            return Written.UNKNOWN
-        return Written.APPLIED if applied else Written.LOST
-
-    def probe(self) -> NodeState:
-        """Ask the node how it is."""
-        if self.read(()) is None:
-            return NodeState(self.name, self._problem or "was too busy to be asked")
-        try:
-            stats = self._run(Trip.PROBE, lambda connection: connection.stats())
-            # Its seconds are cut off: on average half of one is missing.
-            ahead = stats[b"time"] * SECOND + _HALF_TICK_MS - self._clock()
-            evicted = stats[b"evictions"]
-        except _TROUBLE as error:
-            self._failed(error)
-            return NodeState(self.name, self._problem or "was too busy to be asked")
-        warning = f"dropped {evicted} unexpired values; start memcached with -M and more memory" if evicted else ""
-        if warning:
-            self._warn("memcached-evicts", warning)
-        return NodeState(self.name, "", clock_ahead_ms=ahead, warning=warning)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._pool.clear()
-
-    def _gets(self, keys: Sequence[CacheKey]) -> _Found:
-        try:
-            return self._run(Trip.READ, lambda connection: connection.gets_many(keys))
-        except _CLOSED:
-            # Restarted between the look at the connection and the answer: the idle ones are dead too.
-            self._drop_idle()
-            return self._run(Trip.READ, lambda connection: connection.gets_many(keys))
-
-    def _run(self, trip: Trip, command: Callable[[Any], T]) -> T:
-        with self._pool.get_and_release(destroy_on_fail=True) as connection:
-            connection.drop_if_hung_up()
-            self._on_trip(self.name, trip)
-            return command(connection)
-
-    def _drop_idle(self) -> None:
-        # ObjectPool.clear() would also close the connections that other threads are using.
-        for _ in self._pool.free:
-            self._pool.destroy(self._pool.get())
-
-    def _is_trusted(self, there: tuple[bytes, bytes] | None) -> bool:
-        """Tell whether this very marker was found right less than a minute ago."""
-        if there is None or there[0] != self._marker or self._problem:
-            return False
-        return 0 <= self._clock() - self._marker_read_at < _RECHECK_MS
-
-    def _judge(self, there: tuple[bytes, bytes] | None) -> str:
-        """Return why the node cannot be used; mark it if it is empty."""
-        if there is None:
-            if any(other.disputes() for other in self.others):
-                return "is empty, and another node is marked for another ring; compare [memcached] on all daemons"
-            there = self._mark()
-        if there is None:
-            return "has no marker, and none could be written"
-        marker, version = there
-        problem = self._markers.problem(self.name, marker)
-        if problem:
-            return problem
-        if self._problem and not self._cleared(self.name):
-            return "is back; open revocations must be carried out first"
-        if version and self._markers.is_outdated(marker):
-            marker = self._markers.make(self.name)
-            self._run(Trip.WRITE, lambda connection: connection.cas(MARKER_KEY, marker, version, expire=_NEVER))
-        with self._lock:
-            self._marker, self._marker_read_at = marker, self._clock()
-        return ""
-
-    def disputes(self) -> bool:
-        """Tell whether the node is marked for another ring than ours; one that cannot be asked is not."""
-        if self._rests():
-            return False
-        try:
-            found = self._run(Trip.PROBE, lambda connection: connection.gets_many((MARKER_KEY,)))
-        except _TROUBLE:
-            return False
-        there = found.get(MARKER_KEY)
-        return there is not None and self._markers.disputes(there[0])
-
-    def _mark(self) -> tuple[bytes, bytes] | None:
-        """Write the marker unless somebody else just did; return the one that is there now."""
-        marker = self._markers.make(self.name)
-        if self._run(Trip.WRITE, lambda connection: connection.add(MARKER_KEY, marker, expire=_NEVER)):
-            return marker, b""
-        return self._gets((MARKER_KEY,)).get(MARKER_KEY)
-
-    def _rests(self) -> bool:
-        """Tell whether the node hung and is left alone; of those who ask after that, one gets False."""
-        if not self._problem:
-            return False
-        now = self._clock()
-        with self._lock:
-            if self._hung_at is None:
-                return False
-            rests = 0 <= now - self._hung_at < self._limits.rest_ms
-            if not rests:
-                self._hung_at = now
-            return rests
-
-    def _failed(self, error: Exception) -> None:
-        if isinstance(error, RuntimeError):
-            # Our own limit says nothing about the node.
-            self._warn("memcached-busy", f"more than {self._limits.connections} calls at once")
-            return
-        self._set_problem(self._described(error), hung_at=self._clock() if isinstance(error, TimeoutError) else None)
-
-    def _described(self, error: Exception) -> str:
-        match error:
-            case TimeoutError():
-                return f"does not answer within {self._limits.answer_ms} ms"
-            case ConnectionRefusedError():
-                return "refuses connections; memcached is not running there"
-            case exceptions.MemcacheUnexpectedCloseError():
-                return "closed the connection"
-            case OSError() | exceptions.MemcacheServerError():
-                return f"failed: {_shown(error)}"
-            case _:
-                # Its text may quote what was read: a key, which can be a secret, or a value.
-                return f"answers nonsense ({type(error).__name__})"
-
-    def _warn(self, event: str, what: str) -> None:
-        held = self._pace.held()
-        if held is not None:
-            log.warning("%s: node %s: %s", event, self.name, what, extra={"node": self.name, "not_logged": held})
-
-    def _set_problem(self, problem: str, *, hung_at: Millis | None = None) -> None:
-        with self._lock:
-            before, self._problem, self._hung_at = self._problem, problem, hung_at
-        if problem == before:
-            return
-        facts = {"node": self.name, "problem": problem}
-        if problem:
-            log.warning("memcached-node-unusable: node %s %s", self.name, problem, extra=facts)
-        else:
-            log.info("memcached-node-usable: node %s answers", self.name, extra=facts)
+    return connect
 
 
-def _connection(server: Server, limits: Limits) -> _Connection:
-    return _Connection(
-        (server.host, server.port),
-        connect_timeout=limits.connect_ms / SECOND,
-        timeout=limits.answer_ms / SECOND,
-        default_noreply=False,
-        ignore_exc=False,
-    )
+def _failure_of(error: Exception, limits: Limits) -> Failure | None:
+    """Explain what a command raised; None for what is none of the node's doing."""
+    for kind, trouble, said in _EXPLAINED:
+        if isinstance(error, kind):
+            return Failure(trouble, said.format(limits=limits, error=_shown(error), kind=type(error).__name__))
+    return None
 
 
 def _shown(error: Exception) -> str:

@@ -1,5 +1,6 @@
-"""Where memcached nodes are, and how long they may take: what a cache over them is told. Pure."""
+"""Where memcached nodes are, how long they may take, who hears of them: what a cache over them is told. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,12 +21,29 @@ class Limits:
     """How long to wait, and for how many at once.
 
     `connections` bounds the simultaneous calls per node: at least the number of threads that may call.
+    `idle_ms` is how long a connection may be unused and still be used again.
     """
 
     connect_ms: Millis = 200
     answer_ms: Millis = 200
     rest_ms: Millis = 1_000
     connections: int = 128
+    idle_ms: Millis = 30_000
 
 
 USUAL: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who hears of nodes. Neither may block.
+
+    `silent` is told the node of every call that was not answered in time; `changed` a node, and
+    what is wrong with it from now on ("" for nothing).
+    """
+
+    silent: Callable[[str], None] = lambda _name: None
+    changed: Callable[[str, str], None] = lambda _name, _problem: None
+
+
+UNTOLD: Final = Told()

@@ -12,7 +12,8 @@ from identity.stores.cache import CacheKey, Got, Missing, Trip
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import MemcachedCache
 from identity.stores.sealing import Sealer
-from identity.stores.servers import Limits, Server
+from identity.stores.servers import UNTOLD, Limits, Server, Told
+from identity.stores.whereabouts import Resolve, system_resolve
 from identity.types import (
     DAY,
     HOUR,
@@ -86,6 +87,8 @@ def memcached_cache(
     limits: Limits = PATIENT,
     cleared: Callable[[str], bool] = lambda _name: True,
     trips: Trips | None = None,
+    told: Told = UNTOLD,
+    resolve: Resolve = system_resolve,
 ) -> MemcachedCache:
     """Return a cache over these servers, with the markers of its own ring unless told otherwise."""
     return MemcachedCache(
@@ -95,6 +98,8 @@ def memcached_cache(
         limits=limits,
         cleared=cleared,
         on_trip=trips or Trips(),
+        told=told,
+        resolve=resolve,
     )
 
 
