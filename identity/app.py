@@ -20,11 +20,13 @@ from identity.accounts.service import AccountService
 from identity.audit import AuditQueue
 from identity.config import App, Config, SessionStoreKind
 from identity.errors import StoreError
+from identity.login.carrying import Carrying
 from identity.login.entering import Entering
+from identity.login.rules import Rules as LoginRules
 from identity.login.service import LoginService
-from identity.login.service import Rules as LoginRules
 from identity.login.starting import Starting
 from identity.login.staying import Stay
+from identity.login.welcoming import Means, Welcoming
 from identity.metrics import Metrics
 from identity.opening import (
     DURABLE_THREADS,
@@ -113,11 +115,12 @@ def build(
     cache, first = open_caches(config, ring, clock, clearing, metrics=metrics)
     sessions = session_service(ground, cache, watching)
     service = account_service(ground, accounts, end=end_sessions(session_service(ground, first, watching)))
+    means = _means(ground, cache)
     context = Context(
         sessions=sessions,
         accounts=service,
-        login=_login(ground, service, sessions, cache),
-        starts=_starts(ground, sessions, cache),
+        login=_login(ground, service, sessions, means),
+        starts=Starting(sessions, means, note=ground.note, count=metrics.count),
         pages=Pages(clock=clock),
         http=client.for_provider,
         providers=_providers(config, clock),
@@ -159,28 +162,21 @@ def _audit(accounts: Accounts, metrics: Metrics, closing: ExitStack) -> AuditQue
     return queue
 
 
-def _login(ground: Ground, accounts: AccountService, sessions: SessionService, cache: Cache) -> LoginService:
-    metrics, clock = ground.metrics, ground.clock
-    return LoginService(
-        accounts,
-        Entering(accounts, sessions, clock=clock, random_bytes=os.urandom, note=ground.note, count=metrics.count),
-        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=corrupt_alarm(metrics, clock)),
-        rules=_login_rules(ground.config),
+def _means(ground: Ground, cache: Cache) -> Means:
+    clock = ground.clock
+    return Means(
+        Carrying(ground.ring, clock=clock, random_bytes=os.urandom),
+        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=corrupt_alarm(ground.metrics, clock)),
+        _login_rules(ground.config),
         clock=clock,
         random_bytes=os.urandom,
     )
 
 
-def _starts(ground: Ground, sessions: SessionService, cache: Cache) -> Starting:
-    metrics, clock = ground.metrics, ground.clock
-    return Starting(
-        sessions,
-        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=corrupt_alarm(metrics, clock)),
-        clock=clock,
-        random_bytes=os.urandom,
-        note=ground.note,
-        count=metrics.count,
-    )
+def _login(ground: Ground, accounts: AccountService, sessions: SessionService, means: Means) -> LoginService:
+    note, count = ground.note, ground.metrics.count
+    entering = Entering(accounts, sessions, clock=ground.clock, random_bytes=os.urandom, note=note, count=count)
+    return LoginService(entering, Welcoming(accounts, entering, means), means)
 
 
 def _called(metrics: Metrics, call: outbound.Called) -> None:

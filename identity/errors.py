@@ -7,7 +7,8 @@
     │   └── StoreCorrupt      a stored value is not what this daemon wrote: 503 and an alarm
     ├── BadInput              the request cannot be right as it stands: 400
     │   ├── FlowInvalid       a login step came without, or not with its own, flow record
-    │   └── Forbidden         the request is well formed and refused: 403
+    │   ├── Forbidden         the request is well formed and refused: 403
+    │   └── TooOften          the same was asked for too often: 429, later it works again
     ├── NotFound              404
     └── ProviderTrouble       the provider failed or refused: 502, another way to log in may work
 
@@ -91,6 +92,20 @@ class Forbidden(BadInput):
     status = 403
     default_code = "forbidden"
     default_public = "This is not allowed."
+
+
+class TooOften(BadInput):
+    """More than this service does for one asker in that time."""
+
+    status = 429
+    default_code = "rate-limited"
+    default_public = "Too many requests came from your network. Wait a minute and try again."
+
+    def __init__(
+        self, code: str | None = None, *, retry_after_s: int, detail: str = "", public: str | None = None
+    ) -> None:
+        super().__init__(code, detail=detail, public=public)
+        self.retry_after_s = retry_after_s
 
 
 class NotFound(IdentityError):

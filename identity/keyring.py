@@ -55,7 +55,7 @@ class Purpose(Enum):
     NODE = b"idd-node"
     MARKER = b"idd-mark"
     CSRF = b"idd-csrf"
-    BINDING = b"idd-bind"
+    CARRIED = b"idd-carr"
 
 
 @dataclass(frozen=True, slots=True)

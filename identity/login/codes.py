@@ -1,9 +1,9 @@
 """A start code: the right to one sub-session, on its way from the login host to an application's.
 
-Owns the code's record and when it may be redeemed. Pure; its bytes are `packing.py`. Invariants: a
-code is worth nothing without the secret whose hash it was made for, and that secret never left the
-browser (or the application) that began (login CSRF: an attacker could otherwise log somebody in as
-himself); it serves one host of one application, once, for a minute.
+Owns what a code says and when it may be redeemed. Pure; its bytes are `packing.py`, its seal is
+`carrying.py`. Invariants: a code is worth nothing without the secret whose hash it was made for, and
+that secret never left the browser (or the application) that began (login CSRF: an attacker could
+otherwise log somebody in as himself); it serves one host of one application, once, for a minute.
 """
 
 import hashlib
@@ -79,4 +79,9 @@ def start_flaw(code: StartCode, *, client: ClientId, host: Host, secrets: Collec
         return Flaw.OTHER_APPLICATION
     if wanted.challenge not in {challenge_of(secret) for secret in secrets}:
         return Flaw.OTHER_BROWSER
-    return None if code.created_at - SKEW_MS <= now < code.expires_at else Flaw.EXPIRED
+    return None if is_fresh(code, now=now) else Flaw.EXPIRED
+
+
+def is_fresh(code: StartCode, *, now: Millis) -> bool:
+    """Tell whether a code is neither too old nor from the future."""
+    return code.created_at - SKEW_MS <= now < code.expires_at

@@ -1,18 +1,18 @@
 """A login in progress, a sign-up in progress, and the rules of each step.
 
 Owns both records and when a step may go on. Pure: time and random values are arguments; the bytes
-of a record are `packing.py`, where it is kept is `store.py`. Invariants: a record serves one
-browser, one provider and one purpose; nothing that a step decides on is taken from the request
-when the record knows it.
+of a record are `packing.py`. Invariants: a record serves one browser, one provider and one purpose;
+nothing that a step decides on is taken from the request when the record knows it.
 
-A browser is recognised by a random secret in a cookie of its own; the record holds only a hash of
-it, so a record that is read by somebody is of no use to them, and neither is the `state` that
-travels through the provider (THREATS 1).
+A record is kept by its browser, sealed, in the value of a cookie of its own (`carrying.py`): who
+shows it is the browser it was made for, and the `state` that travels through the provider is worth
+nothing without it (THREATS 1). Nothing is written here before somebody is proven (THREATS 48).
 """
 
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -27,6 +27,8 @@ SKEW_MS: Final[Millis] = MINUTE
 """A record made by another daemon may be dated this far ahead."""
 SECRET_BYTES: Final = 32
 _NAME_BYTES: Final = 24
+_TAG_CHARS: Final = 8
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Purpose(Enum):
@@ -45,7 +47,9 @@ class Flaw(Enum):
     """Why a step may not go on. For the log: the browser hears the same sentence for all."""
 
     NO_COOKIE = "the browser shows no binding cookie for it"
-    ABSENT = "there is no such record: used, expired or never made"
+    FORGED = "what the browser carries was not sealed by us for this step"
+    NEWER_KEY = "it was sealed with a key that this daemon has not read yet"
+    USED = "it was used already"
     UNREADABLE = "the record is not one this release writes"
     OTHER_NAME = "the record was made for another state or reference"
     OTHER_PROVIDER = "the record was made for another provider"
@@ -65,8 +69,6 @@ class Flow:
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
-    binding: bytes = field(repr=False)
-    """Hash of the secret in the browser's binding cookie."""
     return_to: str
     """Already safe: the result of `safe_return`."""
     created_at: Millis
@@ -108,7 +110,6 @@ class SignUpRecord:
     claim: UUID
     """Stays the same however often a name is lost, so that our own claim never blocks us; also names the account."""
     return_to: str
-    binding: bytes = field(repr=False)
     created_at: Millis
     persistent: bool = False
     """As of the flow it comes from."""
@@ -116,11 +117,11 @@ class SignUpRecord:
 
     @property
     def expires_at(self) -> Millis:
-        """When the record is void; putting it back does not move it."""
+        """When the record is void."""
         return self.created_at + SIGN_UP_MS
 
 
-def callback_flaw(flow: Flow, *, state: str, provider: str, binding: str, now: Millis) -> Flaw | None:
+def callback_flaw(flow: Flow, *, state: str, provider: str, now: Millis) -> Flaw | None:
     """Tell why a provider's answer may not finish this flow; None if it may.
 
     The first row that applies:
@@ -129,7 +130,6 @@ def callback_flaw(flow: Flow, *, state: str, provider: str, binding: str, now: M
         ------------------------------------------------------+---------------
         `state` is not the flow's (compared in constant time) | OTHER_NAME
         the callback address is another provider's            | OTHER_PROVIDER
-        the cookie's secret does not hash to the flow's       | OTHER_BROWSER
         older than 10 minutes, or more than 1 minute ahead    | EXPIRED
         none of these                                         | None
     """
@@ -137,12 +137,10 @@ def callback_flaw(flow: Flow, *, state: str, provider: str, binding: str, now: M
         return Flaw.OTHER_NAME
     if flow.provider != provider:
         return Flaw.OTHER_PROVIDER
-    if not hmac.compare_digest(flow.binding, binding_hash(binding)):
-        return Flaw.OTHER_BROWSER
     return None if _fresh(flow.created_at, flow.expires_at, now=now) else Flaw.EXPIRED
 
 
-def sign_up_flaw(record: SignUpRecord, *, reference: str, binding: str, now: Millis) -> Flaw | None:
+def sign_up_flaw(record: SignUpRecord, *, reference: str, now: Millis) -> Flaw | None:
     """Tell why the username form may not be shown for, or finish, this sign-up; None if it may.
 
     The first row that applies:
@@ -150,7 +148,6 @@ def sign_up_flaw(record: SignUpRecord, *, reference: str, binding: str, now: Mil
         condition                                                   | flaw
         ------------------------------------------------------------+--------------
         `reference` is not the record's (compared in constant time) | OTHER_NAME
-        the cookie's secret does not hash to the record's           | OTHER_BROWSER
         older than 15 minutes, or more than 1 minute ahead          | EXPIRED
         none of these                                               | None
 
@@ -159,18 +156,24 @@ def sign_up_flaw(record: SignUpRecord, *, reference: str, binding: str, now: Mil
     """
     if not _same(record.reference, reference):
         return Flaw.OTHER_NAME
-    if not hmac.compare_digest(record.binding, binding_hash(binding)):
-        return Flaw.OTHER_BROWSER
     return None if _fresh(record.created_at, record.expires_at, now=now) else Flaw.EXPIRED
 
 
-def binding_hash(secret: str) -> bytes:
-    """Return what a record keeps of a binding cookie's secret."""
-    return hashlib.sha256(secret.encode()).digest()
+def tag_of(secret: str) -> str:
+    """Return the part of a state or reference that the name of its cookie ends in."""
+    return _NOT_IN_A_NAME.sub("", secret)[:_TAG_CHARS]
+
+
+def spent_until(expires_at: Millis, *, now: Millis) -> Millis:
+    """Return until when a marker must be kept: daemons' clocks differ, and the last one must still find it.
+
+    A provider may have taken its time, so that the record is past its end by now.
+    """
+    return max(expires_at, now) + SKEW_MS
 
 
 def record_name(secret: str) -> str:
-    """Return the name a record is kept under: a hash, since a cache's keys show up in its statistics."""
+    """Return the name a marker is kept under: a hash, since a cache's keys show up in its statistics."""
     digest = hashlib.sha256(b"identityd one-time\0" + secret.encode()).digest()
     return base64.urlsafe_b64encode(digest[:_NAME_BYTES]).decode()
 

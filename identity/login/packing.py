@@ -3,19 +3,17 @@
 Owns the format: canonical JSON (names sorted, no blanks, ASCII), the record's kind inside. Pure.
 Invariant: only what a `pack_…` would write is read; a missing, further or
 ill-typed field, another kind and another spelling of the same values are all refused. Whether the
-bytes are ours at all is known before: the store seals them.
+bytes are ours at all is known before: they are sealed (`carrying.py`).
 """
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from identity.login.codes import Destination, StartCode
 from identity.login.flow import Flow, Person, Purpose, SignUpRecord, Step
 from identity.types import AccountId, ClientId, Host, IdentityKey, SessionId
-
-_HASH_BYTES: Final = 32
 
 
 def pack_flow(flow: Flow) -> bytes:
@@ -28,7 +26,6 @@ def pack_flow(flow: Flow) -> bytes:
             "state": flow.state,
             "nonce": flow.nonce,
             "verifier": flow.verifier,
-            "binding": flow.binding.hex(),
             "return_to": flow.return_to,
             "created_at": flow.created_at,
             "force_login": flow.force_login,
@@ -48,7 +45,6 @@ def unpack_flow(body: bytes) -> Flow:
         state=fields.text("state"),
         nonce=fields.text("nonce"),
         verifier=fields.text("verifier"),
-        binding=fields.digest("binding"),
         return_to=fields.text("return_to"),
         created_at=fields.time("created_at"),
         force_login=fields.flag("force_login"),
@@ -77,7 +73,6 @@ def pack_sign_up(record: SignUpRecord) -> bytes:
             "auth_at": person.auth_at,
             "claim": str(record.claim),
             "return_to": record.return_to,
-            "binding": record.binding.hex(),
             "created_at": record.created_at,
             "persistent": record.persistent,
             "step": record.step.value,
@@ -102,7 +97,6 @@ def unpack_sign_up(body: bytes) -> SignUpRecord:
         ),
         claim=UUID(fields.text("claim")),
         return_to=fields.text("return_to"),
-        binding=fields.digest("binding"),
         created_at=fields.time("created_at"),
         persistent=fields.flag("persistent"),
         step=Step(fields.text("step")),
@@ -176,12 +170,6 @@ class _Fields:
         value = self._fields.get(name)
         if type(value) is not bool:
             raise ValueError(f"{name} is not yes or no")
-        return value
-
-    def digest(self, name: str) -> bytes:
-        value = bytes.fromhex(self.text(name))
-        if len(value) != _HASH_BYTES:
-            raise ValueError(f"{name} is not a hash")
         return value
 
     def is_null(self, name: str) -> bool:

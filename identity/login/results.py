@@ -34,8 +34,6 @@ class Started:
 
     flow: Flow
     start: Start
-    binding: str = field(repr=False)
-    """What the browser's binding cookie must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class NeedsUsername:
     reference: str = field(repr=False)
     """Names the sign-up; worth nothing without the binding cookie."""
     binding: str = field(repr=False)
+    """What that cookie must hold: the sign-up, sealed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,20 @@ some proxy or browser read differently.
     public_url and a path                                        | the path
     a path, or another allowed origin and a path                 | as given
 
-`safe_path` is the same rule for a path of an application's host, where FALLBACK is `/`.
+`safe_path` is the same rule for a path of an application's host, where FALLBACK is `/`. `shorter`
+says where to go instead when an address does not fit into the cookie of a login.
 """
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 from urllib.parse import unquote
 
 FALLBACK: Final = "/account"
 FRONT_PAGE: Final = "/"
+CONTINUE: Final = "/continue"
+"""Where a login leads on to an application on another host (`web.handover`)."""
 LONGEST: Final = 2_048
 DECODINGS: Final = 3
 """An address that is still encoded after so many decodings was made to get past a filter."""
@@ -68,6 +71,20 @@ def safe_path(raw: str | None) -> str:
         return FRONT_PAGE
     segments = _segments(re.split(r"[?#]", raw, maxsplit=1)[0])
     return raw if segments and segments[0].lower() != _OURS else FRONT_PAGE
+
+
+def shorter(return_to: str) -> Iterator[str]:
+    """Yield a safe address, then ever shorter ones that are nearest to it; the last is FALLBACK.
+
+    On the way to an application's host (`/continue`) what goes is the page there: its host remains.
+    """
+    yield return_to
+    path, _, query = return_to.partition("#")[0].partition("?")
+    if path == CONTINUE:
+        yield f"{path}?{'&'.join(each for each in query.split('&') if not each.startswith('path='))}"
+    else:
+        yield path
+    yield FALLBACK
 
 
 def _divided(raw: str, origins: Collection[str]) -> tuple[str, str]:

@@ -3,23 +3,27 @@
 Owns the making and the redeeming of start codes; the rules are in `codes.py`, opening is the session
 service's. Plain functions, thread-safe, no HTTP. Invariants: a code is made for a live login of the
 login host only, and used up by whoever shows it first, whether it served them or not: a code that
-was seen by somebody else is void.
+was seen by somebody else is void. A code says everything itself, sealed; what is kept of one is a
+marker, for two minutes, once it was shown (THREATS 48).
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from identity.audit import Event
-from identity.errors import FlowInvalid
-from identity.login.codes import Destination, StartCode, start_flaw
+from identity.errors import FlowInvalid, StoreUnavailable
+from identity.login.carrying import LONGEST
+from identity.login.codes import Destination, StartCode, is_fresh, start_flaw
 from identity.login.entering import Count
-from identity.login.flow import SECRET_BYTES, Flaw, record_name, spelt
+from identity.login.flow import Flaw, record_name, spent_until
 from identity.login.packing import pack_start, unpack_start
 from identity.login.results import Visit
-from identity.login.store import Kind, OneTimeStore
+from identity.login.returning import FRONT_PAGE
+from identity.login.store import Kind
+from identity.login.welcoming import Means
 from identity.sessions.service import LoginOver, Opened, SessionService
-from identity.types import AccountId, ClientId, Clock, RandomBytes, SessionId
+from identity.types import AccountId, ClientId, SessionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +39,29 @@ class Starting:
 
     Args:
         sessions: opens sub-sessions.
-        one_time: where codes are kept.
-        clock, random_bytes: time, codes, and ids of audited events.
+        means: seals, markers, time and chance.
         note: hears of audited events; must not block.
         count: adds to the counter of starts.
     """
 
-    def __init__(
-        self,
-        sessions: SessionService,
-        one_time: OneTimeStore,
-        *,
-        clock: Clock,
-        random_bytes: RandomBytes,
-        note: Callable[[Event], None],
-        count: Count,
-    ) -> None:
+    def __init__(self, sessions: SessionService, means: Means, *, note: Callable[[Event], None], count: Count) -> None:
         self._sessions = sessions
-        self._one_time = one_time
-        self._clock = clock
-        self._random = random_bytes
+        self._means = means
         self._note = note
         self._count = count
 
     def issue(self, destination: Destination, *, account_id: AccountId, login: SessionId) -> str:
-        """Return a code for the login; the caller has just seen that it counts and is not doubtful.
+        """Return a code for the login; the caller has just seen that it counts and is not doubtful. No I/O.
 
-        Raises:
-            StoreUnavailable: it was not stored.
+        A path that is too long for an address leads to the page without its query, or to the front page.
         """
-        code = spelt(self._random(SECRET_BYTES))
-        record = StartCode(destination, account_id, login, created_at=self._clock())
-        self._one_time.put(Kind.START, record_name(code), pack_start(record), expires_at=record.expires_at)
+        path = destination.path
+        for shorter in (path, path.partition("?")[0], FRONT_PAGE):
+            wanted = replace(destination, path=shorter)
+            record = StartCode(wanted, account_id, login, created_at=self._means.clock())
+            code = self._means.carrying.seal(Kind.START, "", pack_start(record))
+            if len(code) <= LONGEST:
+                break
         self._tally(destination.client, "issued")
         return code
 
@@ -77,9 +72,9 @@ class Starting:
             FlowInvalid: `start-invalid`: it is not, or no more, good for this browser, host and application.
             StoreUnavailable: a store is away; begin again.
         """
-        found = self._read(self._one_time.take(Kind.START, record_name(code)))
+        found = self._used_up(code)
         if isinstance(found, StartCode):
-            now, host = self._clock(), visit.jar.host
+            now, host = self._means.clock(), visit.jar.host
             found = start_flaw(found, client=client, host=host, secrets=secrets, now=now) or found
         if isinstance(found, Flaw):
             raise self._refused(client, found)
@@ -91,13 +86,19 @@ class Starting:
             self._tell(found, visit)
         return Begun(opened, found.destination)
 
-    def _read(self, body: bytes | None) -> StartCode | Flaw:
-        if body is None:
-            return Flaw.ABSENT
-        try:
-            return unpack_start(body)
-        except ValueError:
-            return Flaw.UNREADABLE
+    def _used_up(self, code: str) -> StartCode | Flaw:
+        """Return what a code stands for, once."""
+        found = self._means.carrying.open(Kind.START, "", code)
+        if found is Flaw.NEWER_KEY:
+            raise StoreUnavailable(detail=found.value)
+        record, now = _read(found), self._means.clock()
+        if isinstance(record, Flaw):
+            return record
+        if not is_fresh(record, now=now):
+            return Flaw.EXPIRED
+        until = spent_until(record.expires_at, now=now)
+        spent = self._means.one_time.spend(Kind.START, record_name(code), expires_at=until)
+        return record if spent else Flaw.USED
 
     def _refused(self, client: ClientId, flaw: Flaw) -> FlowInvalid:
         self._tally(client, "refused")
@@ -113,8 +114,8 @@ class Starting:
     def _tell(self, code: StartCode, visit: Visit) -> None:
         self._note(
             Event(
-                id=UUID(bytes=self._random(16), version=4),
-                at=self._clock(),
+                id=UUID(bytes=self._means.random_bytes(16), version=4),
+                at=self._means.clock(),
                 action="application",
                 account_id=code.account_id,
                 actor="self",
@@ -123,3 +124,12 @@ class Starting:
                 facts={"app": code.destination.client, "host": code.destination.host, "agent": visit.jar.agent},
             )
         )
+
+
+def _read(found: bytes | Flaw) -> StartCode | Flaw:
+    if isinstance(found, Flaw):
+        return found
+    try:
+        return unpack_start(found)
+    except ValueError:
+        return Flaw.UNREADABLE

@@ -1,9 +1,12 @@
-"""Where logins in progress are kept: single use, bound to browser and purpose, short-lived.
+"""What is remembered of logins in progress: that one was used, and how often something was asked for.
 
-The kind of a record is in its key and in its sealed body, so that no record of one kind is ever
-accepted where another is expected (THREATS 5, 6). The implementation is `identity.stores.records`.
+Logins themselves are carried by their browsers (`carrying.py`); what is written here is small, and
+only for what is genuine (THREATS 48). The kind of a record is in its key and in its sealed body, so
+that no record of one kind is ever accepted where another is expected (THREATS 5, 6). The
+implementation is `identity.stores.records`.
 """
 
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from typing import Protocol
 
@@ -11,7 +14,7 @@ from identity.types import Millis
 
 
 class Kind(Enum):
-    """What a one-time record is for; the value is part of its key."""
+    """What a record, or what a browser carries, is for; the value is part of its key and of its seal."""
 
     FLOW = "f1"
     """A login that was sent to a provider."""
@@ -19,6 +22,10 @@ class Kind(Enum):
     """A proven identity that has no username yet."""
     START = "c1"
     """The right to one sub-session on an application's host."""
+    NAMES = "t1"
+    """The names an identity asked for while signing up."""
+    PACE = "p1"
+    """How many logins came from an address."""
 
 
 class OneTimeStore(Protocol):
@@ -34,4 +41,21 @@ class OneTimeStore(Protocol):
 
     def take(self, kind: Kind, name: str) -> bytes | None:
         """Return the record and remove it; of several callers at once exactly one gets it."""
+        ...
+
+    def spend(self, kind: Kind, name: str, *, expires_at: Millis) -> bool:
+        """Mark the name as used; of several callers at once exactly one gets True, as does nobody after it."""
+        ...
+
+    def amend(self, kind: Kind, name: str, change: Callable[[bytes], bytes | None], *, expires_at: Millis) -> bytes:
+        """Change a record under a condition and return it as it then stands; absent is empty.
+
+        `change` gives the new body, or None to leave it as it is, and may be called several times.
+        Whoever writes first decides when it expires. Raises StoreUnavailable also when others changed
+        it at every attempt.
+        """
+        ...
+
+    def peek_many(self, kind: Kind, names: Collection[str]) -> Mapping[str, bytes | None]:
+        """Return several records, as `peek` does, in one round trip to each node."""
         ...

@@ -16,6 +16,8 @@ MAX_VALUE_BYTES: Final = 65_536
 """Eight times the largest session record, far below memcached's own limit of 1 MB."""
 MARKER_KEY: Final = CacheKey("n1:node")
 """Where a node keeps its marker: the same key on every node, so that a swapped node shows the other's."""
+SESSION_PREFIX: Final = "s1:"
+"""Of the keys of session records, which are to have room whatever else is kept."""
 
 _RESERVED: Final = "n1:"
 _KEY: Final = re.compile(r"(?!n1:)[!-~]{1,200}")

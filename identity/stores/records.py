@@ -7,9 +7,11 @@ if its account's locator is the one asked for; whatever else is found is CORRUPT
     kind | key              | body
     -----+------------------+-----------------------------------------------
     s1   | s1:<locator>     | a packed session record (identity.sessions.packing)
-    f1   | f1:<name>        | expiry 8, then what the login flow put there
-    u1   | u1:<name>        | the same, for a sign-up
-    c1   | c1:<name>        | the same, for a start code
+    f1   | f1:<name>        | expiry 8: a login that was used
+    u1   | u1:<name>        | expiry 8: a sign-up whose form is being dealt with, or was
+    c1   | c1:<name>        | expiry 8: a start code that was shown
+    t1   | t1:<name>        | expiry 8, then the names an identity asked for
+    p1   | p1:<name>        | expiry 8, then how many logins came from an address
 """
 
 from base64 import urlsafe_b64encode
@@ -30,6 +32,8 @@ from identity.types import Clock, Locator, Millis
 
 SESSIONS: Final = "s1"
 _EXPIRY_BYTES: Final = 8
+_ATTEMPTS: Final = 4
+"""How often a change that lost a race is made again."""
 
 
 class SessionRecords:
@@ -123,17 +127,33 @@ class OneTimeRecords:
 
     def put(self, kind: Kind, name: str, body: bytes, *, expires_at: Millis) -> None:
         """Keep `body` under `name`. Raises ValueError if the name is taken or cannot be a name."""
-        key = _key_of(kind, name)
-        if key is None:
-            raise ValueError(f"this cannot be the name of a {kind.name} record")
-        sealed = self._sealer.seal(kind.value, key, expires_at.to_bytes(_EXPIRY_BYTES, "big") + body)
-        match self._cache.add(key, sealed, expires_at=expires_at):
-            case Written.LOST:
-                raise ValueError(f"the name of a {kind.name} record is taken")
-            case Written.UNKNOWN:
-                raise StoreUnavailable(detail=f"whether a {kind.name} record was written is unknown")
-            case Written.APPLIED:
-                return
+        if not self._add(kind, name, body, expires_at=expires_at):
+            raise ValueError(f"the name of a {kind.name} record is taken")
+
+    def spend(self, kind: Kind, name: str, *, expires_at: Millis) -> bool:
+        """Mark the name as used; of several callers at once exactly one gets True, as does nobody after it."""
+        return self._add(kind, name, b"", expires_at=expires_at)
+
+    def amend(self, kind: Kind, name: str, change: Callable[[bytes], bytes | None], *, expires_at: Millis) -> bytes:
+        """Change a record under a condition and return it as it then stands; absent is empty."""
+        key = _required(kind, name)
+        for _ in range(_ATTEMPTS):
+            got = self._cache.get_many((key,))[key]
+            if got is Missing.UNREACHABLE:
+                raise StoreUnavailable(detail=f"the node of a {kind.name} record cannot be used")
+            there = self._open(kind, key, got.data) if isinstance(got, Value) else None
+            body, until = there or (b"", expires_at)
+            changed = change(body)
+            if changed is None:
+                return body
+            sealed = self._seal(kind, key, changed, expires_at=until)
+            if isinstance(got, Value):
+                written = self._cache.swap(key, sealed, version=got.version, expires_at=until)
+            else:
+                written = self._cache.add(key, sealed, expires_at=until)
+            if written is Written.APPLIED:
+                return changed
+        raise StoreUnavailable(detail=f"a {kind.name} record changed at every attempt, or cannot be written")
 
     def peek(self, kind: Kind, name: str) -> bytes | None:
         """Return the record and leave it."""
@@ -157,16 +177,38 @@ class OneTimeRecords:
             case Written.UNKNOWN:
                 raise StoreUnavailable(detail=f"whether a {kind.name} record was taken is unknown")
 
+    def peek_many(self, kind: Kind, names: Collection[str]) -> Mapping[str, bytes | None]:
+        """Return several records and leave them: one round trip to each node."""
+        keys = {name: _required(kind, name) for name in names}
+        got = self._cache.get_many(keys.values())
+        return {name: self._found(kind, key, got[key]) for name, key in keys.items()}
+
+    def _add(self, kind: Kind, name: str, body: bytes, *, expires_at: Millis) -> bool:
+        key = _required(kind, name)
+        match self._cache.add(key, self._seal(kind, key, body, expires_at=expires_at), expires_at=expires_at):
+            case Written.UNKNOWN:
+                raise StoreUnavailable(detail=f"whether a {kind.name} record was written is unknown")
+            case written:
+                return written is Written.APPLIED
+
+    def _seal(self, kind: Kind, key: CacheKey, body: bytes, *, expires_at: Millis) -> bytes:
+        return self._sealer.seal(kind.value, key, expires_at.to_bytes(_EXPIRY_BYTES, "big") + body)
+
     def _read(self, kind: Kind, key: CacheKey) -> bytes | None:
-        match self._cache.get_many((key,))[key]:
+        return self._found(kind, key, self._cache.get_many((key,))[key])
+
+    def _found(self, kind: Kind, key: CacheKey, got: Got) -> bytes | None:
+        match got:
             case Missing.ABSENT:
                 return None
             case Missing.UNREACHABLE:
                 raise StoreUnavailable(detail=f"the node of a {kind.name} record cannot be used")
             case Value(data=data):
-                return self._open(kind, key, data)
+                opened = self._open(kind, key, data)
+                return opened[0] if opened else None
 
-    def _open(self, kind: Kind, key: CacheKey, data: bytes) -> bytes | None:
+    def _open(self, kind: Kind, key: CacheKey, data: bytes) -> tuple[bytes, Millis] | None:
+        """Return a record and its end; None if that is past."""
         match self._sealer.unseal(kind.value, key, data):
             case Unread.CORRUPT:
                 # The name itself is a secret: whoever knows it is half way into a login.
@@ -176,13 +218,20 @@ class OneTimeRecords:
                 raise StoreUnavailable(detail=f"a {kind.name} record was written by a newer daemon or key ring")
             case body:
                 expires_at = int.from_bytes(body[:_EXPIRY_BYTES], "big")
-                return body[_EXPIRY_BYTES:] if self._clock() < expires_at else None
+                return (body[_EXPIRY_BYTES:], expires_at) if self._clock() < expires_at else None
 
 
 def _key_of(kind: Kind, name: str) -> CacheKey | None:
     """Return the key of a one-time record; None for what cannot be one (names come from browsers)."""
     key = CacheKey(f"{kind.value}:{name}")
     return key if name and is_key(key) else None
+
+
+def _required(kind: Kind, name: str) -> CacheKey:
+    key = _key_of(kind, name)
+    if key is None:
+        raise ValueError(f"this cannot be the name of a {kind.name} record")
+    return key
 
 
 def key_of(locator: Locator) -> CacheKey:

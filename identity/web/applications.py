@@ -18,10 +18,11 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from identity.errors import BadInput, Forbidden
+from identity.login.carrying import LONGEST
 from identity.login.codes import START_MS, Destination, challenge_of, is_challenge
 from identity.login.flow import SECRET_BYTES, spelt
 from identity.login.results import Visit
-from identity.login.returning import safe_path
+from identity.login.returning import CONTINUE, safe_path
 from identity.sessions.check import Check, Verdict
 from identity.sessions.record import Ended
 from identity.types import Host
@@ -34,7 +35,7 @@ from identity.web.page import Side
 from identity.web.places import summarise_address, summarise_agent
 from identity.web.session import COOKIE_CHARS, COOKIE_LINES, AppHandler, target_of
 
-CODE_CHARS: Final = 64
+CHALLENGE_CHARS: Final = 64
 SECRET_CHARS: Final = 256
 FIELDS: Final = frozenset({"url", "secret", "cookie", "address", "agent"})
 
@@ -70,8 +71,6 @@ class Enter(Crossing):
         self.app(self.host)
         path = safe_path(self.query("return_to", limit=ADDRESS_CHARS))
         names, secret = self.context.names, spelt(self.context.random(SECRET_BYTES))
-        for cookie in bindings.surplus(self.cookie_lines(), names=names):
-            self.put_cookie(cookie)
         self.bind(names.start(secret), secret, lasts_ms=START_MS)
         there = handover.continue_path(self.host, challenge_of(secret), path, reason=_known(self.query("reason")))
         self.go_out(f"{self.context.public_url}{there}")
@@ -91,13 +90,12 @@ class Continue(Crossing):
             why = _why(verdict, _known(self.query("reason")))
             back = handover.continue_path(wanted.host, wanted.challenge, wanted.path)
             self.send_to_login(replace(verdict, reason=why), back=back)
-        issue = self.context.starts.issue
-        code = await self.context.checks.run(lambda: issue(wanted, account_id=account_id, login=session.id))
+        code = self.context.starts.issue(wanted, account_id=account_id, login=session.id)
         self.go_out(handover.start_url(self.context.origin_of(wanted.host) or "", code))
 
     def _wanted(self) -> Destination:
         host = Host(parameters.required(self.request.query_arguments, "host", limit=ADDRESS_CHARS))
-        challenge = parameters.required(self.request.query_arguments, "start", limit=CODE_CHARS)
+        challenge = parameters.required(self.request.query_arguments, "start", limit=CHALLENGE_CHARS)
         if not is_challenge(challenge):
             raise BadInput("start-challenge", public="The application's host sent this browser on without its proof.")
         path = safe_path(self.query("path", limit=ADDRESS_CHARS))
@@ -115,7 +113,7 @@ class Start(Crossing):
             return
         self.again = handover.LOGIN
         app = self.app(self.host)
-        code = parameters.required(self.request.query_arguments, "code", limit=CODE_CHARS)
+        code = parameters.required(self.request.query_arguments, "code", limit=LONGEST)
         secrets = self._secrets()
         redeem, visit = self.context.starts.redeem, self.visit()
         begun = await self.context.checks.run(lambda: redeem(code, client=app.id, secrets=secrets, visit=visit))
@@ -145,7 +143,7 @@ class SessionStart(AppHandler):
         if target.host not in self.app.hosts or self.context.origin_of(target.host) is None:
             raise Forbidden("unknown-host", public="This host is not one of the application's that logins lead to.")
         codes = parse_qs(target.uri.partition("?")[2]).get("code", [])
-        if len(codes) != 1 or not re.fullmatch(f"[A-Za-z0-9_-]{{1,{CODE_CHARS}}}", codes[0]):
+        if len(codes) != 1 or not re.fullmatch(f"[A-Za-z0-9_-]{{1,{LONGEST}}}", codes[0]):
             raise fields.wrong("url", "must carry exactly one code")
         secret = fields.text("secret", limit=SECRET_CHARS)
         jar = Check(
@@ -176,7 +174,7 @@ def _why(verdict: Verdict, there: str) -> str:
 
 ROUTES: Final = (
     Route(re.escape(handover.LOGIN), Enter, Listener.PUBLIC),
-    Route(re.escape(handover.CONTINUE), Continue, Listener.PUBLIC),
+    Route(re.escape(CONTINUE), Continue, Listener.PUBLIC),
     Route(re.escape(handover.START), Start, Listener.PUBLIC),
     Route("/session/start", SessionStart, Listener.INTERNAL),
 )

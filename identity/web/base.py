@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Final, NamedTuple, cast
 from tornado.web import HTTPError, RequestHandler
 
 from identity.audit import Event
-from identity.errors import BadInput, IdentityError, NotFound, StoreError
+from identity.errors import BadInput, IdentityError, NotFound, StoreError, TooOften
 from identity.log import request as serving
 from identity.sessions.check import SetCookie
 from identity.types import AccountId, Host
@@ -215,6 +215,8 @@ class Handler(RequestHandler):
         self.set_status(error.status)
         if isinstance(error, StoreError):
             self.set_header("Retry-After", str(RETRY_AFTER_S))
+        if isinstance(error, TooOften):
+            self.set_header("Retry-After", str(error.retry_after_s))
         if isinstance(error, WrongMethod):
             self.set_header("Allow", ", ".join(self.allowed_methods()))
         self.answer_error(error)

@@ -1,8 +1,9 @@
 """The cookies that tie a login in progress, or the way to an application, to its browser.
 
-Owns their spelling and their number. Every login, every sign-up and every way has a cookie of its own, so
-that tabs never cancel each other; a browser keeps at most `MOST` of them, the oldest go first.
-The time in a value only chooses what goes: nobody else is helped by changing it.
+Owns their spelling, their number and their size. Every login, every sign-up and every way has a cookie of
+its own, so that tabs never cancel each other; a browser keeps at most `MOST` of them and about `MOST_BYTES`,
+the oldest go first: a jar that is too long for a proxy would lock its browser out. The time in a value only
+chooses what goes: nobody else is helped by changing it.
 """
 
 import re
@@ -16,8 +17,11 @@ from identity.web.context import CookieNames
 MOST: Final = 10
 REMOVED: Final = 2
 """Deletions per answer; an answer that begins a login then carries at most four cookie lines."""
+MOST_BYTES: Final = 6_144
+"""Of all of them together; a login without a long address has a twentieth. As no more than two go at a time,
+a browser may have twice as many for a moment."""
 
-_VALUE: Final = re.compile(r"([0-9a-f]{1,12})\.([A-Za-z0-9_-]{20,64})")
+_VALUE: Final = re.compile(r"([0-9a-f]{1,12})\.([A-Za-z0-9_-]{20,2048})")
 
 
 def made(name: str, secret: str, *, now: Millis, lasts_ms: Millis, names: CookieNames) -> SetCookie:
@@ -31,27 +35,32 @@ def removed(name: str, *, names: CookieNames) -> SetCookie:
 
 
 def secret_of(value: str | None) -> str | None:
-    """Return the secret in a binding cookie's value; None if it is not one of ours."""
+    """Return what a binding cookie's value holds; None if it is not one of ours."""
     match = _VALUE.fullmatch(value or "")
     return match[2] if match else None
 
 
-def surplus(lines: Sequence[str], *, names: CookieNames) -> tuple[SetCookie, ...]:
+def surplus(lines: Sequence[str], new: SetCookie, *, names: CookieNames) -> tuple[SetCookie, ...]:
     """Return deletions that make room for one more binding cookie, the oldest first."""
-    made_at = dict(_shown(lines, names))
-    oldest_first = sorted(made_at, key=lambda name: (made_at[name], name))
-    beyond = max(0, len(made_at) + 1 - MOST)
-    return tuple(removed(name, names=names) for name in oldest_first[: min(beyond, REMOVED)])
+    kept = {name: (made_at, size) for name, made_at, size in _shown(lines, names) if name != new.name}
+    gone: list[SetCookie] = []
+    for name in sorted(kept, key=lambda each: (kept[each][0], each))[:REMOVED]:
+        size = _size(new.name, new.value) + sum(size for _, size in kept.values())
+        if len(kept) < MOST and size <= MOST_BYTES:
+            break
+        del kept[name]
+        gone.append(removed(name, names=names))
+    return tuple(gone)
 
 
 def starts(lines: Sequence[str], *, names: CookieNames) -> tuple[str, ...]:
     """Return the names of the cookies that wait for a start code; no more than a browser may keep."""
     prefix = names.start("")
-    return tuple(dict.fromkeys(name for name, _ in _shown(lines, names) if name.startswith(prefix)))[:MOST]
+    return tuple(dict.fromkeys(name for name, *_ in _shown(lines, names) if name.startswith(prefix)))[:MOST]
 
 
-def _shown(lines: Sequence[str], names: CookieNames) -> Iterator[tuple[str, int]]:
-    """Find the binding cookies among all; a broken one counts as the oldest."""
+def _shown(lines: Sequence[str], names: CookieNames) -> Iterator[tuple[str, int, int]]:
+    """Find the binding cookies among all, their time and size; a broken one counts as the oldest."""
     prefixes = "|".join(re.escape(prefix) for prefix in (names.flow(""), names.sign_up(""), names.start("")))
     ours = re.compile(f"({prefixes})[A-Za-z0-9_-]{{0,8}}")
     for line in lines:
@@ -59,4 +68,8 @@ def _shown(lines: Sequence[str], names: CookieNames) -> Iterator[tuple[str, int]
             name, _, value = part.strip().partition("=")
             if ours.fullmatch(name):
                 match = _VALUE.fullmatch(value)
-                yield name, int(match[1], 16) if match else 0
+                yield name, int(match[1], 16) if match else 0, _size(name, value)
+
+
+def _size(name: str, value: str) -> int:
+    return len(f"{name}={value}; ")

@@ -4,16 +4,16 @@ Owns the `Context` and the small values in it. Made once by the composition root
 handler reaches it as `self.context`. Nothing here knows of a request, and nothing here is a store.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from identity.accounts.service import AccountService
 from identity.audit import Event
 from identity.errors import ConfigError
 from identity.keyring import KeyRing
+from identity.login.flow import tag_of
 from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.sessions.service import SessionService
@@ -24,7 +24,6 @@ from identity.web.pool import Pool
 from providers.base import Http, Provider
 
 Network: TypeAlias = IPv4Network | IPv6Network
-_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Renderer(Protocol):
@@ -97,7 +96,7 @@ class CookieNames:
         return self._prefix("l")
 
     def _name(self, letter: str, text: str) -> str:
-        return f"{self._prefix(letter)}-{_NOT_IN_A_NAME.sub('', text)[:8]}"
+        return f"{self._prefix(letter)}-{tag_of(text)}"
 
     def _prefix(self, letter: str) -> str:
         return f"__Host-idd{letter}" if self.secure else f"idd{letter}{self.port}"

@@ -7,13 +7,12 @@ addresses is worth nothing without the cookie that `login` set.
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from identity.login.returning import FRONT_PAGE, LONGEST, safe_path
+from identity.login.returning import CONTINUE, FRONT_PAGE, LONGEST, safe_path
 from identity.types import Host
 
 LOGIN: Final = "/.identityd/login"
 START: Final = "/.identityd/start"
 LOGOUT: Final = "/.identityd/logout"
-CONTINUE: Final = "/continue"
 _PLAIN: Final = "/:?=,;@!$'()*~"
 """Left as they are in what a login page gets as an address within an address, so that it stays short."""
 

@@ -25,7 +25,7 @@ from identity.errors import BadInput, FlowInvalid, Forbidden, IdentityError, Pro
 from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
 from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
 from identity.login.returning import FALLBACK
-from identity.login.service import provider_unknown
+from identity.login.rules import provider_unknown
 from identity.login.staying import Stay
 from identity.sessions.check import Outcome, SetCookie, Verdict
 from identity.sessions.record import Ended
@@ -83,13 +83,16 @@ class LoginHandler(PageHandler):
         return Visit(self.session_check(), self.address, self.request_id)
 
     def binding(self, name: str) -> str | None:
-        """Return the secret this browser holds for a record, if it does."""
+        """Return what this browser holds for a step of a login, if it does."""
         return bindings.secret_of(self.own_cookie(name))
 
     def bind(self, name: str, secret: str, *, lasts_ms: int) -> None:
-        """Tie a record to this browser."""
+        """Tie a record to this browser, and make room for its cookie."""
         names, now = self.context.names, self.context.clock()
-        self.put_cookie(bindings.made(name, secret, now=now, lasts_ms=lasts_ms, names=names))
+        cookie = bindings.made(name, secret, now=now, lasts_ms=lasts_ms, names=names)
+        for old in bindings.surplus(self.cookie_lines(), cookie, names=names):
+            self.put_cookie(old)
+        self.put_cookie(cookie)
 
     def spend(self, name: str) -> None:
         """Delete a binding cookie, also if the answer is an error."""
@@ -207,10 +210,8 @@ class Begin(LoginHandler):
             begun = await provider.begin(started.start, context.http(name))
         except ProviderBroken as error:
             raise self.broken(provider, error) from error
-        await context.durable.run(context.login.keep, started, begun.kept)
-        for cookie in bindings.surplus(self.cookie_lines(), names=context.names):
-            self.put_cookie(cookie)
-        self.bind(context.names.flow(started.flow.state), started.binding, lasts_ms=FLOW_MS)
+        binding = context.login.keep(started, begun.kept)
+        self.bind(context.names.flow(started.flow.state), binding, lasts_ms=FLOW_MS)
         self.go_out(begun.location)
 
 
@@ -229,8 +230,7 @@ class Answer(LoginHandler):
         try:
             flow = await context.durable.run(context.login.take, state, name, self.binding(cookie))
         except FlowInvalid:
-            with contextlib.suppress(StoreUnavailable):
-                self.who = (await self.glance()).username or ""
+            await self._recognise()
             raise
         self.spend(cookie)
         self.again = begin_path(name, flow.return_to, stay=self.said(flow))
@@ -239,7 +239,17 @@ class Answer(LoginHandler):
             self.put_spent()
             self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow)))
             return
-        self._end(await context.durable.run(context.login.finish, flow, profile, self.visit()), name)
+        try:
+            outcome = await context.durable.run(context.login.finish, flow, profile, self.visit())
+        except FlowInvalid:
+            await self._recognise()
+            raise
+        self._end(outcome, name)
+
+    async def _recognise(self) -> None:
+        """Find out who is logged in although this answer is worth nothing, for the error page."""
+        with contextlib.suppress(StoreUnavailable):
+            self.who = (await self.glance()).username or ""
 
     async def _ask(self, provider: Provider, flow: Flow, params: Mapping[str, str]) -> Profile | None:
         """Return who the provider says it is; None if it, or the person, said no."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from identity.errors import StoreCorrupt
+from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.login.store import Kind, OneTimeStore
 from identity.types import HOUR, MINUTE, SECOND, Clock, Millis
 from tests.support.guards import Expectation
@@ -154,6 +154,64 @@ class OneTimeContract:
 
         assert outcomes.count(True) == 1
         assert subject.store.take(Kind.FLOW, "name") == b"%d" % outcomes.index(True)
+
+    def test_a_name_is_spent_once(self, subject: Subject) -> None:
+        """A login, a form and a start code are good once."""
+        until = subject.clock() + HOUR
+
+        assert subject.store.spend(Kind.FLOW, "name", expires_at=until)
+
+        assert not subject.store.spend(Kind.FLOW, "name", expires_at=until)
+        assert subject.store.spend(Kind.SIGN_UP, "name", expires_at=until)
+        assert subject.store.peek(Kind.FLOW, "name") == b""
+        assert subject.store.take(Kind.FLOW, "name") == b""
+        assert subject.store.spend(Kind.FLOW, "name", expires_at=until)
+
+    def test_of_many_who_spend_one_wins(self, subject: Subject) -> None:
+        """An answer that is brought many times at the same moment opens one session."""
+        spent = race(THREADS, lambda _: subject.store.spend(Kind.FLOW, "name", expires_at=subject.clock() + HOUR))
+
+        assert spent.count(True) == 1
+
+    def test_a_record_is_changed_and_shown_as_it_stands(self, subject: Subject) -> None:
+        """Counts would start anew, or be taken for what they were before."""
+        until = subject.clock() + HOUR
+
+        assert subject.store.amend(Kind.NAMES, "name", lambda was: was + b"a", expires_at=until) == b"a"
+        assert subject.store.amend(Kind.NAMES, "name", lambda was: was + b"b", expires_at=until) == b"ab"
+        assert subject.store.amend(Kind.NAMES, "name", lambda _: None, expires_at=until) == b"ab"
+        assert subject.store.amend(Kind.NAMES, "other", lambda _: None, expires_at=until) == b""
+        assert subject.store.peek_many(Kind.NAMES, ("name", "other")) == {"name": b"ab", "other": None}
+
+    def test_who_changes_a_record_first_decides_its_end(self, subject: Subject) -> None:
+        """Otherwise whoever goes on asking would never be let in again."""
+        first = subject.clock() + 2 * SECOND
+        subject.store.amend(Kind.NAMES, "name", lambda _: b"a", expires_at=first)
+        subject.store.amend(Kind.NAMES, "name", lambda was: was + b"b", expires_at=first + HOUR)
+
+        subject.advance(3 * SECOND)
+
+        assert subject.store.amend(Kind.NAMES, "name", lambda was: was + b"c", expires_at=first + HOUR) == b"c"
+
+    def test_no_change_of_several_at_once_is_lost(self, subject: Subject) -> None:
+        """Somebody who asks in parallel would be counted once."""
+
+        def add(me: int) -> int:
+            done = 0
+            for _ in range(5):
+                try:
+                    subject.store.amend(
+                        Kind.NAMES, "name", lambda was: was + bytes((me,)), expires_at=subject.clock() + HOUR
+                    )
+                except StoreUnavailable:
+                    continue
+                done += 1
+            return done
+
+        added = race(4, add)
+
+        there = subject.store.peek(Kind.NAMES, "name") or b""
+        assert [there.count(bytes((me,))) for me in range(4)] == added
 
     def test_a_time_that_is_past_is_refused(self, subject: Subject) -> None:
         """A flow that could never be taken is a programmer's error."""

@@ -21,6 +21,7 @@ _PURE: Final = frozenset(
         "identity/accounts/linking.py",
         "identity/accounts/naming.py",
         "identity/accounts/usernames.py",
+        "identity/login/carrying.py",
         "identity/login/flow.py",
         "identity/sessions/changes.py",
         "identity/sessions/cookie.py",
@@ -59,7 +60,7 @@ _IMPURE_MODULES: Final = frozenset(
         "urllib.request",
     }
 )
-_PURE_LIBRARIES: Final = frozenset({"joserfc"})
+_PURE_LIBRARIES: Final = frozenset({"cryptography", "joserfc"})
 _IMPURE_CALLS: Final = frozenset({"open", "print", "input", "now", "utcnow", "today", "uuid1", "uuid4"})
 
 _HOMES: Final = {
@@ -69,6 +70,7 @@ _HOMES: Final = {
     "sqlite3": ("identity/stores/sqlite*",),
     "cassandra": ("identity/stores/cassandra/*",),
     "authlib": ("providers/*", "identity/oauth/*"),
+    "cryptography": ("identity/login/carrying.py",),
     "joserfc": ("providers/*", "identity/oauth/*"),
     "httpx2": ("identity/web/outbound*",),
     "httpcore2": ("identity/web/outbound*",),

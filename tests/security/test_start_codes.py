@@ -1,17 +1,18 @@
 """Attacks on the way to an application's host: whose code, whose browser, which host, how often."""
 
+from secrets import token_bytes
 from urllib.parse import quote, urlencode
 
 import pytest
 
+from identity.login.carrying import Carrying
 from identity.login.codes import Destination, StartCode, challenge_of
-from identity.login.flow import record_name
 from identity.login.packing import pack_flow, pack_start
 from identity.login.store import Kind
 from identity.types import SECOND, ClientId, Host, SessionId
 from identity.web.handover import continue_path
 from tests.security.test_login_records import _flow
-from tests.support.guards import Expectation
+from tests.support.caches import ring
 from tests.support.logins import form_of, location, query_of
 from tests.support.racing import race
 from tests.support.realm import LOGIN, SHOP, SHOP_APP, SHOP_SECRET, WIKI, Realm, Traveller, user
@@ -243,43 +244,39 @@ def test_a_session_token_is_no_secret_of_a_way(realm: Realm, ada: Traveller) -> 
 @pytest.mark.parametrize("kind", [Kind.FLOW, Kind.SIGN_UP])
 def test_records_of_other_kinds_are_no_codes(realm: Realm, kind: Kind) -> None:
     """A login that proved nobody yet would open a session."""
-    name = "x" * 43
-    realm.one_time.put(kind, record_name(name), pack_flow(_flow(realm)), expires_at=realm.clock() + 60 * SECOND)
+    code = realm.carrying.seal(kind, "", pack_flow(_flow(realm)))
     browser = realm.traveller()
     browser.load(f"{WIKI}/.identityd/login")
 
-    assert browser.load(f"{WIKI}/.identityd/start?code={name}").status == 400
+    assert browser.load(f"{WIKI}/.identityd/start?code={code}").status == 400
 
 
 @pytest.mark.threat(5)
-def test_bytes_of_another_kind_under_the_key_of_a_code_are_refused(realm: Realm, ada: Traveller) -> None:
-    """Whoever can move values in the cache must not make a session of them."""
-    name = "x" * 43
-    body = pack_flow(_flow(realm))
-    realm.one_time.put(Kind.START, record_name(name), body, expires_at=realm.clock() + 60 * SECOND)
+def test_bytes_of_another_kind_under_the_seal_of_a_code_are_refused(realm: Realm, ada: Traveller) -> None:
+    """A mistake in what is sealed for whom must not make a session of a login."""
+    code = realm.carrying.seal(Kind.START, "", pack_flow(_flow(realm)))
     ada.load(f"{WIKI}/.identityd/login")
 
-    assert ada.load(f"{WIKI}/.identityd/start?code={name}").status == 400
+    assert ada.load(f"{WIKI}/.identityd/start?code={code}").status == 400
 
 
 @pytest.mark.threat(5)
 @pytest.mark.usefixtures("ada")
-def test_a_code_that_somebody_else_wrote_is_an_alarm(realm: Realm, expect_log: Expectation) -> None:
-    """Write access to memcached must not make anybody somebody else."""
+def test_a_code_that_somebody_else_wrote_is_refused(realm: Realm) -> None:
+    """Whoever knows how a code is made, and not our keys, must not become anybody."""
     login = next(s for s in realm.record().sessions if s.login is None)
     wanted = Destination(ClientId("wiki"), Host("wiki.example"), challenge_of(SECRET), "/")
     body = pack_start(StartCode(wanted, realm.row("github:ada").account_id, SessionId(login.id), realm.clock()))
-    realm.cache.add(
-        f"c1:{record_name('x' * 43)}",  # type: ignore[arg-type]
-        b"\1\1" + (realm.clock() + 9_999).to_bytes(8, "big") + body + b"m" * 16,
-        expires_at=realm.clock() + 60 * SECOND,
-    )
-    expect_log("identity", "store-corrupt")  # type: ignore[operator]
+    theirs = Carrying(lambda: ring(2), clock=realm.clock, random_bytes=token_bytes)
     thief = realm.traveller()
     thief.jars["wiki.example"].cookies[f"__Host-idds-{SECRET[:8]}"] = f"0.{SECRET}"
 
-    assert thief.load(f"{WIKI}/.identityd/start?code={'x' * 43}").status == 503
+    code = theirs.seal(Kind.START, "", body)
+
+    assert thief.load(f"{WIKI}/.identityd/start?code={code}").status == 400
     assert thief.tokens("wiki.example") == []
+    own = realm.carrying.seal(Kind.START, "", body)
+    assert thief.load(f"{WIKI}/.identityd/start?code={own}").status == 303
 
 
 @pytest.mark.threat(41)

@@ -1,5 +1,7 @@
 """What only the in-process cache does: it is bounded, and says so."""
 
+from itertools import takewhile
+
 import pytest
 
 from identity.errors import StoreUnavailable
@@ -104,3 +106,58 @@ def test_a_closed_cache_is_empty() -> None:
     cache.close()
 
     assert cache.get_many([CacheKey("k0")])[CacheKey("k0")] is Missing.ABSENT
+
+
+@pytest.mark.threat(48)
+def test_values_beside_sessions_cannot_keep_anybody_from_logging_in() -> None:
+    """Strangers who fill what they can reach must not take the room that sessions need, nor the other way round."""
+    clock = ManualClock()
+    cache = MemoryCache(clock=clock, count=10)
+    for prefix in ("f1", "s1"):
+        for n in range(10):
+            assert cache.add(CacheKey(f"{prefix}:{n}"), b"v", expires_at=clock() + HOUR) is Written.APPLIED
+        with pytest.raises(StoreUnavailable):
+            cache.add(CacheKey(f"{prefix}:one-more"), b"v", expires_at=clock() + HOUR)
+
+    assert cache.nodes()[0].full
+    assert cache.nodes()[0].refused == 2
+    assert cache.nodes()[0].warning == "holds 10 session records, its limit"
+
+
+@pytest.mark.threat(48)
+@pytest.mark.parametrize("size", [1, 1_000, 60_000])
+def test_memory_is_bounded_in_bytes(size: int) -> None:
+    """A limit by count alone let 100,000 large values take 292 MB."""
+    clock = ManualClock()
+    cache = MemoryCache(clock=clock, other_bytes=1_000_000)
+
+    def fits(number: int) -> bool:
+        try:
+            cache.add(CacheKey(f"f1:{number}"), bytes(size), expires_at=clock() + SECOND)
+        except StoreUnavailable:
+            return False
+        return True
+
+    taken = len(list(takewhile(fits, range(10_000))))
+
+    assert 900_000 < taken * (size + 450) <= 1_000_000
+    clock.advance(SECOND)
+    assert cache.add(CacheKey("f1:later"), bytes(size), expires_at=clock() + SECOND) is Written.APPLIED
+    assert not cache.nodes()[0].full
+
+
+@pytest.mark.threat(48)
+def test_what_is_let_go_is_not_counted_any_more() -> None:
+    """A count that only grows would refuse logins after days, with nothing in the cache."""
+    clock = ManualClock()
+    cache = MemoryCache(clock=clock, count=3)
+    for n in range(50):
+        key = CacheKey(f"s1:{n}")
+        assert cache.add(key, b"v", expires_at=clock() + HOUR) is Written.APPLIED
+        there = cache.get_many([key])[key]
+        assert isinstance(there, Value)
+        assert cache.swap(key, bytes(n), version=there.version, expires_at=clock() + HOUR) is Written.APPLIED
+        assert cache.remove(key) is Written.APPLIED
+        assert cache.remove(key) is Written.LOST
+
+    assert (cache._sessions.count, cache._sessions.bytes) == (0, 0)

@@ -22,9 +22,13 @@ from identity.accounts.store import IdentityRow
 from identity.accounts.store import Profile as AccountProfile
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
+from identity.login.carrying import Carrying
 from identity.login.entering import Entering
-from identity.login.service import LoginService, Rules
+from identity.login.rules import Rules
+from identity.login.service import LoginService
 from identity.login.starting import Starting
+from identity.login.store import Kind
+from identity.login.welcoming import Means, Welcoming
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Missing
@@ -72,22 +76,16 @@ class LoginSite(Site):
             note=self.events.append,
             count=self.metrics.count,
         )
-        self.logins = LoginService(
-            self.accounts,
-            self.entering,
+        self.carrying = Carrying(self._keys, clock=self.clock, random_bytes=secrets.token_bytes)
+        means = Means(
+            self.carrying,
             self.one_time,
-            rules=Rules(self.public_url, enabled=self.providers.__contains__, origins=self.origins, names=self.policy),
+            Rules(self.public_url, enabled=self.providers.__contains__, origins=self.origins, names=self.policy),
             clock=self.clock,
             random_bytes=secrets.token_bytes,
         )
-        self.starts = Starting(
-            self.sessions,
-            self.one_time,
-            clock=self.clock,
-            random_bytes=secrets.token_bytes,
-            note=self.events.append,
-            count=self.metrics.count,
-        )
+        self.logins = LoginService(self.entering, Welcoming(self.accounts, self.entering, means), means)
+        self.starts = Starting(self.sessions, means, note=self.events.append, count=self.metrics.count)
         self._before = self._outcomes()
         self.changes = {**self._parts(), **self.changes}
 
@@ -118,8 +116,8 @@ class LoginSite(Site):
         self._before = self._outcomes()
 
     def kept(self) -> int:
-        """Return how many logins and sign-ups in progress are kept."""
-        return sum(key.startswith(("f1:", "u1:", "c1:")) for key in self.cache._items)
+        """Return how many values beside session records are kept."""
+        return sum(not key.startswith("s1:") for key in self.cache._items)
 
     @contextmanager
     def store_away(self) -> Iterator[None]:
@@ -148,8 +146,8 @@ class LoginSite(Site):
         return self._full("s1:")
 
     def records_full(self) -> AbstractContextManager[None]:
-        """Let no login or sign-up in progress be written meanwhile."""
-        return self._full("f1:", "u1:", "c1:")
+        """Let no marker of a login or sign-up be written meanwhile."""
+        return self._full(*(f"{kind.value}:" for kind in Kind))
 
     @contextmanager
     def _full(self, *prefixes: str) -> Iterator[None]:

@@ -16,7 +16,6 @@ from identity.login.flow import (
     Person,
     Purpose,
     SignUpRecord,
-    binding_hash,
     callback_flaw,
     record_name,
     sign_up_flaw,
@@ -31,7 +30,6 @@ FLOW = Flow(
     state="the-state",
     nonce="the-nonce",
     verifier="the-verifier",
-    binding=binding_hash("jar-a"),
     return_to="/account",
     created_at=NOON,
 )
@@ -42,21 +40,18 @@ SIGN_UP = SignUpRecord(
     person=Person("ann", "Ann", "ann@example.com", False, "", NOON),
     claim=UUID(int=1),
     return_to="/account",
-    binding=binding_hash("jar-a"),
     created_at=NOON,
 )
 
 
-def callback(
-    *, state: str = "the-state", provider: str = "github", binding: str = "jar-a", after_ms: Millis = 0
-) -> Flaw | None:
+def callback(*, state: str = "the-state", provider: str = "github", after_ms: Millis = 0) -> Flaw | None:
     """Judge a callback that differs from the right one only in what is given."""
-    return callback_flaw(FLOW, state=state, provider=provider, binding=binding, now=NOON + after_ms)
+    return callback_flaw(FLOW, state=state, provider=provider, now=NOON + after_ms)
 
 
-def form(*, reference: str = "the-reference", binding: str = "jar-a", after_ms: Millis = 0) -> Flaw | None:
+def form(*, reference: str = "the-reference", after_ms: Millis = 0) -> Flaw | None:
     """Judge a username form that differs from the right one only in what is given."""
-    return sign_up_flaw(SIGN_UP, reference=reference, binding=binding, now=NOON + after_ms)
+    return sign_up_flaw(SIGN_UP, reference=reference, now=NOON + after_ms)
 
 
 def test_the_right_callback_may_finish_its_flow() -> None:
@@ -75,13 +70,6 @@ def test_a_callback_with_another_state_is_refused(state: str) -> None:
 def test_a_callback_at_another_provider_is_refused() -> None:
     """Otherwise a hostile provider could answer a login that was begun at an honest one."""
     assert callback(provider="google") is Flaw.OTHER_PROVIDER
-
-
-@pytest.mark.threat(1)
-@pytest.mark.parametrize("binding", ["jar-b", "", "ünïcode"])
-def test_a_callback_in_another_browser_is_refused(binding: str) -> None:
-    """Otherwise an attacker could have a victim's browser finish the attacker's login, or the reverse."""
-    assert callback(binding=binding) is Flaw.OTHER_BROWSER
 
 
 @pytest.mark.parametrize(
@@ -109,12 +97,6 @@ def test_the_right_form_may_finish_its_sign_up() -> None:
 def test_a_form_for_another_sign_up_is_refused(reference: str) -> None:
     """Otherwise a record could be finished under a name it was not kept for."""
     assert form(reference=reference) is Flaw.OTHER_NAME
-
-
-@pytest.mark.threat(9)
-def test_a_form_in_another_browser_is_refused() -> None:
-    """Otherwise somebody could be lured into finishing the sign-up of an attacker's identity."""
-    assert form(binding="jar-b") is Flaw.OTHER_BROWSER
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from tests.unit.test_flow import FLOW, SIGN_UP
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 TABLE = st.dictionaries(TEXT, TEXT, max_size=4)
 TIME = st.integers(0, 2**45)
-DIGEST = st.binary(min_size=32, max_size=32)
 FLOWS = st.builds(
     Flow,
     provider=TEXT,
@@ -24,7 +23,6 @@ FLOWS = st.builds(
     state=TEXT,
     nonce=TEXT,
     verifier=TEXT,
-    binding=DIGEST,
     return_to=TEXT,
     created_at=TIME,
     force_login=st.booleans(),
@@ -39,7 +37,6 @@ SIGN_UPS = st.builds(
     person=st.builds(Person, TEXT, TEXT, TEXT, st.booleans(), TEXT, TIME),
     claim=st.uuids(),
     return_to=TEXT,
-    binding=DIGEST,
     created_at=TIME,
 )
 
@@ -103,8 +100,6 @@ def test_a_sign_up_without_one_of_its_fields_is_not_read(name: str) -> None:
         {"created_at": -1},
         {"created_at": 1.0},
         {"force_login": 1},
-        {"binding": "00"},
-        {"binding": "xx" * 32},
         {"kept": []},
         {"kept": {"a": 1}},
         {"answer": "code"},

@@ -97,17 +97,15 @@ def test_a_disabled_account_is_refused_with_words(logins: LoginSite) -> None:
     assert logins.events[-1].account_id is not None
 
 
-def test_an_outage_while_beginning_sends_nobody_away(logins: LoginSite, expect_log: ExpectLog) -> None:
-    """Otherwise people would come back from their provider to a login that was never kept."""
-    expect_log("identity.web", "store-unavailable")
+def test_a_login_begins_while_the_store_is_away(logins: LoginSite) -> None:
+    """Otherwise an outage of seconds would turn people away who need minutes at their provider."""
+    logins.browser().sign_up()
+    browser = logins.browser()
 
     with logins.store_away():
-        reply = logins.browser().get("/login/github")
+        state = browser.begin()
 
-    assert reply.status == 503
-    assert reply.one("Retry-After") == "5"
-    assert reply.one("Location") is None
-    assert reply.cookies == []
+    assert browser.come_back(state, code="ada").status == 303
 
 
 def test_an_outage_while_coming_back_is_503(logins: LoginSite, expect_log: ExpectLog) -> None:

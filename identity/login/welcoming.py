@@ -1,0 +1,259 @@
+"""Choosing a username: from a proven identity that has none to an account and its first session.
+
+Owns the sign-up in progress, which its browser carries sealed, and how often it may be used. Making
+accounts is the account service's. Plain functions, thread-safe, no HTTP. Invariants: a sign-up is
+in one hand at a time and ends with success or a refusal; everything but the name comes from it; an
+identity asks for so many different names in a quarter of an hour and no more, however many
+sign-ups it begins (names that are only asked for cost the account store its dearest writes, and
+tell who has an account).
+
+    begin            welcome             choose
+    ──────────────   ─────────────────   ──────────────────────────────────────────────────────────
+    sealed for a     opened; refused     marker written → the name counted → sign up → open a session
+    cookie           if it is in use     · or the marker is taken back, and the form may be sent again
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from identity.accounts.linking import ChooseName, Unknown
+from identity.accounts.results import AlreadyKnown, BeingFinished, By, NameTaken, SignedUp, SignUp
+from identity.accounts.service import AccountService
+from identity.accounts.usernames import NameRefused, check, fold
+from identity.errors import FlowInvalid, StoreError, StoreUnavailable, TooOften
+from identity.login.carrying import LONGEST, Carrying
+from identity.login.entering import Entered, Entering
+from identity.login.flow import (
+    SECRET_BYTES,
+    SIGN_UP_MS,
+    Flaw,
+    Flow,
+    Person,
+    SignUpRecord,
+    record_name,
+    sign_up_flaw,
+    spelt,
+    spent_until,
+    tag_of,
+)
+from identity.login.packing import pack_sign_up, unpack_sign_up
+from identity.login.results import AskAgain, Busy, Chosen, NeedsUsername, Visit, Welcome
+from identity.login.returning import shorter
+from identity.login.rules import Rules, provider_unknown
+from identity.login.store import Kind, OneTimeStore
+from identity.types import SECOND, Clock, IdentityKey, RandomBytes, Username
+
+MOST_NAMES: Final = 20
+"""Different names one identity may ask for in the time of a sign-up."""
+_NAME_BYTES: Final = 4
+_SHORT: Final = 64
+"""Characters that are left of a handle and a name which would not fit into a cookie."""
+
+_OUTCOMES: Final[Mapping[type, str]] = {
+    SignedUp: "signed-up",
+    AlreadyKnown: "already-known",
+    NameTaken: "name-taken",
+    NameRefused: "name-refused",
+    BeingFinished: "being-finished",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a service of this package stands on."""
+
+    carrying: Carrying
+    one_time: OneTimeStore
+    rules: Rules
+    clock: Clock
+    random_bytes: RandomBytes
+
+    def secret(self) -> str:
+        """Return a value nobody can guess."""
+        return spelt(self.random_bytes(SECRET_BYTES))
+
+
+class Welcoming:
+    """Sign-ups in progress.
+
+    Args:
+        accounts: makes accounts.
+        entering: opens sessions and tells what became of logins.
+        means: seals, markers, settings, time and chance.
+    """
+
+    def __init__(self, accounts: AccountService, entering: Entering, means: Means) -> None:
+        self._accounts = accounts
+        self._entering = entering
+        self._means = means
+
+    def begin(self, flow: Flow, key: IdentityKey, person: Person) -> NeedsUsername:
+        """Return what the browser must carry to choose a name; nothing is kept."""
+        record = SignUpRecord(
+            reference=self._means.secret(),
+            identity=key,
+            provider=flow.provider,
+            person=person,
+            claim=UUID(bytes=self._means.random_bytes(16), version=4),
+            return_to=flow.return_to,
+            created_at=self._means.clock(),
+            persistent=flow.persistent,
+        )
+        tag = tag_of(record.reference)
+        for fitting in _smaller(record):
+            binding = self._means.carrying.seal(Kind.SIGN_UP, tag, pack_sign_up(fitting))
+            if len(binding) <= LONGEST:
+                self._entering.tally(flow.provider, "needs-username")
+                return NeedsUsername(record.reference, binding)
+        raise FlowInvalid("sign-up-invalid", detail="an identity that fits no cookie")
+
+    def welcome(self, reference: str, binding: str | None) -> Welcome:
+        """Return the sign-up this browser may finish, and a name to offer; nothing is used up.
+
+        Raises:
+            FlowInvalid: there is none for this browser (`sign-up-invalid`).
+            NotFound: its provider was switched off meanwhile.
+            StoreUnavailable: a store is away.
+        """
+        record = self._opened(reference, binding)
+        if self._means.one_time.peek(Kind.SIGN_UP, record_name(reference)) is not None:
+            raise _invalid(Flaw.USED)
+        return Welcome(record, self._accounts.suggest(record.person.handle, record.person.name))
+
+    def choose(self, reference: str, binding: str | None, username: str, visit: Visit) -> Chosen:
+        """Make the account under the name that was typed, and open its first session.
+
+        Only success or a refusal uses the sign-up up. Everything but the name comes from its record.
+
+        Raises:
+            FlowInvalid: there is no sign-up for this browser (`sign-up-invalid`).
+            NotFound: its provider was switched off meanwhile.
+            StoreUnavailable: a store is away; the same form may be sent again.
+            TooOften: too many names were asked for (`too-many-names`).
+        """
+        record = self._opened(reference, binding)
+        name, until = record_name(reference), spent_until(record.expires_at, now=self._means.clock())
+        if not self._means.one_time.spend(Kind.SIGN_UP, name, expires_at=until):
+            raise _invalid(Flaw.USED)
+        try:
+            chosen = self._choose(record, username, visit)
+        except (StoreError, TooOften):
+            with contextlib.suppress(StoreError):
+                self._means.one_time.take(Kind.SIGN_UP, name)
+            raise
+        if isinstance(chosen, AskAgain | Busy):
+            self._means.one_time.take(Kind.SIGN_UP, name)
+            if record.expires_at <= self._means.clock():
+                raise _invalid(Flaw.EXPIRED)
+        return chosen
+
+    def _choose(self, record: SignUpRecord, username: str, visit: Visit) -> Chosen:
+        person = record.person
+        wanted = check(username, self._means.rules.names)
+        if not isinstance(wanted, NameRefused):
+            self._count(record, wanted)
+        by = By("self", address=visit.address, request_id=visit.request_id)
+        label = person.handle or person.email or person.name
+        outcome = self._accounts.sign_up(SignUp(record.claim, record.identity, username, label, by))
+        self._entering.tally_sign_up(record.provider, _OUTCOMES[type(outcome)])
+        match outcome:
+            case NameTaken(alternatives=alternatives):
+                return AskAgain(record, None, alternatives)
+            case NameRefused(problem=problem):
+                return AskAgain(record, problem)
+            case BeingFinished():
+                return Busy()
+        return self._entered(record, visit)
+
+    def _entered(self, record: SignUpRecord, visit: Visit) -> Chosen:
+        entered: Entered = self._entering.enter(
+            record.identity,
+            record.provider,
+            record.person,
+            return_to=record.return_to,
+            visit=visit,
+            persistent=record.persistent,
+        )
+        # Unlinked, or its name lost, between the two calls: the form may be sent once more.
+        return Busy() if isinstance(entered, Unknown | ChooseName) else entered
+
+    def _count(self, record: SignUpRecord, wanted: Username) -> None:
+        """Raise TooOften unless the name is one of those this identity may ask for."""
+        mine = sha256(fold(wanted).encode()).digest()[:_NAME_BYTES]
+        asked = self._means.one_time.amend(
+            Kind.NAMES, record_name(record.identity), _adding(mine), expires_at=self._means.clock() + SIGN_UP_MS
+        )
+        if mine not in _names(asked):
+            self._entering.tally_sign_up(record.provider, "too-many-names")
+            raise TooOften(
+                "too-many-names",
+                retry_after_s=SIGN_UP_MS // SECOND,
+                public=f"You asked for {MOST_NAMES} different usernames. Wait a quarter of an hour, then log in again.",
+            )
+
+    def _opened(self, reference: str, binding: str | None) -> SignUpRecord:
+        tag = tag_of(reference)
+        found = self._means.carrying.open(Kind.SIGN_UP, tag, binding) if binding else Flaw.NO_COOKIE
+        if found is Flaw.NEWER_KEY:
+            raise StoreUnavailable(detail=found.value)
+        record = _read(found)
+        if isinstance(record, SignUpRecord):
+            record = sign_up_flaw(record, reference=reference, now=self._means.clock()) or record
+        if isinstance(record, Flaw):
+            raise _invalid(record)
+        if not self._means.rules.enabled(record.provider):
+            raise provider_unknown()
+        return record
+
+
+def _smaller(record: SignUpRecord) -> Iterator[SignUpRecord]:
+    """Yield the sign-up as it is, then with less and less of what is only information.
+
+    What is left out comes again with the next login.
+    """
+    yield record
+    told = record.person
+    plain = replace(told, picture="")
+    for return_to in shorter(record.return_to):
+        yield replace(record, person=plain, return_to=return_to)
+    short = replace(plain, handle=told.handle[:_SHORT], name=told.name[:_SHORT])
+    yield replace(record, person=short, return_to=return_to)
+    yield replace(record, person=replace(short, email="", email_verified=False), return_to=return_to)
+
+
+def _read(found: bytes | Flaw) -> SignUpRecord | Flaw:
+    if isinstance(found, Flaw):
+        return found
+    try:
+        return unpack_sign_up(found)
+    except ValueError:
+        return Flaw.UNREADABLE
+
+
+def _adding(mine: bytes) -> Callable[[bytes], bytes | None]:
+    """Return what adds a name to those that were asked for; None leaves them: it is there, or they are enough."""
+
+    def added(asked: bytes) -> bytes | None:
+        names = _names(asked)
+        return None if mine in names or len(names) >= MOST_NAMES else asked + mine
+
+    return added
+
+
+def _names(asked: bytes) -> list[bytes]:
+    return [asked[at : at + _NAME_BYTES] for at in range(0, len(asked), _NAME_BYTES)]
+
+
+def _invalid(flaw: Flaw) -> FlowInvalid:
+    return FlowInvalid(
+        "sign-up-invalid",
+        detail=flaw.value,
+        public=(
+            "This form was sent already, was open for longer than 15 minutes, or belongs to another browser. "
+            "Log in again: if your username was accepted, you will be signed in."
+        ),
+    )
