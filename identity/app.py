@@ -48,6 +48,7 @@ from identity.stores.single import Alone
 from identity.types import Clock, Host
 from identity.watching import Clearing, Housekeeping, Watching, end_sessions
 from identity.web import demo, outbound
+from identity.web.circuit import Circuit
 from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
 from identity.web.pages import Pages
 from identity.web.pool import Pool
@@ -89,7 +90,9 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
 
     with ExitStack() as closing:
         metrics = Metrics()
-        client = outbound.Outbound(outbound_rules(config), on_call=partial(_called, metrics))
+        client = outbound.Outbound(
+            outbound_rules(config), on_call=partial(_called, metrics), on_circuit=partial(_up, metrics)
+        )
         try:
             built = build(config, client, closing, metrics=metrics)
             built.housekeeping.start()
@@ -105,6 +108,9 @@ def build(
     """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
     ring = Ring(config)
     _watch_ring(ring, metrics, clock)
+    for section in config.providers:
+        if section.enabled:
+            _up(metrics, section.name, Circuit())
     alone = Alone(config.keys.file, closing) if config.sessions.store is SessionStoreKind.MEMORY else None
     accounts = open_accounts(config, clock, metrics=metrics)
     closing.callback(accounts.close)
@@ -136,7 +142,7 @@ def build(
         hosts=_hosts(config),
         peers=TrustedPeers([str(network) for network in config.server.trusted_proxies]),
         form_origins=_origins(config),
-        probes=partial(_probes, accounts, cache, metrics, config),
+        probes=partial(_probes, accounts, cache, metrics, config, client),
     )
     housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted)
     return Built(_daemon(config, context, partial(_reload, ring, alone)), context, housekeeping)
@@ -184,6 +190,10 @@ def _called(metrics: Metrics, call: outbound.Called) -> None:
     metrics.observe("identityd_provider_bytes", call.sent + call.received, provider=call.provider)
 
 
+def _up(metrics: Metrics, provider: str, circuit: Circuit) -> None:
+    metrics.set("identityd_provider_up", int(circuit.closed), provider=provider)
+
+
 def outbound_rules(config: Config) -> outbound.Rules:
     """Return the limits of calls to providers."""
     given = config.outbound
@@ -192,6 +202,7 @@ def outbound_rules(config: Config) -> outbound.Rules:
         reach=Reach(networks=given.allow_networks, hosts=frozenset(given.allow_hosts)),
         total_ms=given.timeout_ms,
         connect_ms=given.connect_timeout_ms,
+        calls=given.calls,
         proxy=proxy,
         direct=direct,
     )
@@ -249,8 +260,18 @@ def _pool(name: str, threads: int, metrics: Metrics, closing: ExitStack) -> Pool
     return pool
 
 
-def _probes(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) -> Sequence[Probe]:
-    return tuple(_probed(accounts, cache, metrics, config))
+def _probes(
+    accounts: Accounts, cache: Cache, metrics: Metrics, config: Config, client: outbound.Outbound
+) -> Sequence[Probe]:
+    return (*_probed(accounts, cache, metrics, config), *_providers_probed(config, client))
+
+
+def _providers_probed(config: Config, client: outbound.Outbound) -> Iterator[Probe]:
+    """Yield every provider; one in trouble is a warning, because the daemon is ready for all others."""
+    troubles = client.troubles()
+    for section in config.providers:
+        if section.enabled:
+            yield Probe(f"provider ({section.name})", warning=troubles.get(section.name, ""))
 
 
 def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) -> Iterator[Probe]:

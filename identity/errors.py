@@ -11,6 +11,7 @@
     │   └── TooOften          the same was asked for too often: 429, later it works again
     ├── NotFound              404
     └── ProviderTrouble       the provider failed or refused: 502, another way to log in may work
+        └── ProviderAway      it gives no answer, or gave none before and is left alone for a moment
 
 Each class has `status` (HTTP) and `public` (a sentence safe to show to anybody); each instance
 has `code` (stable, documented in docs/http-api.md) and `detail` (for the log only). Expected
@@ -122,3 +123,10 @@ class ProviderTrouble(IdentityError):
     status = 502
     default_code = "provider"
     default_public = "The login provider did not answer as expected. Try again, or choose another way to log in."
+
+
+class ProviderAway(ProviderTrouble):
+    """A login provider keeps us waiting, or did and is not asked for a moment."""
+
+    default_code = "provider-slow"
+    default_public = "The login provider does not answer at present. Choose another way to log in, or try again later."

@@ -21,6 +21,7 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_request_seconds           listener                      from request to answer
     identityd_provider_calls_total      provider outcome              calls to a provider
     identityd_provider_bytes            provider                      bytes of the bodies of a call
+    identityd_provider_up               provider                      1 unless its calls are refused for a while
     identityd_gathered_checks           -                             checks per round trip to the store
     identityd_audit_waiting             -                             audit rows not yet written
     identityd_audit_dropped_total       -                             audit rows lost (each is logged)
@@ -87,6 +88,7 @@ METRICS: Final = (
     Metric("identityd_request_seconds", Kind.HISTOGRAM, "From request to answer.", ("listener",), SECONDS),
     Metric("identityd_provider_calls_total", Kind.COUNTER, "Calls to a login provider.", ("provider", "outcome")),
     Metric("identityd_provider_bytes", Kind.HISTOGRAM, "Bytes per call to a login provider.", ("provider",), BYTES),
+    Metric("identityd_provider_up", Kind.GAUGE, "1 unless a provider without answers is left alone.", ("provider",)),
     Metric("identityd_gathered_checks", Kind.HISTOGRAM, "Checks per round trip to the session store.", (), SIZES),
     Metric("identityd_audit_waiting", Kind.GAUGE, "Audit rows not yet written."),
     Metric("identityd_audit_dropped_total", Kind.COUNTER, "Audit rows lost; each is in the log."),

@@ -22,6 +22,10 @@ class ProviderBroken(Exception):
     """
 
 
+class ProviderSlow(ProviderBroken):
+    """The provider gave no answer in time, or is not asked at present because it gave none before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """What a login begins with. All values are made by the caller, fresh for each login."""
@@ -92,7 +96,10 @@ class Http(Protocol):
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> HttpResponse:
-        """Make one request. Raises ProviderBroken for anything but a complete answer. Never retries a POST."""
+        """Make one request. Raises ProviderBroken for anything but a complete answer. Never retries a POST.
+
+        ProviderSlow, a ProviderBroken, if the answer did not come in time or was not waited for.
+        """
         ...
 
 

@@ -244,6 +244,9 @@ class Outbound:
     connect_timeout_ms: Millis = option(
         kinds.seconds(0.1, 60), "3", "A provider that does not accept a connection within this is down."
     )
+    calls: int = option(
+        kinds.whole(1, 1_000), "64", "Calls to one provider at once; more wait for a second and are then refused."
+    )
     allow_networks: tuple[Network, ...] = option(
         kinds.networks, "", "Private networks in which a provider may be; all other private addresses are refused."
     )

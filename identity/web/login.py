@@ -15,13 +15,21 @@ login are set and deleted here and nowhere else:
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
 from identity.accounts.linking import Refusal
-from identity.errors import BadInput, FlowInvalid, Forbidden, IdentityError, ProviderTrouble, StoreUnavailable
+from identity.errors import (
+    BadInput,
+    FlowInvalid,
+    Forbidden,
+    IdentityError,
+    ProviderAway,
+    ProviderTrouble,
+    StoreUnavailable,
+)
 from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
 from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
 from identity.login.returning import FALLBACK
@@ -35,7 +43,7 @@ from identity.web.base import Listener, Route
 from identity.web.page import PageHandler
 from identity.web.pages import Way
 from identity.web.refusals import BeingFinished
-from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied
+from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied, ProviderSlow
 
 log = logging.getLogger("identity.web.login")
 
@@ -68,6 +76,8 @@ class LoginHandler(PageHandler):
     """Label of the provider, for the error page."""
     again: str = ""
     """What is worth trying again, for the error page."""
+    others: Sequence[Way] = ()
+    """Ways to log in without this provider, for the error page."""
     who: str = ""
     """Who is logged in although this login came to nothing, for the error page."""
 
@@ -97,6 +107,16 @@ class LoginHandler(PageHandler):
     def spend(self, name: str) -> None:
         """Delete a binding cookie, also if the answer is an error."""
         self._spent = bindings.removed(name, names=self.context.names)
+
+    def offer(self, provider: Provider, return_to: str, *, stay: str = "") -> None:
+        """Remember what an error page offers: to begin again, here or at another provider."""
+        self.at, self.again = provider.label, begin_path(provider.name, return_to, stay=stay)
+        self.others = [way for way in self.ways(return_to, stay=stay) if way.name != provider.name]
+
+    def ways(self, return_to: str, *, stay: str = "") -> list[Way]:
+        """Return every way to log in that leads there."""
+        named = self.context.providers.values()
+        return [Way(each.name, each.label, begin_path(each.name, return_to, stay=stay)) for each in named]
 
     def onward(self, return_to: str) -> None:
         """Go where a login leads: `safe_return` has vouched for it."""
@@ -138,7 +158,8 @@ class LoginHandler(PageHandler):
         """Show the error as a page that knows the provider and what to try again."""
         self.put_spent()
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(self.error_page(error, again=self.again, provider=self.at, username=self.who))
+        others = self.others if isinstance(error, ProviderTrouble) else ()
+        self.finish(self.error_page(error, again=self.again, provider=self.at, username=self.who, others=others))
 
     def put_spent(self) -> None:
         """Delete the binding of what was used up, if anything was."""
@@ -148,7 +169,8 @@ class LoginHandler(PageHandler):
     def broken(self, provider: Provider, error: ProviderBroken) -> ProviderTrouble:
         """Return the error that says a provider failed; what it said goes to the log."""
         self.context.login.failed(provider.name)
-        return ProviderTrouble(detail=f"{provider.name}: {error}")
+        trouble = ProviderAway if isinstance(error, ProviderSlow) else ProviderTrouble
+        return trouble(detail=f"{provider.name}: {error}")
 
 
 class Chooser(LoginHandler):
@@ -166,8 +188,8 @@ class Chooser(LoginHandler):
         asks = self.context.login.rules.stay is Stay.ASK
         self.show(
             "login",
-            ways=self._ways(return_to),
-            staying=self._ways(return_to, stay="yes") if asks else (),
+            ways=self.ways(return_to),
+            staying=self.ways(return_to, stay="yes") if asks else (),
             ticked=self.query("stay") == "yes",
             last=self.own_cookie(self.context.names.last_provider) or "",
             reason=reason if reason in REASONS else "",
@@ -186,10 +208,6 @@ class Chooser(LoginHandler):
                 verdict = await self.visitor()
         return verdict
 
-    def _ways(self, return_to: str, *, stay: str = "") -> list[Way]:
-        named = self.context.providers.values()
-        return [Way(each.name, each.label, begin_path(each.name, return_to, stay=stay)) for each in named]
-
 
 class Begin(LoginHandler):
     """The way to a provider."""
@@ -205,7 +223,7 @@ class Begin(LoginHandler):
         context = self.context
         return_to, stay = self.query("return_to", limit=ADDRESS_CHARS), self.query("stay")
         started = context.login.start(name, return_to=return_to, stay=stay)
-        self.at, self.again = provider.label, begin_path(name, started.flow.return_to, stay=self.said(started.flow))
+        self.offer(provider, started.flow.return_to, stay=self.said(started.flow))
         try:
             begun = await provider.begin(started.start, context.http(name))
         except ProviderBroken as error:
@@ -225,7 +243,7 @@ class Answer(LoginHandler):
             return
         params = parameters.every(self.request.query_arguments, limit=ANSWER_CHARS)
         state = parameters.required(self.request.query_arguments, "state", limit=ANSWER_CHARS)
-        self.at, self.again = provider.label, begin_path(name, FALLBACK)
+        self.offer(provider, FALLBACK)
         context, cookie = self.context, self.context.names.flow(state)
         try:
             flow = await context.durable.run(context.login.take, state, name, self.binding(cookie))
@@ -233,7 +251,7 @@ class Answer(LoginHandler):
             await self._recognise()
             raise
         self.spend(cookie)
-        self.again = begin_path(name, flow.return_to, stay=self.said(flow))
+        self.offer(provider, flow.return_to, stay=self.said(flow))
         profile = await self._ask(provider, flow, params)
         if profile is None:
             self.put_spent()

@@ -1,58 +1,57 @@
-"""The daemon's calls to login providers: one client for the process, and its limits.
+"""The daemon's calls to login providers: what each may take, and what becomes of it.
 
-Owns time, size, redirects, proxies, and which addresses are reached: a host is resolved here, all
-its addresses are judged (`identity.web.reach`), and the connection goes to one that was, so that a
-name which resolves differently the next moment gains nothing. TLS still checks the name. The
-address is not written into the URL for that: connections are pooled by URL, and a second name on
-that address would ride on the first one's certificate.
+Owns time, size, redirects, tries, and how much one provider may hold of us: its calls at once, its
+connections and look-ups (`outbound_ways`), and whether it is asked at all (`circuit`). Nothing that
+one provider can use up is shared with another, so one that hangs costs its own people time and
+nobody else's. Where calls go, and through what, is `outbound_ways`.
 
-A POST is sent once, whatever happens: it carries a code that works once. A GET, which here is a
-discovery document, a key set or a profile, is tried a second time after a broken connection.
+A POST is sent once, whatever happens, and on a connection of its own: it carries a code that works
+once. A GET, which here is a discovery document, a key set or a profile, is tried a second time after
+a broken connection, and then on a new one.
 Invariant: nothing leaves but a whole answer or ProviderBroken, whose text holds neither query,
 header nor body.
 """
 
 import asyncio
+import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import SplitResult, urljoin
 
-import httpcore2
 import httpx2
 
-from identity.types import Millis
-from identity.web.reach import Reach, is_disguised, literal_of
-from providers.addresses import Refused, check_url, host_and_port, is_loopback
-from providers.base import Http, HttpResponse, ProviderBroken
+from identity.types import SECOND, Clock, Millis
+from identity.web.circuit import Circuit, Ended
+from identity.web.lookup import system_resolve
+from identity.web.outbound_ways import AddressRefused, GuardedBackend, Resolve, Rules, Way, proxy_of
+from identity.web.reach import is_disguised
+from providers.addresses import Refused, check_url, host_and_port
+from providers.base import Http, HttpResponse, ProviderBroken, ProviderSlow
+
+__all__ = [
+    "LARGEST",
+    "AddressRefused",
+    "Called",
+    "GuardedBackend",
+    "Outbound",
+    "Resolve",
+    "Rules",
+    "proxy_of",
+    "system_resolve",
+]
+
+log = logging.getLogger("identity.web.outbound")
 
 LARGEST: Final = 1_048_576
 """Bytes of an answer, on the wire and after decompression."""
-_MOST_ADDRESSES: Final = 4
+WAIT_MS: Final[Millis] = 1_000
+"""How long a call waits when as many as may be made of its provider's are under way."""
 _MOST_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_AGENT: Final = "identityd"
-_IDLE_S: Final = 5.0
-
-Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-_SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the operator decides about outbound calls."""
-
-    reach: Reach = field(default_factory=Reach)
-    total_ms: Millis = 10_000
-    """From the first look-up to the last byte, redirects and second tries included."""
-    connect_ms: Millis = 3_000
-    proxy: str = field(default="", repr=False)
-    """Where calls are sent instead, `http://host:port`; may hold a password."""
-    direct: tuple[str, ...] = ()
-    """Hosts and domains that are called without the proxy (`NO_PROXY`)."""
+_FAULTY: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Called:
     provider: str
     method: str
     outcome: str
-    """`ok`, or `failed`: no whole answer. An answer that says 500 is a whole answer."""
+    """`ok`; `failed`: no whole answer; `refused`: not made. An answer that says 500 is a whole answer."""
     sent: int
     """Bytes of the bodies sent."""
     received: int
@@ -70,20 +69,20 @@ class Called:
     took_ms: Millis
 
 
-async def system_resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)  # SOCK_STREAM
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+def _monotonic() -> Millis:
+    return time.monotonic_ns() // 1_000_000
 
 
 class Outbound:
-    """The one client. Lives on one event loop; `aclose` it at the end.
+    """The calls of all providers, each on a line of its own. Lives on one event loop; `aclose` it at the end.
 
     Args:
         rules: the operator's limits.
         on_call: told of each call that ended.
+        on_circuit: told of a provider whose circuit was opened or closed.
         trust: which certificates are accepted; the system's by default.
-        resolve: finds the addresses of a name.
+        resolve: finds the addresses of a name; by default the system does, on threads of each provider's own.
+        clock: counts milliseconds from anywhere, and is never set back.
     """
 
     def __init__(
@@ -91,52 +90,123 @@ class Outbound:
         rules: Rules,
         *,
         on_call: Callable[[Called], None] = lambda _: None,
+        on_circuit: Callable[[str, Circuit], None] = lambda _name, _circuit: None,
         trust: ssl.SSLContext | None = None,
-        resolve: Resolve = system_resolve,
+        resolve: Resolve | None = None,
+        clock: Clock = _monotonic,
     ) -> None:
-        self._rules = rules
-        self._on_call = on_call
-        trust = trust or ssl.create_default_context()
-        guard = GuardedBackend(rules, resolve)
-        proxied = httpx2.AsyncHTTPTransport(verify=trust, proxy=rules.proxy, trust_env=False) if rules.proxy else None
-        self._client = httpx2.AsyncClient(
-            transport=_Route(_GuardedTransport(guard, trust), proxied, rules),
-            # No cookie of a provider may travel from one person's login into another's.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            headers={"User-Agent": _AGENT},
-            timeout=httpx2.Timeout(rules.total_ms / 1000, connect=rules.connect_ms / 1000),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self.rules = rules
+        self.on_call = on_call
+        self.on_circuit = on_circuit
+        self.clock = clock
+        self._trust = trust or ssl.create_default_context()
+        self._resolve = resolve
+        self._lines: dict[str, _Line] = {}
 
     def for_provider(self, name: str) -> Http:
-        """Return the client as one provider sees it: its calls are counted under its name."""
-        return _Bound(self, name)
-
-    async def aclose(self) -> None:
-        """Close the connections that are kept."""
-        await self._client.aclose()
+        """Return the client as one provider sees it: its calls are counted, and limited, under its name."""
+        if name not in self._lines:
+            self._lines[name] = _Line(self, name, Way(self.rules, self._resolve, self._trust))
+        return self._lines[name]
 
     async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> HttpResponse:
-        """Make one request that is counted under no provider. Raises ProviderBroken."""
-        return await self.call(_Call("", method, dict(headers or {}), body), url)
+        """Make one request that is counted under no provider, and never refused. Raises ProviderBroken."""
+        return await self.for_provider("").fetch(method, url, headers=headers, body=body)
 
-    async def call(self, call: "_Call", url: str) -> HttpResponse:
-        """Make a request within all limits. Raises ProviderBroken."""
-        began = time.monotonic()
-        outcome = "failed"
+    def troubles(self) -> Mapping[str, str]:
+        """Return the providers in trouble, each with a sentence. May be called on any thread."""
+        return {line.name: line.trouble() for line in list(self._lines.values()) if line.trouble()}
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        for line in self._lines.values():
+            await line.way.aclose()
+
+
+class _Line:
+    """One provider's calls: its `Http`."""
+
+    def __init__(self, outbound: Outbound, name: str, way: Way) -> None:
+        self.name = name
+        self.way = way
+        self._outbound = outbound
+        self._room = asyncio.Semaphore(outbound.rules.calls)
+        self._circuit = Circuit()
+        self._last = ""
+        """What was said of the last call in trouble."""
+
+    async def fetch(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> HttpResponse:
+        """Make one request within all limits. Raises ProviderBroken, ProviderSlow."""
+        call = _Call(method, dict(headers or {}), body)
+        began, outcome = self._outbound.clock(), "refused"
         try:
-            async with asyncio.timeout(self._rules.total_ms / 1000):
-                answer = await self._follow(call, url)
-            outcome = "ok"
-        except TimeoutError:
-            raise ProviderBroken(f"{call.method} {_named(url)}: no answer in time") from None
+            self._pass()
+            await self._enter()
+            try:
+                outcome = "failed"
+                answer = await self._made(call, url)
+                outcome = "ok"
+            finally:
+                self._room.release()
         finally:
-            took_ms = int((time.monotonic() - began) * 1000)
-            self._on_call(Called(call.provider, call.method, outcome, call.sent, call.received, took_ms))
+            took_ms = self._outbound.clock() - began
+            self._outbound.on_call(Called(self.name, method, outcome, call.sent, call.received, took_ms))
         return answer
+
+    def trouble(self) -> str:
+        """Say what is wrong with this provider; empty if nothing is."""
+        circuit = self._circuit  # replaced as a whole, so another thread reads one of them
+        if not circuit.troubled:
+            return ""
+        resting = "" if circuit.closed else "it is not called, but for a trial now and then: "
+        return f"{resting}{circuit.troubles} calls in a row brought nothing usable, the last one: {self._last}"
+
+    def _pass(self) -> None:
+        if self.name and not self._circuit.passes(self._outbound.clock()):
+            raise ProviderSlow(f"not called at present, because it kept others waiting in vain: {self._last}")
+
+    async def _enter(self) -> None:
+        try:
+            async with asyncio.timeout(WAIT_MS / SECOND):
+                await self._room.acquire()
+        except TimeoutError:
+            raise ProviderSlow(f"not called, because {self._outbound.rules.calls} calls wait for it already") from None
+        try:
+            self._pass()  # it may have been opened meanwhile
+        except ProviderSlow:
+            self._room.release()
+            raise
+
+    async def _made(self, call: "_Call", url: str) -> HttpResponse:
+        """Make the call, and note what it tells of the provider."""
+        trial = not self._circuit.closed
+        self._circuit = self._circuit.begun()
+        try:
+            async with asyncio.timeout(self._outbound.rules.total_ms / SECOND):
+                return await self._follow(call, url)
+        except TimeoutError:
+            call.tells(Ended.IN_VAIN, f"{_asked(call, url)}: no answer in time")
+            raise ProviderSlow(call.trouble) from None
+        finally:
+            self._note(call, trial=trial)
+
+    def _note(self, call: "_Call", *, trial: bool) -> None:
+        before = self._circuit
+        self._circuit = before.ended(call.ended, self._outbound.clock(), trial=trial)
+        self._last = call.trouble or self._last
+        if self.name and before.closed != self._circuit.closed:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._outbound.on_circuit(self.name, self._circuit)
+        if self._circuit.closed:
+            log.info("provider-back: %s answers again", self.name, extra={"provider": self.name})
+            return
+        log.warning("provider-away: %s: %s", self.name, self.trouble(), extra={"provider": self.name})
 
     async def _follow(self, call: "_Call", url: str) -> HttpResponse:
         for _ in range(_MOST_REDIRECTS + 1):
@@ -146,56 +216,54 @@ class Outbound:
                 return answer
             target = _joined(url, answer.headers.get("location", ""))
             if call.method != "GET" or _origin(_checked(target)) != _origin(parts):
-                raise ProviderBroken(f"{call.method} {_named(url)}: redirected elsewhere, which is not followed")
+                raise ProviderBroken(f"{_asked(call, url)}: redirected elsewhere, which is not followed")
             url = target
-        raise ProviderBroken(f"{call.method} {_named(url)}: redirected too often")
+        raise ProviderBroken(f"{_asked(call, url)}: redirected too often")
 
     async def _try(self, call: "_Call", url: str) -> HttpResponse:
+        if call.method != "GET":
+            return await self._once(call, url, fresh=True)
         try:
-            return await self._once(call, url)
+            return await self._once(call, url, fresh=False)
         except _Failed as failure:
-            if call.method != "GET" or not failure.worth_another:
+            if not failure.worth_another:
                 raise
-        return await self._once(call, url)
+        return await self._once(call, url, fresh=True)
 
-    async def _once(self, call: "_Call", url: str) -> HttpResponse:
-        where = f"{call.method} {_named(url)}"
+    async def _once(self, call: "_Call", url: str, *, fresh: bool) -> HttpResponse:
         call.sent += len(call.body or b"")
+        client = self.way.client(fresh=fresh)
         try:
-            async with self._client.stream(call.method, url, headers=call.headers, content=call.body) as answer:
+            async with client.stream(call.method, url, headers=call.headers, content=call.body) as answer:
                 try:
                     body = await _read(answer)
                 finally:
                     call.received += answer.num_bytes_downloaded
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
-            raise _failed(where, error) from None
-        return HttpResponse(answer.status_code, {name.lower(): answer.headers[name] for name in answer.headers}, body)
+            raise _failed(call, url, error) from None
+        status = answer.status_code
+        if status >= _FAULTY:
+            call.tells(Ended.FAULTY, f"{_asked(call, url)}: answered {status}")
+        else:
+            call.tells(Ended.ANSWERED)
+        return HttpResponse(status, {name.lower(): answer.headers[name] for name in answer.headers}, body)
 
 
 @dataclass(slots=True)
 class _Call:
-    """One request on its way, and what it has cost so far."""
+    """One request on its way, what it has cost so far, and what it tells of its provider."""
 
-    provider: str
     method: str
     headers: dict[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
     sent: int = 0
     received: int = 0
+    ended: Ended = Ended.UNTOLD
+    trouble: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """`Outbound` under one provider's name."""
-
-    outbound: Outbound
-    provider: str
-
-    async def fetch(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> HttpResponse:
-        """Make one request. Raises ProviderBroken."""
-        return await self.outbound.call(_Call(self.provider, method, dict(headers or {}), body), url)
+    def tells(self, ended: Ended, trouble: str = "") -> None:
+        """Note what is known now; a later try of the same call may know more."""
+        self.ended, self.trouble = ended, trouble
 
 
 class _Failed(ProviderBroken):
@@ -210,17 +278,30 @@ class _TooLarge(ValueError):
     """An answer beyond the limit."""
 
 
-class AddressRefused(httpcore2.ConnectError):
-    """A host resolves to an address that may not be called."""
-
-
-def _failed(where: str, error: Exception) -> _Failed:
+def _failed(call: _Call, url: str, error: Exception) -> ProviderBroken:
     refused = isinstance(error.__cause__, AddressRefused)
-    again = isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError) and not refused
     # What the operating system or TLS says about a connection helps and holds nothing of a request;
     # the other texts may quote an answer.
     told = f": {error}" if refused or isinstance(error, httpx2.ConnectError) else ""
-    return _Failed(f"{where}: {type(error).__name__}{told}", worth_another=again)
+    text = f"{_asked(call, url)}: {type(error).__name__}{told}"
+    call.tells(Ended.UNTOLD if refused else _ended(call, error), text)
+    if isinstance(error, httpx2.TimeoutException):
+        return ProviderSlow(text)
+    broke = isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
+    return _Failed(text, worth_another=broke and not refused)
+
+
+def _ended(call: _Call, error: Exception) -> Ended:
+    match error:
+        case httpx2.TimeoutException() | httpx2.ConnectError() | httpx2.ProxyError():
+            return Ended.IN_VAIN
+        case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
+            # What a GET asks for is ours; what a POST carries came from somebody's browser.
+            return Ended.IN_VAIN if call.method == "GET" else Ended.BROKEN_OFF
+        case _TooLarge() | httpx2.DecodingError():
+            return Ended.FAULTY
+        case _:
+            return Ended.UNTOLD
 
 
 async def _read(answer: httpx2.Response) -> bytes:
@@ -256,99 +337,6 @@ def _origin(parts: SplitResult) -> tuple[str, str]:
     return parts.scheme, host_and_port(parts)
 
 
-def _named(url: str) -> str:
-    """Return an address without its query, which may hold what must not be logged."""
-    return url.partition("?")[0]
-
-
-class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to checked addresses only. `inner` makes the connections."""
-
-    def __init__(self, rules: Rules, resolve: Resolve, inner: httpcore2.AsyncNetworkBackend | None = None) -> None:
-        self._rules = rules
-        self._resolve = resolve
-        self._inner = inner or httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[_SocketOption] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Resolve, judge every address, and connect to the first that answers. Raises ConnectError."""
-        addresses = await self._addresses(host, port)
-        problem: Exception = httpcore2.ConnectError("no address")
-        for address in addresses:
-            try:
-                return await self._inner.connect_tcp(
-                    address, port, (timeout or 0) / len(addresses) or None, local_address, socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                problem = error
-        raise problem
-
-    async def _addresses(self, host: str, port: int) -> Sequence[str]:
-        try:
-            async with asyncio.timeout(self._rules.connect_ms / 1000):
-                found = await self._resolve(host, port)
-        except TimeoutError as error:
-            raise httpcore2.ConnectTimeout("the name was not resolved in time") from error
-        except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError("the name cannot be resolved") from error
-        if not self._rules.reach.permits(host, found):
-            raise AddressRefused(f"{host} is on a private address; list it in [outbound] if it belongs there")
-        return found[:_MOST_ADDRESSES]
-
-
-class _GuardedTransport(httpx2.AsyncHTTPTransport):
-    """httpx's transport on a pool whose connections are guarded."""
-
-    def __init__(self, guard: GuardedBackend, trust: ssl.SSLContext) -> None:
-        super().__init__(verify=trust, trust_env=False)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=trust, network_backend=guard, keepalive_expiry=_IDLE_S, max_keepalive_connections=20
-        )
-
-
-class _Route(httpx2.AsyncBaseTransport):
-    """Sends each request directly or through the proxy.
-
-    Behind a proxy it is the proxy that resolves names; addresses in a URL are judged here all the same.
-    """
-
-    def __init__(
-        self, direct: httpx2.AsyncBaseTransport, proxied: httpx2.AsyncBaseTransport | None, rules: Rules
-    ) -> None:
-        self._direct = direct
-        self._proxied = proxied
-        self._rules = rules
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send it."""
-        host = request.url.host
-        if self._proxied is None or self._goes_direct(host):
-            return await self._direct.handle_async_request(request)
-        if literal_of(host) is not None and not self._rules.reach.permits(host, [host]):
-            raise httpx2.ConnectError(f"{host} is a private address") from AddressRefused(host)
-        return await self._proxied.handle_async_request(request)
-
-    def _goes_direct(self, host: str) -> bool:
-        if is_loopback(host) or self._rules.reach.lists(host):
-            return True
-        return any(host == rule or host.endswith(f".{rule}") for rule in self._rules.direct)
-
-    async def aclose(self) -> None:
-        """Close both."""
-        await self._direct.aclose()
-        if self._proxied is not None:
-            await self._proxied.aclose()
-
-
-def proxy_of(configured: str, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    """Return the proxy to use and the hosts called without it; the configuration counts before the environment."""
-    proxy = configured or environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
-    listed = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    direct = tuple(host.strip().lower().lstrip(".") for host in listed.split(",") if host.strip())
-    return ("", ()) if "*" in direct else (proxy, direct)
+def _asked(call: _Call, url: str) -> str:
+    """Return what was asked, without the query, which may hold what must not be logged."""
+    return f"{call.method} {url.partition('?')[0]}"

@@ -225,9 +225,9 @@ class PageHandler(Handler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(self.error_page(error, again=self._worth_another_try(error)))
 
-    def error_page(self, error: IdentityError, *, again: str = "", provider: str = "", username: str = "") -> bytes:
-        """Render the page of an error, with ways on that exist on this host."""
-        told = {"again": again, "provider": provider, "username": username, **self._homeward()}
+    def error_page(self, error: IdentityError, *, again: str = "", **more: object) -> bytes:
+        """Render the page of an error, with ways on that exist on this host; `more` is the page's."""
+        told: dict[str, object] = {"again": again, **more, **self._homeward()}
         if self.is_application:
             told["login"] = handover.LOGIN
         return error_page(self.context, error, request_id=self.request_id, **told)
@@ -256,11 +256,12 @@ class PageHandler(Handler):
             raise NotSameSite(detail="Origin or Sec-Fetch-Site of another site")
 
 
-def error_page(context: Context, error: IdentityError, *, request_id: str, **ways: str) -> bytes:
+def error_page(context: Context, error: IdentityError, *, request_id: str, **ways: object) -> bytes:
     """Render the page that says what happened, what is safe and what to do.
 
     `ways` may hold `again`, an address worth another try; `provider`, the label of the one that
-    failed; `username`, who is logged in all the same; `login` and `home`, where these are on another host.
+    failed; `others`, the ways to log in without it; `username`, who is logged in all the same; `login`
+    and `home`, where these are on another host.
     """
     return context.pages.render(
         "error",

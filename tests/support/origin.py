@@ -16,7 +16,7 @@ from tests.support.certificates import Certificate
 class Answer:
     """What is sent; with `Connection: close` among the headers, without a length.
 
-    `dribble` repeats the body's last byte until the client goes away.
+    `dribble` repeats the body's last byte until the client goes away; `hang` sends nothing at all.
     """
 
     status: int = 200
@@ -24,6 +24,7 @@ class Answer:
     body: bytes = b"{}"
     dribble: bool = False
     reset: bool = False
+    hang: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class Origin:
     answer: Callable[[Asked], Answer] = lambda _: Answer()
     certificate: Certificate | None = None
     asked: list[Asked] = field(default_factory=list)
+    closing: bool = False
+    """Whether it closes a kept connection at the very moment the next request arrives on it."""
+    connections: int = 0
+    """How many were opened to it."""
 
     def __post_init__(self) -> None:
         self.over = threading.Event()
@@ -92,11 +97,21 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 65_536
     origin: Origin
 
+    def setup(self) -> None:
+        """Count the connection."""
+        super().setup()
+        self.origin.connections += 1
+        self._answered = False
+
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
 
     def do_GET(self) -> None:
         """Answer."""
+        if self._answered and self.origin.closing:
+            self.close_connection = True
+            return
+        self._answered = True
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, self.path, headers, body)
@@ -108,6 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815 - the server's name for it
 
     def _send(self, answer: Answer) -> None:
+        if answer.hang:
+            self.close_connection = True
+            self.origin.over.wait(30)
+            return
         if answer.reset:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from identity.accounts.store import AccountRow, IdentityRow, Outcome, UsernameRow
 from identity.stores.memory import MemoryAccounts, MemoryRows
 from identity.types import Millis
-from providers.base import Begun, Callback, Http, Profile, ProviderBroken, ProviderDenied, Start
+from providers.base import Begun, Callback, Http, Profile, ProviderBroken, ProviderDenied, ProviderSlow, Start
 
 KeyT = TypeVar("KeyT")
 RowT = TypeVar("RowT", IdentityRow, UsernameRow, AccountRow)
@@ -96,12 +96,13 @@ class ScriptedProvider:
         self.people = {name: person(name) for name in ("ada", "bob", "eve")}
         self.finished: list[str] = []
         self.begin_fails = ""
+        self.slow = False
 
     async def begin(self, start: Start, http: Http) -> Begun:
         """Send the browser away; what is kept depends on this login alone."""
         del http
         if self.begin_fails:
-            raise ProviderBroken(self.begin_fails)
+            raise (ProviderSlow if self.slow else ProviderBroken)(self.begin_fails)
         asked = {"state": start.state, "redirect_uri": start.redirect_uri, "nonce": start.nonce}
         return Begun(f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)})
 
@@ -113,6 +114,8 @@ class ScriptedProvider:
         code = callback.params.get("code", "")
         if callback.params.get("error") == "access_denied":
             raise ProviderDenied("the provider's answer says access_denied")
+        if self.slow:
+            raise ProviderSlow("POST https://github.example/token: no answer in time; canary-upstream-text")
         if code not in self.people:
             raise ProviderBroken("the code is unknown; canary-upstream-text")
         self.finished.append(code)

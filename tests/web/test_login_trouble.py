@@ -120,3 +120,40 @@ def test_an_outage_while_coming_back_is_503(logins: LoginSite, expect_log: Expec
     assert reply.status == 503
     assert b"/login/github" in reply.body
     assert browser.come_back(state, code="ada").status == 303
+
+
+def test_a_slow_provider_is_named_and_the_others_are_offered(logins: LoginSite, expect_log: ExpectLog) -> None:
+    """Otherwise people wait, learn of "an error", and do not know that another way would work."""
+    expect_log("identity.web", "provider-slow")
+    browser = logins.browser()
+    state = browser.begin(return_to="/page")
+    logins.github.slow = True
+
+    reply = browser.come_back(state, code="ada")
+    text = reply.body.decode()
+
+    assert reply.status == 502
+    assert "GitHub gives no answer" in text
+    assert "/login/google?return_to=%2Fpage" in text
+    assert "Continue with Google" in text
+    assert "canary-upstream-text" not in text
+
+
+def test_a_provider_that_is_slow_to_begin_is_named_too(logins: LoginSite, expect_log: ExpectLog) -> None:
+    """Otherwise a provider whose documents cannot be had looks like a fault of this service."""
+    expect_log("identity.web", "provider-slow")
+    logins.github.begin_fails, logins.github.slow = "discovery gave no answer in time", True
+
+    reply = logins.browser().get("/login/github?return_to=/page")
+
+    assert (reply.status, reply.cookies) == (502, [])
+    assert b"GitHub gives no answer" in reply.body
+    assert b"/login/google?return_to=%2Fpage" in reply.body
+
+
+def test_no_other_way_is_offered_for_a_fault_that_would_be_the_same_there(logins: LoginSite) -> None:
+    """Otherwise somebody whose login ran out is sent to make a second account."""
+    reply = logins.browser().come_back("unknown", code="ada")
+
+    assert reply.status == 400
+    assert b"/login/google" not in reply.body

@@ -1,6 +1,17 @@
 """`/healthz`, `/readyz`, `/metrics`."""
 
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from identity import app, config
+from identity.metrics import Metrics
+from identity.web.circuit import WORTH_A_WORD, Circuit, Ended
 from identity.web.context import Probe
+from identity.web.outbound import Outbound, Rules
+from identity.web.reach import Reach
+from tests.support.origin import Answer, Origin
 from tests.support.web import Site
 
 FINE = (Probe("memcached:one", clock_ahead_ms=-200), Probe("accounts"))
@@ -61,3 +72,58 @@ def test_numbers_count_answers_by_listener_and_status() -> None:
         assert reply.one("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
         assert b'identityd_requests_total{listener="public",status="404"} 1' in reply.body
         assert b'identityd_request_seconds_count{listener="public"} 1' in reply.body
+
+
+CONFIGURED = """
+[provider:corp]
+kind = github
+client_id = x
+client_secret = 0123456789
+[provider:off]
+kind = github
+enabled = no
+client_id = x
+client_secret = 0123456789
+[provider:other]
+kind = github
+client_id = x
+client_secret = 0123456789
+"""
+
+
+@pytest.mark.threat(59)
+def test_a_provider_in_trouble_is_a_warning_and_the_daemon_is_ready() -> None:
+    """Otherwise nobody hears of it, or one provider's outage takes all daemons out of service."""
+
+    async def troubled() -> list[Probe]:
+        client = Outbound(Rules(reach=Reach(hosts=frozenset({"localhost"}))))
+        for _ in range(WORTH_A_WORD):
+            await client.for_provider("corp").fetch("GET", origin.url(host="localhost"))
+        probes = list(app._providers_probed(config.parse(CONFIGURED, base=Path()), client))
+        await client.aclose()
+        return probes
+
+    with Origin(lambda _: Answer(503)) as origin:
+        probes = asyncio.run(troubled())
+
+    assert [(probe.name, probe.problem) for probe in probes] == [("provider (corp)", ""), ("provider (other)", "")]
+    assert "answered 503" in probes[0].warning
+    assert probes[1].warning == ""
+    with Site(probes=lambda: probes) as site:
+        reply = site.internal("GET", "/readyz")
+        assert (reply.status, reply.json()["missing"]) == (200, [])
+        assert "answered 503" in reply.json()["parts"][0]["warning"]
+
+
+@pytest.mark.threat(59)
+def test_a_provider_that_is_left_alone_is_in_the_numbers() -> None:
+    """Otherwise no alarm can be built on it."""
+    metrics, circuit = Metrics(), Circuit()
+    for _ in range(5):
+        circuit = circuit.ended(Ended.IN_VAIN, 0, trial=False)
+
+    app._up(metrics, "corp", circuit)
+    app._up(metrics, "other", Circuit())
+
+    assert b'identityd_provider_up{provider="corp"} 0' in metrics.render()
+    assert b'identityd_provider_up{provider="other"} 1' in metrics.render()

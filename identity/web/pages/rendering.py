@@ -43,7 +43,9 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "signed-out": _page(scope="here", provider="", applications=(), application="", again="/login"),
         "notices": _page("csrf", "notices", "seen", "onward"),
         "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
-        "error": _page("status", "code", "public", "request_id", again="", provider="", username="", login="/login"),
+        "error": _page(
+            "status", "code", "public", "request_id", again="", provider="", username="", others=(), login="/login"
+        ),
     }
 )
 
@@ -72,6 +74,7 @@ _LEADS_TO_LOGIN: Final = frozenset(
         "sign-up-invalid",
         "provider",
         "provider-denied",
+        "provider-slow",
         "provider-unknown",
         "being-finished",
         "sign-up-closed",
