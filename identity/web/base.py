@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Final, NamedTuple, cast
 
 from tornado.web import HTTPError, RequestHandler
 
+from identity import cookies
 from identity.audit import Event
 from identity.errors import BadInput, IdentityError, NotFound, StoreError, TooOften
 from identity.log import request as serving
@@ -87,8 +88,8 @@ class Handler(RequestHandler):
         return tuple(self.request.headers.get_list("Cookie"))
 
     def own_cookie(self, name: str) -> str | None:
-        """Return one of our cookies; None if absent or ambiguous."""
-        return parameters.cookie(self.cookie_lines(), name)
+        """Return one of our cookies; None if it is absent or was sent with two values."""
+        return cookies.value_of(self.cookie_lines(), name)
 
     @property
     def address(self) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from identity import cookies
 from identity.sessions.check import SetCookie
 from identity.types import SECOND, Millis
 from identity.web.context import CookieNames
@@ -63,12 +64,10 @@ def _shown(lines: Sequence[str], names: CookieNames) -> Iterator[tuple[str, int,
     """Find the binding cookies among all, their time and size; a broken one counts as the oldest."""
     prefixes = "|".join(re.escape(prefix) for prefix in (names.flow(""), names.sign_up(""), names.start("")))
     ours = re.compile(f"({prefixes})[A-Za-z0-9_-]{{0,8}}")
-    for line in lines:
-        for part in re.split("[;,]", line):
-            name, _, value = part.strip().partition("=")
-            if ours.fullmatch(name):
-                match = _VALUE.fullmatch(value)
-                yield name, int(match[1], 16) if match else 0, _size(name, value)
+    for name, value in cookies.pairs(lines):
+        if ours.fullmatch(name):
+            match = _VALUE.fullmatch(value)
+            yield name, int(match[1], 16) if match else 0, _size(name, value)
 
 
 def _size(name: str, value: str) -> int:

@@ -1,4 +1,4 @@
-"""Strict reading of what a request carries: parameters, JSON, cookies.
+"""Strict reading of what a request carries: parameters and JSON. Cookies are read by `identity.cookies`.
 
 Pure. Every parameter may come once, is UTF-8 and has a size; anything else is a `BadInput` with
 a stable code, so that nothing downstream sees a list, bytes, or a surprise of 60 KB.
@@ -62,17 +62,6 @@ def json_object(content_type: str, body: bytes) -> dict[str, object]:
     if not isinstance(value, dict):
         raise BadInput("json", public="The body must be a JSON object.")
     return value
-
-
-def cookie(lines: Sequence[str], name: str) -> str | None:
-    """Return our cookie's value; None if it is absent or was sent with two different values. Linear time."""
-    found = {
-        value.strip().strip('"')
-        for line in lines
-        for key, _, value in (part.partition("=") for part in re.split(r"[;,]", line))
-        if key.strip() == name
-    }
-    return found.pop() if len(found) == 1 else None
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

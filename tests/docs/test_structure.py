@@ -16,6 +16,7 @@ _EMPTY_NAMES: Final = re.compile(r"util|helper|manager|common|misc")
 
 _PURE: Final = frozenset(
     {
+        "identity/cookies.py",
         "identity/keyring.py",
         "identity/accounts/checking.py",
         "identity/accounts/linking.py",
