@@ -114,7 +114,7 @@ def violations(tab: Page) -> list[str]:
     ]
 
 
-@pytest.mark.node
+@pytest.mark.axe
 @pytest.mark.parametrize("label", LABELS)
 def test_axe_finds_nothing_on_a_phone_at_night(phone: Page, label: str) -> None:
     """Somebody with a screen reader, or weak eyes, could not log in or out."""
@@ -123,7 +123,7 @@ def test_axe_finds_nothing_on_a_phone_at_night(phone: Page, label: str) -> None:
     assert violations(phone) == []
 
 
-@pytest.mark.node
+@pytest.mark.axe
 @pytest.mark.parametrize("label", LABELS)
 def test_axe_finds_nothing_on_a_desktop_by_day(desktop: Page, label: str) -> None:
     """The same on a large screen, with the other colours."""

@@ -17,7 +17,7 @@ from tests.support.running import Running
 
 _TRIES = 100
 KEYSPACE = "spine"
-pytestmark = [pytest.mark.memcached, pytest.mark.node]
+pytestmark = [pytest.mark.memcached, pytest.mark.openid]
 
 
 class Person:

@@ -267,7 +267,7 @@ def test_a_file_without_its_head_or_number_is_refused(tmp_path: Path) -> None:
 
 def test_a_cluster_that_does_not_answer_is_said(expect_log: ExpectLog) -> None:
     """The operator should look at the cluster, not at the migration."""
-    expect_log("cassandra", "Control connection failed")
+    expect_log("cassandra", "Error connecting|Control connection failed")
     nowhere = Settings(contact_points=(("127.0.0.1", 9),), local_data_centre="DC1", keyspace="k")
 
     with pytest.raises(StoreUnavailable, match="cassandra: "):

@@ -18,6 +18,8 @@ from tests.support.cassandra_accounts import migrated, now, opened
 from tests.support.steady import arriving
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.cassandra
+
 ExpectLog = Callable[..., object]
 A_SECOND = 20
 """Sign-ups."""

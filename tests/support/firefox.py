@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from tests.support import needs
 from tests.support.memcached import free_port
 
 _STARTS_WITHIN_S: Final = 60
@@ -39,8 +40,7 @@ _PREFERENCES: Final[Mapping[str, object]] = {
 
 def binary() -> str | None:
     """Return the Firefox program, if it is installed; the environment's FIREFOX names another one."""
-    names = (os.environ.get("FIREFOX", "firefox-esr"), "firefox")
-    return next((path for name in names if (path := shutil.which(name))), None)
+    return needs.find("firefox")
 
 
 class Firefox:

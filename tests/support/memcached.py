@@ -1,12 +1,13 @@
 """Real memcached nodes on loopback that a test may kill, freeze and bring back."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from typing import Final
+
+from tests.support import needs
 
 _STARTS_WITHIN_S: Final = 5.0
 
@@ -27,7 +28,7 @@ def free_port() -> int:
 
 def binary() -> str | None:
     """Return the memcached program, if it is installed; the environment's MEMCACHED names another one."""
-    return shutil.which(os.environ.get("MEMCACHED", "memcached"))
+    return needs.find("memcached")
 
 
 class MemcachedNode:

@@ -1,9 +1,7 @@
 """A real OpenID provider in a process of its own, and a script that logs in there."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,37 +10,18 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
+from tests.support import needs
 from tests.support.certificates import Authority
 from tests.support.memcached import free_port
 
 _HERE: Final = Path(__file__).parent / "openid"
-_ROOT: Final = Path(__file__).parents[2]
-MODULES: Final = _ROOT / ".cache" / "openid"
-"""Where `make services` lets npm install the provider."""
-_OLDEST_NODE: Final = 20
+MODULES: Final = needs.NPM_FOLDER
 _MOST_STEPS: Final = 12
 
 
 def node() -> str | None:
     """Return a Node of version 20 or later, if there is one."""
-    own = (str(path) for path in _ROOT.glob(".cache/node/node_modules/node-*/bin/node"))
-    candidates = (os.environ.get("NODE"), shutil.which("node"), *own)
-    return next((path for path in candidates if path and _node_version(path) >= _OLDEST_NODE), None)
-
-
-def _node_version(path: str) -> int:
-    try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    return int(answer.strip().removeprefix("v").partition(".")[0])
-
-
-def installed() -> bool:
-    """Tell whether npm has installed exactly what the lock file says."""
-    copy = MODULES / "package-lock.json"
-    done = (MODULES / "node_modules" / "oidc-provider" / "package.json").is_file()
-    return done and copy.is_file() and copy.read_bytes() == (_HERE / "package-lock.json").read_bytes()
+    return needs.find("node")
 
 
 @dataclass(frozen=True, slots=True)

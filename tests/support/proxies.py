@@ -18,21 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.support import needs
 from tests.support.certificates import Certificate
 from tests.support.memcached import free_port
 from tests.support.sources import ROOT
 
 EXAMPLES: Final = ROOT / "examples"
 _STARTS_WITHIN_S: Final = 20
-_PATH: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One proxy: its program, its files, and how to start it in the foreground."""
+    """One proxy: its files, and how to start it in the foreground."""
 
-    program: str
-    packages: tuple[str, ...]
     main: str
     """The example's main file."""
     command: tuple[str, ...]
@@ -44,8 +42,6 @@ class Kind:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "nginx": Kind(
-        program="nginx",
-        packages=("nginx-light",),
         main="identityd.conf",
         command=("{program}", "-p", "{folder}", "-c", "{folder}/around", "-g", "daemon off;"),
         version=("-v",),
@@ -64,8 +60,6 @@ KINDS: Final[Mapping[str, Kind]] = {
             """,
     ),
     "caddy": Kind(
-        program="caddy",
-        packages=("caddy",),
         main="Caddyfile",
         command=("{program}", "run", "--config", "{folder}/around", "--adapter", "caddyfile"),
         version=("version",),
@@ -81,15 +75,11 @@ KINDS: Final[Mapping[str, Kind]] = {
             """,
     ),
     "haproxy": Kind(
-        program="haproxy",
-        packages=("haproxy",),
         main="haproxy.cfg",
         command=("{program}", "-db", "-f", "{main}"),
         version=("-v",),
     ),
     "apache": Kind(
-        program="apache2",
-        packages=("apache2", "lua-socket"),
         main="identityd.conf",
         command=("{program}", "-D", "FOREGROUND", "-f", "{folder}/around"),
         version=("-v",),
@@ -123,13 +113,7 @@ NAMES: Final = tuple(KINDS)
 
 def program(name: str) -> str | None:
     """Return the proxy's program, if it is installed; the environment's NGINX (…) names another one."""
-    return shutil.which(os.environ.get(name.upper(), KINDS[name].program), path=_PATH)
-
-
-def installed(name: str) -> bool:
-    """Tell whether everything its example needs is there."""
-    has_sockets = any(Path("/usr/share/lua").glob("5.*/socket.lua"))
-    return program(name) is not None and (name != "apache" or has_sockets)
+    return needs.find(name)
 
 
 def version(name: str) -> str:

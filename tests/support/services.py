@@ -2,25 +2,21 @@
 
 A pytest plugin; tests/conftest.py loads it. A test asks by fixture (`memcached`,
 `cassandra`, `browser` …) and thereby gets the marker of that name, or carries the marker
-itself and starts what it needs. What is not installed is skipped with the command that installs
-it; nothing is ever downloaded here.
+itself and starts what it needs; what a marker needs stands in `tests.support.needs`. What is not
+installed is skipped with the command that installs it, a test that starts what it does not name
+fails; nothing is ever downloaded here.
 """
 
 import logging
 import os
-import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import pytest
 
-from tests.support import firefox as firefox_program
-from tests.support import memcached as memcached_program
-from tests.support import openid_provider as openid_program
-from tests.support import proxies as proxy_programs
-from tests.support.cassandra import installation as cassandra_installation
+from tests.support import needs
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra.settings import loopback
 from tests.support.cassandra.tls import server_tls
@@ -49,59 +45,17 @@ CHROMIUM_FLAGS: Final = (
 
 def chromium_binary() -> str | None:
     """Return the Chromium program, if it is installed; the environment's CHROMIUM names another one."""
-    names = (os.environ.get("CHROMIUM", "chromium"), "chromium-browser", "google-chrome-stable", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+    return needs.find("chromium")
 
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a marker asks for, and what to do where it is missing."""
-
-    found: Callable[[], bool]
-    missing: str
-
-
-NEEDS: Final = {
-    "memcached": Need(
-        lambda: memcached_program.binary() is not None,
-        "memcached is not installed; get it with: apt-get install memcached",
-    ),
-    "cassandra": Need(
-        cassandra_installation.installed,
-        "Java 17 or Cassandra is not installed; get them with: make services",
-    ),
-    "chromium": Need(
-        lambda: chromium_binary() is not None,
-        "Chromium is not installed; get it with: apt-get install chromium",
-    ),
-    "firefox": Need(
-        lambda: firefox_program.binary() is not None,
-        "Firefox is not installed; get it with: apt-get install firefox-esr",
-    ),
-    "curl": Need(
-        lambda: all(shutil.which(program) for program in ("curl", "openssl")),
-        "curl or openssl is not installed; get them with: apt-get install curl openssl",
-    ),
-    "node": Need(
-        lambda: openid_program.node() is not None and openid_program.installed(),
-        "Node 20 or the OpenID provider is not installed; get them with: make services",
-    ),
-    **{
-        name: Need(
-            lambda name=name: proxy_programs.installed(name),  # type: ignore[misc]
-            f"{name} is not installed; get it with: apt-get install {' '.join(kind.packages)}",
-        )
-        for name, kind in proxy_programs.KINDS.items()
-    },
-}
 
 _MARKER_OF_FIXTURE: Final = {
     "memcached": "memcached",
     "start_memcached": "memcached",
     "cassandra": "cassandra",
     "start_cassandra": "cassandra",
-    "openid_provider": "node",
-    "start_openid_provider": "node",
+    "_driver_may_warn": "cassandra",
+    "openid_provider": "openid",
+    "start_openid_provider": "openid",
     "playwright": "chromium",
     "browser": "chromium",
 }
@@ -116,18 +70,60 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
 
 
-_found: Final[dict[str, bool]] = {}
+def pytest_configure() -> None:
+    """Refuse to begin where `IDENTITYD_TESTS_WITHOUT` would hide nothing."""
+    try:
+        needs.hidden()
+    except ValueError as wrong:
+        raise pytest.UsageError(str(wrong)) from None
+
+
+class ProgramGuard:
+    """Fails a test that starts a program of `tests.support.needs` without the marker that says so.
+
+    Such a test would not be skipped where the program is missing. Sees what this process starts, not what
+    its children do.
+    """
+
+    def __init__(self) -> None:
+        self._markers: frozenset[str] | None = None
+
+    def watch(self, item: pytest.Item) -> None:
+        """Hold this test, and the fixtures that begin for it, to its markers."""
+        self._markers = frozenset(marker for marker in needs.MARKERS if item.get_closest_marker(marker))
+
+    def rest(self) -> None:
+        """Watch nobody."""
+        self._markers = None
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Look at what the interpreter is about to do (sys.addaudithook)."""
+        if event != "subprocess.Popen" or self._markers is None:
+            return
+        program = os.fspath(arguments[0])
+        wanted = needs.markers_of(program if isinstance(program, str) else os.fsdecode(program))
+        if wanted and not wanted & self._markers:
+            names = " or ".join(f"@pytest.mark.{marker}" for marker in sorted(wanted))
+            pytest.fail(f"starts {program} and is not marked {names}, so it would not be skipped without it")
+
+
+_program_guard: Final = ProgramGuard()
+sys.addaudithook(_program_guard)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose server is not installed."""
-    for name, need in NEEDS.items():
-        if item.get_closest_marker(name):
-            if name not in _found:
-                _found[name] = need.found()
-            if not _found[name]:
-                pytest.skip(need.missing)
+    """Skip a test whose server is not installed; hold another one to the servers it names."""
+    for marker in needs.MARKERS:
+        if item.get_closest_marker(marker) and (missing := needs.missing(marker)):
+            pytest.skip(missing)
+    _program_guard.watch(item)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Let whatever comes between two tests start what it likes."""
+    _program_guard.rest()
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,34 @@ _SKIPPING: Final = """
         assert False
 """
 
+_STARTING: Final = """
+    import subprocess
+    import pytest
+
+    def start():
+        try:
+            subprocess.run(["memcached", "-h"], capture_output=True)
+        except Exception:
+            pass
+
+    @pytest.fixture
+    def running():
+        start()
+
+    def test_by_itself():
+        start()
+
+    def test_by_fixture(running):
+        pass
+
+    @pytest.mark.memcached
+    def test_marked(running):
+        start()
+
+    def test_something_else():
+        subprocess.run(["true"])
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -225,3 +253,13 @@ def test_a_fixture_marks_its_test_with_the_server_it_needs(run: Callable[..., Ru
     left = run({"test_skipping.py": _SKIPPING}, "-m", "not memcached")
 
     assert list(left.troubles) == ["test_gap"]
+
+
+def test_a_program_that_a_test_does_not_name_is_not_started(run: Callable[..., Run]) -> None:
+    """Otherwise the test is an error, not a skip, for everybody who has not installed the program."""
+    done = run({"test_starting.py": _STARTING}, MEMCACHED="/bin/true")
+
+    for test in ("test_by_itself", "test_by_fixture"):
+        assert "starts memcached and is not marked @pytest.mark.memcached" in done.trouble(test)
+    assert done.trouble("test_marked") == ""
+    assert done.trouble("test_something_else") == ""

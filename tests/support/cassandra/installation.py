@@ -36,11 +36,16 @@ def _version(path: str) -> int:
     return int(found[1]) if found else 0
 
 
-def installed() -> bool:
-    """Tell whether there is a Java 17, and exactly the jars that pom.xml names."""
+def jars() -> str | None:
+    """Return where exactly the jars lie that pom.xml names, if they do."""
     copy = _CACHE / "pom.xml"
     current = copy.is_file() and copy.read_bytes() == (_HERE / "pom.xml").read_bytes()
-    return current and JARS.is_dir() and java() is not None
+    return str(JARS) if current and JARS.is_dir() else None
+
+
+def installed() -> bool:
+    """Tell whether there is a Java 17, and the jars."""
+    return jars() is not None and java() is not None
 
 
 def class_path() -> str:
