@@ -110,6 +110,7 @@ def test_a_frozen_node_is_silent_and_goes_on_after_it(start_cassandra: StartCass
     assert _say(cluster)
 
 
+@pytest.mark.cassandra
 @pytest.mark.nightly
 def test_a_node_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     """Otherwise each run that is broken off would leave nodes behind, of 400 MB each."""

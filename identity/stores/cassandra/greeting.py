@@ -4,6 +4,7 @@ The driver wraps every such cause into "no host available"; an operator needs th
 one question every version answers before any login (OPTIONS). Must not log in or change anything.
 """
 
+import select
 import socket
 import ssl
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ _OPTIONS: Final = bytes((4, 0, 0, 0, 5, 0, 0, 0, 0))
 """A request of protocol version 4, which all nodes since Cassandra 2.2 understand, if only to refuse it."""
 _FIRST_OF_ANSWER: Final = 0x80
 _TLS_ALERT: Final = 0x15
+_JUDGES_WITHIN_S: Final = 1.0
+"""How long a node may think about our certificate before it is asked all the same."""
 _ABOUT_THE_NAME: Final = frozenset({62, 64})
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 
@@ -69,21 +72,57 @@ def _asked_plainly(connection: socket.socket) -> Refusal | None:
 
 def _asked_over_tls(connection: socket.socket, context: ssl.SSLContext, address: str) -> Refusal | None:
     try:
-        wrapped = context.wrap_socket(connection, server_hostname=address)
+        wrapped = context.wrap_socket(connection, server_hostname=address, suppress_ragged_eofs=False)
     except ssl.SSLCertVerificationError as error:
         trouble = Trouble.OTHER_NAME if error.verify_code in _ABOUT_THE_NAME else Trouble.UNTRUSTED
         return Refusal(trouble, error.verify_message)
     except ssl.SSLError as error:
         alert = "ALERT" in (error.reason or "")
         return Refusal(Trouble.CLIENT_CERTIFICATE if alert else Trouble.NO_TLS, _reason(error))
-    # With TLS 1.3 a node refuses our certificate only after its own handshake is over.
     try:
         with wrapped:
-            wrapped.sendall(_OPTIONS)
-            first = wrapped.recv(1)
+            return _asked_when_accepted(wrapped)
     except ssl.SSLError as error:
         return Refusal(Trouble.CLIENT_CERTIFICATE, _reason(error))
+
+
+def _asked_when_accepted(wrapped: ssl.SSLSocket) -> Refusal | None:
+    """Ask a node after the handshake. Raises SSLError if it refuses our certificate only now."""
+    accepted = wrapped.version() != "TLSv1.3" or _says_yes(wrapped)
+    try:
+        wrapped.sendall(_OPTIONS)
+        first = wrapped.recv(1)
+    except (ssl.SSLEOFError, ConnectionError) as error:  # Pythons differ in which of the two a reset is
+        if not accepted:
+            return Refusal(Trouble.CLIENT_CERTIFICATE, "the connection was broken off after the handshake")
+        if isinstance(error, ConnectionError):
+            raise
+        first = b""
     return None if first and first[0] & _FIRST_OF_ANSWER else Refusal(Trouble.NOT_CASSANDRA)
+
+
+def _says_yes(wrapped: ssl.SSLSocket) -> bool:
+    """Let a node have its word on our certificate: with TLS 1.3 it judges only after its own handshake.
+
+    It says no with an alert, and yes with session tickets, or not at all (False). A request that meets the no is
+    answered with a reset, and a reset may take the alert with it before anybody has read it.
+
+    Raises:
+        ssl.SSLError: it said no.
+    """
+    timeout_s = wrapped.gettimeout() or _JUDGES_WITHIN_S
+    if not select.select([wrapped], [], [], min(timeout_s, _JUDGES_WITHIN_S))[0]:
+        return False
+    wrapped.settimeout(0)
+    try:
+        wrapped.recv(1)
+    except ssl.SSLWantReadError:
+        return True
+    except ConnectionError as error:
+        raise ssl.SSLError(0, "the connection was broken off after the handshake") from error
+    finally:
+        wrapped.settimeout(timeout_s)
+    return True
 
 
 def _reason(error: Exception) -> str:
