@@ -7,7 +7,9 @@ PYTHON ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --require-hashes --no-deps --only-binary=:all:
+# Exactly what is locked: pip decides nothing, so it does not matter what an index has by now, nor which pip it is.
+INSTALL := -m pip --disable-pip-version-check install --require-hashes --no-deps --only-binary=:all:
+PIP := $(BIN)/python $(INSTALL)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
@@ -55,8 +57,8 @@ proxies: $(VENV)/dev.stamp ## Test through the real proxies and print what each 
 services: ## Install what the suites need: memcached, Cassandra, Chromium, Firefox, proxies, Node 20, an OpenID provider
 	@.ci/services
 
-lock: .cache/uv/bin/uv ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock
-	@for name in run dev; do \
+lock: .cache/uv/made.stamp ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock
+	@for name in run dev uv; do \
 		.cache/uv/bin/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header || exit 1; \
 	done
@@ -94,6 +96,7 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@$(PIP) -r requirements/run.txt -r requirements/dev.txt
 	@touch $@
 
-.cache/uv/bin/uv: | $(BIN)/python
-	@$(BIN)/python -m venv .cache/uv
-	@.cache/uv/bin/python -m pip --disable-pip-version-check install --quiet --only-binary=:all: uv
+.cache/uv/made.stamp: requirements/uv.txt | $(BIN)/python
+	@$(BIN)/python -m venv --clear .cache/uv
+	@.cache/uv/bin/python $(INSTALL) --quiet -r requirements/uv.txt
+	@touch $@

@@ -6,7 +6,8 @@ from typing import Final
 
 from tests.support.sources import ROOT
 
-_REQUIREMENTS: Final = ("requirements/run.txt", "requirements/dev.txt")
+_SHARED: Final = ("requirements/run.txt", "requirements/dev.txt")
+_REQUIREMENTS: Final = (*_SHARED, "requirements/uv.txt")
 _NPM: Final = "tests/support/openid/package-lock.json"
 _PIN: Final = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 _FIRST: Final = re.compile(r"^[a-zA-Z0-9-]+", re.MULTILINE)
@@ -31,7 +32,7 @@ def test_everything_that_is_asked_for_is_locked() -> None:
 
 def test_both_locks_agree() -> None:
     """Otherwise the tests would run on other versions than the daemon."""
-    run, dev = (dict(_PIN.findall((ROOT / file).read_text())) for file in _REQUIREMENTS)
+    run, dev = (dict(_PIN.findall((ROOT / file).read_text())) for file in _SHARED)
 
     assert {
         package: (run[package], dev[package]) for package in run.keys() & dev.keys() if run[package] != dev[package]
