@@ -73,9 +73,13 @@ class Starting:
             StoreUnavailable: a store is away; begin again.
         """
         found = self._used_up(code)
+        flaw: Flaw | None
         if isinstance(found, StartCode):
             now, host = self._means.clock(), visit.jar.host
-            found = start_flaw(found, client=client, host=host, secrets=secrets, now=now) or found
+            flaw = start_flaw(found, client=client, host=host, secrets=secrets, now=now)
+            if flaw is Flaw.OTHER_BROWSER and (begun := self._arrived(found, visit)):
+                return begun
+            found = flaw or found
         if isinstance(found, Flaw):
             raise self._refused(client, found)
         opened = self._sessions.open_below(found.account_id, found.login, jar=visit.jar)
@@ -85,6 +89,17 @@ class Starting:
         if opened.set_cookies:
             self._tell(found, visit)
         return Begun(opened, found.destination)
+
+    def _arrived(self, code: StartCode, visit: Visit) -> Begun | None:
+        """Let a tab go on whose secret another tab has used up meanwhile: it has what its code would open.
+
+        It is given nothing, and goes where any link could lead it.
+        """
+        there = self._sessions.below(code.account_id, code.login, jar=visit.jar)
+        if there is None:
+            return None
+        self._tally(code.destination.client, "kept")
+        return Begun(Opened(there, ()), code.destination)
 
     def _used_up(self, code: str) -> StartCode | Flaw:
         """Return what a code stands for, once."""

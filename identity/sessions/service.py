@@ -162,6 +162,18 @@ class SessionService:
                 return outcome
         raise StoreUnavailable(detail="the session record moved at every attempt to open a sub-session")
 
+    def below(self, account_id: AccountId, login: SessionId, *, jar: Check) -> Session | None:
+        """Return the live sub-session of a login that the jar shows on its host; nothing is written.
+
+        Raises:
+            StoreUnavailable: the record cannot be read.
+        """
+        now, ticket = self._clock(), self._records.ticket(account_id)
+        if isinstance(ticket.read, Unread):
+            raise StoreCorrupt(detail="session record")
+        here, _ = self._live(self._shown(jar, now), ticket, jar, now=now)
+        return next((live.session for live in here if live.session.login == login), None)
+
     def _try_below(self, account_id: AccountId, login: SessionId, jar: Check) -> Opened | LoginOver | None:
         now = self._clock()
         ticket = self._records.ticket(account_id)

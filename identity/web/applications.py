@@ -9,6 +9,11 @@ front of an application leads `/.identityd/` of its host to the public listener,
     sets a cookie, keeps    its own live       redeems the code with
     a secret in it          session: a code    the cookie, deletes it
 
+A browser that restores its tabs walks it in all of them at once, and each must arrive. So the tabs
+share a secret where one is there; who had to log in on the way begins it anew afterwards, because
+minutes or another tab may have taken the cookie; and a tab that comes with a good code but without the
+secret, because another tab has used it up, goes on to its page if the browser shows what the code would open.
+
 An application that keeps the secret and redeems over HTTP itself uses `/session/start`.
 """
 
@@ -19,7 +24,7 @@ from urllib.parse import parse_qs
 
 from identity.errors import BadInput, Forbidden
 from identity.login.carrying import LONGEST
-from identity.login.codes import START_MS, Destination, challenge_of, is_challenge
+from identity.login.codes import CODE_MS, START_MS, Destination, challenge_of, is_challenge
 from identity.login.flow import SECRET_BYTES, spelt
 from identity.login.results import Visit
 from identity.login.returning import CONTINUE, safe_path
@@ -69,11 +74,21 @@ class Enter(Crossing):
         if self.nobody():
             return
         self.app(self.host)
-        path = safe_path(self.query("return_to", limit=ADDRESS_CHARS))
-        names, secret = self.context.names, spelt(self.context.random(SECRET_BYTES))
-        self.bind(names.start(secret), secret, lasts_ms=START_MS)
-        there = handover.continue_path(self.host, challenge_of(secret), path, reason=_known(self.query("reason")))
+        path, why = safe_path(self.query("return_to", limit=ADDRESS_CHARS)), _known(self.query("reason"))
+        challenge = challenge_of(self._secret())
+        there = handover.continue_path(self.host, challenge, path, reason=why, anew=handover.ANEW)
         self.go_out(f"{self.context.public_url}{there}")
+
+    def _secret(self) -> str:
+        """Return the secret that this tab's code will need, and keep it in the browser for as long again."""
+        names, lines, now = self.context.names, self.cookie_lines(), self.context.clock()
+        secret = bindings.shared_start(lines, names=names, now=now, lasts_ms=START_MS)
+        secret = secret or spelt(self.context.random(SECRET_BYTES))
+        # Who waited longer than a code is good for begins anew. What is younger may be another tab's.
+        for cookie in bindings.outlived_starts(lines, secret, names=names, now=now, lasts_ms=CODE_MS):
+            self.put_cookie(cookie)
+        self.put_cookie(bindings.made(names.start(secret), secret, now=now, lasts_ms=START_MS, names=names))
+        return secret
 
 
 class Continue(Crossing):
@@ -88,15 +103,28 @@ class Continue(Crossing):
         session, account_id = verdict.session, verdict.account_id
         if session is None or account_id is None or session.doubtful:
             why = _why(verdict, _known(self.query("reason")))
-            back = handover.continue_path(wanted.host, wanted.challenge, wanted.path)
+            challenge, anew = ("", handover.ANEW) if self._may_begin_anew else (wanted.challenge, "")
+            back = handover.continue_path(wanted.host, challenge, wanted.path, anew=anew)
             self.send_to_login(replace(verdict, reason=why), back=back)
+        origin = self.context.origin_of(wanted.host) or ""
+        if not wanted.challenge:
+            self.go_out(f"{origin}{handover.login_path(wanted.path)}")
+            return
         code = self.context.starts.issue(wanted, account_id=account_id, login=session.id)
-        self.go_out(handover.start_url(self.context.origin_of(wanted.host) or "", code))
+        self.go_out(handover.start_url(origin, code, wanted.path))
+
+    @property
+    def _may_begin_anew(self) -> bool:
+        """Tell whether our `login` is on the application's host; not every application has it there."""
+        return self.query("anew") == handover.ANEW
 
     def _wanted(self) -> Destination:
-        host = Host(parameters.required(self.request.query_arguments, "host", limit=ADDRESS_CHARS))
-        challenge = parameters.required(self.request.query_arguments, "start", limit=CHALLENGE_CHARS)
-        if not is_challenge(challenge):
+        """Read where to; the challenge is empty after a login, when the way begins anew."""
+        arguments = self.request.query_arguments
+        host = Host(parameters.required(arguments, "host", limit=ADDRESS_CHARS))
+        read = parameters.one if self._may_begin_anew else parameters.required
+        challenge = read(arguments, "start", limit=CHALLENGE_CHARS) or ""
+        if not (is_challenge(challenge) or (self._may_begin_anew and not challenge)):
             raise BadInput("start-challenge", public="The application's host sent this browser on without its proof.")
         path = safe_path(self.query("path", limit=ADDRESS_CHARS))
         return Destination(self.app(host).id, host, challenge, path)
@@ -111,7 +139,7 @@ class Start(Crossing):
         """Redeem the code; it is used up even if this is the wrong browser."""
         if self.nobody():
             return
-        self.again = handover.LOGIN
+        self.again = handover.login_path(safe_path(self.query("path", limit=ADDRESS_CHARS)))
         app = self.app(self.host)
         code = parameters.required(self.request.query_arguments, "code", limit=LONGEST)
         secrets = self._secrets()
@@ -119,8 +147,9 @@ class Start(Crossing):
         begun = await self.context.checks.run(lambda: redeem(code, client=app.id, secrets=secrets, visit=visit))
         if begun.opened.set_cookies:
             self.context.metrics.count("identityd_sessions_opened_total")
-        used = next(secret for secret in secrets if challenge_of(secret) == begun.destination.challenge)
-        self.put_cookie(bindings.removed(self.context.names.start(used), names=self.context.names))
+        for used in secrets:
+            if challenge_of(used) == begun.destination.challenge:
+                self.put_cookie(bindings.removed(self.context.names.start(used), names=self.context.names))
         for cookie in begun.opened.set_cookies:
             self.put_cookie(cookie)
         self.go(begun.destination.path)
