@@ -14,7 +14,6 @@ from typing import Final
 from identity import cookies
 from identity.sessions.check import SetCookie
 from identity.types import SECOND, Millis
-from identity.web import parameters
 from identity.web.context import CookieNames
 
 MOST: Final = 10
@@ -69,7 +68,7 @@ def shared_start(lines: Sequence[str], *, names: CookieNames, now: Millis, lasts
     """Return the secret of the youngest cookie that waits for a start code, for one more tab to wait with."""
     found = {name: at for name, at, _ in _shown(lines, names) if name.startswith(names.start(""))}
     for name in sorted(found, key=lambda each: found[each], reverse=True):
-        secret = secret_of(parameters.cookie(lines, name)) or ""
+        secret = secret_of(cookies.value_of(lines, name)) or ""
         if _SECRET.fullmatch(secret) and names.start(secret) == name and 0 <= now - found[name] * SECOND < lasts_ms:
             return secret
     return None
