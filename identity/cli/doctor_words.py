@@ -89,6 +89,11 @@ def of_daemon(readiness: Mapping[str, Any] | str) -> Iterator[Finding]:
 def of_registration(host: str, config: Config) -> Finding:
     """Judge whether the host is an application's."""
     for app in config.apps:
+        if host in app.hosts and host == config.server.public_url.host:
+            return warning(
+                f"{host} is the login's own host: scripts of [app:{app.id}] share its origin; give the application a "
+                "host of its own (docs/configuration.md)"
+            )
         if host in app.hosts:
             return ok(f"{host} is registered: [app:{app.id}]")
     return problem(

@@ -288,7 +288,10 @@ class App:
         kinds.optional_secret(APP_SECRET), "", "A second valid secret, while the first is being changed."
     )
     hosts: tuple[Host, ...] = option(
-        kinds.hosts, "", "Hosts whose sessions it may ask about; left out, the host of public_url."
+        kinds.hosts,
+        "",
+        "Hosts whose sessions it may ask about, each its own, like wiki.example.com; left out, it shares the login's "
+        "host, which is right only for what has no pages.",
     )
     mint: bool = option(
         kinds.flag, "yes", "With no, it is never given cookies to pass on, because its proxy would lose them."

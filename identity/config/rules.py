@@ -210,6 +210,34 @@ def unreachable_hosts(config: Config) -> Iterator[str]:
             )
 
 
+def shared_with_the_login(config: Config) -> Iterator[str]:
+    """Scripts share an origin and cookies know no ports, so an application there is part of the login."""
+    public = config.server.public_url
+    if config.demo:
+        return
+    for app in config.apps:
+        for host in app.hosts:
+            advice = f"give it a host of its own, like {app.id}.example.com (docs/configuration.md)"
+            if host == public.host:
+                yield f"[app:{app.id}] hosts: {host} is the login's own host, also if left out; {advice}"
+            elif _without_port(host) == _without_port(public.host):
+                yield f"[app:{app.id}] hosts: {host} gets the login's cookies, which know no ports; {advice}"
+
+
+def shared_among_applications(config: Config) -> Iterator[str]:
+    """Two applications on one host are one to a browser: each can use what the other is given."""
+    public = _without_port(config.server.public_url.host)
+    owners: dict[str, App] = {}
+    for app in config.apps:
+        for name in sorted({_without_port(host) for host in app.hosts} - {public}):
+            other = owners.setdefault(name, app)
+            if other is not app:
+                yield (
+                    f"[app:{app.id}] hosts: {name} is also [app:{other.id}]'s, and to a browser one host is one "
+                    "application, whatever the port; give each its own"
+                )
+
+
 def forgetting(config: Config) -> Iterator[str]:
     """Accounts in memory are gone at the next restart."""
     if config.accounts.store is AccountStoreKind.MEMORY:
@@ -268,6 +296,8 @@ WARNINGS: Final = (
     unknown_visitors,
     port_and_url,
     unreachable_hosts,
+    shared_with_the_login,
+    shared_among_applications,
     forgetting,
     unused_nodes,
     unused_cluster,
@@ -275,6 +305,11 @@ WARNINGS: Final = (
     chatty,
 )
 """What is logged at start and shown by check-config."""
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
 
 
 def _doubles(items: Iterator[T]) -> list[T]:

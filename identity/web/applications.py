@@ -48,14 +48,6 @@ FIELDS: Final = frozenset({"url", "secret", "cookie", "address", "agent"})
 class Crossing(LoginHandler):
     """What the steps of the way share."""
 
-    def nobody(self) -> bool:
-        """Answer what is not somebody who came: a HEAD, a prefetch. Raises BadInput inside another page."""
-        if self.unasked():
-            return True
-        if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
-            raise BadInput("not-a-page", public="This address works only when it is opened as a page.")
-        return False
-
     def app(self, host: Host) -> RegisteredApp:
         """Return the application of a host logins may lead to. Raises Forbidden for any other."""
         app = self.context.app_of(host)
@@ -71,7 +63,7 @@ class Enter(Crossing):
 
     async def get(self) -> None:
         """Set the cookie that the code will need."""
-        if self.nobody():
+        if self.unasked():
             return
         self.app(self.host)
         path, why = safe_path(self.query("return_to", limit=ADDRESS_CHARS)), _known(self.query("reason"))
@@ -96,7 +88,7 @@ class Continue(Crossing):
 
     async def get(self) -> None:
         """Make a code, or send the browser to log in first."""
-        if self.nobody():
+        if self.unasked():
             return
         wanted = self._wanted()
         verdict = await self.visitor()
@@ -137,7 +129,7 @@ class Start(Crossing):
 
     async def get(self) -> None:
         """Redeem the code; it is used up even if this is the wrong browser."""
-        if self.nobody():
+        if self.unasked():
             return
         self.again = handover.login_path(safe_path(self.query("path", limit=ADDRESS_CHARS)))
         app = self.app(self.host)

@@ -22,7 +22,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from identity.accounts.linking import Refusal
 from identity.errors import (
-    BadInput,
     FlowInvalid,
     Forbidden,
     IdentityError,
@@ -155,11 +154,14 @@ class LoginHandler(PageHandler):
         raise refusal(outcome.reason.value, public=_REFUSALS.get(outcome.reason))
 
     def answer_error(self, error: IdentityError) -> None:
-        """Show the error as a page that knows the provider and what to try again."""
+        """Show the error, and delete the binding of what was used up."""
         self.put_spent()
-        self.set_header("Content-Type", "text/html; charset=utf-8")
+        super().answer_error(error)
+
+    def worded(self, error: IdentityError) -> bytes:
+        """Return a page that knows the provider, the others, and what to try again."""
         others = self.others if isinstance(error, ProviderTrouble) else ()
-        self.finish(self.error_page(error, again=self.again, provider=self.at, username=self.who, others=others))
+        return self.error_page(error, again=self.again, provider=self.at, username=self.who, others=others)
 
     def put_spent(self) -> None:
         """Delete the binding of what was used up, if anything was."""
@@ -217,9 +219,6 @@ class Begin(LoginHandler):
         provider = self.provider(name)
         if self.unasked():
             return
-        # An image or a frame of some page is not somebody who wants to log in.
-        if self.request.headers.get("Sec-Fetch-Dest", "document") != "document":
-            raise BadInput("not-a-page", public="A login begins by opening this address as a page.")
         context = self.context
         return_to, stay = self.query("return_to", limit=ADDRESS_CHARS), self.query("stay")
         started = context.login.start(name, return_to=return_to, stay=stay)

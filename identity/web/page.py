@@ -7,6 +7,9 @@ redirects. A handler asks one of three questions:
     `visitor()`     this page works either way, and rotates the session if there is one
     `glance()`      look only: nothing is rotated, bounced or refused (callbacks; login pages, at first)
 
+Whatever a handler does here, it does only for a page load: our pages share their origin with any
+application on the same host, and its scripts and frames get none of them and send none of their forms.
+
 Every POST must prove that its form came from our page: `signed_in()` does it by itself, pages
 without a session call `check_form`. A POST handler that answers without either fails.
 """
@@ -25,11 +28,11 @@ from identity.errors import IdentityError, NotFound, StoreUnavailable
 from identity.sessions.check import DELETIONS, Check, Mode, Outcome, Verdict
 from identity.sessions.record import Session
 from identity.types import AccountId, Host, Username
-from identity.web import csrf, handover, parameters, verdicts
+from identity.web import csrf, fetching, handover, parameters, verdicts
 from identity.web.base import Handler, host_of, is_local, require_host
 from identity.web.context import Context
 from identity.web.places import summarise_address, summarise_agent
-from identity.web.refusals import NotSameSite, WrongMediaType
+from identity.web.refusals import NotAPage, NotSameSite, WrongMediaType
 
 PRELOAD: Final = f"<{verdicts.ACK}>; rel=preload; as=image"
 """Makes the browser come back at once with the token it was just given, without any script."""
@@ -64,6 +67,8 @@ class PageHandler(Handler):
     """Answers people's browsers with HTML."""
 
     side: ClassVar[Side] = Side.LOGIN
+    documents_only: ClassVar[bool] = True
+    """False only for what shows nothing of a session and takes no form; a test lists them."""
     cross_site_post: ClassVar[bool] = False
     """True only for a provider's callback by cross-site POST, which is proven by its flow record."""
     _harmless: bool = False
@@ -189,11 +194,13 @@ class PageHandler(Handler):
     # --- what tornado calls --------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Refuse foreign hosts and forms of other sites."""
+        """Refuse foreign hosts, scripts and frames of an application on this host, and forms of other sites."""
         super().prepare()
         require_host(self.host, self.context.hosts)
         if self.side is not Side.ANY and self.is_application != (self.side is Side.APPLICATION):
             raise NotFound
+        if self.documents_only and not fetching.is_page_load(self.request.headers):
+            raise NotAPage
         if self.request.method == "POST":
             self._harmless = self.cross_site_post
             self._require_same_site()
@@ -203,8 +210,9 @@ class PageHandler(Handler):
         super().set_default_headers()
         self.set_header("Content-Security-Policy", CSP.format(forms=self._form_targets))
         self.set_header("X-Frame-Options", "DENY")
-        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.set_header("Cross-Origin-Opener-Policy", fetching.opener_policy(self.request.headers))
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        self.set_header("Vary", fetching.VARY)
         # Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
         self.set_header("Referrer-Policy", "same-origin")
         if self.context.secure:
@@ -221,9 +229,16 @@ class PageHandler(Handler):
         return super().finish(chunk)
 
     def answer_error(self, error: IdentityError) -> None:
-        """Show the error as a page."""
+        """Show the error as a page; to what cannot show one, say it as to a program."""
+        if isinstance(error, NotAPage):
+            super().answer_error(error)
+            return
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(self.error_page(error, again=self._worth_another_try(error)))
+        self.finish(self.worded(error))
+
+    def worded(self, error: IdentityError) -> bytes:
+        """Return the page of an error."""
+        return self.error_page(error, again=self._worth_another_try(error))
 
     def error_page(self, error: IdentityError, *, again: str = "", **more: object) -> bytes:
         """Render the page of an error, with ways on that exist on this host; `more` is the page's."""

@@ -1,6 +1,7 @@
 """Errors only HTTP knows, beside those of `identity.errors`.
 
 BadInput ─┬─ Refused (below)
+          │   ├── NotAPage        400  a script, a frame or an image asked for a page
           │   ├── NotSameSite     403  a form was sent by another site
           │   ├── WrongMethod     405
           │   ├── BeingFinished   409  the same account is being made in another window
@@ -13,6 +14,13 @@ BadInput ─┬─ Refused (below)
 from typing import ClassVar
 
 from identity.errors import BadInput
+
+
+class NotAPage(BadInput):
+    """A script, a frame or an image asked for what only a person opens."""
+
+    default_code = "not-a-page"
+    default_public = "This address works only when it is opened as a page; a script, a frame or an image cannot use it."
 
 
 class NotSameSite(BadInput):

@@ -39,6 +39,7 @@ class Canonical(PageHandler):
     """A page's address with slashes at its end."""
 
     side = Side.ANY
+    documents_only = False
     cross_site_post = True
 
     def prepare(self) -> None:
@@ -53,6 +54,7 @@ class MissingPage(PageHandler):
     """An address of the public listener that is not a route."""
 
     side = Side.ANY
+    documents_only = False
     cross_site_post = True
 
     def initialize(self) -> None:

@@ -269,6 +269,8 @@ class Ack(PageHandler):
     """Where a browser comes to fetch or rotate its token: by a preload, or sent by an application's proxy."""
 
     side = Side.ANY
+    documents_only = False
+    """A preload, a script and a frame may all come: it answers nothing that says who somebody is."""
 
     async def get(self) -> None:
         """Rotate; then go back to `then`, a path of this host, if there is one."""

@@ -49,12 +49,12 @@ def about(lines: list[str], word: str) -> str:
 
 def test_a_configuration_in_order_is_confirmed_line_by_line(folder: Path) -> None:
     """An operator sees what was looked at, not only that nothing was found."""
-    code, lines = check(folder, f"{GITHUB}[app:wiki]\nsecret = {APP_SECRET}\n")
+    code, lines = check(folder, f"{GITHUB}[app:wiki]\nsecret = {APP_SECRET}\nhosts = wiki.localhost:8000\n")
     assert code == 0
     assert all(line.startswith("ok ") for line in lines)
     assert "1; 1 signs" in about(lines, "key ring")
     assert "will be made at the first start" in about(lines, "account file")
-    assert about(lines, "application wiki").endswith("on localhost:8887")
+    assert about(lines, "application wiki").endswith("on wiki.localhost:8000")
     assert "http://localhost:8887/login/github/callback" in about(lines, "provider github")
 
 

@@ -121,6 +121,13 @@ def test_a_proxy_may_have_a_password_which_is_never_shown() -> None:
             f"{APP}hosts = wiki.example shop.example\nreturn_to = http://wiki.localhost\n{PROVIDER}",
             "[app:wiki] return_to: lacks http://shop.example",
         ),
+        (f"{APP}{PROVIDER}", "[app:wiki] hosts: localhost:8887 is the login's own host"),
+        (f"{APP}hosts = localhost:8887\n{PROVIDER}", "[app:wiki] hosts: localhost:8887 is the login's own host"),
+        (f"{APP}hosts = localhost:8000\n{PROVIDER}", "[app:wiki] hosts: localhost:8000 gets the login's cookies"),
+        (
+            f"{APP}hosts = a.localhost:80\n[app:shop]\nsecret = {APP_SECRET[::-1]}\nhosts = a.localhost:81\n{PROVIDER}",
+            "[app:shop] hosts: a.localhost is also [app:wiki]'s",
+        ),
         (f"[memcached]\nnodes = a=h:1\n{PROVIDER}", "[memcached] nodes"),
         (f"[server]\nlog_level = debug\n{PROVIDER}", "[server] log_level"),
     ],
@@ -145,6 +152,11 @@ def test_applications_on_hosts_of_their_own_are_ordinary(url: str, hosts: str) -
     """One login for several hosts is what the daemon is for; on one machine names under localhost are hosts too."""
     text = f"[server]\npublic_url = {url}\ntrusted_proxies = 10.0.0.5\n{PROVIDER}"
     assert config.parse(f"{text}{APP}hosts = {hosts}\n", base=Path()).warnings == ()
+
+
+def test_the_demonstration_asks_on_the_logins_own_host_and_says_nothing() -> None:
+    """A warning at every start of the first five minutes would be the first thing a newcomer reads."""
+    assert config.parse(f"[provider:demo]\nkind = demo\n{APP}", base=Path(), demo=True).warnings == ()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.house import House
 from tests.support.logins import logins, running_logins  # noqa: F401 - fixtures
+from tests.support.neighbour import home  # noqa: F401 - a fixture
 from tests.support.realm import realm, running_realm  # noqa: F401 - fixtures
 from tests.support.web import ACCOUNT, LOCAL, Jar, Site
 
