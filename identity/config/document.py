@@ -33,8 +33,8 @@ _INTRO: Final = """\
 _FAMILY_INTROS: Final = {
     PROVIDER: "One section for each login provider; the name after the colon is part of every identity it proves, "
     "so choose it once and never give it to another provider.",
-    APP: "One section for each application that asks about sessions; the name is its client id. Give each a host of its "
-    "own: to a browser one host is one application, and the login is one too.",
+    APP: "One section for each application that asks about sessions; the name is its client id. Give each a host of "
+    "its own: to a browser one host is one application, and the login is one too.",
 }
 
 

@@ -8,6 +8,7 @@ Every address may stand below any path, because an application on the login's ho
     …/still     a page that does nothing more, and takes a form
     …/events    server-sent events, one at once and then none until the browser leaves
     …/socket    a WebSocket that says back what it hears
+    …/worker    a service worker that asks for the whole host
 
 Each answer sets two cookies of the application's own and has a `Cache-Control` of its own.
 """
@@ -72,6 +73,7 @@ class Behind:
             (r".*/still", _Still),
             (r".*/events", _Events),
             (r".*/socket", _Socket),
+            (r".*/worker", _Worker),
             (r".*", _Echo),
         ]
         application = Application(routes, behind=self, log_function=lambda _: None)
@@ -120,6 +122,13 @@ class _Echo(_Handler):
         self.finish(json.dumps(told))
 
     head = post = put = patch = delete = options = propfind = get
+
+
+class _Worker(_Handler):
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/javascript")
+        self.set_header("Service-Worker-Allowed", "/")
+        self.finish("")
 
 
 class _Status(_Handler):
