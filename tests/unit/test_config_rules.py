@@ -125,8 +125,8 @@ def test_a_proxy_may_have_a_password_which_is_never_shown() -> None:
         (f"{APP}hosts = localhost:8887\n{PROVIDER}", "[app:wiki] hosts: localhost:8887 is the login's own host"),
         (f"{APP}hosts = localhost:8000\n{PROVIDER}", "[app:wiki] hosts: localhost:8000 gets the login's cookies"),
         (
-            f"{APP}hosts = a.localhost:80\n[app:shop]\nsecret = {APP_SECRET[::-1]}\nhosts = a.localhost:81\n{PROVIDER}",
-            "[app:shop] hosts: a.localhost is also [app:wiki]'s",
+            f"{APP}hosts = w.localhost:1\n[app:shop]\nsecret = {APP_SECRET[::-1]}\nhosts = w.localhost:2\n{PROVIDER}",
+            "[app:shop] hosts: w.localhost is also [app:wiki]'s",
         ),
         (f"[memcached]\nnodes = a=h:1\n{PROVIDER}", "[memcached] nodes"),
         (f"[server]\nlog_level = debug\n{PROVIDER}", "[server] log_level"),
