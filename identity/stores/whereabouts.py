@@ -40,7 +40,7 @@ class NotFound(TimeoutError):
     """A name whose address was not found in time."""
 
 
-class _LookUp:
+class LookUp:
     """One question to the resolver, and all who wait for its answer."""
 
     def __init__(self) -> None:
@@ -49,8 +49,57 @@ class _LookUp:
         self.problem: Exception | None = None
 
 
+class Name:
+    """A host's name, or its address, and a port. Thread-safe."""
+
+    def __init__(self, host: str, port: int, *, resolve: Resolve = system_resolve) -> None:
+        self._host = host
+        self._port = port
+        self._resolve = resolve
+        self._lock = Lock()
+        self._asking: LookUp | None = None
+        self._known: Found = system_resolve(host, port) if _is_address(host) else ()
+        self._fixed = bool(self._known)
+
+    def begin(self) -> LookUp:
+        """Ask where it is, unless that is being asked; returns at once."""
+        with self._lock:
+            asking = self._asking
+            if asking is None:
+                asking = LookUp()
+                if self._fixed:
+                    asking.found = self._known
+                    asking.over.set()
+                    return asking
+                self._asking = asking
+                Thread(target=self._ask, args=(asking,), name="idd-resolve", daemon=True).start()
+        return asking
+
+    def addresses(self, within_s: float, asking: LookUp | None = None) -> Found:
+        """Return where it is; where it was, if no answer comes in time. Raises OSError."""
+        asking = asking or self.begin()
+        asking.over.wait(max(0.0, within_s * _PATIENCE if self._known else within_s))
+        # Without an answer, or with none that helps, it may well be where it was.
+        found = asking.found or self._known
+        if not found:
+            raise asking.problem or NotFound("no address was found in time")
+        return found
+
+    def _ask(self, asking: LookUp) -> None:
+        try:
+            found = self._resolve(self._host, self._port)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait hear of it
+            asking.problem = error
+        else:
+            asking.found = found
+        with self._lock:
+            self._known = asking.found or self._known
+            self._asking = None
+        asking.over.set()
+
+
 class Whereabouts:
-    """One server. Thread-safe.
+    """One server that is connected to again and again. Thread-safe.
 
     Args:
         host, port: its name, or its address.
@@ -59,14 +108,9 @@ class Whereabouts:
     """
 
     def __init__(self, host: str, port: int, *, moved: Callable[[], None], resolve: Resolve = system_resolve) -> None:
-        self._host = host
-        self._port = port
+        self._name = Name(host, port, resolve=resolve)
         self._moved = moved
-        self._resolve = resolve
         self._lock = Lock()
-        self._asking: _LookUp | None = None
-        self._known: Found = system_resolve(host, port) if _is_address(host) else ()
-        self._fixed = bool(self._known)
         self._at: Any = None
 
     def connect(self, within_s: float) -> socket.socket:
@@ -87,34 +131,7 @@ class Whereabouts:
 
     def _addresses(self, within_s: float) -> Found:
         """Return the addresses, the one last connected to first: connections of one time must lead to one server."""
-        found = self._known if self._fixed else self._looked_up(within_s)
-        return sorted(found, key=lambda entry: entry[4] != self._at)
-
-    def _looked_up(self, within_s: float) -> Found:
-        with self._lock:
-            asking = self._asking
-            if asking is None:
-                asking = self._asking = _LookUp()
-                Thread(target=self._ask, args=(asking,), name="idd-resolve", daemon=True).start()
-        asking.over.wait(within_s * _PATIENCE if self._known else within_s)
-        if asking.found:
-            return asking.found
-        # No answer, or none that helps: it may well be where it was. Each node says who it is.
-        if self._known:
-            return self._known
-        raise asking.problem or NotFound
-
-    def _ask(self, asking: _LookUp) -> None:
-        try:
-            found = self._resolve(self._host, self._port)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait hear of it
-            asking.problem = error
-        else:
-            asking.found = found
-        with self._lock:
-            self._known = asking.found or self._known
-            self._asking = None
-        asking.over.set()
+        return sorted(self._name.addresses(within_s), key=lambda entry: entry[4] != self._at)
 
     def _arrived(self, address: Any) -> None:  # noqa: ANN401 - as the family has it
         with self._lock:

@@ -85,7 +85,10 @@ class Proxy:
                             return
 
     def _passes(self, side: socket.socket, client: socket.socket, target: socket.socket, *, known: bool) -> bool:
-        data = side.recv(_CHUNK)
+        try:
+            data = side.recv(_CHUNK)
+        except ConnectionResetError:  # who hangs up with something unread resets the connection
+            return False
         if not data or not known:
             return False
         if side is client:

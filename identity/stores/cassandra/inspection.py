@@ -22,7 +22,7 @@ from cassandra.policies import FallthroughRetryPolicy, WhiteListRoundRobinPolicy
 from cassandra.query import SimpleStatement, tuple_factory
 
 from identity.errors import ConfigError
-from identity.stores.cassandra.connection import tls_context
+from identity.stores.cassandra.driver import tls_context
 from identity.stores.cassandra.faults import DRIVER_ERRORS, causes, describe
 from identity.stores.cassandra.greeting import Refusal, Trouble, addresses, greet
 from identity.stores.cassandra.settings import SerialConsistency, Settings

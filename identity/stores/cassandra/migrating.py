@@ -18,7 +18,7 @@ from cassandra.cluster import Session
 from cassandra.query import SimpleStatement
 
 from identity.errors import ConfigError, StoreUnavailable
-from identity.stores.cassandra.connection import new_cluster
+from identity.stores.cassandra.driver import new_cluster
 from identity.stores.cassandra.faults import DRIVER_ERRORS, unavailable
 from identity.stores.cassandra.migrations import Migration, Migrations, applied, refuse_missing
 from identity.stores.cassandra.settings import Settings

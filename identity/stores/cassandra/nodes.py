@@ -5,6 +5,7 @@ with a traceback, for as long as an outage lasts (with `log_level = debug` it ma
 """
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from cassandra.policies import HostStateListener
@@ -17,7 +18,14 @@ _SAID_BY_US: Final = ("Control connection failed to connect", "Error preparing q
 
 
 class NodeLog(HostStateListener):  # type: ignore[misc]  # the driver is untyped
-    """Logs a node that is lost and one that is back."""
+    """Logs a node that is lost and one that is back.
+
+    Args:
+        lost: told of each loss; must not block.
+    """
+
+    def __init__(self, lost: Callable[[], None] = lambda: None) -> None:
+        self._lost = lost
 
     def on_up(self, host: Host) -> None:
         """Say that it is used again."""
@@ -26,6 +34,7 @@ class NodeLog(HostStateListener):  # type: ignore[misc]  # the driver is untyped
     def on_down(self, host: Host) -> None:
         """Say that it is not used."""
         log.warning("cassandra-node-lost: %s does not answer; others are asked, if there are any", _named(host))
+        self._lost()
 
     def on_add(self, host: Host) -> None:
         """Nothing to say: the cluster's operator added it."""
