@@ -37,14 +37,14 @@ from identity.stores.markers import NodeMarkers
 from identity.stores.memcached_node import Node, Surroundings
 from identity.stores.rendezvous import Rendezvous
 from identity.stores.servers import UNTOLD, USUAL, Limits, Server, Told
-from identity.stores.whereabouts import NotFound, Resolve, Whereabouts, system_resolve
+from identity.stores.whereabouts import NoAddress, Resolve, Whereabouts, system_resolve
 from identity.types import SECOND, Clock, Millis
 
 _LONGEST_RELATIVE_S: Final = 30 * 24 * 3600
 _LAST_SECOND: Final = 2**31 - 1
 _DELETED: Final = {b"DELETED": True, b"NOT_FOUND": False}
 _EXPLAINED: Final = (
-    (NotFound, Trouble.SILENT, "has a name whose address was not found within {limits.connect_ms} ms"),
+    (NoAddress, Trouble.SILENT, "has a name whose address was not found within {limits.connect_ms} ms"),
     (TimeoutError, Trouble.SILENT, "does not answer within {limits.answer_ms} ms"),
     (ConnectionRefusedError, Trouble.FAILED, "refuses connections; memcached is not running there"),
     (exceptions.MemcacheUnexpectedCloseError, Trouble.CLOSED, "closed the connection"),

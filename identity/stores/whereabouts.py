@@ -36,7 +36,7 @@ def system_resolve(host: str, port: int) -> Found:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-class NotFound(TimeoutError):
+class NoAddress(TimeoutError):
     """A name whose address was not found in time."""
 
 
@@ -82,7 +82,7 @@ class Name:
         # Without an answer, or with none that helps, it may well be where it was.
         found = asking.found or self._known
         if not found:
-            raise asking.problem or NotFound("no address was found in time")
+            raise asking.problem or NoAddress("no address was found in time")
         return found
 
     def _ask(self, asking: LookUp) -> None:

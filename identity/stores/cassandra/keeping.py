@@ -28,7 +28,7 @@ from identity.stores.cassandra.greeting import greet
 from identity.stores.cassandra.nodes import NodeLog, quiet_driver
 from identity.stores.cassandra.settings import Settings
 from identity.stores.cassandra.statements import Statement
-from identity.stores.whereabouts import Name, NotFound
+from identity.stores.whereabouts import Name, NoAddress
 from identity.types import SECOND
 
 log = logging.getLogger("identity.stores.cassandra")
@@ -216,7 +216,7 @@ class Keeping:
                 continue
             found = True
             yield from ((str(entry[4][0]), int(entry[4][1])) for entry in entries)
-        if isinstance(problem, NotFound) and not found:
+        if isinstance(problem, NoAddress) and not found:
             raise problem
         if problem and not found:
             raise UnresolvableContactPoints from problem
