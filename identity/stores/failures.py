@@ -18,9 +18,10 @@ believed to hang.
     UNABLE        | any                  | unusable until it answers       | UNREACHABLE
     BUSY          | none was free        | is well                         | UNREACHABLE
 
-A second failure of the same read is never followed by a third try: SILENT rests, all others are
-unusable until the next answer. A write is never sent twice, whatever the table says, and a node
-that is UNABLE to take one has no memory left, and can still be read.
+A node that had to be proved too often of late rests instead: it is overloaded, and its callers'
+threads belong to others, too. A second failure of the same read is never followed by a third try:
+SILENT rests, all others are unusable until the next answer. A write is never sent twice, whatever
+the table says, and a node that is UNABLE to take one has no memory left, and can still be read.
 """
 
 from dataclasses import dataclass

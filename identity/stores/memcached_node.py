@@ -15,7 +15,7 @@ started too early with a new list would take a node into use while others serve 
 """
 
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +41,9 @@ Values: TypeAlias = dict[CacheKey, tuple[bytes, bytes]]
 _NEVER: Final = 0
 _RECHECK_MS: Final[Millis] = MINUTE
 _HALF_TICK_MS: Final[Millis] = 500
+_MOST_PROOFS: Final = 3
+_PROOFS_WITHIN_MS: Final[Millis] = 10 * SECOND
+"""A node that needs more proofs in that time is not well: firewalls do not forget that often, and it needs its rest."""
 _REMEMBERED_MS: Final[Millis] = 10 * MINUTE
 """For so long /readyz tells that connections fell silent."""
 
@@ -127,6 +130,7 @@ class Node:
         self._hung_at: Millis | None = None
         self._nobody_proves = Event()
         self._nobody_proves.set()
+        self._proved_at: deque[Millis] = deque(maxlen=_MOST_PROOFS)
         self._fell_silent: tuple[Millis, int] = (0, 0)
         self._marker = b""
         self._marker_read_at: Millis = 0
@@ -232,11 +236,17 @@ class Node:
         with self._lock:
             known = failed.generation != self._pool.generation or not self._nobody_proves.is_set()
             step = after(failed.trouble, Origin.GIVEN_UP if known else failed.origin)
+            if step is Step.PROVE and self._was_proved_often():
+                step = Step.REST
             if step in {Step.PROVE, Step.RENEW, Step.REST}:
                 self._pool.give_up(failed.generation)
             if step is Step.PROVE:
                 self._nobody_proves.clear()
+                self._proved_at.append(self._clock())
         return step
+
+    def _was_proved_often(self) -> bool:
+        return len(self._proved_at) == _MOST_PROOFS and 0 <= self._clock() - self._proved_at[0] < _PROOFS_WITHIN_MS
 
     @contextmanager
     def _proving(self) -> Iterator[None]:

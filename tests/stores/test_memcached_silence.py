@@ -1,98 +1,31 @@
 """Connections that fall silent while their node is well, and nodes that do: what it costs whom, counted."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 
 import pytest
 
 from identity.sessions.store import Written
-from identity.stores.cache import Got, Missing, Trip, Value
+from identity.stores.cache import Got, Missing, Trip
 from identity.stores.memcached import MemcachedCache
-from identity.stores.servers import Limits, Server, Told
-from identity.types import HOUR, MINUTE, SECOND
+from identity.stores.servers import Limits, Server
+from identity.types import HOUR
 from tests.support.caches import KEYS, Trips, fill, memcached_cache, of_node, servers, those, wall_clock
 from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
 from tests.support.memcached import MemcachedNode
 from tests.support.proxy import Proxy
 from tests.support.racing import race
+from tests.support.silence import KEPT, LIMITS, Silences, found, keep
 
 LOG = "identity.stores.memcached"
-KEPT = 32
-"""Connections a daemon keeps to a node with the settings it has from the start."""
-LIMITS = Limits(connect_ms=2_000, answer_ms=1_000, rest_ms=HOUR)
-"""A node that is put to rest stays there for the whole test."""
 
 ExpectLog = Callable[..., Expectation]
 
 
-class Silences:
-    """Hears of calls that were not answered in time."""
-
-    def __init__(self) -> None:
-        self.of: list[str] = []
-        self.told = Told(silent=self.of.append)
-
-
 @pytest.fixture
-def proxy(memcached: list[MemcachedNode]) -> Iterator[Proxy]:
-    """Give the network in front of node b."""
-    with Proxy(memcached[1].address) as running:
-        yield running
-
-
-@pytest.fixture
-def listed(memcached: list[MemcachedNode], proxy: Proxy) -> list[Server]:
-    """Give three nodes, the second through the proxy."""
-    a, _, c = servers(memcached)
-    return [a, Server("b", "127.0.0.1", proxy.port), c]
-
-
-@pytest.fixture
-def silences() -> Silences:
-    """Give who counts time-outs."""
-    return Silences()
-
-
-@pytest.fixture
-def trips() -> Trips:
-    """Give a counter of round trips."""
-    return Trips()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """Give a clock that stands still: no node that rests is tried again by itself."""
-    return ManualClock(wall_clock())
-
-
-@pytest.fixture
-def cache(listed: list[Server], silences: Silences, trips: Trips, *, clock: ManualClock) -> Iterator[MemcachedCache]:
-    """Give a filled cache over the three nodes, with 32 connections kept to each."""
-    made = memcached_cache(listed, limits=LIMITS, trips=trips, told=silences.told, clock=clock)
-    fill(made)
-    for name in "abc":
-        keep(made, name, KEPT)
-    trips.made.clear()
-    yield made
-    made.close()
-
-
-def keep(cache: MemcachedCache, name: str, number: int) -> None:
-    """Let the cache keep so many connections to a node that have all been used."""
-    pool = cache._nodes[name]._pool
-    with ExitStack() as together:
-        for _ in range(number):
-            connection = together.enter_context(pool.get_and_release())
-            connection.ready()
-            connection.gets_many(["x"])
-    assert len(pool.free) >= number
-
-
-def found(got: Got) -> bool:
-    """Tell whether the value that was filled in is there."""
-    return isinstance(got, Value)
+def cache(kept: MemcachedCache) -> MemcachedCache:
+    """Give a filled cache that keeps 32 connections to each of three nodes, to the second through the proxy."""
+    return kept
 
 
 def test_thirty_two_connections_that_fall_silent_cost_one_time_out(
@@ -236,6 +169,38 @@ def test_a_connection_in_use_while_its_like_are_given_up_is_not_kept(
     assert held.sock is None
 
 
+def test_a_node_that_falls_silent_all_the_time_rests(
+    cache: MemcachedCache, proxy: Proxy, clock: ManualClock, *, expect_log: ExpectLog
+) -> None:
+    """An overloaded node answers now and then: asked again each time, it would take the threads of all accounts."""
+    expect_log(LOG, "memcached-connections-lost: node b")
+    expect_log(LOG, "node b does not answer within 1000 ms")
+    key = of_node(cache, "b")[0]
+
+    def met() -> bool:
+        proxy.silence()
+        return found(cache.get_many([key])[key])
+
+    assert [met() for _ in range(5)] == [True, True, True, False, False]
+    clock.advance(LIMITS.rest_ms)
+    assert found(cache.get_many([key])[key])
+
+
+def test_when_all_ask_a_node_that_hangs_each_meets_one_time_out(
+    cache: MemcachedCache, memcached: list[MemcachedNode], silences: Silences, *, expect_log: ExpectLog
+) -> None:
+    """One proves the node while the others wait for it: a time-out more for each would double the damage."""
+    expect_log(LOG, "node b does not answer within 1000 ms")
+    mine, others = of_node(cache, "b"), [*of_node(cache, "a"), *of_node(cache, "c")]
+    memcached[1].freeze()
+
+    answers = race(KEPT, lambda me: (cache.get_many([mine[me % len(mine)]]), cache.get_many(others)))
+
+    assert {got for own, _ in answers for got in own.values()} == {Missing.UNREACHABLE}
+    assert all(found(got) for _, theirs in answers for got in theirs.values())
+    assert len(silences.of) <= KEPT + 1
+
+
 class Meanwhile(Trips):
     """Does something once, before the `left`th round trip from now."""
 
@@ -305,94 +270,4 @@ def test_an_empty_node_is_not_marked_because_the_connection_to_another_fell_sile
 
     assert cache.get_many([mine])[mine] is Missing.UNREACHABLE
     other.close()
-    cache.close()
-
-
-def test_a_connection_that_was_unused_too_long_is_not_used_again(
-    cache: MemcachedCache, proxy: Proxy, clock: ManualClock, *, silences: Silences
-) -> None:
-    """After a quiet night the first who comes would wait for connections that a firewall has forgotten."""
-    mine = of_node(cache, "b")
-    proxy.silence()
-    clock.advance(LIMITS.idle_ms)
-
-    assert all(map(found, (cache.get_many([key])[key] for key in mine)))
-    assert cache.remove(mine[0]) is Written.APPLIED
-
-    assert silences.of == []
-    assert len(cache._nodes["b"]._pool.free) == 1
-
-
-def test_connections_beyond_the_need_are_closed_while_others_are_used(
-    cache: MemcachedCache, proxy: Proxy, clock: ManualClock
-) -> None:
-    """They would stay open for ever after one busy minute, and be the first to fall silent."""
-    key, before = of_node(cache, "b")[0], proxy.accepted
-
-    for _ in range(4):
-        clock.advance(LIMITS.idle_ms // 3)
-        assert found(cache.get_many([key])[key])
-
-    assert len(cache._nodes["b"]._pool.free) == 1
-    assert proxy.accepted == before
-
-
-@pytest.mark.parametrize("step", [-HOUR, -SECOND, SECOND, HOUR])
-def test_a_clock_that_jumps_costs_connections_and_no_request(
-    cache: MemcachedCache, clock: ManualClock, step: int
-) -> None:
-    """A time service that sets the clock must not make a node look dead, or a dead connection look fresh."""
-    clock.advance(step)
-
-    for _ in range(2):
-        assert all(map(found, cache.get_many(KEYS).values()))
-
-
-def test_the_node_list_tells_of_connections_that_fell_silent(
-    cache: MemcachedCache, proxy: Proxy, clock: ManualClock, *, expect_log: ExpectLog
-) -> None:
-    """It costs people time again and again, and nobody would look at the firewall."""
-    expect_log(LOG, "memcached-connections-lost: node b")
-    key = of_node(cache, "b")[0]
-    proxy.silence()
-    cache.get_many([key])
-
-    told = {state.name: (state.problem, state.warning) for state in cache.nodes()}
-    clock.advance(10 * MINUTE)
-    later = [(state.problem, state.warning) for state in cache.nodes()]
-
-    assert told["b"] == ("", "its connections fell silent 1 times of late; does a firewall on the way drop idle ones?")
-    assert told["a"] == told["c"] == ("", "")
-    assert later == [("", "")] * 3
-
-
-def test_the_node_list_names_the_node_that_is_silent(
-    cache: MemcachedCache, memcached: list[MemcachedNode], *, expect_log: ExpectLog
-) -> None:
-    """/readyz must say which node to look at."""
-    expect_log(LOG, "node b does not answer")
-    memcached[1].freeze()
-
-    assert [state.problem for state in cache.nodes()] == ["", "does not answer within 1000 ms", ""]
-
-
-def test_who_watches_hears_of_each_change_once(
-    listed: list[Server], memcached: list[MemcachedNode], clock: ManualClock, *, expect_log: ExpectLog
-) -> None:
-    """A number that is as old as the last question wakes nobody."""
-    expect_log(LOG, "node b does not answer")
-    heard: list[tuple[str, str]] = []
-    told = Told(changed=lambda name, problem: heard.append((name, problem)))
-    cache = memcached_cache(listed, limits=LIMITS, told=told, clock=clock)
-    cache.get_many(KEYS)
-    memcached[1].freeze()
-    for _ in range(3):
-        cache.get_many(KEYS)
-    memcached[1].thaw()
-    clock.advance(LIMITS.rest_ms)
-    cache.get_many(KEYS)
-
-    assert Counter(heard) == Counter(
-        {("a", ""): 1, ("b", ""): 2, ("c", ""): 1, ("b", "does not answer within 1000 ms"): 1}
-    )
     cache.close()
