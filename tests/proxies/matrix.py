@@ -94,8 +94,11 @@ ROWS: Final = (
     ),
     Row(
         "login",
-        "to the login and back to the exact address, up to 6 KB, any method; 401 for calls and events",
+        "to the login, any method, and back to the exact address of up to 1,000 characters; 401 for calls and events",
         (
+            "test_an_address_of_a_thousand_characters_comes_back_from_the_provider",
+            "test_and_on_an_applications_own_host",
+            "test_a_longer_one_is_no_obstacle_to_logging_in",
             "test_a_page_leads_to_the_login_and_back",
             "test_a_long_address_survives",
             "test_what_cannot_follow_gets_401",

@@ -148,13 +148,14 @@ class Visitor:
             path = urljoin(self.url + path, location).removeprefix(self.url)
         raise AssertionError(f"redirected more than ten times, last to {path}")
 
-    def sign_up(self, username: str) -> None:
-        """Sign up through the demonstration provider."""
-        page = self.follow("GET", "/login/demo")
+    def sign_up(self, username: str, *, begin: str = "/login/demo") -> Reply:
+        """Sign up through the demonstration provider; return the page that it leads to."""
+        page = self.follow("GET", begin)
         page = self._submit(page, {"person": username})
         page = self._submit(page, {"username": username})
         if username.encode() not in page.body or not self.tokens:
             raise AssertionError(f"not signed up: {page.status} {page.body[:2000]!r}")
+        return page
 
     def _submit(self, page: Reply, fields: Mapping[str, str]) -> Reply:
         """Send the first form of a page, with its hidden fields."""
