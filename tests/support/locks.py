@@ -23,7 +23,8 @@ RUN: Final = FOLDER / "run.txt"
 DEV: Final = FOLDER / "dev.txt"
 ALL: Final = (RUN, DEV)
 PYTHONS: Final = ("3.11", "3.12", "3.13")
-PLATFORMS: Final = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("darwin", "x86_64"))
+PLATFORMS: Final = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+"""Where every locked package has a wheel; for a Mac with an Intel processor cryptography has none any more."""
 _PIN: Final = re.compile(r"^([a-zA-Z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*([^\\\n]+?))?\s*(?:\\|$)", re.MULTILINE)
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -81,6 +82,11 @@ class Origin:
 
 class _Server(ThreadingHTTPServer):
     tls: ssl.SSLContext | None = None
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that went away; that is the client's good right, and noise in a run."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def finish_request(self, request: object, client_address: object) -> None:
         """Shake hands in the thread of the connection, so that a client that refuses us disturbs nobody."""
