@@ -17,11 +17,13 @@ from uuid import uuid4
 import uvloop
 
 from identity.accounts.service import AccountService
-from identity.audit import AuditQueue
+from identity.audit import AuditQueue, Rationed
 from identity.config import App, Config, SessionStoreKind
 from identity.errors import StoreError
+from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.entering import Entering
+from identity.login.pacing import Pacing
 from identity.login.rules import Rules as LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
@@ -115,7 +117,9 @@ def build(
     accounts = open_accounts(config, clock, metrics=metrics)
     closing.callback(accounts.close)
     queue = _audit(accounts, metrics, closing)
-    ground = Ground(config, ring, metrics, clock, queue.append)
+    rationed = Rationed(queue.append)
+    metrics.watch("identityd_audit_withheld_total", lambda: rationed.withheld)
+    ground = Ground(config, ring, metrics, clock, rationed)
     watching = Watching(note=ground.note, metrics=metrics, clock=clock, new_uuid=uuid4)
     clearing = Clearing(watching.wake)
     cache, first = open_caches(config, ring, clock, clearing, metrics=metrics)
@@ -181,8 +185,16 @@ def _means(ground: Ground, cache: Cache) -> Means:
 
 def _login(ground: Ground, accounts: AccountService, sessions: SessionService, means: Means) -> LoginService:
     note, count = ground.note, ground.metrics.count
+    most = ground.config.server.logins_per_minute
+    pacing = Pacing(means.one_time, place=partial(_place, ground.ring), clock=ground.clock, most=most)
     entering = Entering(accounts, sessions, clock=ground.clock, random_bytes=os.urandom, note=note, count=count)
-    return LoginService(entering, Welcoming(accounts, entering, means), means)
+    return LoginService(entering, Welcoming(accounts, entering, means), pacing, means)
+
+
+def _place(ring: Ring, data: bytes) -> bytes:
+    """Hash so that nobody outside can choose the result; every daemon knows the oldest key."""
+    keys = ring()
+    return keys.mac(keys.keys[0].number, Purpose.PLACE, data)
 
 
 def _called(metrics: Metrics, call: outbound.Called) -> None:
@@ -284,7 +296,8 @@ def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) 
     yield Probe(f"accounts ({config.accounts.store.value})", problem)
     for node in cache.nodes():
         metrics.set("identityd_node_up", 0 if node.problem else 1, node=node.name)
-        yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms, node.warning)
+        metrics.set("identityd_node_full", 1 if node.full else 0, node=node.name)
+        yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms, node.warning, full=node.full)
 
 
 def _daemon(config: Config, context: Context, reload: Callable[[], None]) -> Daemon:

@@ -6,19 +6,25 @@ summaries elsewhere.
 """
 
 import logging
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Final, Protocol
 from uuid import UUID
 
 from identity.errors import StoreError
-from identity.types import AccountId, Millis
+from identity.types import MINUTE, AccountId, Millis
 
 _logger = logging.getLogger("identity.audit")
 
+MOST_ROWS: Final = 60
+"""Rows an account can cause in a minute, and so can all who are nobody together."""
+MOST_OWED: Final = 1_000
+"""Accounts of which is remembered that rows were held back."""
+WITHHELD: Final = "withheld"
+_ONCE: Final = frozenset({"sign-up"})
 _PAUSE_AT_END_S: Final = 0.1
 """Between tries while closing: the time left is short."""
 
@@ -56,6 +62,36 @@ class AuditLog(Protocol):
         place, also if the event itself is gone.
         """
         ...
+
+
+class Ration:
+    """How many rows one asker can cause in a minute. Not thread-safe.
+
+    Only what people do themselves, again and again, is held back; what is done to an account, and
+    what happens once, never is. Those who are nobody yet share one ration: a login that a provider
+    denied can be caused by anybody (THREATS 48).
+    """
+
+    def __init__(self) -> None:
+        self._minute: Millis = 0
+        self._written: Counter[AccountId | None] = Counter()
+        self._owed: Counter[AccountId | None] = Counter()
+
+    def admit(self, event: Event) -> Event | None:
+        """Return the event to write, with the number of those held back before it; None to hold it back."""
+        if event.actor != "self" or event.action in _ONCE:
+            return event
+        who, minute = event.account_id, event.at // MINUTE
+        if minute != self._minute:
+            self._minute = minute
+            self._written.clear()
+        self._written[who] += 1
+        if self._written[who] > MOST_ROWS:
+            if who in self._owed or len(self._owed) < MOST_OWED:
+                self._owed[who] += 1
+            return None
+        owed = self._owed.pop(who, 0)
+        return replace(event, facts={**event.facts, WITHHELD: str(owed)}) if owed else event
 
 
 class AuditQueue:
@@ -169,6 +205,30 @@ class AuditQueue:
             else:
                 self._changed.wait_for(lambda: self._abandoned, timeout=min(pause, _PAUSE_AT_END_S))
             return not self._abandoned
+
+
+class Rationed:
+    """Passes on what people do, so much of it a minute as one may cause; the rest is in the log only.
+
+    Args:
+        note: takes what is passed on; must not block.
+    """
+
+    def __init__(self, note: Callable[[Event], None]) -> None:
+        self._note = note
+        self._ration = Ration()
+        self._lock = Lock()
+        self.withheld = 0
+
+    def __call__(self, event: Event) -> None:
+        """Pass the event on, or log it."""
+        with self._lock:
+            admitted = self._ration.admit(event)
+            self.withheld += admitted is None
+        if admitted is None:
+            _logger.info("audit: %s", event.action, extra=_fields(event))
+        else:
+            self._note(admitted)
 
 
 def _fields(event: Event) -> dict[str, str]:

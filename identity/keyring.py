@@ -56,6 +56,7 @@ class Purpose(Enum):
     MARKER = b"idd-mark"
     CSRF = b"idd-csrf"
     CARRIED = b"idd-carr"
+    PLACE = b"idd-plac"
 
 
 @dataclass(frozen=True, slots=True)

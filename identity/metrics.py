@@ -24,9 +24,12 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_provider_up               provider                      1 unless its calls are refused for a while
     identityd_gathered_checks           -                             checks per round trip to the store
     identityd_audit_waiting             -                             audit rows not yet written
+    identityd_audit_withheld_total      -                             audit rows beyond the ration, logged only
     identityd_audit_dropped_total       -                             audit rows lost (each is logged)
     identityd_node_up                   node                          1 if a memcached node is usable
     identityd_node_silent_total         node                          calls a node did not answer in time
+    identityd_node_full                 node                          1 if a node takes nothing new
+    identityd_node_refused_total        node                          values a node had no memory for
     identityd_accounts_up               -                             1 if the account store answers
     identityd_cassandra_calls_total     kind                          statements sent, by how sure they are
     identityd_key_newest                -                             number of the newest key known
@@ -91,9 +94,12 @@ METRICS: Final = (
     Metric("identityd_provider_up", Kind.GAUGE, "1 unless a provider without answers is left alone.", ("provider",)),
     Metric("identityd_gathered_checks", Kind.HISTOGRAM, "Checks per round trip to the session store.", (), SIZES),
     Metric("identityd_audit_waiting", Kind.GAUGE, "Audit rows not yet written."),
+    Metric("identityd_audit_withheld_total", Kind.COUNTER, "Audit rows beyond what one may cause; each is in the log."),
     Metric("identityd_audit_dropped_total", Kind.COUNTER, "Audit rows lost; each is in the log."),
     Metric("identityd_node_up", Kind.GAUGE, "1 if the memcached node is usable.", ("node",)),
     Metric("identityd_node_silent_total", Kind.COUNTER, "Calls a memcached node did not answer in time.", ("node",)),
+    Metric("identityd_node_full", Kind.GAUGE, "1 if the store of sessions takes nothing new.", ("node",)),
+    Metric("identityd_node_refused_total", Kind.COUNTER, "Values there was no memory for.", ("node",)),
     Metric("identityd_accounts_up", Kind.GAUGE, "1 if the account store answered the last /readyz."),
     Metric("identityd_cassandra_calls_total", Kind.COUNTER, "Statements sent to Cassandra.", ("kind",)),
     Metric("identityd_key_newest", Kind.GAUGE, "Number of the newest key this daemon knows."),

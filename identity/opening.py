@@ -297,7 +297,7 @@ def open_caches(
     """Return the cache everybody uses, and the one that ends sessions: it reaches a returning node first."""
     match config.sessions.store:
         case SessionStoreKind.MEMORY:
-            cache = MemoryCache(clock=clock)
+            cache = MemoryCache(clock=clock, refused=_counted(metrics).refused)
             return cache, cache
         case SessionStoreKind.MEMCACHED:
             connect = partial(_memcached, config, ring, clock)
@@ -308,6 +308,7 @@ def _counted(metrics: Metrics) -> Told:
     return Told(
         silent=lambda name: metrics.count("identityd_node_silent_total", node=name),
         changed=lambda name, problem: metrics.set("identityd_node_up", 0 if problem else 1, node=name),
+        refused=lambda name: metrics.count("identityd_node_refused_total", node=name),
     )
 
 

@@ -100,6 +100,11 @@ class Server:
     trusted_proxies: tuple[Network, ...] = option(
         kinds.proxy_networks, "", "Proxies whose X-Forwarded-* headers are believed; by default nobody's are."
     )
+    logins_per_minute: int = option(
+        kinds.whole(0, 1_000_000),
+        "600",
+        "Logins begun in a minute from one address (IPv6: one /56) before it has to wait; 0 is no limit.",
+    )
     log_level: LogLevel = option(kinds.choice(LogLevel), "info", "Lines less serious than this are not logged.")
     log_format: LogFormat = option(
         kinds.choice(LogFormat), "auto", "Log lines as JSON or as text; auto is text on a terminal and JSON elsewhere."

@@ -22,6 +22,7 @@ from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
 from identity.login.carrying import LONGEST
 from identity.login.entering import Entering
 from identity.login.flow import Flaw, Flow, Person, Purpose, callback_flaw, record_name, spent_until, tag_of
+from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, unpack_flow
 from identity.login.results import Chosen, Finished, Started, Visit, Welcome
 from identity.login.returning import safe_return, shorter
@@ -45,12 +46,14 @@ class LoginService:
     Args:
         entering: opens sessions and tells what became of logins.
         welcoming: sign-ups.
+        pacing: how many may come from one place.
         means: seals, markers, settings, time and chance.
     """
 
-    def __init__(self, entering: Entering, welcoming: Welcoming, means: Means) -> None:
+    def __init__(self, entering: Entering, welcoming: Welcoming, pacing: Pacing, means: Means) -> None:
         self._entering = entering
         self._welcoming = welcoming
+        self._pacing = pacing
         self._means = means
 
     @property
@@ -61,6 +64,13 @@ class LoginService:
     def safe_return(self, raw: str | None) -> str:
         """Return where a login may lead: a path of this host or an address of an application."""
         return safe_return(raw, self.rules.origins, public_url=self.rules.public_url)
+
+    def wait_s(self, what: Counted, provider: str, address: str) -> int:
+        """Return after how many seconds this step may be taken from this address; 0 is now, and is counted."""
+        wait = self._pacing.wait_s(what, address)
+        if wait:
+            self._entering.tally(provider, "slowed")
+        return wait
 
     # --- to the provider and back
 

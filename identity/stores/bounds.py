@@ -16,6 +16,8 @@ MAX_VALUE_BYTES: Final = 65_536
 """Eight times the largest session record, far below memcached's own limit of 1 MB."""
 MARKER_KEY: Final = CacheKey("n1:node")
 """Where a node keeps its marker: the same key on every node, so that a swapped node shows the other's."""
+ROOM_KEY: Final = CacheKey("n1:room")
+"""Where a node is asked to keep a value for no time at all, to see whether it could."""
 SESSION_PREFIX: Final = "s1:"
 """Of the keys of session records, which are to have room whatever else is kept."""
 

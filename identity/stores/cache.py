@@ -56,8 +56,6 @@ class NodeState:
     """What an operator should change although the node is usable."""
     full: bool = False
     """It has no room for what is new: nobody can log in, who is logged in goes on."""
-    refused: int = 0
-    """Writes refused for want of memory since the daemon started."""
 
 
 class Cache(Protocol):

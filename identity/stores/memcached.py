@@ -30,7 +30,7 @@ from pymemcache import exceptions
 from pymemcache.client.base import Client
 
 from identity.sessions.store import Written
-from identity.stores.bounds import check_keys, check_write
+from identity.stores.bounds import ROOM_KEY, check_keys, check_write
 from identity.stores.cache import CacheKey, CacheVersion, Got, Missing, NodeState, Trip, Value
 from identity.stores.failures import Failure, Trouble
 from identity.stores.markers import NodeMarkers
@@ -42,6 +42,9 @@ from identity.types import SECOND, Clock, Millis
 
 _LONGEST_RELATIVE_S: Final = 30 * 24 * 3600
 _LAST_SECOND: Final = 2**31 - 1
+_AT_ONCE: Final = -1
+_USUAL_BYTES: Final = (80, 200, 400, 1_200)
+"""Of a marker and of session records: memory is kept apart by size, and full for one size at a time."""
 _DELETED: Final = {b"DELETED": True, b"NOT_FOUND": False}
 _EXPLAINED: Final = (
     (NoAddress, Trouble.SILENT, "has a name whose address was not found within {limits.connect_ms} ms"),
@@ -219,6 +222,15 @@ class _Connection(Client):  # type: ignore[misc] # pymemcache has no types
         if self.sock is not None and self._events.poll(0):
             self.close()
         self.is_new = self.sock is None
+
+    def has_room(self) -> bool:
+        """Tell whether the server takes one more value of each usual size; what is written is void at once."""
+        try:
+            return all(self.set(ROOM_KEY, bytes(size), expire=_AT_ONCE) for size in _USUAL_BYTES)
+        except exceptions.MemcacheUnexpectedCloseError:
+            raise
+        except exceptions.MemcacheServerError:
+            return False
 
     def take_away(self, key: CacheKey) -> bool:
         """Delete, and tell whether it was there; pymemcache's own takes every answer but one for "no"."""

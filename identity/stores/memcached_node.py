@@ -28,6 +28,7 @@ from identity.stores.bounds import MARKER_KEY
 from identity.stores.cache import CacheKey, NodeState, Trip
 from identity.stores.connections import Busy, Connections, Link
 from identity.stores.failures import Failure, Origin, Step, Trouble, after
+from identity.stores.fullness import Fullness
 from identity.stores.markers import NodeMarkers
 from identity.stores.servers import Limits, Told
 from identity.types import MINUTE, SECOND, Clock, Millis
@@ -68,6 +69,10 @@ class Connection(Link, Protocol):
 
     def cas(self, key: CacheKey, data: bytes, version: bytes, *, expire: int) -> bool | None:
         """Write if it is at that version."""
+        ...
+
+    def has_room(self) -> bool:
+        """Tell whether it takes one more value."""
         ...
 
     def stats(self) -> Mapping[bytes, Any]:
@@ -124,6 +129,7 @@ class Node:
             connect(self._moved), most=self._limits.connections, idle_ms=self._limits.idle_ms, clock=self._clock
         )
         self._lock = Lock()
+        self._memory = Fullness(around.clock)
         self.others: Sequence[Node] = ()
         self._paces = defaultdict[str, Pace](lambda: Pace(self._clock))
         self._problem = "was not asked yet"
@@ -155,12 +161,13 @@ class Node:
         if self.read(()) is None:
             return NodeState(self.name, self._problem or "was too busy to be asked")
         try:
-            ahead, evicted = self._run(Trip.PROBE, self._stats)
+            ahead, evicted, has_room = self._run(Trip.PROBE, self._stats)
         except Failed as failed:
             self._take_in(failed)
             return NodeState(self.name, self._problem or "was too busy to be asked")
-        warnings = (self._evicts(evicted), self._dropped())
-        return NodeState(self.name, "", clock_ahead_ms=ahead, warning="; ".join(filter(None, warnings)))
+        full = self._memory.said(has_room=has_room)
+        warning = "; ".join(filter(None, (full, self._evicts(evicted), self._dropped())))
+        return NodeState(self.name, "", clock_ahead_ms=ahead, warning=warning, full=bool(full))
 
     def disputes(self) -> bool:
         """Tell whether the node is marked for another ring than ours; one that cannot be asked is not."""
@@ -227,6 +234,8 @@ class Node:
                 pass  # others found out meanwhile what it means
             case _ if failed.trouble is Trouble.UNABLE:
                 # The node is well, it has no memory: its values can still be read.
+                self._memory.refuse()
+                self._around.told.refused(self.name)
                 self._warn("memcached-refused", failed.said.removeprefix("failed: "))
             case _:
                 self._failed(failed)
@@ -297,11 +306,11 @@ class Node:
                 self._around.told.silent(self.name)
             raise Failed(failure, origin=origin, generation=generation) from error
 
-    def _stats(self, connection: Connection) -> tuple[Millis, int]:
-        """Return how far the node's clock is ahead of ours, and how many values it dropped."""
+    def _stats(self, connection: Connection) -> tuple[Millis, int, bool]:
+        """Return how far the node's clock is ahead of ours, how many values it dropped, and whether it has room."""
         stats = connection.stats()
         # Its seconds are cut off: on average half of one is missing.
-        return stats[b"time"] * SECOND + _HALF_TICK_MS - self._clock(), stats[b"evictions"]
+        return stats[b"time"] * SECOND + _HALF_TICK_MS - self._clock(), stats[b"evictions"], connection.has_room()
 
     def _is_trusted(self, there: tuple[bytes, bytes] | None) -> bool:
         """Tell whether this very marker was found right less than a minute ago."""

@@ -6,7 +6,7 @@ full cache refuses what is new, as memcached does with `-M`. Session records hav
 own, in values and in bytes, so that nothing else can keep people from logging in.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -42,7 +42,6 @@ class _Budget:
         self.most_bytes = size
         self.count = 0
         self.bytes = 0
-        self.refused = 0
         self.swept_at: Millis | None = None
 
     def add(self, key: CacheKey, item: _Item, *, times: int = 1) -> None:
@@ -69,6 +68,7 @@ class MemoryCache:
         clock: decides what has expired.
         count: how many session records, and how many other values, are kept at most.
         session_bytes, other_bytes: how much memory they may take, what Python needs for them included.
+        refused: hears the name of this node for every value there was no room for; must not block.
     """
 
     def __init__(
@@ -78,7 +78,9 @@ class MemoryCache:
         count: int = DEFAULT_COUNT,
         session_bytes: int = SESSION_BYTES,
         other_bytes: int = OTHER_BYTES,
+        refused: Callable[[str], None] = lambda _name: None,
     ) -> None:
+        self._refused = refused
         self._clock = clock
         self._items: dict[CacheKey, _Item] = {}
         self._sessions = _Budget("session records", count=count, size=session_bytes)
@@ -131,8 +133,7 @@ class MemoryCache:
         """Return one node, which is always usable; full is a warning."""
         with self._lock:
             full = self._sessions.full() or self._others.full()
-            refused = self._sessions.refused + self._others.refused
-        return (NodeState(NAME, "", warning=full, full=bool(full), refused=refused),)
+        return (NodeState(NAME, "", warning=full, full=bool(full)),)
 
     def node_of(self, key: CacheKey) -> str:  # noqa: ARG002 - the same question memcached answers
         """Return the name of the node that holds this key."""
@@ -172,7 +173,7 @@ class MemoryCache:
             self._items = {key: item for key, item in self._items.items() if item.expires_at > now}
             self._count_anew()
         if not budget.has_room(size):
-            budget.refused += 1
+            self._refused(NAME)
             raise StoreUnavailable(detail=f"the in-process cache {budget.full() or 'has no room for a value'}")
 
     def _count_anew(self) -> None:

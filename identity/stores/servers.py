@@ -36,14 +36,15 @@ USUAL: Final = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Who hears of nodes. Neither may block.
+    """Who hears of nodes. None may block.
 
     `silent` is told the node of every call that was not answered in time; `changed` a node, and
-    what is wrong with it from now on ("" for nothing).
+    what is wrong with it from now on ("" for nothing); `refused` the node of every write it had no memory for.
     """
 
     silent: Callable[[str], None] = lambda _name: None
     changed: Callable[[str, str], None] = lambda _name, _problem: None
+    refused: Callable[[str], None] = lambda _name: None
 
 
 UNTOLD: Final = Told()

@@ -31,7 +31,7 @@ from identity.log import request as serving
 from identity.sessions.check import SetCookie
 from identity.types import AccountId, Host
 from identity.web import parameters
-from identity.web.context import Context
+from identity.web.context import Context, is_near
 from identity.web.refusals import TooLarge, WrongHost, WrongMethod
 from identity.web.traffic import Traffic
 
@@ -39,6 +39,8 @@ log = logging.getLogger("identity.web")
 
 RETRY_AFTER_S: Final = 5
 AGENT_LIMIT: Final = 256
+PATH_LIMIT: Final = 200
+"""Of a path in the log: a stranger chooses it."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE: Final = re.compile(r"[A-Za-z0-9_.~%-]*")
@@ -96,6 +98,13 @@ class Handler(RequestHandler):
         """Whose request it is, seen through listed proxies only."""
         forwarded = self.request.headers.get("X-Forwarded-For", "")
         return self.context.peers.client(self.request.remote_ip or "", forwarded)
+
+    @property
+    def has_unknown_address(self) -> bool:
+        """Tell whether `address` is not a person's: a listed proxy's own, or a near proxy's that is not listed."""
+        peers, peer = self.context.peers, self.request.remote_ip or ""
+        told = any(name in self.request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"))
+        return peers.trusts(self.address) or (told and not peers.trusts(peer) and is_near(peer))
 
     @property
     def agent(self) -> str:
@@ -234,7 +243,7 @@ class Handler(RequestHandler):
         tb: TracebackType | None,
     ) -> None:
         """Log what an operator needs: never a query, a header or a body, which may hold codes and tokens."""
-        where = f"{self.request.method} {self.request.path}"
+        where = f"{self.request.method} {self.request.path[:PATH_LIMIT]}"
         if isinstance(value, StoreError):
             self.context.metrics.count("identityd_store_errors_total", code=value.code)
         if isinstance(value, IdentityError):

@@ -150,6 +150,8 @@ class Probe:
     clock_ahead_ms: Millis = 0
     warning: str = ""
     """What is usable and probably not meant, such as a memcached that drops values silently."""
+    full: bool = False
+    """It takes nothing new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +227,14 @@ class Context:
         """Names of our cookies on the login host."""
         port = self.public_host.rpartition(":")[2]
         return CookieNames(secure=self.secure, port=int(port) if port.isdigit() else 80)
+
+
+def is_near(address: str) -> bool:
+    """Tell whether an address is of this machine or of a private network, where proxies are and strangers are not."""
+    if not _is_address(address):
+        return False
+    ip = ip_address(address)
+    return not ((ip.ipv4_mapped if isinstance(ip, IPv6Address) else None) or ip).is_global
 
 
 def _is_address(text: str) -> bool:

@@ -28,8 +28,10 @@ from identity.errors import (
     ProviderAway,
     ProviderTrouble,
     StoreUnavailable,
+    TooOften,
 )
 from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
+from identity.login.pacing import Counted
 from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
 from identity.login.returning import FALLBACK
 from identity.login.rules import provider_unknown
@@ -174,6 +176,20 @@ class LoginHandler(PageHandler):
         trouble = ProviderAway if isinstance(error, ProviderSlow) else ProviderTrouble
         return trouble(detail=f"{provider.name}: {error}")
 
+    async def keep_pace(self, what: Counted, provider: str) -> None:
+        """Raise TooOften if too many logins came from this address lately.
+
+        Nobody is slowed where the address seen is a proxy's: everybody would be.
+        """
+        context = self.context
+        if self.has_unknown_address:
+            return
+        wait = 0
+        with contextlib.suppress(StoreUnavailable):  # no thread is free: no reason to turn anybody away
+            wait = await context.checks.run(context.login.wait_s, what, provider, self.address)
+        if wait:
+            raise TooOften("too-many-logins", retry_after_s=wait, detail=f"from {self.address}")
+
 
 class Chooser(LoginHandler):
     """The ways to log in."""
@@ -219,6 +235,7 @@ class Begin(LoginHandler):
         provider = self.provider(name)
         if self.unasked():
             return
+        await self.keep_pace(Counted.START, name)
         context = self.context
         return_to, stay = self.query("return_to", limit=ADDRESS_CHARS), self.query("stay")
         started = context.login.start(name, return_to=return_to, stay=stay)
@@ -249,6 +266,7 @@ class Answer(LoginHandler):
         except FlowInvalid:
             await self._recognise()
             raise
+        await self.keep_pace(Counted.ANSWER, name)
         self.spend(cookie)
         self.offer(provider, flow.return_to, stay=self.said(flow))
         profile = await self._ask(provider, flow, params)

@@ -41,6 +41,7 @@ class Ready(JsonHandler):
             {
                 "status": "stopping" if traffic.draining else "ready" if ready else "not-ready",
                 "missing": missing,
+                "full": [probe.name for probe in probes if probe.full],
                 "parts": [
                     {
                         "name": probe.name,

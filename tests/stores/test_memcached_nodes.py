@@ -377,7 +377,7 @@ def test_a_full_node_refuses_and_goes_on_answering(
     got = cache.get_many([CacheKey(f"f1:{n}") for n in range(held)])
     assert not those(got, Missing.ABSENT)
     assert not those(got, Missing.UNREACHABLE)
-    assert cache.nodes()[0].warning == ""
+    assert cache.nodes()[0].full
     cache.close()
 
 

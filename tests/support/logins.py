@@ -22,8 +22,10 @@ from identity.accounts.store import IdentityRow
 from identity.accounts.store import Profile as AccountProfile
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
+from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.entering import Entering
+from identity.login.pacing import Pacing
 from identity.login.rules import Rules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
@@ -48,6 +50,7 @@ class LoginSite(Site):
 
     origins: frozenset[str] = frozenset({WIKI})
     policy: NamePolicy = field(default_factory=NamePolicy)
+    logins_per_minute: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,7 +87,8 @@ class LoginSite(Site):
             clock=self.clock,
             random_bytes=secrets.token_bytes,
         )
-        self.logins = LoginService(self.entering, Welcoming(self.accounts, self.entering, means), means)
+        pacing = Pacing(self.one_time, place=self._place, clock=self.clock, most=self.logins_per_minute)
+        self.logins = LoginService(self.entering, Welcoming(self.accounts, self.entering, means), pacing, means)
         self.starts = Starting(self.sessions, means, note=self.events.append, count=self.metrics.count)
         self._before = self._outcomes()
         self.changes = {**self._parts(), **self.changes}
@@ -97,6 +101,9 @@ class LoginSite(Site):
             "providers": self.providers,
             "form_origins": self.origins,
         }
+
+    def _place(self, data: bytes) -> bytes:
+        return self.ring.mac(1, Purpose.PLACE, data)
 
     def _reach(self, place: str) -> None:
         if place == self.stop_at:

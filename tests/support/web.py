@@ -149,7 +149,7 @@ class Site:
         self.heard = Heard()
         self.events: list[Event] = []
         self.metrics = Metrics()
-        self.cache = MemoryCache(clock=self.clock)
+        self.cache = self.made_cache()
         secure = self.public_url.startswith("https")
         port = 443 if secure else int(self.public_url.rpartition(":")[2])
         self.sessions = SessionService(
@@ -164,6 +164,10 @@ class Site:
         )
         self._ready: Future[Ports] = Future()
         self._thread = threading.Thread(target=self._run, name="site")
+
+    def made_cache(self) -> MemoryCache:
+        """Return the store of everything short-lived."""
+        return MemoryCache(clock=self.clock)
 
     def _keys(self) -> KeyRing:
         return self.ring

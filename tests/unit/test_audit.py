@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from identity.audit import AuditQueue, Event
+from identity.audit import MOST_OWED, MOST_ROWS, AuditQueue, Event, Ration, Rationed
 from identity.errors import StoreUnavailable
-from identity.types import AccountId
+from identity.types import MINUTE, AccountId
 from tests.support.guards import Expectation
 
 ExpectLog = Callable[..., Expectation]
@@ -176,3 +176,82 @@ def test_reading_goes_to_the_store() -> None:
     queue.append(event(2))
     assert queue.close() == 0
     assert [e.id.int for e in queue.of_account(ACCOUNT, limit=1)] == [2]
+
+
+def done(number: int, *, by: int | None = 7, action: str = "login", actor: str = "self", at: int = 0) -> Event:
+    """Return what an account, or nobody, did."""
+    account = None if by is None else AccountId(UUID(int=by))
+    return Event(UUID(int=number), at, action, account, actor)
+
+
+def written(events: list[Event]) -> list[Event]:
+    """Return what one ration lets through."""
+    ration = Ration()
+    return [admitted for event in events if (admitted := ration.admit(event))]
+
+
+@pytest.mark.threat(48)
+@pytest.mark.parametrize("by", [7, None])
+def test_one_who_repeats_something_fills_so_many_rows_a_minute(by: int | None) -> None:
+    """Logging in a thousand times, or denying logins, would grow the account store for ever."""
+    events = [done(number, by=by, action=("login", "login-refused", "logout")[number % 3]) for number in range(1_000)]
+
+    assert len(written(events)) == MOST_ROWS
+
+
+@pytest.mark.threat(48)
+def test_what_was_held_back_is_told_by_the_next_row() -> None:
+    """A gap that nothing shows would look like quiet."""
+    later = done(2_000, at=MINUTE)
+
+    rows = written([*(done(number) for number in range(100)), later, done(2_001, at=MINUTE)])
+
+    assert rows[-2].facts == {"withheld": "40"}
+    assert rows[-1].facts == {}
+
+
+@pytest.mark.threat(48)
+def test_others_have_rations_of_their_own() -> None:
+    """Otherwise a stranger could keep what somebody else does out of the audit."""
+    flood = [done(number, by=None) for number in range(500)]
+
+    rows = written([*flood, done(600, by=7), done(601, by=8)])
+
+    assert [row.account_id for row in rows[MOST_ROWS:]] == [AccountId(UUID(int=7)), AccountId(UUID(int=8))]
+
+
+@pytest.mark.threat(48)
+@pytest.mark.parametrize(("action", "actor"), [("reuse", "system"), ("disable", "operator:ops"), ("sign-up", "self")])
+def test_what_happens_once_or_is_done_to_an_account_is_never_held_back(action: str, actor: str) -> None:
+    """Otherwise a thief could hide behind a flood of logins."""
+    flood = [done(number) for number in range(500)]
+
+    rows = written([*flood, *(done(600 + number, action=action, actor=actor) for number in range(100))])
+
+    assert len(rows) == MOST_ROWS + 100
+
+
+@pytest.mark.threat(48)
+def test_what_is_remembered_of_those_who_were_held_back_is_bounded() -> None:
+    """Otherwise the ration itself would grow for as long as the daemon runs."""
+    ration = Ration()
+    for by in range(MOST_OWED + 50):
+        for number in range(MOST_ROWS + 1):
+            ration.admit(done(number, by=by, at=by * MINUTE))
+
+    assert len(ration._owed) == MOST_OWED
+    assert len(ration._written) == 1
+
+
+def test_what_is_held_back_is_in_the_log_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """An operator must be able to find every event somewhere."""
+    caplog.set_level(logging.INFO, "identity.audit")
+    rows = Rows()
+    queue = AuditQueue(rows)
+    note = Rationed(queue.append)
+    for number in range(MOST_ROWS + 5):
+        note(done(number))
+    queue.close()
+
+    assert (len(rows.events), note.withheld, queue.dropped) == (MOST_ROWS, 5, 0)
+    assert sum(record.getMessage() == "audit: login" for record in caplog.records) == MOST_ROWS + 5

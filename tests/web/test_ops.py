@@ -44,6 +44,16 @@ def test_ready_when_everything_answers() -> None:
         }
 
 
+def test_what_is_full_is_named_and_stays_in_service() -> None:
+    """Otherwise all would look well while nobody can log in; taken out of service, nobody could even go on."""
+    full = (Probe("sessions (one)", warning="is full", full=True), Probe("sessions (two)"))
+    with Site(probes=lambda: full) as site:
+        reply = site.internal("GET", "/readyz")
+
+        assert (reply.status, reply.json()["status"], reply.json()["full"]) == (200, "ready", ["sessions (one)"])
+        assert reply.json()["parts"][0]["warning"] == "is full"
+
+
 def test_not_ready_names_what_is_missing() -> None:
     """Otherwise an operator searches all servers for the one that is down."""
     with Site(probes=lambda: DOWN) as site:

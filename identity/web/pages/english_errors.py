@@ -111,6 +111,12 @@ _LOGINS: Final = {
     "error.too-many-names.happened": "One login may ask for twenty different usernames, so that nobody tries them all.",
     "error.too-many-names.safe": "Nothing was lost: your account is made as soon as a name is free.",
     "error.too-many-names.do": "Wait a quarter of an hour, log in again, and choose a name that is rarer.",
+    "error.too-many-logins.title": "Too many logins at once",
+    "error.too-many-logins.happened": "More logins came from your network lately than this service takes in a minute.",
+    "error.too-many-logins.safe": "Nothing was changed. Who is logged in stays logged in.",
+    "error.too-many-logins.do": (
+        "Wait a minute, then try again. If it goes on, tell whoever runs this service how many share your network."
+    ),
     "error.sign-up-closed.title": "New accounts are not open",
     "error.sign-up-closed.happened": "You proved who you are, but there is no account for it here.",
     "error.sign-up-closed.safe": "No account was created.",
