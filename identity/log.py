@@ -12,6 +12,9 @@ blotted out here is a mistake elsewhere that must not become a breach.
 
 A line is one line whatever its values hold: nobody can write a second one by logging in with a
 name that contains a line end.
+
+Libraries are heard from `warning` on, whatever level the operator sets: below it they write what
+they are doing, and for an HTTP client that is whole addresses, queries and headers included.
 """
 
 import json
@@ -33,6 +36,8 @@ HIDDEN: Final = "***"
 _SHORTEST_LITERAL: Final = 6
 _NO_WORD: Final = 64
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+_OURS: Final = frozenset({"identity", "providers"})
+"""Roots of the loggers whose lines below `warning` are written."""
 _BARE: Final = re.compile(r"[!#-<>-~]+")
 """Printable ASCII without space, quote and equals sign: needs no quotes in a text line."""
 
@@ -41,6 +46,8 @@ _NAMES: Final = (
     "assertion|client_assertion|oauth_token|oauth_token_secret|oauth_verifier|csrf|signature"
 )
 _PATTERNS: Final = (
+    # The query of any address: whoever writes one down knows less than we do of what is in it.
+    (re.compile(r"(?i)\b(https?://[^\s?#\"'<>]*)\?[^\s\"'<>]+"), rf"\1?{HIDDEN}"),
     # Whole header values: everything up to the end of the line.
     (re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\r\n]+"), rf"\1\2{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {HIDDEN}"),
@@ -171,14 +178,24 @@ def configure(
     redact = Redactor(secrets)
     handler = logging.StreamHandler(out)
     handler.addFilter(logging.Filter(only))
+    handler.addFilter(_is_heard)
     as_text = form == "text" or (form == "auto" and out.isatty())
     handler.setFormatter(TextFormatter(redact) if as_text else JsonFormatter(redact))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    chosen = logging.getLevelNamesMapping()[level.upper()]
+    # A library that asks whether it is heard does not even put its line together.
+    root.setLevel(max(chosen, logging.WARNING))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(chosen)
     logging.captureWarnings(capture=True)
     # What could not be written must not be printed with its arguments instead.
     logging.raiseExceptions = False
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    """Tell whether a line is ours, or loud enough; a library may have given its logger a level of its own."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in _OURS
 
 
 @contextmanager

@@ -49,7 +49,11 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """What the browser brought back: query or form parameters, each exactly once."""
+    """What the browser brought back: query or form parameters.
+
+    Reading one that was sent twice, or is no text, raises an error of the caller's; one that nobody reads
+    decides nothing. So a provider takes what it needs with `get`, and copies nothing.
+    """
 
     params: Mapping[str, str] = field(repr=False)
     start: Start

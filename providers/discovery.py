@@ -6,7 +6,7 @@ not be able to send codes and the client secret elsewhere (CVE-2026-104056). Wha
 never remembered.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 from providers.addresses import Refused, check_url, host_and_port
 from providers.base import Http, ProviderBroken
 from providers.jwks import ALGORITHMS
-from providers.untrusted import json_object
+from providers.untrusted import given, json_object, word
 
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
+_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+_USERINFO: Final = "userinfo_endpoint"
 _OK: Final = 200
 _DEFAULT_ALGORITHMS: Final = ["RS256"]
 _DEFAULT_AUTH: Final = ["client_secret_basic"]
@@ -31,7 +33,7 @@ class Metadata:
     token_url: str
     jwks_url: str
     userinfo_url: str
-    """Empty if the provider has none."""
+    """Empty if it is not used."""
     algorithms: tuple[str, ...]
     """Offered by the provider and known to us."""
     client_auth: str
@@ -40,55 +42,82 @@ class Metadata:
     """Whether every answer to the browser carries `iss` (RFC 9207)."""
 
 
-async def fetch_metadata(http: Http, issuer: str, hosts: Collection[str]) -> Metadata:
+async def fetch_metadata(http: Http, issuer: str, hosts: Collection[str], *, userinfo: bool = False) -> Metadata:
     """Fetch an issuer's document and check it. One GET. Raises ProviderBroken."""
     answer = await http.fetch("GET", issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
     if answer.status != _OK:
         raise ProviderBroken(f"discovery answered {answer.status}")
-    return read_metadata(answer.body, issuer, hosts)
+    return read_metadata(answer.body, issuer, hosts, userinfo=userinfo)
 
 
-def read_metadata(body: bytes, issuer: str, hosts: Collection[str]) -> Metadata:
-    """Check a document. `hosts` are allowed besides the issuer's own. Raises ProviderBroken."""
+def read_metadata(body: bytes, issuer: str, hosts: Collection[str], *, userinfo: bool = False) -> Metadata:
+    """Check a document. Raises ProviderBroken with everything that is wrong with its endpoints.
+
+    Args:
+        body: the document.
+        issuer: the configured one.
+        hosts: those allowed besides the issuer's own.
+        userinfo: whether that endpoint is used; if not, nothing it says matters.
+    """
     document = json_object(body, "the discovery document")
-    if document.get("issuer") != issuer:
-        raise ProviderBroken("the discovery document names another issuer than the configured one")
-    allowed = {host_and_port(urlsplit(issuer)), *hosts}
-    plain = urlsplit(issuer).scheme == "http"
+    named = document.get("issuer")
+    if named != issuer:
+        raise ProviderBroken(f"the discovery document names another issuer than the configured one: {word(named)}")
+    used = (*_ENDPOINTS, _USERINFO) if userinfo else _ENDPOINTS
+    urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts})
     algorithms = _offered(document, "id_token_signing_alg_values_supported", _DEFAULT_ALGORITHMS)
     return Metadata(
         issuer=issuer,
-        authorize_url=_endpoint(document, "authorization_endpoint", allowed, plain=plain),
-        token_url=_endpoint(document, "token_endpoint", allowed, plain=plain),
-        jwks_url=_endpoint(document, "jwks_uri", allowed, plain=plain),
-        userinfo_url=_endpoint(document, "userinfo_endpoint", allowed, plain=plain)
-        if "userinfo_endpoint" in document
-        else "",
+        authorize_url=urls["authorization_endpoint"],
+        token_url=urls["token_endpoint"],
+        jwks_url=urls["jwks_uri"],
+        userinfo_url=urls.get(_USERINFO, ""),
         algorithms=tuple(name for name in ALGORITHMS if name in algorithms),
         client_auth=_client_auth(document),
         names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
-def _endpoint(document: Mapping[str, object], name: str, allowed: Collection[str], *, plain: bool) -> str:
+def _endpoints(
+    document: Mapping[str, object], names: Iterable[str], issuer: str, allowed: Collection[str]
+) -> dict[str, str]:
+    """Return the addresses of these endpoints. Raises ProviderBroken that names every fault and every host."""
+    plain = urlsplit(issuer).scheme == "http"
+    faults, elsewhere, urls = [], [], {}
+    for name in names:
+        try:
+            urls[name], host = _endpoint(document, name, plain=plain)
+        except Refused as fault:
+            faults.append(f"{name} {fault}")
+            continue
+        if host not in allowed:
+            faults.append(f"{name} is on {host}")
+            elsewhere.append(host)
+    if faults:
+        hosts = " ".join(dict.fromkeys(elsewhere))
+        remedy = f"; if they belong to the provider, set endpoint_hosts = {hosts}" if hosts else ""
+        raise ProviderBroken(f"the discovery document cannot be used: {', '.join(faults)}{remedy}")
+    return urls
+
+
+def _endpoint(document: Mapping[str, object], name: str, *, plain: bool) -> tuple[str, str]:
+    """Return an endpoint's address and host. Raises Refused."""
     url = document.get(name)
+    if not given(url):
+        raise Refused("is missing")
     if not isinstance(url, str):
-        raise ProviderBroken(f"the discovery document has no {name}")
-    try:
-        parts = check_url(url)
-    except Refused as fault:
-        raise ProviderBroken(f"the discovery document's {name} {fault}") from None
+        raise Refused("is not text")
+    parts = check_url(url)
     if parts.scheme == "http" and not plain:
-        raise ProviderBroken(f"the discovery document's {name} is not https although the issuer is")
-    host = host_and_port(parts)
-    if host not in allowed:
-        raise ProviderBroken(f"the discovery document's {name} is on {host}; list it in endpoint_hosts if it belongs")
-    return url
+        raise Refused("is not https although the issuer is")
+    return url, host_and_port(parts)
 
 
 def _offered(document: Mapping[str, object], name: str, default: list[str]) -> list[object]:
+    """Return the words of a list, or the default where it has none."""
     value = document.get(name)
-    return value if isinstance(value, list) else [*default]
+    words: list[object] = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return words or [*default]
 
 
 def _client_auth(document: Mapping[str, object]) -> str:

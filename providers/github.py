@@ -50,18 +50,20 @@ class GitHubProfile:
             listed = await fetch_json(http, f"{self.api}/user/emails", grant.access_token, headers=_VERSION)
         except Answered as refusal:
             # The person, or the app's settings, may keep addresses from us; nobody is locked out for that.
-            if refusal.status in _WITHHELD:
+            # Being busy is said with the same 403, and an address is not lost for that.
+            if refusal.status in _WITHHELD and not refusal.busy:
                 return ""
             raise
+        if listed is not None and not isinstance(listed, list):
+            raise ProviderBroken("the e-mail addresses are not a list")
         return verified_email(listed)
 
 
 def verified_email(listed: object) -> str:
     """Return the address that is primary and verified, or nothing."""
-    for entry in listed if isinstance(listed, list) else []:
-        if isinstance(entry, Mapping) and entry.get("primary") is True and entry.get("verified") is True:
-            return untrusted.email(entry.get("email"))
-    return ""
+    entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
+    counting = (entry for entry in entries if entry.get("primary") is True and entry.get("verified") is True)
+    return next(filter(None, (untrusted.email(entry.get("email")) for entry in counting)), "")
 
 
 def api_of(url: str) -> str:

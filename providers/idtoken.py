@@ -13,11 +13,13 @@ from typing import Final
 
 from providers.base import ProviderBroken
 from providers.jwks import PublicKey
-from providers.untrusted import base64url, json_object, seconds, to_base64url, word
+from providers.untrusted import base64url, given, json_object, seconds, to_base64url, word
 
 SKEW_S: Final = 60
 _LONGEST: Final = 65_536
 _PARTS: Final = 3
+_ENCRYPTED_PARTS: Final = 5
+_TYPES: Final = frozenset({"jwt", "id_token+jwt"})
 _MOST_AUDIENCES: Final = 50
 
 
@@ -57,15 +59,15 @@ class Expected:
 
 def read(token: str, algorithms: Iterable[str]) -> Unverified:
     """Take a compact JWS apart. Raises ProviderBroken for anything but one of these algorithms."""
-    parts = token.split(".")
-    if len(token) > _LONGEST or len(parts) != _PARTS:
-        raise ProviderBroken("the ID token is too long or not of three parts")
+    parts = _parts(token)
     header = json_object(base64url(parts[0], "the ID token"), "the ID token's header")
     algorithm, kid = header.get("alg"), header.get("kid")
     if algorithm not in tuple(algorithms) or not isinstance(algorithm, str):
         raise ProviderBroken(f"the ID token's algorithm {word(algorithm)} is not one of those agreed on")
     if "crit" in header or "b64" in header:
         raise ProviderBroken("the ID token has extensions that must be understood, and none is (RFC 7515 §4.1.11)")
+    if kid == "":
+        kid = None
     if kid is not None and not isinstance(kid, str):
         raise ProviderBroken("the ID token's key id is not text")
     _check_type(header.get("typ"))
@@ -73,10 +75,27 @@ def read(token: str, algorithms: Iterable[str]) -> Unverified:
     return Unverified(algorithm, kid, f"{parts[0]}.{parts[1]}".encode(), base64url(parts[2], "the ID token"), claims)
 
 
+def _parts(token: str) -> list[str]:
+    """Divide a compact JWS; what is none is refused by name."""
+    if not token:
+        raise ProviderBroken("the ID token is missing from the token answer; is openid among the scopes granted?")
+    if len(token) > _LONGEST:
+        raise ProviderBroken(f"the ID token is longer than {_LONGEST} characters")
+    parts = token.split(".")
+    if len(parts) == _ENCRYPTED_PARTS:
+        raise ProviderBroken(
+            "the ID token is encrypted (JWE), which is not supported: "
+            "switch ID token encryption off for this client at the provider"
+        )
+    if len(parts) != _PARTS:
+        raise ProviderBroken(f"the ID token is of {len(parts)} parts, and a signed one has three")
+    return parts
+
+
 def _check_type(kind: object) -> None:
     """Refuse tokens that say they are something else, such as a logout token (RFC 8725 §3.11)."""
-    if kind is not None and not (isinstance(kind, str) and kind.lower() in {"jwt", "id_token+jwt"}):
-        raise ProviderBroken(f"the ID token is of type {word(kind)}")
+    if given(kind) and not (isinstance(kind, str) and kind.lower().removeprefix("application/") in _TYPES):
+        raise ProviderBroken(f"what came as the ID token is of type {word(kind)}, which is no ID token")
 
 
 def check(token: Unverified, expected: Expected) -> None:
@@ -96,7 +115,7 @@ def check(token: Unverified, expected: Expected) -> None:
 
 def _check_audience(claims: Mapping[str, object], client_id: str) -> None:
     audience = claims.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
+    audiences = [each for each in audience if given(each)] if isinstance(audience, list) else [audience]
     if client_id not in audiences or len(audiences) > _MOST_AUDIENCES:
         raise ProviderBroken("the ID token is for another client")
     party = claims.get("azp")
@@ -110,7 +129,7 @@ def _check_times(claims: Mapping[str, object], now: int) -> None:
         raise ProviderBroken("the ID token is expired, or does not say when it is")
     if issued_at is None or issued_at - SKEW_S > now:
         raise ProviderBroken("the ID token is from the future, or does not say when it was issued")
-    if "nbf" in claims:
+    if given(claims.get("nbf")):
         begins_at = seconds(claims["nbf"])
         if begins_at is None or begins_at - SKEW_S > now:
             raise ProviderBroken("the ID token is not valid yet")
@@ -119,7 +138,7 @@ def _check_times(claims: Mapping[str, object], now: int) -> None:
 def _check_access_token(token: Unverified, access_token: str) -> None:
     """Compare `at_hash` (Core §3.1.3.6): an access token swapped on the way is not the person's."""
     claimed = token.claims.get("at_hash")
-    if claimed is None or not access_token:
+    if not given(claimed) or not access_token:
         return
     digest = new_hash(_hash_of(token.algorithm), access_token.encode()).digest()
     if not isinstance(claimed, str) or not _same(claimed, to_base64url(digest[: len(digest) // 2])):

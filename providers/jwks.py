@@ -14,7 +14,7 @@ from joserfc.jwa import JWS_ALGORITHMS
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
 from providers.base import ProviderBroken
-from providers.untrusted import base64url, json_object
+from providers.untrusted import base64url, given, json_object
 
 _MOST_KEYS: Final = 100
 _LONGEST: Final = 1_400
@@ -94,21 +94,23 @@ def _read_key(member: object) -> PublicKey | None:
         return None
     kid = member.get("kid")
     key = _import(kty, {"kty": kty, **{name: str(value) for name, value in public.items()}})
-    return PublicKey(kid if isinstance(kid, str) else None, algorithms, key) if key else None
+    return PublicKey(kid if isinstance(kid, str) and kid else None, algorithms, key) if key else None
 
 
 def _for_signatures(member: Mapping[str, object]) -> bool:
-    operations = member.get("key_ops", ["verify"])
-    return member.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    use, operations = member.get("use"), member.get("key_ops")
+    verifies = not given(operations) or (isinstance(operations, list) and "verify" in operations)
+    return verifies and (not given(use) or use == "sig")
 
 
 def _algorithms(member: Mapping[str, object]) -> frozenset[str]:
-    kty, curve = member.get("kty"), member.get("crv", "")
+    kty = member.get("kty")
+    curve = "" if kty == "RSA" else member.get("crv")
     if not isinstance(kty, str) or not isinstance(curve, str):
         return frozenset()
-    fitting = _FITS.get((kty, "" if kty == "RSA" else curve), ())
+    fitting = _FITS.get((kty, curve), ())
     named = member.get("alg")
-    if named is None or (named in fitting and kty == "OKP"):
+    if not given(named) or (named in fitting and kty == "OKP"):
         return frozenset(fitting)
     return frozenset(name for name in fitting if name == named)
 

@@ -16,26 +16,15 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from providers import untrusted
+from providers import refusals, untrusted
 from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, ProviderDenied, Start
 from providers.options import Form, Kind, Option, Settings
 
 _OK: Final = 200
 _CREATED: Final = 201
 _FORM: Final = "application/x-www-form-urlencoded"
+_SIGNED: Final = "application/jwt"
 _METHODS: Final = {"basic": "client_secret_basic", "post": "client_secret_post"}
-
-_REFUSALS: Final = frozenset(
-    {
-        "access_denied",
-        "account_selection_required",
-        "consent_required",
-        "interaction_required",
-        "login_required",
-        "unmet_authentication_requirements",
-    }
-)
-"""What `error` says when it was the person, or the provider about this person, that said no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +75,29 @@ def code_of(callback: Callback, *, issuer: str = "", always_named: bool = False)
     params = callback.params
     if not _same(params.get("state", ""), callback.start.state):
         raise ProviderBroken("the answer belongs to another login (state)")
-    named = params.get("iss")
-    if issuer and named is not None and named != issuer:
+    named = params.get("iss") if issuer else None
+    if named and named != issuer:
         raise ProviderBroken("the answer is of another issuer (RFC 9207)")
     # Before the code: on a refusal there is none, and that it is missing is not what happened.
-    if "error" in params:
-        raise refusal(params["error"], "the provider's answer")
-    if issuer and always_named and named is None:
+    said = params.get("error") or ("" if params.get("code") else params.get("error_reason"))
+    if said:
+        raise refusal(said, "the provider's answer", no=refusals.says_no(params))
+    if issuer and always_named and not named:
         raise ProviderBroken("the answer does not name its issuer although discovery promised it (RFC 9207)")
     return untrusted.token(params.get("code"), "the code")
 
 
-def refusal(error: object, where: str) -> ProviderDenied | ProviderBroken:
-    """Return the exception for an `error` an upstream sent; only a harmless word of it is kept."""
-    text = f"{where} says {untrusted.word(error)}"
-    return ProviderDenied(text) if error in _REFUSALS else ProviderBroken(text)
+def refusal(error: object, where: str, *, no: bool = False) -> ProviderDenied | ProviderBroken:
+    """Return the exception for an `error` an upstream sent; only a harmless word of it is kept.
+
+    `no` says that it is known already that somebody said no, whatever the word.
+    """
+    said = error
+    if isinstance(error, Mapping):
+        # Facebook's are objects ({"message": …, "type": "OAuthException", "code": 190}), and Google's of some APIs.
+        said = next(filter(None, map(error.get, ("type", "status"))), None)
+    text = f"{where} says {untrusted.word(said)}"
+    return ProviderDenied(text) if no or refusals.is_no(said) else ProviderBroken(text)
 
 
 async def exchange(
@@ -148,13 +145,13 @@ def read_grant(status: int, body: bytes) -> Grant:
     if status not in {_OK, _CREATED}:
         raise _failure(status, body)
     members = untrusted.fields(body, "the token answer")
-    # Some answer 200 with an error inside.
-    if "error" in members:
-        raise refusal(members["error"], "the token endpoint")
-    kind = members.get("token_type", "bearer")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise ProviderBroken(f"the access token is of type {untrusted.word(kind)}")
-    id_token = members.get("id_token", "")
+    # Some answer 200 with an error inside; others put an empty one beside a good token.
+    if error := members.get("error"):
+        raise refusal(error, "the token endpoint")
+    kind = members.get("token_type")
+    if untrusted.given(kind) and not (isinstance(kind, str) and kind.lower() == "bearer"):
+        raise ProviderBroken(f"the access token is of type {untrusted.word(kind)}, and only Bearer is known")
+    id_token = members.get("id_token")
     return Grant(
         access_token=untrusted.token(members.get("access_token"), "the access token"),
         id_token=id_token if isinstance(id_token, str) else "",
@@ -175,15 +172,20 @@ async def fetch_json(http: Http, url: str, access_token: str, *, headers: Mappin
     shown = {"Accept": "application/json", "Authorization": f"Bearer {access_token}", **(headers or {})}
     answer = await http.fetch("GET", url, headers=shown)
     if answer.status != _OK:
-        raise Answered(answer.status)
+        limited = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
+        raise Answered(answer.status, busy=limited)
+    if answer.headers.get("content-type", "").partition(";")[0].strip().lower() == _SIGNED:
+        raise ProviderBroken("the profile is signed or encrypted, which is not supported: choose JSON at the provider")
     return untrusted.json_value(answer.body, "the profile")
 
 
 class Answered(ProviderBroken):
     """A profile endpoint answered with a status that is no success."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, *, busy: bool) -> None:
         self.status = status
+        self.busy = busy
+        """Whether it is asked too often, and would answer later."""
         super().__init__(f"the profile endpoint answered {status}")
 
 

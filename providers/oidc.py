@@ -95,8 +95,6 @@ class OidcProvider:
         return newer is not None and token.signed_by(newer)
 
     async def _userinfo(self, metadata: Metadata, grant: Grant, subject: str, http: Http) -> Mapping[str, object]:
-        if not metadata.userinfo_url:
-            raise ProviderBroken("userinfo is asked for, and discovery names no such endpoint")
         info = await fetch_json(http, metadata.userinfo_url, grant.access_token)
         # Core §5.3.2: without this, somebody else's access token brings somebody else's address.
         if not isinstance(info, Mapping) or info.get("sub") != subject:
@@ -104,7 +102,8 @@ class OidcProvider:
         return info
 
     async def _fetch_metadata(self, http: Http) -> Metadata:
-        return await fetch_metadata(http, self._wishes.issuer, self._wishes.endpoint_hosts)
+        wishes = self._wishes
+        return await fetch_metadata(http, wishes.issuer, wishes.endpoint_hosts, userinfo=wishes.userinfo)
 
     async def _fetch_keys(self, http: Http) -> tuple[PublicKey, ...]:
         metadata = await self._metadata.value(http)
@@ -122,20 +121,24 @@ def _asked_at(callback: Callback) -> int:
 
 
 def profile_of(subject: str, claims: Mapping[str, object], more: Mapping[str, object]) -> Profile:
-    """Make a profile of verified claims; userinfo's count before the ID token's.
+    """Make a profile of verified claims; what userinfo says well-formed counts before the ID token's.
 
     An address and whether it is verified are always taken from the same place.
     """
-    both = {**claims, **more}
-    addressed = more if "email" in more else claims
+    addressed = next((said for said in (more, claims) if untrusted.given(said.get("email"))), claims)
     email = untrusted.email(addressed.get("email"))
+
+    def shown(*names: str) -> str:
+        found = (untrusted.shown(said.get(name)) for name in names for said in (more, claims))
+        return next(filter(None, found), "")
+
     return Profile(
         subject=subject,
         email_verified=bool(email) and untrusted.truth(addressed.get("email_verified")),
-        handle=untrusted.shown(both.get("preferred_username")) or untrusted.shown(both.get("nickname")),
-        name=untrusted.shown(both.get("name")),
+        handle=shown("preferred_username", "nickname"),
+        name=shown("name"),
         email=email,
-        picture=untrusted.address(both.get("picture")),
+        picture=untrusted.address(more.get("picture")) or untrusted.address(claims.get("picture")),
         auth_at=untrusted.seconds(claims.get("auth_time")),
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from providers.base import Http, ProviderBroken
+from providers.base import Http, ProviderBroken, ProviderSlow
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class Remembered(Generic[T]):
         self._held: _Held[T] | None = None
         self._flight: asyncio.Task[T] | None = None
         self._failed_at: int | None = None
+        self._failure: BaseException | None = None
         self._renewed_at: int | None = None
 
     async def value(self, http: Http) -> T:
@@ -65,7 +66,8 @@ class Remembered(Generic[T]):
 
     async def _fetch(self, http: Http) -> T:
         if self._flight is None and self._pausing(PAUSE_MS):
-            raise ProviderBroken(f"{self._what} could not be had a moment ago and is not asked for again yet")
+            said = f"{self._what} could not be had a moment ago and is not asked for again yet: {self._failure}"
+            raise (ProviderSlow if isinstance(self._failure, ProviderSlow) else ProviderBroken)(said)
         # Shielded: a caller whose browser goes away must not take the others' answer along.
         return await asyncio.shield(self._start(http))
 
@@ -84,6 +86,7 @@ class Remembered(Generic[T]):
         self._flight = None
         error = None if flight.cancelled() else flight.exception()
         self._failed_at = self._clock() if error else None
+        self._failure = error
         if error and self._usable():
             _log.warning("%s could not be fetched again, the one at hand is used on: %s", self._what, error)
 

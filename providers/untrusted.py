@@ -3,11 +3,20 @@
 Pure. Owns the reading of JSON and forms, the cleaning of what is shown to people, and the words of
 an upstream that may enter a log. Never puts an upstream's text into an exception, except single
 words of a harmless alphabet: answers hold tokens, and error texts hold whatever a stranger wrote.
+
+Two rules hold for every document, so that nothing decides which is not used:
+
+- `null` and empty text are absent (`given`). RFC 6749 §3.1 has the second, providers do the first.
+- A name that appears twice has no value: parsers disagree about which of the two counts. It is
+  `REPEATED`, which is no text, number, list or object, so whoever needs it refuses it, and whoever
+  does not never sees it.
 """
 
+import codecs
 import json
 import re
 from base64 import b64decode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NoReturn
 from urllib.parse import parse_qsl
@@ -18,13 +27,24 @@ from providers.base import ProviderBroken
 LONGEST_SUBJECT: Final = 255
 _LONGEST_TEXT: Final = 200
 _LONGEST_EMAIL: Final = 254
-_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:/+~-]{1,64}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _LAST_SECOND: Final = 2**53
+_MOST_FIELDS: Final = 1_000
+
+
+class _Repeated:
+    """The value of a name that appears twice."""
+
+    def __repr__(self) -> str:
+        return "(repeated)"
+
+
+REPEATED: Final = _Repeated()
 
 
 def json_object(body: bytes, what: str) -> dict[str, object]:
-    """Read a JSON object in UTF-8 in which no name appears twice. Raises ProviderBroken."""
+    """Read a JSON object in UTF-8. Raises ProviderBroken."""
     value = json_value(body, what)
     if not isinstance(value, dict):
         raise ProviderBroken(f"{what} is not a JSON object")
@@ -32,9 +52,10 @@ def json_object(body: bytes, what: str) -> dict[str, object]:
 
 
 def json_value(body: bytes, what: str) -> object:
-    """Read any JSON value in UTF-8 in which no name appears twice. Raises ProviderBroken."""
+    """Read any JSON value in UTF-8. Raises ProviderBroken."""
     try:
-        value: object = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        # RFC 8259 §8.1: a byte order mark may be ignored, and some servers send one.
+        value: object = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         # `from None`: a decoder's message may quote what it was reading.
         raise ProviderBroken(f"{what} is not JSON as RFC 8259 has it ({type(error).__name__})") from None
@@ -43,9 +64,8 @@ def json_value(body: bytes, what: str) -> object:
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     names = dict(pairs)
-    # Parsers disagree about which of two equal names counts, so neither does.
     if len(names) != len(pairs):
-        raise ValueError("a name appears twice")
+        names |= {name: REPEATED for name, times in Counter(name for name, _ in pairs).items() if times > 1}
     return names
 
 
@@ -55,13 +75,19 @@ def _no_constant(_: str) -> NoReturn:
 
 def fields(body: bytes, what: str) -> dict[str, object]:
     """Read a JSON object, or a form for the token endpoints that answer in one. Raises ProviderBroken."""
-    if body.lstrip()[:1] == b"{":
+    if body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{":
         return json_object(body, what)
     try:
-        pairs = parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=50, errors="strict")
-        return _once([*pairs])
+        text = body.decode("ascii").strip()
+        # What cannot be decoded becomes a mark that no code and no token may hold.
+        return _once([*parse_qsl(text, strict_parsing=True, max_num_fields=_MOST_FIELDS, errors="replace")])
     except ValueError:
         raise ProviderBroken(f"{what} is neither JSON nor a form") from None
+
+
+def given(value: object) -> bool:
+    """Tell whether a member says anything; null and empty text are the same as leaving it out."""
+    return value is not None and value != ""
 
 
 def find(value: object, path: str) -> object:
@@ -78,8 +104,10 @@ def word(value: object) -> str:
 
 def token(value: object, what: str) -> str:
     """Return a token or code as it was sent: printable ASCII without spaces. Raises ProviderBroken."""
+    if not given(value):
+        raise ProviderBroken(f"{what} is missing")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise ProviderBroken(f"{what} is missing or not a token")
+        raise ProviderBroken(f"{what} is not a token")
     return value
 
 

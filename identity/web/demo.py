@@ -25,7 +25,7 @@ class Demo(PageHandler):
     async def get(self, name: str) -> None:
         """Show the people."""
         provider = self._provider(name)
-        request = self._request(provider, parameters.every(self.request.query_arguments))
+        request = self._request(provider, parameters.Sent(self.request.query_arguments))
         self._ask(provider, request)
 
     async def post(self, name: str) -> None:

@@ -22,6 +22,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from identity.accounts.linking import Refusal
 from identity.errors import (
+    BadInput,
     FlowInvalid,
     Forbidden,
     IdentityError,
@@ -45,6 +46,7 @@ from identity.web.page import PageHandler
 from identity.web.pages import Way
 from identity.web.refusals import BeingFinished
 from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied, ProviderSlow
+from providers.refusals import says_no, word_of
 
 log = logging.getLogger("identity.web.login")
 
@@ -257,9 +259,12 @@ class Answer(LoginHandler):
         provider = self.provider(name)
         if self.unasked():
             return
-        params = parameters.every(self.request.query_arguments, limit=ANSWER_CHARS)
-        state = parameters.required(self.request.query_arguments, "state", limit=ANSWER_CHARS)
         self.offer(provider, FALLBACK)
+        params = parameters.Sent(self.request.query_arguments, limit=ANSWER_CHARS)
+        state = self._state(name, params)
+        if state is None:
+            self.go(chooser_path(DENIED, FALLBACK))
+            return
         context, cookie = self.context, self.context.names.flow(state)
         try:
             flow = await context.durable.run(context.login.take, state, name, self.binding(cookie))
@@ -285,6 +290,22 @@ class Answer(LoginHandler):
         """Find out who is logged in although this answer is worth nothing, for the error page."""
         with contextlib.suppress(StoreUnavailable):
             self.who = (await self.glance()).username or ""
+
+    def _state(self, name: str, params: Mapping[str, str]) -> str | None:
+        """Return which login an answer belongs to; None if it names none and says no, which harms nobody.
+
+        Raises BadInput, before any login is used up, if what every answer is read by cannot be read.
+        """
+        # Read here as well, so that one which is repeated uses no login up.
+        state, _, said = params.get("state"), params.get("code"), word_of(params)
+        if state:
+            return state
+        # Some providers forget the state on a refusal, and the person wants a way on all the same.
+        if says_no(params):
+            log.info("%s denied a login that its answer does not name", name)
+            return None
+        detail = f"an answer of {name} without a state" + (f", which says {said}" if said else "")
+        raise BadInput("parameter-missing", detail=detail, public="The parameter “state” is missing.")
 
     async def _ask(self, provider: Provider, flow: Flow, params: Mapping[str, str]) -> Profile | None:
         """Return who the provider says it is; None if it, or the person, said no."""

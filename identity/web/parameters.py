@@ -1,19 +1,18 @@
 """Strict reading of what a request carries: parameters and JSON. Cookies are read by `identity.cookies`.
 
-Pure. Every parameter may come once, is UTF-8 and has a size; anything else is a `BadInput` with
-a stable code, so that nothing downstream sees a list, bytes, or a surprise of 60 KB.
+Pure. Every parameter that is used may come once, is UTF-8 and has a size; anything else is a
+`BadInput` with a stable code, so that nothing downstream sees a list, bytes, or a surprise of 60 KB.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from identity.errors import BadInput
 from identity.web.refusals import WrongMediaType
 
 LIMIT: Final = 2_048
-MOST_PARAMETERS: Final = 40
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHOWN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
@@ -44,11 +43,32 @@ def required(values: Mapping[str, Sequence[bytes]], name: str, *, limit: int = L
     return text
 
 
-def every(values: Mapping[str, Sequence[bytes]], *, limit: int = LIMIT) -> dict[str, str]:
-    """Return all parameters, each sent once. Raises BadInput if any is unreadable or there are too many."""
-    if len(values) > MOST_PARAMETERS:
-        raise BadInput("parameter-too-many", public=f"More than {MOST_PARAMETERS} parameters were sent.")
-    return {name: required(values, name, limit=limit) for name in values}
+class Sent(Mapping[str, str]):
+    """All parameters of a request. Reading one raises BadInput if it is repeated or unreadable.
+
+    Those nobody reads may be anything: a provider sends what it likes beside what we asked for.
+    """
+
+    __slots__ = ("_limit", "_values")
+
+    def __init__(self, values: Mapping[str, Sequence[bytes]], *, limit: int = LIMIT) -> None:
+        self._values = values
+        self._limit = limit
+
+    def __getitem__(self, name: str) -> str:
+        text = one(self._values, name, limit=self._limit)
+        if text is None:
+            raise KeyError(name)
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Sent({len(self)} parameters)"
 
 
 def json_object(content_type: str, body: bytes) -> dict[str, object]:

@@ -37,3 +37,36 @@ VERIFIED: Final[Mapping[str, tuple[Any, bool]]] = {
 PARAMETERS: Final = ("code", "state", "error", "iss", "error_description", "id_token")
 HOSTILE_NAME: Final = "Ada \u202e\u0000<script>\x1b[31m\r\nSet-Cookie: a=b"
 CANARIES: Final = ("canary-", CLIENT_SECRET)
+
+NO: Final = (
+    *("access_denied", "ACCESS_DENIED", "user_denied", "user_cancelled_login", "user_cancelled_authorize"),
+    *("user_cancelled", "user_canceled", "authorization_declined", "consent_required", "login_required"),
+    *("interaction_required", "account_selection_required", "unmet_authentication_requirements"),
+)
+"""Words of providers that mean the person said no, or must be asked something first."""
+NOISE: Final[Mapping[str, str]] = {
+    "error_description": "",
+    "error_uri": "",
+    "scope": "a b",
+    "session_state": "x.y",
+    "authuser": "0",
+    "prompt": "none",
+    "hd": "corp.example",
+    "id_token": "x",
+    "token_type": "mac",
+    "expires_in": "soon",
+}
+"""What comes beside the parameters of a callback that are read."""
+ABSENT: Final = (None, "", False, [], {}, 0)
+SHAPES: Final[Mapping[str, Any]] = {
+    "null": None,
+    "empty": "",
+    "text": "3600",
+    "a number": 7,
+    "a fraction": -1.5,
+    "true": True,
+    "a list": [None, {"a": [1]}],
+    "an object": {"message": "no", "type": "x", "code": [1]},
+    "long": "x" * 20_000,
+    "unpaired": "\ud800",
+}

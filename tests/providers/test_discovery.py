@@ -43,7 +43,6 @@ DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
     "no issuer": {"issuer": None},
     "a token endpoint elsewhere": {"token_endpoint": "https://evil.example/token"},
     "keys elsewhere": {"jwks_uri": "https://evil.example/jwks"},
-    "userinfo elsewhere": {"userinfo_endpoint": "https://evil.example/userinfo"},
     "a page elsewhere": {"authorization_endpoint": "https://evil.example/"},
     "another port": {"token_endpoint": "http://127.0.0.1:1/token"},
     "an open line": {"token_endpoint": "http://evil.example/token"},

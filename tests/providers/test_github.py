@@ -8,7 +8,7 @@ import pytest
 from providers.base import ProviderBroken
 from providers.github import api_of, verified_email
 from tests.contracts.provider import ProviderContract
-from tests.contracts.provider_cases import MISSING
+from tests.contracts.provider_cases import MISSING, SHAPES
 from tests.support.bench import Bench, bench
 from tests.support.upstream import CLIENT_ID, CLIENT_SECRET, Fault
 
@@ -148,4 +148,41 @@ def test_a_profile_that_is_none_is_refused(on: Bench, user: object) -> None:
     on.upstream.user = user
 
     with pytest.raises(ProviderBroken):
+        on.log_in()
+
+
+# --- members that are information, and failures that are not what they seem ---------------------------
+
+
+@pytest.mark.parametrize("name", ["login", "name", "email", "avatar_url", "plan", "two_factor_authentication"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_members_of_a_github_user_that_are_information_decide_nothing(on: Bench, name: str, shape: str) -> None:
+    """Otherwise somebody without a name, which GitHub writes as null, cannot log in."""
+    on.upstream.user[name] = SHAPES[shape]
+
+    assert on.log_in().subject == "583231"
+
+
+@pytest.mark.parametrize("entry", SHAPES.values())
+def test_odd_entries_among_addresses_decide_nothing(entry: object) -> None:
+    """Otherwise one address of a kind nobody knows hides the right one."""
+    good = {"email": "a@x.example", "primary": True, "verified": True}
+
+    assert verified_email([entry, {"email": entry, "primary": entry, "verified": True}, good]) == "a@x.example"
+
+
+def test_no_addresses_at_all_may_be_null(on: Bench) -> None:
+    """Otherwise null is a failed login."""
+    on.upstream.emails = None
+
+    assert on.log_in().email == ""
+
+
+@pytest.mark.parametrize("header", [("Retry-After", "60"), ("X-RateLimit-Remaining", "0")])
+def test_being_asked_too_often_is_not_taken_for_keeping_addresses_back(on: Bench, header: tuple[str, str]) -> None:
+    """Otherwise a profile loses its address whenever GitHub, which says 403 to both, is busy."""
+    on.upstream.statuses = {"/api/v3/user/emails": 403}
+    on.upstream.headers = {"/api/v3/user/emails": dict([header])}
+
+    with pytest.raises(ProviderBroken, match="403"):
         on.log_in()

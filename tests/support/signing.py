@@ -60,7 +60,15 @@ class SigningKey:
 
     def sign(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
         """Return a compact JWS."""
-        message = unsigned(header, claims)
+        return self.sign_bytes(header, json.dumps(claims).encode())
+
+    def sign_bytes(self, header: dict[str, Any], payload: bytes) -> str:
+        """Return a compact JWS over any bytes."""
+        return self.sign_raw(json.dumps(header).encode(), payload)
+
+    def sign_raw(self, header: bytes, payload: bytes) -> str:
+        """Return a compact JWS whose header need not even be JSON."""
+        message = f"{b64(header)}.{b64(payload)}"
         return f"{message}.{b64(self._signature(message.encode()))}"
 
     def _signature(self, message: bytes) -> bytes:

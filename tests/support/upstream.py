@@ -94,6 +94,10 @@ class Upstream:
     edit_claims: Callable[[dict[str, Any]], None] = lambda _: None
     edit_grant: Callable[[dict[str, Any]], None] = lambda _: None
     edit_token: Callable[[str], str] = lambda token: token
+    edits: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    """By path: what becomes of an answer that says 200; bytes are sent as they are."""
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By path: headers of its answers, in the place of those of the same name."""
     faults: dict[str, Fault] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
@@ -279,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._note(b"")
         if not self._broken(path):
             status, value = self.upstream.get(path, self.headers.get("Authorization", ""))
-            self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+            self._send_json(path, status, value)
 
     def do_POST(self) -> None:
         """Exchange a code."""
@@ -292,11 +296,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.upstream.answers_in_forms:
             self._send(status, urlencode(value).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
         else:
-            self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+            self._send_json(self.path, status, value)
 
     def _note(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.upstream.seen.append(Seen(self.command, urlsplit(self.path).path, headers, body))
+
+    def _send_json(self, path: str, status: int, value: Any) -> None:  # noqa: ANN401 - whatever there is to say
+        if status == 200 and path in self.upstream.edits:
+            value = self.upstream.edits[path](value)
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self._send(status, body, {"Content-Type": "application/json", **self.upstream.headers.get(path, {})})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

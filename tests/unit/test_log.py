@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextvars import copy_context
 from threading import Thread
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -24,12 +25,16 @@ logger = logging.getLogger("identity.test")
 def out() -> Iterator[io.StringIO]:
     """Send the log to a text that can be read, and leave the process's log as it was."""
     root = logging.getLogger()
+    ours = [logging.getLogger(name) for name in ("identity", "providers")]
+    levels = [each.level for each in ours]
     before = (root.handlers[:], root.level, logging.raiseExceptions)
     stream = io.StringIO()
     log.configure(level="debug", form="json", stream=stream, secrets=[Secret(PLANTED)])
     yield stream
     logging.captureWarnings(capture=False)
     root.handlers[:], root.level, logging.raiseExceptions = before
+    for each, level in zip(ours, levels, strict=True):
+        each.setLevel(level)
 
 
 def line(out: io.StringIO) -> dict[str, object]:
@@ -192,6 +197,56 @@ def test_auto_is_json_where_nobody_watches_and_text_on_a_terminal(
     log.configure(form="auto", stream=out)
     logger.info("y")
     assert out.getvalue().splitlines()[1].endswith("identity.test: y")
+
+
+LIBRARIES: Final = (
+    *(
+        "httpx2",
+        "httpx",
+        "httpcore2.http11",
+        "httpcore2.connection",
+        "httpcore2.proxy",
+        "asyncio",
+        "urllib3.connectionpool",
+    ),
+    *("anyio", "tornado.access", "tornado.general", "cassandra.cluster", "pymemcache", "authlib.oauth2", "concurrent"),
+    *("hpack", "h11", "requests", "uvloop", "jinja2", "one.nobody.knows.yet"),
+)
+ADDRESS: Final = f"https://id.example/token?login_hint={CANARY}"
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.parametrize("own", [logging.NOTSET, logging.DEBUG])
+def test_no_library_tells_what_it_is_doing(out: io.StringIO, name: str, own: int) -> None:
+    """Whole addresses with their queries are in an HTTP client's lines, and an operator may set `debug`."""
+    library = logging.getLogger(name)
+    library.setLevel(own)
+    try:
+        library.debug("connecting to %s", ADDRESS)
+        library.info('HTTP Request: GET %s "HTTP/1.1 200 OK"', ADDRESS)
+        logging.getLogger("identity.test").debug("ours")
+    finally:
+        library.setLevel(logging.NOTSET)
+    assert line(out)["message"] == "ours"
+
+
+def test_no_logger_this_process_has_tells_what_it_is_doing(out: io.StringIO) -> None:
+    """The list above is what came to mind; this is what was imported."""
+    import httpx2  # noqa: F401, PLC0415 - the loggers of what the daemon imports
+    import tornado.web  # noqa: F401, PLC0415
+
+    for name in sorted(logging.root.manager.loggerDict):
+        if name.partition(".")[0] not in {"identity", "providers", "identityd"}:
+            logging.getLogger(name).info("HTTP Request: GET %s", ADDRESS)
+    assert out.getvalue() == ""
+
+
+def test_a_library_in_trouble_is_heard_without_the_query_of_an_address(out: io.StringIO) -> None:
+    """What it warns of is worth hearing, and the rest of an address may hold what logs somebody in."""
+    logging.captureWarnings(capture=False)
+    record = logging.LogRecord("urllib3", logging.WARNING, "f", 1, "retrying %s now", (ADDRESS,), None)
+    logging.getLogger().handlers[0].handle(record)
+    assert line(out)["message"] == "retrying https://id.example/token?*** now"
 
 
 def test_lines_below_the_level_are_left_out(out: io.StringIO) -> None:

@@ -1,0 +1,46 @@
+"""The words with which a person, or a provider about this person, says no.
+
+Pure. RFC 6749 §4.1.2.1 has one of them; OpenID Connect Core §3.1.2.6 has four more, and providers
+have their own: LinkedIn `user_cancelled_login`, Facebook `error_reason=user_denied`, GitHub
+`unverified_user_email`. A no is nobody's fault: it leads back to the ways to log in, not to an error.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from providers.untrusted import word
+
+_WORDS: Final = frozenset(
+    {
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "login_required",
+        "registration_required",
+        "unmet_authentication_requirements",
+        "unverified_user_email",
+    }
+)
+_NO: Final = re.compile(r"(?:[a-z0-9]+_)*(?:cancel|cancell?ed|denied|deny|declined?|refused|rejected)(?:_[a-z0-9]+)*")
+_LONGEST: Final = 64
+_MEMBERS: Final = ("error", "error_reason")
+
+
+def is_no(said: object) -> bool:
+    """Tell whether an `error` of a provider's means that somebody said no."""
+    if not isinstance(said, str) or len(said) > _LONGEST:
+        return False
+    word = said.lower().replace("-", "_")
+    return word in _WORDS or _NO.fullmatch(word) is not None
+
+
+def word_of(answer: Mapping[str, str]) -> str:
+    """Return the harmless word of what a browser brought back as an error; empty if there is none."""
+    said = answer.get("error")
+    return word(said) if said else ""
+
+
+def says_no(answer: Mapping[str, str]) -> bool:
+    """Tell whether what a browser brought back from a provider is somebody's no."""
+    return any(is_no(answer.get(member)) for member in _MEMBERS)
