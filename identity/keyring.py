@@ -54,6 +54,7 @@ class Purpose(Enum):
     ONE_TIME = b"idd-once"
     NODE = b"idd-node"
     MARKER = b"idd-mark"
+    FLAG = b"idd-flag"
     CSRF = b"idd-csrf"
     CARRIED = b"idd-carr"
     PLACE = b"idd-plac"

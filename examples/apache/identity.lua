@@ -3,6 +3,7 @@
 -- Leaves in the environment, for the Header directives:
 --   IDENTITY_COOKIE1 … IDENTITY_COOKIE4   for the answer, whatever it is
 --   IDENTITY_NO                           set if the request was refused
+--   IDENTITY_YES                          set if it was let through
 
 require "apache2"
 local socket = require "socket"
@@ -13,7 +14,7 @@ local TIMEOUT_S = 3
 local PASSED = {
   "Cookie", "User-Agent", "Accept", "Authorization", "Origin",
   "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-Site", "Sec-Purpose", "Sec-WebSocket-Version",
-  "X-User-Activity",
+  "X-Requested-With", "X-User-Activity",
 }
 
 -- Each worker thread has a state of its own, and so a connection of its own.
@@ -113,6 +114,7 @@ function identity(r)
     r.headers_in["X-Identity-User"] = headers["x-identity-user"]
     r.headers_in["X-Identity-Id"] = headers["x-identity-id"]
     r.headers_in["X-Identity-Session"] = headers["x-identity-session"]
+    env["IDENTITY_YES"] = "1"
     return apache2.OK
   end
 

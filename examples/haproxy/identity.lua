@@ -12,7 +12,7 @@
 local PASSED = {
   "cookie", "user-agent", "accept", "authorization", "origin",
   "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site", "sec-purpose", "sec-websocket-version",
-  "x-user-activity",
+  "x-requested-with", "x-user-activity",
 }
 -- More is not read before a refusal; identityd itself stops there for other proxies.
 local LONGEST_BODY = 64 * 1024 * 1024

@@ -22,6 +22,8 @@ const TEXT = /^[^\x00-\x1f\x7f]+$/;
 const OUR_COOKIE = /^(__Host-idd[a-z]?|idd[a-z]?[0-9]+m?)(-|$)/;
 const NOT_FORWARDED =
   /^(host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect|date|server|proxy-.*|forwarded|x-forwarded-.*|x-original-.*|x.identity.*)$/;
+const DOCUMENTS = ["document", "iframe", "frame", "embed", "object"];
+const PAGES = ["text/html", "application/xhtml+xml"];
 const STATUS = { ok: 200, login: 200, bounce: 200, forbidden: 403, retry: 503 };
 const SAID = {
   400: "This request cannot be read. Go back and try again.",
@@ -130,9 +132,20 @@ export function identityd({ url, id, secret, publicUrl = "", origin = "", behind
   return guard;
 }
 
-/** Tell whether a page is being loaded: only then can a person be led to a login. */
-function isPage(request) {
-  return ["navigate", undefined].includes(request.headers["sec-fetch-mode"]);
+/**
+ * Tell whether a page is being loaded: only then can a person be led to a login.
+ * The table is at `is_navigation` in identityd's `verdicts.py`.
+ */
+function isPage({ method, headers }) {
+  if ("sec-websocket-version" in headers) return false;
+  if ("sec-fetch-mode" in headers) return headers["sec-fetch-mode"] === "navigate";
+  if (!DOCUMENTS.includes(headers["sec-fetch-dest"] ?? "document") || !["GET", "HEAD"].includes(method)) return false;
+  if ("x-requested-with" in headers && !headers["x-requested-with"].includes(".")) return false;
+  const accept = (headers.accept ?? "").toLowerCase().replace(/[ \t]/g, "");
+  if (!accept) return true;
+  const ranges = accept.split(",").map((range) => range.split(";"));
+  const kinds = ranges.filter((range) => !range.slice(1).some((each) => /^q=0(\.0*)?$/.test(each))).map(([kind]) => kind);
+  return kinds.some((kind) => PAGES.includes(kind)) && !kinds.includes("text/event-stream");
 }
 
 /** Make one request; never again, whatever happens. */
@@ -229,9 +242,11 @@ function clean(request) {
   }
 }
 
-/** Add the cookies beside the application's own when it begins to answer; such an answer is not stored. */
+/**
+ * Add the cookies beside the application's own when it begins to answer; such an answer is not stored. One of
+ * which the application does not say how long it may be kept would be shown from the browser's cache after a logout.
+ */
 function dress(request, response, cookies) {
-  if (!cookies.length) return;
   const writeHead = response.writeHead;
   response.writeHead = function (status, ...rest) {
     response.writeHead = writeHead;
@@ -243,10 +258,14 @@ function dress(request, response, cookies) {
       collected.set(name.toLowerCase(), [name, [...known, ...[value].flat()]]);
     }
     for (const [name, values] of collected.values()) this.setHeader(name, values.length > 1 ? values : values[0]);
-    this.setHeader("Set-Cookie", [...[this.getHeader("Set-Cookie") ?? []].flat(), ...cookies]);
-    // A page with no-store would leave the browser's back and forward cache whenever a token changes.
-    const stored = !String(this.getHeader("Cache-Control") ?? "").includes("no-store");
-    this.setHeader("Cache-Control", isPage(request) && stored ? "no-cache, private" : "no-store");
+    const told = [this.getHeader("Cache-Control") ?? ""].flat().join(",");
+    if (cookies.length) {
+      this.setHeader("Set-Cookie", [...[this.getHeader("Set-Cookie") ?? []].flat(), ...cookies]);
+      // A page with no-store would leave the browser's back and forward cache whenever a token changes.
+      this.setHeader("Cache-Control", isPage(request) && !told.includes("no-store") ? "no-cache, private" : "no-store");
+    } else if (!told.trim()) {
+      this.setHeader("Cache-Control", "no-cache, private");
+    }
     return writeHead.call(this, status, ...phrase);
   };
 }

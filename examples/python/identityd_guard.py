@@ -34,6 +34,8 @@ _NOT_FORWARDED = re.compile(
     r"host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect|date|server"
     r"|proxy-.*|forwarded|x-forwarded-.*|x-original-.*|x.identity.*"
 )
+_DOCUMENTS = ("document", "iframe", "frame", "embed", "object")
+_PAGES = ("text/html", "application/xhtml+xml")
 _ODD = ("//", "/.", "\\", ";", "%2e", "%2f", "%5c")
 _SAID = {
     400: "This request cannot be read. Go back and try again.",
@@ -63,8 +65,19 @@ class _Asked:
 
     @property
     def is_page(self) -> bool:
-        """Tell whether a page is being loaded: only then can a person be led to a login."""
-        return not self.websocket and self.all("sec-fetch-mode") in ("", "navigate")
+        """Tell whether a page is being loaded: only then can a person be led to a login.
+
+        The table is at `is_navigation` in identityd's `verdicts.py`.
+        """
+        if self.websocket or any(name == "sec-fetch-mode" for name, _ in self.headers):
+            return not self.websocket and self.all("sec-fetch-mode") == "navigate"
+        if (self.all("sec-fetch-dest") or "document") not in _DOCUMENTS or self.method not in ("GET", "HEAD"):
+            return False
+        if any(name == "x-requested-with" and "." not in value for name, value in self.headers):
+            return False
+        ranges = [re.sub("[ \t]", "", each.lower()).split(";") for each in self.all("accept").split(",")]
+        kinds = {kind for kind, *rest in ranges if not any(re.fullmatch(r"q=0(\.0*)?", each) for each in rest)}
+        return kinds == {""} or (not kinds.isdisjoint(_PAGES) and "text/event-stream" not in kinds)
 
 
 @dataclass(frozen=True)
@@ -271,10 +284,16 @@ def _refuse(asked: _Asked, status: int, reason: str, *headers: tuple[str, str]) 
 
 
 def _dressed(headers: Iterable[tuple[str, str]], verdict: Verdict, asked: _Asked) -> _Headers:
-    """Add the cookies beside the application's own; an answer that carries a token is not stored."""
-    if not verdict.set_cookie:
-        return list(headers)
+    """Add the cookies beside the application's own; an answer that carries a token is not stored.
+
+    One of which the application does not say how long it may be kept would be shown from the browser's
+    cache to whoever comes after the logout.
+    """
+    headers = list(headers)
     told = ",".join(value for name, value in headers if name.lower() == "cache-control")
+    if not verdict.set_cookie:
+        unsaid = not told.strip() and verdict.reason != "unguarded"
+        return [*headers, ("Cache-Control", "no-cache, private")] if unsaid else headers
     kept = [each for each in headers if each[0].lower() != "cache-control"]
     # A page with no-store would leave the browser's back and forward cache whenever a token changes.
     cache = "no-cache, private" if asked.is_page and "no-store" not in told.lower() else "no-store"

@@ -104,6 +104,7 @@ def _as_member(read: "Config", site: "Site", *, actor: str, proof: str) -> "Iter
             yield from words.of_member(passed)
             if not words.is_in(passed):
                 return
+            yield from words.of_cache(site.ask(site.path, words.cookie(shown.young)))
             yield from words.of_spoof(site.ask(site.path, [*words.pretended(proof), *words.cookie(shown.old)]), proof)
             if without := words.of_minting(site.host, read):
                 yield without

@@ -41,6 +41,8 @@ class Shown:
     """What the names of tokens begin with."""
     old: Pair = field(repr=False)
     """A token that is due to be renewed."""
+    young: Pair = field(repr=False)
+    """A token that is not due yet, so that the answer carries none."""
     stale: Pair = field(repr=False)
     """A token that does not belong to the session's line: it is bounced, and ends nothing alone."""
     newer: Pair = field(repr=False)
@@ -93,13 +95,14 @@ def _opened(trial: Trial, host: Host, *, at: Millis) -> tuple[Session, Shown]:
     shown = Shown(
         trial.names.token,
         old=(first.name, first.value),
+        young=_token(trial, opened.session, trial.ring, at=now(), parent=opened.session.lineage.base),
         stale=_token(trial, opened.session, trial.ring, at=at),
         newer=_token(trial, opened.session, grown, at=at),
     )
     return opened.session, shown
 
 
-def _token(trial: Trial, session: Session, ring: KeyRing, *, at: Millis) -> Pair:
-    own, parent, grandparent = (TokenId(os.urandom(TOKEN_ID_BYTES)) for _ in range(3))
-    token = Token(session.id, own, parent, grandparent, at, ring.locator(ACCOUNT))
+def _token(trial: Trial, session: Session, ring: KeyRing, *, at: Millis, parent: TokenId | None = None) -> Pair:
+    own, other, grandparent = (TokenId(os.urandom(TOKEN_ID_BYTES)) for _ in range(3))
+    token = Token(session.id, own, parent or other, grandparent, at, ring.locator(ACCOUNT))
     return trial.names.of(token.id), cookie.write(token, ring=ring, now=now())

@@ -11,11 +11,14 @@ Owns the judgement of each answer and its sentence. Makes no request.
     a session whose token is due, 3 stray  | let through; four Set-Cookie lines of ours (a token and
     names beside it                        | three deletions), each a line of its own; no-store
     the same, X-Identity-User of our own   | what we made up is not in the page
+    a session whose token is not due yet   | the application's own Cache-Control, not `public`; `no-cache`
+                                           | where it has none
     a token that is not of the line        | 307 to the same address, with the marker
     a token of an unknown key              | 503 with Retry-After, no cookie of ours
     a Cookie header of 6 KB                | let through
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -31,6 +34,8 @@ _OURS: Final = 4
 _NAME_CHARS: Final = 11
 _VALUE_CHARS: Final = 100
 _CLOCKS_APART_S: Final = 5
+_KEPT_S: Final = 600
+_MAX_AGE: Final = re.compile("max-age=[0-9]{1,9}")
 _IDENTITY_HEADERS: Final = (
     "X-Identity-User",
     "X_Identity_User",
@@ -210,6 +215,34 @@ def _of_lines(answer: Answer, prefix: str) -> Finding:
     return problem(
         f"only {len(lines)} of four cookies of a verdict reach the browser: hand on X-Identity-Cookie-1 to -4"
     )
+
+
+def of_cache(answer: Answer) -> Iterator[Finding]:
+    """Judge whether a guarded answer without a token may be kept, and so shown after the logout."""
+    if not is_in(answer):
+        return
+    said = {part.strip().lower() for line in answer.all("cache-control") for part in line.split(",")}
+    names = {part.partition("=")[0] for part in said}
+    kept_s = max((int(part[8:]) for part in said if _MAX_AGE.fullmatch(part)), default=None)
+    if names & {"no-store", "no-cache"} or kept_s == 0:
+        yield ok("after a logout the browser asks for the address again")
+    elif names & {"public", "s-maxage"}:
+        yield problem(
+            "the application says of a guarded answer that it is public: shared caches hand it to anybody, and the "
+            "browser shows it after the logout; let the application say `private`, best with `no-cache`"
+        )
+    elif kept_s is None:
+        yield problem(
+            "a guarded answer does not say how long it may be kept: the browser shows it after the logout without "
+            "asking; add `Cache-Control: no-cache, private` where the application has no such line (the examples do)"
+        )
+    elif kept_s > _KEPT_S:
+        yield warning(
+            f"the application lets browsers keep a guarded answer for {kept_s} s: for so long it is shown after a "
+            "logout, too; `no-cache` keeps it fast where it has an ETag"
+        )
+    else:
+        yield ok(f"the application itself says how long a browser may keep its answer: {kept_s} s, also over a logout")
 
 
 def of_spoof(answer: Answer, proof: str) -> Iterator[Finding]:

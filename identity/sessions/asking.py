@@ -84,7 +84,7 @@ class Asking:
             user_activity=check.user_activity,
             marker=partial(cookie.marker_fits, marker, ring=ring) if marker else None,
             marker_newer=bool(marker) and cookie.marker_is_newer(marker or "", ring=ring),
-            bounced=check.bounced,
+            bounced=cookie.flag_fits(check.flag, [t.id for t in shown.tokens], ring=ring, now=now),
             deletions=check.deletions,
             agent=check.agent,
             address=check.address,
@@ -100,12 +100,12 @@ class Asking:
             match self._carry_out(planned, reads):
                 case Written.APPLIED:
                     self._tell(planned, check, asked)
-                    return self._verdict(planned, asked)
+                    return self._verdict(planned, asked, jar)
                 case Written.UNKNOWN:
-                    return self._verdict(undecided(planned), asked)
+                    return self._verdict(undecided(planned), asked, jar)
                 case Written.LOST:
                     pass  # whoever won may have moved the line: decide again on what stands now
-        return self._verdict(undecided(planned), asked)
+        return self._verdict(undecided(planned), asked, jar)
 
     def _carry_out(self, planned: Plan, reads: dict[Locator, Read]) -> Written:
         if planned.write:
@@ -121,7 +121,7 @@ class Asking:
         reads.pop(write.locator, None)
         return self._records.swap(write.locator, write.record, write.version)
 
-    def _verdict(self, planned: Plan, asked: Asked) -> Verdict:
+    def _verdict(self, planned: Plan, asked: Asked, jar: Jar) -> Verdict:
         mint, now, live = self._mint, asked.now, planned.live
         cookies = mint.deletions(planned.delete)
         minted = planned.mint_from is not None
@@ -132,7 +132,8 @@ class Asking:
         if planned.drop_marker:
             cookies = (*cookies, mint.delete_marker())
         if planned.outcome is not Outcome.OK or live is None:
-            return Verdict(planned.outcome, planned.reason, set_cookies=cookies, flag_bounce=planned.flag_bounce)
+            flag = mint.flag(jar.groups, now=now) if planned.flag_bounce else ""
+            return Verdict(planned.outcome, planned.reason, set_cookies=cookies, flag=flag)
         idle_ends_at = active_at(planned) + self._rules.lifetimes.idle_ms
         return _accepted(planned.reason, live, cookies, minted=minted, idle_ends_at=idle_ends_at)
 

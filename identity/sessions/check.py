@@ -43,8 +43,8 @@ class Check:
     """GET or HEAD: nothing is lost when the browser is sent elsewhere first."""
     may_mint: bool = True
     """False for static paths and prefetches."""
-    bounced: bool = False
-    """The request says it is the follower of a bounce (its query carries the flag)."""
+    flag: str = ""
+    """What the flag in the request's query says: the follower of a bounce carries one."""
     user_activity: bool = True
     """False for background polling: it keeps no session from idling out."""
     deletions: int = DELETIONS
@@ -97,8 +97,8 @@ class Verdict:
     account_id: AccountId | None = None
     username: Username | None = None
     set_cookies: tuple[SetCookie, ...] = ()
-    flag_bounce: bool = False
-    """With BOUNCE: the follower's query must carry the bounce flag."""
+    flag: str = ""
+    """With BOUNCE: what the flag in the follower's query must say, if it must carry one."""
     minted: bool = False
     idle_ends_at: Millis = 0
     """When the session ends if the person does nothing more; as far as it is written down, so rather too early."""

@@ -1,4 +1,4 @@
-"""A token, its cookie, and the marker of a bounce: bytes to values and back.
+"""A token, its cookie, and the marker and the flag of a bounce: bytes to values and back.
 
 Owns the wire form. Pure: keys, time and random bytes are arguments. Every token is a cookie of
 its own, because one cookie name is a register that a late answer sets back (docs/sessions.md).
@@ -21,7 +21,7 @@ from typing import Final
 
 from identity.cookies import pairs
 from identity.keyring import MAC_BYTES, KeyRing, Purpose
-from identity.types import Locator, Millis, SessionId, TokenId
+from identity.types import MINUTE, SECOND, Locator, Millis, SessionId, TokenId
 
 VERSION: Final = 1
 TOKEN_ID_BYTES: Final = 8
@@ -32,6 +32,11 @@ ISSUED_SINCE: Final[Millis] = 1_577_836_800_000
 _BODY: Final = struct.Struct(">B16s8s8s8s5s12sB")
 _VALUE_CHARS: Final = 100
 _MARKER_CHARS: Final = 24
+FLAG_MS: Final[Millis] = 2 * MINUTE
+"""A flag of this age is ignored: the marker that was set with it is gone."""
+_FLAG: Final = struct.Struct(">BBI")
+_FLAG_MAC: Final = 9
+_FLAG_CHARS: Final = 20
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
 _STANDARD_ONLY: Final = frozenset("+/=")
@@ -163,6 +168,28 @@ def marker_fits(value: str, session: SessionId, ids: Collection[TokenId], *, rin
     return compare_digest(raw[2:], ring.mac(raw[1], Purpose.MARKER, _marked(raw[:2], session, ids)))
 
 
+def write_flag(ids: Collection[TokenId], *, ring: KeyRing, now: Millis) -> str:
+    """Return the value that says in an address: a browser with exactly these tokens was bounced just now."""
+    number = ring.signing_number(now)
+    head = _FLAG.pack(VERSION, number, (now - ISSUED_SINCE) // SECOND)
+    return _encode(head + _flag_mac(head, ids, ring, number))
+
+
+def flag_fits(value: str, ids: Collection[TokenId], *, ring: KeyRing, now: Millis) -> bool:
+    """Tell whether the flag was made for exactly this set of tokens, and not long ago.
+
+    Addresses are kept, shared and restored, and each keeps its flag. A flag of long ago or of another set
+    says nothing of this request; were it believed, an honest late one would be refused for ever.
+    """
+    raw = _decode(value, _FLAG_CHARS)
+    if raw is None:
+        return False
+    version, number, at_s = _FLAG.unpack(raw[: _FLAG.size])
+    if version != VERSION or not ring.knows(number) or abs(now - ISSUED_SINCE - at_s * SECOND) >= FLAG_MS:
+        return False
+    return compare_digest(raw[_FLAG.size :], _flag_mac(raw[: _FLAG.size], ids, ring, number))
+
+
 class _Newer:
     """Marks a value signed by a key with a higher number than any we know."""
 
@@ -197,6 +224,10 @@ def _verified(value: str, ring: KeyRing) -> Token | _Newer | None:
         ISSUED_SINCE + int.from_bytes(issued, "big"),
         Locator(locator),
     )
+
+
+def _flag_mac(head: bytes, ids: Collection[TokenId], ring: KeyRing, number: int) -> bytes:
+    return ring.mac(number, Purpose.FLAG, head + b"".join(sorted(ids)))[:_FLAG_MAC]
 
 
 def _marked(head: bytes, session: SessionId, ids: Collection[TokenId]) -> bytes:

@@ -55,6 +55,10 @@ class Mint:
         value = cookie.write_marker(group.session, ids, ring=self._keys(), now=now)
         return SetCookie(self._names.marker, value, MARKER_S, self._names.secure)
 
+    def flag(self, groups: Iterable[Group], *, now: Millis) -> str:
+        """Return what the address of a bounce's follower says: it was bounced with exactly these tokens."""
+        return cookie.write_flag([t.id for each in groups for t in each.tokens], ring=self._keys(), now=now)
+
     def delete_marker(self) -> SetCookie:
         """Return what removes the bounce marker."""
         return self._delete(self._names.marker)

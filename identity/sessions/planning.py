@@ -14,6 +14,8 @@ plan, and the simulation and the exhaustive exploration drive this same function
     6     | stale        | bounce, or end when  | login, stale | login, stale | login, stale
           |              | the marker fits      |              |              |
     7     | gone         | login, delete names  | login        | login        | login
+          | gone,        | bounce, or the same  |              |              |
+          | `replaced`   | when the marker fits |              |              |
     8     | more than 32 | delete 3, bounce     | retry        | retry        | retry
           | groups       |                      |              |              |
     9     | anonymous,   | login, nothing set   | login        | login        | login
@@ -21,6 +23,9 @@ plan, and the simulation and the exhaustive exploration drive this same function
 
 A page load (GET) of a sub-session that was not at the login host for 8 hours is `login, return-due`
 where rows 1 to 3 would accept, and nothing is written: the login host leads back without a click.
+
+A session that was `replaced` ended by a login in the same browser, mostly: what was sent before its
+answer arrived comes again with the new session's tokens. Nothing is granted or deleted meanwhile.
 
 A write whose outcome is unknown answers `ok` without any cookie where the plan was to accept,
 and `retry` where it was to end. At most 3 names are deleted per answer, unless the question says
@@ -36,7 +41,7 @@ from identity.sessions.changes import Lifetimes
 from identity.sessions.check import DELETIONS, Mode, Outcome
 from identity.sessions.cookie import Token
 from identity.sessions.copies import kind_of
-from identity.sessions.gathering import Gathered, Group, Live, gather
+from identity.sessions.gathering import Dead, Gathered, Group, Live, gather
 from identity.sessions.record import Copied, Ended, Lineage, Record
 from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
 from identity.sessions.store import Read, Unread, Version
@@ -63,7 +68,7 @@ class Asked:
     marker_newer: bool = False
     """A marker was shown that a newer key signed."""
     bounced: bool = False
-    """The request is the follower of a bounce."""
+    """The request is the follower of a bounce, and shows exactly what was bounced."""
     deletions: int = DELETIONS
     """How many names the answer may delete."""
     agent: str = ""
@@ -241,10 +246,19 @@ def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked) -> Plan:
     held = _held_back(jar, gathered, asked)
     if held:
         return held
+    if gathered.dead and _may_come_again(gathered.dead[0], asked):
+        return Plan(Outcome.BOUNCE, "replaced", set_marker=gathered.dead[0].group, flag_bounce=True)
     if gathered.dead:
         names = _dead_names(gathered)[: asked.deletions] if asked.mode is Mode.BROWSER else ()
         return Plan(Outcome.LOGIN, gathered.dead[0].reason.code, delete=names, foreign=gathered.foreign)
     return Plan(Outcome.LOGIN, "foreign" if gathered.foreign else "anonymous", foreign=gathered.foreign)
+
+
+def _may_come_again(dead: Dead, asked: Asked) -> bool:
+    """Tell whether the browser may hold a later login's tokens by now, and was not asked for them yet."""
+    if dead.reason is not Ended.REPLACED or asked.mode is not Mode.BROWSER or asked.bounced:
+        return False
+    return asked.marker is None or not asked.marker(dead.group.session, [t.id for t in dead.group.tokens])
 
 
 def _held_back(jar: Jar, gathered: Gathered, asked: Asked) -> Plan | None:

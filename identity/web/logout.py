@@ -27,6 +27,9 @@ from identity.web.refusals import NotSameSite
 
 LOGOUT: Final = "/logout"
 HOSTS_CHARS: Final = 8_192
+CLEARED: Final = '"cache"'
+"""Not "cookies", which would take those of logins in progress and of other applications on this host and
+beside it, nor "storage", which is the applications' own and may hold what somebody has not sent yet."""
 HOSTS: Final = 20
 """Applications that are named after they were ended; an account rarely has more in one browser."""
 _DONE: Final = frozenset({"here", "everywhere"})
@@ -52,8 +55,13 @@ class EndingPage(PageHandler):
         return True
 
     def forget(self) -> None:
-        """Delete every cookie of a session that this browser showed, instead of anything else set so far."""
+        """Delete every cookie of a session that this browser showed, instead of anything else set so far.
+
+        With them goes what the browser keeps of this host's pages, which going back would show to whoever
+        sits there next.
+        """
         self.clear_header("Set-Cookie")
+        self.set_header("Clear-Site-Data", CLEARED)
         for cookie in self.context.sessions.forget(self.session_check()):
             self.put_cookie(cookie)
 

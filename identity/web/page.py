@@ -73,6 +73,8 @@ class PageHandler(Handler):
     """True only for a provider's callback by cross-site POST, which is proven by its flow record."""
     _harmless: bool = False
     """The form was proven to be ours, or nothing was done with it."""
+    _personal: bool = False
+    """A session was found, and the page may show whose it is."""
 
     # --- answering -----------------------------------------------------------------------
 
@@ -82,8 +84,9 @@ class PageHandler(Handler):
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         if status == HTTPStatus.OK:
-            # A page may enter the back/forward cache, but not be shown again unasked (RFC 9111).
-            self.set_header("Cache-Control", "no-cache, private")
+            # A page may enter the back/forward cache, but not be shown again unasked (RFC 9111). One that says
+            # who somebody is may not: after the logout, going back would show it to whoever sits there next.
+            self.set_header("Cache-Control", "no-store" if self._personal else "no-cache, private")
         self.finish(body)
 
     def csrf_token(self, binding: bytes) -> str:
@@ -144,10 +147,10 @@ class PageHandler(Handler):
             cookies=cookies,
             host=self.host,
             mode=mode,
-            navigation=headers.get("Sec-Fetch-Mode", "navigate") == "navigate",
+            navigation=verdicts.is_navigation(self.request.method or "", headers),
             reading=self.request.method in ("GET", "HEAD"),
             may_mint="prefetch" not in headers.get("Sec-Purpose", ""),
-            bounced=verdicts.is_flagged(self.request.uri or ""),
+            flag=verdicts.flag_of(self.request.uri or ""),
             # A script may come to `/.identityd/ack` by itself.
             user_activity=verdicts.said_activity(headers.get("X-User-Activity")) is not False,
             deletions=LONG_JAR_DELETIONS if sum(map(len, cookies)) > LONG_JAR else DELETIONS,
@@ -157,6 +160,7 @@ class PageHandler(Handler):
 
     def _take_cookies(self, verdict: Verdict) -> None:
         self.reason = verdict.reason
+        self._personal = verdict.session is not None
         for cookie in verdict.set_cookies:
             self.put_cookie(cookie)
         if verdict.minted:
@@ -165,7 +169,7 @@ class PageHandler(Handler):
     def _bounce(self, verdict: Verdict) -> NoReturn:
         self._harmless = True
         here = verdicts.ascii_uri(self.request.uri or "/")
-        location = verdicts.with_flag(here) if verdict.flag_bounce else here
+        location = verdicts.with_flag(here, verdict.flag) if verdict.flag else here
         self.go(location, status=HTTPStatus.TEMPORARY_REDIRECT)
         raise Finish
 

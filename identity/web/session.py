@@ -132,7 +132,7 @@ class Auth(Handler):
             navigation=self._navigation,
             reading=asked.method in _READING,
             may_mint=not static and "prefetch" not in headers.get("Sec-Purpose", ""),
-            bounced=verdicts.is_flagged(asked.target.uri),
+            flag=verdicts.flag_of(asked.target.uri),
             user_activity=verdicts.is_activity(app, asked.target.uri, said=said),
             address=summarise_address(self.address),
             agent=summarise_agent(self.agent),
@@ -141,10 +141,8 @@ class Auth(Handler):
 
     @property
     def _navigation(self) -> bool:
-        # Chromium sends no Sec-Fetch-Mode with a handshake, and other browsers none at all.
         headers = self.request.headers
-        mode = headers.get("Sec-Fetch-Mode")
-        return mode == "navigate" if mode is not None else "Sec-WebSocket-Version" not in headers
+        return verdicts.is_navigation(headers.get("X-Forwarded-Method", "GET"), headers)
 
     @property
     def _to_browser(self) -> bool:
@@ -321,7 +319,7 @@ def _browser_check(fields: Fields, target: Target, app: RegisteredApp) -> Check:
         navigation=fields.flag("navigation") if mode is Mode.BROWSER else False,
         reading=method in _READING,
         may_mint=not static and not (fields.has("prefetch") and fields.flag("prefetch")),
-        bounced=verdicts.is_flagged(target.uri),
+        flag=verdicts.flag_of(target.uri),
         user_activity=verdicts.is_activity(app, target.uri, said=said),
         address=summarise_address(fields.text("address")) if fields.has("address") else "",
         agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",

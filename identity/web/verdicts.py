@@ -15,6 +15,7 @@ anything a login provider gave us.
 """
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -29,6 +30,9 @@ from identity.web.context import RegisteredApp
 BOUNCED: Final = "identityd-bounced"
 """Query parameter of the follower of a bounce."""
 ACK: Final = "/.identityd/ack"
+_DOCUMENTS: Final = frozenset({"document", "iframe", "frame", "embed", "object"})
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
+_NEVER: Final = re.compile(r"q=0(\.0*)?")
 _AS_SENT: Final = "!$&'()*+,;=:@/?-._~%[]|^{}"
 _NO_SEGMENTS: Final = ("//", "/.", "\\", "%2e", "%2f", "%5c")
 
@@ -69,24 +73,63 @@ def ascii_uri(uri: str) -> str:
     return quote(uri, safe=_AS_SENT, encoding="latin-1")
 
 
-def with_flag(url: str) -> str:
-    """Return the address with the flag that says: this follows a bounce."""
-    if is_flagged(url):
-        return url
-    path, _, query = url.partition("?")
-    return f"{path}?{query}&{BOUNCED}=1" if query else f"{path}?{BOUNCED}=1"
+def with_flag(url: str, flag: str) -> str:
+    """Return the address with the flag that says: this follows a bounce. One of an earlier bounce goes."""
+    path, _, query = without_flag(url).partition("?")
+    return f"{path}?{query}&{BOUNCED}={flag}" if query else f"{path}?{BOUNCED}={flag}"
 
 
-def is_flagged(uri: str) -> bool:
-    """Tell whether the address carries the flag."""
-    return any(pair.partition("=")[0] == BOUNCED for pair in uri.partition("?")[2].split("&"))
+def flag_of(uri: str) -> str:
+    """Return what the address's flag says, if it has one; ours is the last."""
+    pairs = (pair.partition("=") for pair in uri.partition("?")[2].split("&"))
+    return next((value for name, _, value in reversed([*pairs]) if name == BOUNCED), "")
 
 
 def without_flag(uri: str) -> str:
     """Return the address without the flag: for another try, which must be bounced anew."""
+    if BOUNCED not in uri:
+        return uri
     path, _, query = uri.partition("?")
     kept = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] != BOUNCED)
     return f"{path}?{kept}" if kept else path
+
+
+def is_navigation(method: str, headers: Mapping[str, str]) -> bool:
+    """Tell whether a page is being loaded, so that its person can be led to a login; anything else gets 401.
+
+    The first row that applies; browsers before 2023, browsers over plain http and programs send no
+    `Sec-Fetch-Mode`.
+
+        the request has                                               | a page
+        --------------------------------------------------------------+-------
+        `Sec-WebSocket-Version`: a handshake                          | no
+        `Sec-Fetch-Mode`                                              | if it is `navigate`, a form too
+        `Sec-Fetch-Dest` other than a document or a frame             | no
+        a method other than GET and HEAD                              | no
+        `X-Requested-With` that is no name of a package: what scripts | no
+        send; Android's WebView sends its application's package name  |
+        `Accept` with `text/event-stream`, or without `text/html` and | no
+        `application/xhtml+xml`: calls, images, `*/*` of programs     |
+        none of these, nor any `Accept`                               | yes
+    """
+    if "Sec-WebSocket-Version" in headers:
+        return False
+    mode = headers.get("Sec-Fetch-Mode")
+    if mode is not None:
+        return mode == "navigate"
+    if headers.get("Sec-Fetch-Dest", "document") not in _DOCUMENTS or method not in ("GET", "HEAD"):
+        return False
+    if "." not in headers.get("X-Requested-With", "."):
+        return False
+    return _takes_a_page(headers.get("Accept", ""))
+
+
+def _takes_a_page(accept: str) -> bool:
+    if not accept.strip():
+        return True
+    ranges = [part.lower().replace(" ", "").replace("\t", "").split(";") for part in accept.split(",")]
+    kinds = {kind for kind, *parameters in ranges if not any(_NEVER.fullmatch(each) for each in parameters)}
+    return not kinds.isdisjoint(_PAGES) and "text/event-stream" not in kinds
 
 
 def is_static(app: RegisteredApp, uri: str) -> bool:
@@ -127,7 +170,7 @@ def location(verdict: Verdict, check: Check, target: Target, *, public_url: str)
         return None
     match verdict.outcome:
         case Outcome.BOUNCE:
-            return with_flag(target.url) if verdict.flag_bounce else target.url
+            return with_flag(target.url, verdict.flag) if verdict.flag else target.url
         case Outcome.LOGIN if check.navigation:
             if check.mode is Mode.NO_MINT and verdict.reason == "stale":
                 return f"{target.origin}{ACK}?{_query(then=ascii_uri(target.uri))}"

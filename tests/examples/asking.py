@@ -25,13 +25,14 @@ class Application:
 
     seen: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
+    own: list[tuple[str, str]] = field(default_factory=lambda: list(OWN))
 
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer."""
         names = {n.removeprefix("HTTP_").replace("_", "-").lower(): v for n, v in environ.items() if n[:5] == "HTTP_"}
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         self.seen.append({"user": environ["identityd.user"], "headers": names, "body": body, "environ": environ})
-        start_response(f"{self.status} Fine", [("Content-Type", "text/plain"), *OWN])
+        start_response(f"{self.status} Fine", [("Content-Type", "text/plain"), *self.own])
         return [b"page"]
 
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own
@@ -48,7 +49,7 @@ class Application:
         if scope["type"] == "websocket":
             await send({"type": "websocket.accept"})
             return
-        lines = [(name.encode(), value.encode()) for name, value in (("Content-Type", "text/plain"), *OWN)]
+        lines = [(name.encode(), value.encode()) for name, value in (("Content-Type", "text/plain"), *self.own)]
         await send({"type": "http.response.start", "status": self.status, "headers": lines})
         await send({"type": "http.response.body", "body": b"page"})
 

@@ -9,6 +9,7 @@ const guard = identityd({ url: IDENTITYD, id: "wiki", secret: IDENTITYD_SECRET, 
 function echo(request, response) {
   const status = Number(request.headers["x-status"] ?? 200);
   const headers = { "Content-Type": "application/json", "Cache-Control": "max-age=60", "Set-Cookie": "own1=1" };
+  if (request.headers["x-unsaid"]) delete headers["Cache-Control"];
   if (request.headers["x-implicit"]) Object.entries(headers).forEach(([name, value]) => response.setHeader(name, value));
   else if (request.headers["x-flat"]) response.writeHead(status, "Fine", Object.entries(headers).flat());
   else response.writeHead(status, headers);

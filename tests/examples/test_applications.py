@@ -59,7 +59,7 @@ def test_a_call_is_told_who_asks(place: Place) -> None:
 
     assert reply.json()["name"].startswith("member")
     assert reply.all("Set-Cookie") == OWN
-    assert reply.one("Cache-Control") is None
+    assert reply.one("Cache-Control") == "no-cache, private"
 
 
 @pytest.mark.parametrize("body", [b"note=kept", BIG], ids=["short", "1 MB"])
@@ -70,7 +70,7 @@ def test_a_form_keeps_its_body_through_a_bounce(place: Place, body: bytes) -> No
 
     bounced = before.load("POST", f"{place.url}/page?x=1", headers, body)
     assert (bounced.status, bounced.one("Cache-Control")) == (307, "no-store")
-    assert bounced.one("Location") == f"{place.url}/page?x=1&identityd-bounced=1"
+    assert str(bounced.one("Location")).startswith(f"{place.url}/page?x=1&identityd-bounced=")
     jar = after.jars["wiki.localhost"]
     jar.update({name: value for name, value in before.jars["wiki.localhost"].items() if name == f"{place.prefix}m"})
     reply = after.load("POST", str(bounced.one("Location")), headers, body)
@@ -105,7 +105,7 @@ def test_a_stolen_copy_is_refused(place: Place) -> None:
     thief, owner = place.parted()
 
     first = thief.load("GET", f"{place.url}/")
-    second = thief.load("GET", f"{place.url}/?identityd-bounced=1")
+    second = thief.load("GET", str(first.one("Location")))
 
     assert (first.status, second.status) == (307, 302)
     assert "reason=reuse" in str(second.one("Location"))

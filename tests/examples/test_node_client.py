@@ -1,5 +1,6 @@
 """examples/node/identityd.mjs in front of an application that says what reached it."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.examples.answers import ADA, BOUNCE, COOKIES, HOSTILE, LOGIN, OK, always, every_name, said
 from tests.examples.conftest import COMMANDS, Process
+from tests.support.loading import ASKED
 from tests.support.origin import Answer, Origin
 from tests.support.visitor import CALL, PAGE, Reply
 from tests.support.walker import Walker
@@ -64,6 +66,28 @@ def test_four_cookies_stand_beside_the_applications_own(origin: Origin, echo: st
     assert page.all("Cache-Control") == ["no-cache, private"]
     assert call.all("Cache-Control") == ["no-store"]
     assert page.one("Content-Type") == "application/json"
+
+
+@pytest.mark.parametrize(("method", "headers", "page"), ASKED)
+def test_a_page_load_is_told_from_a_call_as_identityd_does(
+    origin: Origin, echo: str, method: str, headers: dict[str, str], *, page: bool
+) -> None:
+    """Otherwise the scripts of an older browser get the login page for data."""
+    origin.answer = always(said(OK))
+
+    Walker().load(method, f"{echo}/", tuple(headers.items()))
+
+    assert json.loads(origin.asked[-1].body)["navigation"] is page
+
+
+@pytest.mark.threat(58)
+@pytest.mark.parametrize("how", ["", "X-Flat", "X-Implicit"])
+def test_an_answer_that_says_nothing_of_caching_is_asked_for_again(origin: Origin, echo: str, how: str) -> None:
+    """Otherwise a browser shows it after the logout."""
+    origin.answer = always(said(OK))
+    told = [("X-Unsaid", "1"), *([(how, "1")] if how else [])]
+
+    assert ask(echo, *told).all("Cache-Control") == ["no-cache, private"]
 
 
 def test_without_a_token_the_applications_own_line_stays(origin: Origin, echo: str) -> None:

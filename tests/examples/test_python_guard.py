@@ -10,6 +10,7 @@ from identityd_guard import FORM_BYTES
 from tests.examples.answers import BOUNCE, COOKIES, LOGIN, OK, always, every_name, said
 from tests.examples.asking import Gate
 from tests.support.guards import Expectation
+from tests.support.loading import ASKED
 from tests.support.memcached import free_port
 from tests.support.origin import Answer, Origin
 from tests.support.visitor import CALL, PAGE
@@ -75,6 +76,26 @@ def test_the_question_is_the_browsers_request(gate: Gate) -> None:
     assert asked["url"] == "http://wiki.example/a%C3%A9b?x=1&y=%2F"
     assert (asked["cookie"], asked["method"], asked["navigation"]) == (["a=b"], "POST", True)
     assert (asked["address"], asked["agent"]) == ("192.0.2.7", "Firefox")
+
+
+@pytest.mark.parametrize(("method", "headers", "page"), ASKED)
+def test_a_page_load_is_told_from_a_call_as_identityd_does(
+    gate: Gate, method: str, headers: dict[str, str], *, page: bool
+) -> None:
+    """Otherwise the scripts of an older browser get the login page for data."""
+    gate.ask(headers=list(headers.items()), method=method)
+
+    assert gate.asked()["navigation"] is page
+
+
+@pytest.mark.threat(58)
+def test_an_answer_that_says_nothing_of_caching_is_asked_for_again(gate: Gate) -> None:
+    """Otherwise a browser shows it after the logout; what nobody is asked for is the application's own affair."""
+    gate.app.own = [("Last-Modified", "Sat, 01 Jan 2011 00:00:00 GMT")]
+    gate.build(unguarded=["/static/*"])
+
+    assert gate.ask().all("Cache-Control") == ["no-cache, private"]
+    assert gate.ask("/static/x").all("Cache-Control") == []
 
 
 def test_four_cookies_stand_beside_the_applications_own(gate: Gate) -> None:

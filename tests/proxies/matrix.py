@@ -80,6 +80,23 @@ ROWS: Final = (
         usual="replaces its line",
         differs={"caddy": "a second line"},
     ),
+    Row(
+        "kept",
+        "`no-cache, private` where the application says nothing of caching",
+        (
+            "test_an_answer_that_says_nothing_of_caching_is_asked_for_again",
+            "test_what_nobody_guards_keeps_its_own_line",
+        ),
+    ),
+    Row(
+        "after-logout",
+        "Chromium and Firefox after the logout: asked again by address and reload, nothing shown by going back",
+        (
+            "test_a_guarded_page_is_asked_for_each_time",
+            "test_after_the_logout_nothing_is_shown_again",
+            "test_nor_from_the_page_that_logged_out_everywhere",
+        ),
+    ),
     Row("events", "server-sent events, with four cookies at their start", ("test_events_arrive_as_they_happen",)),
     Row(
         "websocket",

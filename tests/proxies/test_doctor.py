@@ -123,6 +123,18 @@ def test_three_more_faults_are_each_found(tmp_path: Path, authority: Authority) 
         assert any(text.startswith(said) for text in found), found
 
 
+@pytest.mark.threat(58)
+def test_answers_that_a_browser_keeps_over_the_logout_are_found(tmp_path: Path, authority: Authority) -> None:
+    """Whoever sits down next reads them without a request, and no log shows it."""
+    with behind(tmp_path, authority, faults={'""      "no-cache, private";': '""      "";'}) as gate:
+        silent, own = examine(gate, authority, f"{APPLICATION}/old"), examine(gate, authority)
+
+    assert [text.partition(":")[0] for text in problems(silent)] == [
+        "a guarded answer does not say how long it may be kept"
+    ]
+    assert "how long a browser may keep its answer: 60 s" in own.stdout
+
+
 def test_the_internal_listener_and_merged_cookies_are_found(tmp_path: Path, authority: Authority) -> None:
     """One opens the daemon to everybody, the other lets sessions stand still."""
     faults = {

@@ -93,9 +93,10 @@ def test_a_copy_of_the_applications_cookie_is_refused(gate: Gate) -> None:
     owner = gate.parted_from(thief, path="/echo")
 
     first = thief.ask("GET", "/echo")
-    second = thief.ask("GET", "/echo?identityd-bounced=1")
+    second = thief.ask("GET", (first.one("Location") or "").removeprefix(gate.wiki))
 
-    assert (first.status, first.one("Location")) == (307, f"{gate.wiki}/echo?identityd-bounced=1")
+    assert first.status == 307
+    assert (first.one("Location") or "").startswith(f"{gate.wiki}/echo?identityd-bounced=")
     assert (second.status, thief.tokens) == (302, {})
     assert owner.ask("GET", "/echo", PAGE).status == 302
 

@@ -15,6 +15,8 @@ from tests.support.visitor import CALL, PAGE, Reply, Visitor
 pytestmark = pytest.mark.memcached
 
 ECHO: Final = f"{APPLICATION}/echo"
+UNMINTED: Final = (("Sec-Purpose", "prefetch"), *CALL)
+"""What is asked ahead gets no token."""
 EVENTS: Final = (("Accept", "text/event-stream"), *CALL)
 HANDSHAKE: Final = (
     ("Connection", "Upgrade"),
@@ -131,6 +133,22 @@ class TestPassing:
 
         assert reply.ours == []
         assert reply.one("Cache-Control") == OWN_CACHE
+
+    @pytest.mark.threat(58)
+    @pytest.mark.parametrize("path", ["/old", "/status/200", "/status/404", "/status/500"])
+    def test_an_answer_that_says_nothing_of_caching_is_asked_for_again(self, gate: Gate, path: str) -> None:
+        """Otherwise a browser keeps it as long as it likes, and shows it after the logout."""
+        for method in ("GET", "HEAD"):
+            reply = gate.member().ask(method, f"{APPLICATION}{path}", UNMINTED)
+
+            assert reply.ours == []
+            assert reply.all("Cache-Control") == ["no-cache, private"]
+
+    def test_what_nobody_guards_keeps_its_own_line(self, gate: Gate) -> None:
+        """Otherwise the stylesheet of the login is loaded with every page."""
+        [style] = re.findall(r'href="(/.identityd/style.css[^"]*)"', gate.stranger().ask("GET", "/login").body.decode())
+
+        assert "max-age=31536000" in (gate.stranger().ask("GET", style).one("Cache-Control") or "")
 
     def test_a_handshake_is_let_through(self, gate: Gate) -> None:
         """Otherwise applications with WebSockets cannot be guarded."""
@@ -266,11 +284,12 @@ class TestBouncing:
         reply = before.ask(method, f"{ECHO}?a=%C3%A9", [*headers, *sized], content)
 
         assert reply.status == 307
-        assert reply.one("Location") == f"{gate.url}{ECHO}?a=%C3%A9&identityd-bounced=1"
+        place = (reply.one("Location") or "").removeprefix(gate.url)
+        assert place.startswith(f"{ECHO}?a=%C3%A9&identityd-bounced=")
         assert reply.one("Cache-Control") == "no-store"
         assert [line.partition("=")[0] for line in reply.ours] == ["__Host-iddm"]
         after.take(reply)
-        return after.ask(method, f"{ECHO}?a=%C3%A9&identityd-bounced=1", headers, body or None)
+        return after.ask(method, place, headers, body or None)
 
     @pytest.mark.parametrize("headers", [PAGE, CALL, EVENTS], ids=["page", "call", "events"])
     def test_a_request_comes_again_with_the_present_cookies(
@@ -292,7 +311,7 @@ class TestBouncing:
         gate_parted = gate.parted_from(thief)
 
         first = thief.ask("GET", ECHO)
-        second = thief.ask("GET", f"{ECHO}?identityd-bounced=1")
+        second = thief.ask("GET", (first.one("Location") or "").removeprefix(gate.url))
 
         assert (first.status, second.status) == (307, 302)
         assert "reason=reuse" in (second.one("Location") or "")

@@ -87,8 +87,8 @@ class Rotation(RuleBasedStateMachine):
         self.thief = BrowserJar()
         self.thief.cookies = dict(self.jar.cookies)
 
-    def _ask(self, jar: BrowserJar, server: int, fate: str, *, navigation: bool, bounced: bool = False) -> None:
-        [verdict] = self.servers[server].check_many([jar.check(navigation=navigation, bounced=bounced)])
+    def _ask(self, jar: BrowserJar, server: int, fate: str, *, navigation: bool, flag: str = "") -> None:
+        [verdict] = self.servers[server].check_many([jar.check(navigation=navigation, flag=flag)])
         self._hand_out(verdict.set_cookies)
         self._note(verdict)
         match fate:
@@ -104,7 +104,7 @@ class Rotation(RuleBasedStateMachine):
     def _arrive(self, jar: BrowserJar, verdict: Verdict) -> None:
         jar.apply(verdict.set_cookies)
         if verdict.outcome is Outcome.BOUNCE:
-            self._ask(jar, 0, "arrives", navigation=True, bounced=verdict.flag_bounce)
+            self._ask(jar, 0, "arrives", navigation=True, flag=verdict.flag)
 
     def _note(self, verdict: Verdict) -> None:
         if verdict.outcome is Outcome.LOGIN:

@@ -226,7 +226,7 @@ def test_a_server_with_a_wrong_clock_logs_nobody_out(daemons: Daemons, jar: Brow
         service = wrong if n % 3 == 0 else daemons.service
         verdict = daemons.visit(jar, service=service)
         while verdict.outcome is Outcome.BOUNCE:
-            verdict = daemons.visit(jar, service=service, bounced=True)
+            verdict = daemons.visit(jar, service=service, flag=verdict.flag)
         assert verdict.outcome is Outcome.OK
 
 

@@ -6,6 +6,7 @@ Every address may stand below any path, because an application on the login's ho
     …/status/N  that status
     …/page      a page whose script calls …/echo
     …/still     a page that does nothing more, and takes a form
+    …/old       a page that says nothing of caching, and when it was changed: long ago
     …/events    server-sent events, one at once and then none until the browser leaves
     …/socket    a WebSocket that says back what it hears
     …/worker    a service worker that asks for the whole host
@@ -71,6 +72,7 @@ class Behind:
             (r".*/status/(\d+)", _Status),
             (r".*/page", _Page),
             (r".*/still", _Still),
+            (r".*/old", _Old),
             (r".*/events", _Events),
             (r".*/socket", _Socket),
             (r".*/worker", _Worker),
@@ -153,6 +155,14 @@ class _Still(_Handler):
 
     def post(self) -> None:
         self.finish(f"<!doctype html><title>took</title><p id=took>{len(self.request.body)}</p>")
+
+
+class _Old(_Handler):
+    def get(self) -> None:
+        self.set_header("Last-Modified", "Sat, 01 Jan 2011 00:00:00 GMT")
+        self.finish(f"<!doctype html><title>old</title><p id=user>{self.request.headers.get('X-Identity-User')}</p>")
+
+    head = get
 
 
 class _Events(_Handler):

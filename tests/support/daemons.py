@@ -184,6 +184,6 @@ def follow(daemons: Daemons, jar: BrowserJar, **changes: object) -> list[str]:
     verdict = daemons.visit(jar, **changes)
     reasons.append(verdict.reason)
     while verdict.outcome is Outcome.BOUNCE and len(reasons) < 20:
-        verdict = daemons.visit(jar, bounced=verdict.flag_bounce)
+        verdict = daemons.visit(jar, flag=verdict.flag)
         reasons.append(verdict.reason)
     return reasons

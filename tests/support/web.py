@@ -275,8 +275,15 @@ class Site:
         """The login host."""
         return Host(self.public_url.partition("://")[2])
 
-    def log_in(self, *, username: str = "ada", account_id: AccountId = ACCOUNT, host: Host | None = None) -> Jar:
-        """Open a session and return its browser."""
+    def log_in(
+        self,
+        *,
+        username: str = "ada",
+        account_id: AccountId = ACCOUNT,
+        host: Host | None = None,
+        before: Jar | None = None,
+    ) -> Jar:
+        """Open a session and return its browser; `before` is what its jar showed, if it was not empty."""
         opening = Opening(
             account_id=account_id,
             username=Username(username),
@@ -287,7 +294,7 @@ class Site:
             agent="Firefox on Linux",
             address="192.0.2.x",
         )
-        jar = Check(cookies=(), host=opening.host)
+        jar = Check(cookies=tuple((before or Jar()).header.values()), host=opening.host)
         opened = self.sessions.open(opening, ticket=self.sessions.ticket(account_id), jar=jar)
         assert isinstance(opened, Opened)
         return Jar(opened.set_cookies)

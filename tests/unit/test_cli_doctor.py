@@ -243,3 +243,26 @@ def test_an_address_is_read_as_a_browser_reads_it() -> None:
 
     assert (read.host, read.port, read.path) == ("wiki.example", 443, "/?a=b")
     assert site("http://wiki.example:8080/x", None).host == "wiki.example:8080"
+
+
+@pytest.mark.threat(58)
+@pytest.mark.parametrize(
+    ("lines", "level"),
+    [
+        ((), "problem"),
+        (("",), "problem"),
+        (("private",), "problem"),
+        (("public, max-age=60",), "problem"),
+        (("max-age=60", "s-maxage=5"), "problem"),
+        (("max-age=60",), "ok"),
+        (("private, MAX-AGE=86400",), "warning"),
+        (("max-age=0, must-revalidate",), "ok"),
+        (("no-cache, private",), "ok"),
+        (("public", "no-store"), "ok"),
+    ],
+)
+def test_whether_an_answer_is_kept_over_a_logout(lines: tuple[str, ...], level: str) -> None:
+    """Whoever sits down next would read it without a request."""
+    answer = Answer(200, tuple(("Cache-Control", line) for line in lines))
+
+    assert levels(words.of_cache(answer)) == [level]

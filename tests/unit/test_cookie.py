@@ -188,3 +188,37 @@ def test_a_marker_of_a_newer_key_is_told_apart() -> None:
     assert cookie.marker_is_newer(marker, ring=RING)
     assert not cookie.marker_is_newer(marker, ring=NEWER)
     assert not cookie.marker_is_newer("nonsense", ring=RING)
+
+
+def test_a_flag_fits_the_set_and_the_minutes_it_was_made_for() -> None:
+    """Addresses are kept and shared with their flags; only a follower's own may count."""
+    flag = cookie.write_flag([tid(1), tid(2)], ring=RING, now=NOW)
+
+    def fits(*numbers: int, later_ms: int = 0, ring: KeyRing = RING, value: str = flag) -> bool:
+        return cookie.flag_fits(value, [tid(n) for n in numbers], ring=ring, now=NOW + later_ms)
+
+    assert fits(2, 1)
+    assert fits(1, 2, later_ms=100_000)
+    assert fits(1, 2, later_ms=-100_000)
+    assert fits(1, 2, ring=NEWER)
+    assert not fits(1)
+    assert not fits(1, 2, 3)
+    assert not fits()
+    assert not fits(1, 2, later_ms=cookie.FLAG_MS)
+    assert not fits(1, 2, later_ms=-cookie.FLAG_MS)
+    assert not fits(1, 2, ring=ring(2))
+
+
+@pytest.mark.parametrize("value", ["", "1", "x" * 20, "A" * 20, "=" * 20, "\xe9" * 20, "A" * 24])
+def test_what_is_no_flag_of_ours_never_fits(value: str) -> None:
+    """Anybody can write an address, and older releases wrote `1`."""
+    assert not cookie.flag_fits(value, [tid(1)], ring=RING, now=NOW)
+
+
+def test_a_marker_is_no_flag_and_a_flag_no_marker() -> None:
+    """Otherwise what one of them proves could be had from the other."""
+    flag = cookie.write_flag([tid(1)], ring=RING, now=NOW)
+    marker = cookie.write_marker(SID, [tid(1)], ring=RING, now=NOW)
+
+    assert not cookie.flag_fits(marker, [tid(1)], ring=RING, now=NOW)
+    assert not cookie.marker_fits(flag, SID, [tid(1)], ring=RING)

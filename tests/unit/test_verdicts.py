@@ -5,7 +5,8 @@ import pytest
 from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.types import Host
 from identity.web.base import is_local
-from identity.web.verdicts import Target, ascii_uri, is_flagged, location, with_flag
+from identity.web.verdicts import Target, ascii_uri, flag_of, is_navigation, location, with_flag
+from tests.support.loading import LOADS
 
 TARGET = Target("https", Host("login.example"), "/a?b=c")
 PUBLIC = "https://login.example"
@@ -19,14 +20,15 @@ PAGE = Check(cookies=(), host=Host("login.example"), navigation=True)
         ("/a?", "/a?identityd-bounced=1"),
         ("/a?b=c", "/a?b=c&identityd-bounced=1"),
         ("/a?b=identityd-bounced", "/a?b=identityd-bounced&identityd-bounced=1"),
-        ("/a?identityd-bounced=1", "/a?identityd-bounced=1"),
-        ("/a?b=c&identityd-bounced=0&d=e", "/a?b=c&identityd-bounced=0&d=e"),
+        ("/a?identityd-bounced=0", "/a?identityd-bounced=1"),
+        ("/a?b=c&identityd-bounced=0&d=e", "/a?b=c&d=e&identityd-bounced=1"),
+        ("/a?identityd-bounced=2&b=c&identityd-bounced=", "/a?b=c&identityd-bounced=1"),
     ],
 )
 def test_the_flag_is_added_once(address: str, flagged: str) -> None:
     """Otherwise the address grows with each bounce, until a server refuses it."""
-    assert with_flag(address) == flagged
-    assert is_flagged(flagged)
+    assert with_flag(address, "1") == flagged
+    assert flag_of(flagged) == "1"
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,9 @@ def test_a_bounce_without_a_flag_is_the_address_as_it_was() -> None:
 def test_a_local_address_is_a_path_in_every_browser(address: str, *, local: bool) -> None:
     """Otherwise what one parser calls a path is a host to another."""
     assert is_local(address) is local
+
+
+@pytest.mark.parametrize(("method", "headers", "page"), LOADS)
+def test_only_a_page_load_is_led_to_a_login(method: str, headers: dict[str, str], *, page: bool) -> None:
+    """A script would take the login page for data; a person would see a bare 401."""
+    assert is_navigation(method, headers) is page

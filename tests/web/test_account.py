@@ -78,7 +78,7 @@ def test_a_page_may_not_be_framed_or_scripted(house: House, ada: Jar) -> None:
     assert "frame-ancestors 'none'" in policy
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert reply.one("Cache-Control") == "no-cache, private"
+    assert reply.one("Cache-Control") == "no-store"
 
 
 def test_ending_another_session_ends_that_one_only(house: House, ada: Jar) -> None:

@@ -116,10 +116,12 @@ def test_a_stale_copy_is_bounced_then_ended(site: Site) -> None:
 
     first = site.auth("/a?b=c", jar=stolen)
     stolen.take(first)
-    second = site.auth("/a?b=c&identityd-bounced=1", jar=stolen)
+    second = site.auth((first.one("X-Identity-Location") or "").removeprefix("https://login.example"), jar=stolen)
 
     assert (first.status, first.one("X-Identity-Verdict")) == (401, "bounce")
-    assert first.one("X-Identity-Location") == "https://login.example/a?b=c&identityd-bounced=1"
+    assert re.fullmatch(
+        r"https://login\.example/a\?b=c&identityd-bounced=[A-Za-z0-9_-]{20}", first.one("X-Identity-Location") or ""
+    )
     assert len(first.cookies) == 1
     assert (second.status, second.one("X-Identity-Reason")) == (401, "reuse")
     assert site.heard.reused == [ACCOUNT]
@@ -129,7 +131,8 @@ def test_a_browser_that_loses_the_marker_is_told_what_to_look_at(site: Site) -> 
     """Otherwise a browser or proxy that drops cookies is bounced for ever."""
     stolen = _rotated(site, site.log_in())
 
-    reply = site.auth("/a?identityd-bounced=1", jar=stolen, redirect=True, headers=NAVIGATION)
+    bounced = site.auth("/a", jar=stolen, redirect=True, headers=NAVIGATION).one("Location") or ""
+    reply = site.auth(bounced.removeprefix("https://login.example"), jar=stolen, redirect=True, headers=NAVIGATION)
 
     assert reply.status == 503
     assert b"bounce-lost" in reply.body
@@ -158,10 +161,8 @@ class TestRedirecting:
         """Otherwise a form that was just filled in is lost."""
         reply = site.auth(jar=_rotated(site, site.log_in()), redirect=True)
 
-        assert (reply.status, reply.one("Location")) == (
-            307,
-            "https://login.example/page?identityd-bounced=1",
-        )
+        assert reply.status == 307
+        assert (reply.one("Location") or "").startswith("https://login.example/page?identityd-bounced=")
 
     @pytest.mark.parametrize("state", ["nobody", "stale", "foreign"])
     def test_a_refusal_shows_scripts_nothing(self, site: Site, state: str) -> None:

@@ -67,7 +67,7 @@ class TestOne:
         answer = site.check(_stale(site), url=f"{URL}?a=b#part").json()
 
         assert (answer["verdict"], len(answer["set_cookie"])) == ("bounce", 1)
-        assert answer["location"] == f"{URL}?a=b&identityd-bounced=1"
+        assert answer["location"].startswith(f"{URL}?a=b&identityd-bounced=")
 
     def test_text_beyond_ascii_in_the_address_comes_back_escaped(self, site: Site) -> None:
         """Otherwise the redirect breaks on the first accented page name."""

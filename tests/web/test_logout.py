@@ -70,6 +70,16 @@ def test_logging_out_here_ends_this_session_and_leaves_no_cookie(house: House, a
     assert [event.action for event in house.site.events] == ["logout"]
 
 
+@pytest.mark.threat(58)
+@pytest.mark.parametrize("path", ["/logout", "/account/sessions/end-all"])
+def test_logging_out_clears_the_pages_that_the_browser_keeps(house: House, ada: Jar, path: str) -> None:
+    """Otherwise going back shows them to whoever sits there next. Other cookies and drafts are not ours to clear."""
+    asked, ended = house.get(ada, "/logout"), house.post(ada, path, house.form(ada, path))
+
+    assert asked.one("Clear-Site-Data") is None
+    assert (ended.status, ended.one("Clear-Site-Data")) == (303, '"cache"')
+
+
 def test_after_the_logout_a_page_says_what_was_ended(house: House, ada: Jar) -> None:
     """People forget that the provider still knows them, and the next person logs in as them."""
     reply = house.post(ada, "/logout", house.form(ada, "/logout"))
