@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 from uuid import UUID
@@ -183,7 +183,8 @@ class Site:
     def stop(self) -> None:
         """Stop gracefully and wait for the end."""
         if self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self.daemon.stop)
+            with suppress(RuntimeError):  # it may be closing its loop already, having been stopped before
+                self.loop.call_soon_threadsafe(self.daemon.stop)
             self._thread.join(timeout=20)
             assert not self._thread.is_alive()
 

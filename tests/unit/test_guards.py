@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.support import needs
 from tests.support.sources import ROOT
 
 _CONFTEST: Final = "pytest_plugins = ['tests.support.guards', 'tests.support.skips', 'tests.support.services']"
@@ -152,7 +153,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
         for name, source in sources.items():
             (folder / name).write_text(dedent(source))
         command = [sys.executable, "-m", "pytest", *_LIGHT, "--junitxml=result.xml", *options]
-        settings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        settings = {**os.environ, "PYTHONPATH": str(ROOT), needs.HIDDEN: "", **environment}
         done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=False)
         return Run(_troubles(folder / "result.xml"), done.stdout + done.stderr, done.returncode)
 

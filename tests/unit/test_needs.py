@@ -128,6 +128,7 @@ def test_a_program_that_the_environment_names_is_the_only_one(monkeypatch: pytes
     own = tmp_path / "nginx"
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)
+    monkeypatch.delenv(needs.HIDDEN, raising=False)
     monkeypatch.setenv("NGINX", str(own))
     assert needs.find("nginx") == str(own)
 

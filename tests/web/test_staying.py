@@ -26,12 +26,13 @@ def asked(logins: LoginSite) -> Iterator[Browser]:
     """Give a browser at a daemon that asks, of somebody who is known there."""
     logins.browser().sign_up()
     yield logins.browser()
-    logins.logins.rules = replace(logins.logins.rules, stay=Stay.ASK)
+    follow(logins, Stay.ASK)
 
 
 def follow(logins: LoginSite, policy: Stay) -> None:
     """Let the operator decide."""
-    logins.logins.rules = replace(logins.logins.rules, stay=policy)
+    means = logins.logins._means
+    logins.logins._means = replace(means, rules=replace(means.rules, stay=policy))
 
 
 @pytest.mark.parametrize(("said", "stays"), [({"stay": "yes"}, True), ({"stay": "no"}, False), ({}, False)])
