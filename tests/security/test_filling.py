@@ -6,7 +6,7 @@ from string import ascii_letters
 import pytest
 
 from tests.support.logins import LoginSite, location
-from tests.support.realm import WIKI, Realm
+from tests.support.realm import SHOP, WIKI, Realm
 
 CHANCE = Random(1)
 
@@ -65,12 +65,12 @@ def test_one_identity_that_comes_again_and_again_keeps_a_marker_each_time(logins
 def test_a_way_to_an_application_that_is_not_gone_to_its_end_keeps_nothing(realm: Realm) -> None:
     """Somebody who is logged in could fill the store by asking for start codes."""
     ada = realm.traveller()
-    ada.enter(f"{WIKI}/")
+    ada.enter(f"{SHOP}/")
     before = realm.kept()
 
-    for number in range(5):
-        ada.code(f"{WIKI}{address(10 + number * 300)}")
+    codes = {ada.code(f"{WIKI}{address(10 + number * 300)}") for number in range(5)}
 
+    assert len([code for code in codes if code.startswith(f"{WIKI}/.identityd/start?code=")]) == 5
     assert realm.kept() == before
 
 
