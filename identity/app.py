@@ -144,6 +144,7 @@ def build(
         durable=_pool("accounts", DURABLE_THREADS, metrics, closing),
         public_url=str(config.server.public_url),
         hosts=_hosts(config),
+        internal_hosts=frozenset({config.server.internal_address, *config.server.internal_hosts}),
         peers=TrustedPeers([str(network) for network in config.server.trusted_proxies]),
         form_origins=_origins(config),
         probes=partial(_probes, accounts, cache, metrics, config, client),

@@ -210,6 +210,7 @@ optional_password: Final[Kind[Secret | None]] = Kind("secret", _read_password, s
 proxy: Final[Kind[Secret | None]] = Kind("proxy address", _read_proxy, secret=True)
 origins: Final[Kind[tuple[values.Origin, ...]]] = many("web addresses without a path", values.read_origin)
 hosts: Final[Kind[tuple[Host, ...]]] = many("host names", values.read_host)
+internal_hosts: Final[Kind[tuple[str, ...]]] = many("host names", values.read_internal_host)
 nodes: Final[Kind[tuple[values.Node, ...]]] = many("name=host:port", values.read_node)
 contact_points: Final[Kind[tuple[values.ContactPoint, ...]]] = many("host[:port]", values.read_contact_point)
 networks: Final[Kind[tuple[values.Network, ...]]] = many("networks", values.read_network)

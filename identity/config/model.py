@@ -89,6 +89,12 @@ class Server:
         "Must be yes before internal_address may be reachable from other machines; it is plain http, so put it on a "
         "private network.",
     )
+    internal_hosts: tuple[str, ...] = option(
+        kinds.internal_hosts,
+        "",
+        "Names under which programs reach the internal listener, as name or name:port; addresses of this machine, "
+        "localhost and the hosts of applications need not be listed.",
+    )
     tls_certificate: Path | None = option(
         kinds.optional_path,
         "",

@@ -20,6 +20,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _NODE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_INTERNAL_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _LONGEST_NAME: Final = 253
 """RFC 1035 section 2.3.4, without the final dot."""
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
@@ -152,6 +153,14 @@ def read_host(text: str) -> Host:
         )
     hostname, port = read_host_port(text, default_port=_DEFAULT_PORTS["https"])
     return Origin("https", hostname, port).host
+
+
+def read_internal_host(text: str) -> str:
+    """Read a name, or name:port, of the internal listener; in container networks names may have a `_`."""
+    match = _INTERNAL_HOST.fullmatch(text)
+    if match is None or not int(match[1] or 0) <= HIGHEST_PORT:
+        raise ValueError(f"{text!r} is not a name under which programs reach this machine; write it like identityd")
+    return text.lower()
 
 
 def read_node(text: str) -> Node:

@@ -22,16 +22,18 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ClassVar, Final, NamedTuple, cast
 
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from identity import cookies
 from identity.audit import Event
-from identity.errors import BadInput, IdentityError, NotFound, StoreError, TooOften
+from identity.errors import BadInput, IdentityError, NotFound, StoreError, StoreUnavailable, TooOften
 from identity.log import request as serving
 from identity.sessions.check import SetCookie
 from identity.types import AccountId, Host
-from identity.web import parameters
+from identity.web import inside, parameters
+from identity.web.bodies import Bodies
 from identity.web.context import Context, is_near
+from identity.web.lingering import Lingering, announced
 from identity.web.refusals import TooLarge, WrongHost, WrongMethod
 from identity.web.traffic import Traffic
 
@@ -65,11 +67,16 @@ class Route(NamedTuple):
     listener: Listener
 
 
+@stream_request_body
 class Handler(RequestHandler):
-    """Base of every handler."""
+    """Base of every handler.
+
+    `prepare` runs when the headers have arrived: whoever is refused there is refused before a byte
+    of the body is read. `get`, `post` and so on run when all of it is there.
+    """
 
     max_body: ClassVar[int] = 65_536
-    """Bytes; more is 413."""
+    """Bytes; more is 413, as soon as it is announced or has arrived."""
     request_id: str = ""
     reason: str = ""
     """Why the session check ended as it did, for the log."""
@@ -110,6 +117,11 @@ class Handler(RequestHandler):
     def agent(self) -> str:
         """The browser as it names itself, cut to a bounded length; information only."""
         return self.request.headers.get("User-Agent", "")[:AGENT_LIMIT]
+
+    @property
+    def body(self) -> bytes:
+        """The request's body, whole."""
+        return bytes(self._body)
 
     # --- answering -----------------------------------------------------------------------
 
@@ -173,14 +185,66 @@ class Handler(RequestHandler):
         """Name the request before anything can fail."""
         self.request_id = self._name_request()
         self.set_header("X-Request-Id", self.request_id)
+        self._body = bytearray()
+        self._arrived = 0
         self._traffic.begin(self)
 
     def prepare(self) -> None:
-        """Refuse what no handler should see."""
-        if len(self.request.body) > self.max_body:
-            raise TooLarge
+        """Refuse what no handler should see, when the headers have arrived."""
+        self.require_own_host()
         if self.request.method not in self.allowed_methods():
             raise WrongMethod
+        if announced(self.request.headers) > self.max_body:
+            raise TooLarge
+
+    def require_own_host(self) -> None:
+        """Raise WrongHost if programs ask under a name that is not this daemon's (THREATS 52)."""
+        if self.application.settings["listener"] is Listener.PUBLIC:
+            return
+        context = self.context
+        host = host_of(self.request.host, secure=context.secure)
+        if not inside.answers(
+            host, arrived_at=self._arrived_at, listed=context.internal_hosts, registered=context.hosts
+        ):
+            raise WrongHost(
+                detail=f"{host} is no name of the internal listener; list it in [server] internal_hosts",
+                public="The internal listener does not answer under this host name. If the name is meant, list it in "
+                "[server] internal_hosts.",
+            )
+
+    @property
+    def _arrived_at(self) -> str:
+        """This end of the connection; empty if it is closed."""
+        sock = cast("Lingering", self.request.connection).stream.socket
+        return str(sock.getsockname()[0]) if sock else ""
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body, unless it is too much."""
+        self._arrived += len(chunk)
+        if self._arrived > self.max_body:
+            self._give_up(TooLarge())
+        else:
+            self.keep_body(chunk)
+
+    def keep_body(self, chunk: bytes) -> None:
+        """Keep a part of the body, if there is room left for those of all requests."""
+        if self._bodies.take(len(chunk)):
+            self._body += chunk
+        else:
+            self._give_up(StoreUnavailable("overloaded", detail="the bodies of requests fill the room there is"))
+
+    def _give_up(self, error: IdentityError) -> None:
+        with serving(self.request_id):
+            self.log_exception(type(error), error, None)
+            self.send_error(error.status, exc_info=(type(error), error, None))
+
+    def _forget_body(self) -> None:
+        self._bodies.give_back(len(self._body))
+        self._body.clear()
+
+    @property
+    def _bodies(self) -> Bodies:
+        return cast("Bodies", self.application.settings["bodies"])
 
     def set_default_headers(self) -> None:
         """Set what every answer carries; called again before an error is written."""
@@ -202,11 +266,13 @@ class Handler(RequestHandler):
 
     def on_finish(self) -> None:
         """Note that the answer is out."""
+        self._forget_body()
         self._traffic.end(self)
 
     def on_connection_close(self) -> None:
         """Note that nobody waits for the answer any more."""
         super().on_connection_close()
+        self._forget_body()
         self._traffic.end(self)
 
     @property
@@ -265,7 +331,7 @@ class JsonHandler(Handler):
 
     def json_body(self) -> dict[str, object]:
         """Return the body, a JSON object. Raises BadInput or WrongMediaType."""
-        return parameters.json_object(self.request.headers.get("Content-Type", ""), self.request.body)
+        return parameters.json_object(self.request.headers.get("Content-Type", ""), self.body)
 
     def answer(self, value: Mapping[str, object]) -> None:
         """Send the value as JSON."""

@@ -181,6 +181,8 @@ class Context:
     """Scheme and host as people type it, without a trailing slash; the only source of absolute links."""
     hosts: frozenset[Host]
     """Hosts the public listener answers for; `public_url`'s is one of them."""
+    internal_hosts: frozenset[str] = frozenset()
+    """Names of the internal listener, beside its addresses and `hosts` (`identity.web.inside`)."""
     peers: TrustedPeers = field(default_factory=TrustedPeers)
     form_origins: frozenset[str] = frozenset()
     """Origins beside our own that an answer to one of our forms may redirect to: where logins return to."""

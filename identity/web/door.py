@@ -1,10 +1,11 @@
 """The first look at every request, before anything reads its body or finds its handler.
 
 Owns what is refused for its framing: both framings at once (the seed of request smuggling,
-THREATS 4), framings nobody needs, and heads and bodies beyond the listener's limits. A long head
-passes below `/.identityd/`, where a browser gets rid of the cookies that made it long. Everything
-else goes on to the application unchanged. Also owns the count of what is under way, for a stop that cuts
-nothing off.
+THREATS 4), framings nobody needs, a target or Host with two readings, and heads beyond the limits.
+A long head passes below `/.identityd/`, where a browser gets rid of the cookies that made it long.
+Everything else goes on to the application, its target a path and its Host the one that counts; how
+large a body may be is said by its handler. Also owns the way of a body: to the handler until it has
+answered, past it afterwards.
 """
 
 import json
@@ -13,6 +14,7 @@ from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Final, cast
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -25,7 +27,10 @@ from tornado.httputil import (
 from tornado.web import Application
 
 from identity.errors import BadInput, IdentityError
+from identity.web import heads
+from identity.web.lingering import Lingering, announced
 from identity.web.refusals import HeadTooLong, TooLarge
+from identity.web.target import addressed
 
 HEAD_LIMIT: Final = 65_536
 """Bytes of request line and headers."""
@@ -39,46 +44,57 @@ class Door(HTTPServerConnectionDelegate):
 
     Args:
         application: who answers.
-        max_body: bytes a request may announce; handlers have smaller limits of their own.
-        unlimited: paths that lift the limit themselves.
+        max_body: bytes a request may announce, if no handler can take more.
     """
 
-    def __init__(self, application: Application, *, max_body: int, unlimited: frozenset[str] = frozenset()) -> None:
+    def __init__(self, application: Application, *, max_body: int | None = None) -> None:
         self._application = application
-        self._max_body = max_body
-        self._unlimited = unlimited
+        self.max_body = max_body
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Look at one request."""
-        return _Entering(self, server_conn, request_conn)
+        connection = cast("HTTP1Connection", request_conn)
+        heads.bound(connection)
+        return _Entering(self, server_conn, connection)
 
-    def enter(
-        self, server_conn: object, request_conn: HTTPConnection, start_line: RequestStartLine, headers: HTTPHeaders
-    ) -> HTTPMessageDelegate:
-        """Return who takes the request on. Raises BadInput."""
-        path = start_line.path.partition("?")[0].rstrip("/")
+    def look(self, start_line: RequestStartLine, headers: HTTPHeaders) -> RequestStartLine:
+        """Return the request line as handlers read it. Raises BadInput."""
+        if isinstance(headers, heads.TooManyLines):
+            raise HeadTooLong
+        check_framing(headers)
+        start_line = addressed(start_line, headers)
+        path = start_line.path.partition("?")[0]
         if not path.startswith(_LONG_HEADS_BELOW) and head_bytes(start_line, headers) > HEAD_LIMIT:
             raise HeadTooLong
-        check_framing(headers, max_body=None if path in self._unlimited else self._max_body)
+        return start_line
+
+    def enter(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Return who takes the request on."""
         return self._application.start_request(server_conn, request_conn)
 
 
 class _Entering(HTTPMessageDelegate):
     """One request, until it is refused or handed on."""
 
-    def __init__(self, door: Door, server_conn: object, request_conn: HTTPConnection) -> None:
+    def __init__(self, door: Door, server_conn: object, request_conn: HTTP1Connection) -> None:
         self._door = door
         self._server_conn = server_conn
         self._request_conn = request_conn
+        self._lingering = Lingering(request_conn)
         self._inner: HTTPMessageDelegate | None = None
+        self._head_only = False
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        request_line = cast("RequestStartLine", start_line)
+        self._head_only = cast("RequestStartLine", start_line).method == "HEAD"
         try:
-            inner = self._door.enter(self._server_conn, self._request_conn, request_line, headers)
-            answer = inner.headers_received(start_line, headers)
+            looked_at = self._door.look(cast("RequestStartLine", start_line), headers)
+            self._lingering.expect(headers, announced(headers))
+            if self._door.max_body is not None and announced(headers) > self._door.max_body:
+                raise TooLarge
+            inner = self._door.enter(self._server_conn, self._lingering)
+            answer = inner.headers_received(looked_at, headers)
         except (BadInput, HTTPInputError) as error:
             self._refuse(error if isinstance(error, IdentityError) else BadInput())
             return None
@@ -86,13 +102,21 @@ class _Entering(HTTPMessageDelegate):
         return answer
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        if self._lingering.answered:
+            self._lingering.passed_over(len(chunk))
+            return None
         return self._inner.data_received(chunk) if self._inner else None
 
     def finish(self) -> None:
-        if self._inner:
+        answered = self._lingering.answered
+        self._lingering.whole()
+        if self._inner and answered:
+            self._inner.on_connection_close()  # whoever still waits for the body need not
+        elif self._inner:
             self._inner.finish()
 
     def on_connection_close(self) -> None:
+        self._lingering.gone()
         if self._inner:
             self._inner.on_connection_close()
 
@@ -109,9 +133,10 @@ class _Entering(HTTPMessageDelegate):
             }
         )
         line = ResponseStartLine("HTTP/1.1", status.value, status.phrase)
-        self._request_conn.write_headers(line, headers, body)
-        # The body is not read, so the connection cannot be used again: this closes it.
-        self._request_conn.finish()
+        # Where a body ends may be what is in doubt: then nothing of it is read, and this closes the connection.
+        connection = self._lingering if isinstance(error, TooLarge) else self._request_conn
+        connection.write_headers(line, headers, b"" if self._head_only else body)
+        connection.finish()
 
 
 def head_bytes(start_line: RequestStartLine, headers: HTTPHeaders) -> int:
@@ -119,7 +144,7 @@ def head_bytes(start_line: RequestStartLine, headers: HTTPHeaders) -> int:
     return len(start_line.path) + sum(len(name) + len(value) + _AROUND for name, value in headers.get_all())
 
 
-def check_framing(headers: HTTPHeaders, *, max_body: int | None) -> None:
+def check_framing(headers: HTTPHeaders) -> None:
     """Raise BadInput unless it is beyond doubt where the body ends (RFC 9112 section 6)."""
     lengths = set(headers.get_list("Content-Length"))
     codings = headers.get_list("Transfer-Encoding")
@@ -127,5 +152,3 @@ def check_framing(headers: HTTPHeaders, *, max_body: int | None) -> None:
         raise BadInput("framing", public="The request's body has an ambiguous or unknown framing.")
     if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
         raise BadInput("framing", public="The request's Content-Length is not one number.")
-    if max_body is not None and lengths and int(lengths.pop()) > max_body:
-        raise TooLarge

@@ -38,12 +38,7 @@ def read(headers: HTTPHeaders, *, peer: str, peers: TrustedPeers) -> Forwarded:
         Forbidden: the peer is not listed.
         BadInput: a header is missing, repeated or not what it should be.
     """
-    if not peers.trusts(peer):
-        raise Forbidden(
-            "untrusted-proxy",
-            detail=f"{peer} is not in [server] trusted_proxies",
-            public="This address is for the proxies listed in the configuration.",
-        )
+    require_listed(peer, peers)
     scheme = _one(headers.get_list("X-Forwarded-Proto"), "X-Forwarded-Proto").lower()
     host = _one(headers.get_list("X-Forwarded-Host"), "X-Forwarded-Host").lower()
     uri = _single(headers.get_list("X-Forwarded-Uri"), "X-Forwarded-Uri")
@@ -55,6 +50,16 @@ def read(headers: HTTPHeaders, *, peer: str, peers: TrustedPeers) -> Forwarded:
     if not uri.startswith("/") or len(uri) > URI_LIMIT:
         raise _bad("X-Forwarded-Uri")
     return Forwarded(method, Target(scheme, named_host(host, scheme), uri))
+
+
+def require_listed(peer: str, peers: TrustedPeers) -> None:
+    """Raise Forbidden unless the peer is a listed proxy."""
+    if not peers.trusts(peer):
+        raise Forbidden(
+            "untrusted-proxy",
+            detail=f"{peer} is not in [server] trusted_proxies",
+            public="This address is for the proxies listed in the configuration.",
+        )
 
 
 def named_host(host: str, scheme: str) -> Host:

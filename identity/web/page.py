@@ -15,7 +15,7 @@ without a session call `check_form`. A POST handler that answers without either 
 """
 
 from asyncio import Future
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -100,7 +100,12 @@ class PageHandler(Handler):
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
             raise WrongMediaType(public="Send the form as application/x-www-form-urlencoded.")
-        return parameters.one(self.request.body_arguments, name, limit=limit)
+        return parameters.one(self.form, name, limit=limit)
+
+    @property
+    def form(self) -> Mapping[str, Sequence[bytes]]:
+        """The fields of the form that was sent. Raises BadInput."""
+        return parameters.form(self.body)
 
     def check_form(self, binding: bytes) -> None:
         """Raise NotSameSite unless the form was made for this session id or binding cookie."""

@@ -17,8 +17,10 @@ from tornado.web import Application
 from identity.errors import NotFound
 from identity.web import account, applications, assets, login, logout, notice, ops, session, verdicts, welcome
 from identity.web.base import Handler, JsonHandler, Listener, Route, require_host
+from identity.web.bodies import INTERNAL, PUBLIC, Bodies
 from identity.web.context import Context
 from identity.web.page import PageHandler, Side
+from identity.web.target import SERVER
 from identity.web.traffic import Traffic
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -50,7 +52,18 @@ class Canonical(PageHandler):
         self.go(verdicts.ascii_uri(path + query), status=HTTPStatus.PERMANENT_REDIRECT)
 
 
-class MissingPage(PageHandler):
+class _Missing(Handler):
+    """What both listeners say at an address that is not a route."""
+
+    def no_route(self) -> None:
+        """Raise NotFound; the server as a whole (`OPTIONS *`, RFC 9110 section 9.3.7) is there, and says no more."""
+        if self.request.path != SERVER:
+            raise NotFound
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+
+
+class MissingPage(PageHandler, _Missing):
     """An address of the public listener that is not a route."""
 
     side = Side.ANY
@@ -65,10 +78,10 @@ class MissingPage(PageHandler):
     def prepare(self) -> None:
         """Say so, unless not even the host is ours."""
         require_host(self.host, self.context.hosts)
-        raise NotFound
+        self.no_route()
 
 
-class MissingResource(JsonHandler):
+class MissingResource(JsonHandler, _Missing):
     """An address of the internal listener that is not a route."""
 
     def initialize(self) -> None:
@@ -78,7 +91,8 @@ class MissingResource(JsonHandler):
 
     def prepare(self) -> None:
         """Say so."""
-        raise NotFound
+        self.require_own_host()
+        self.no_route()
 
 
 def public(context: Context, traffic: Traffic, *, more: Iterable[Route] = ()) -> Application:
@@ -109,7 +123,15 @@ def _application(
     def note(handler: Any) -> None:  # noqa: ANN401, tornado's signature
         _note(handler, context, listener)
 
-    return Application(list(rules), default_handler_class=missing, context=context, traffic=traffic, log_function=note)
+    return Application(
+        list(rules),
+        default_handler_class=missing,
+        context=context,
+        traffic=traffic,
+        listener=listener,
+        bodies=Bodies(PUBLIC if listener is Listener.PUBLIC else INTERNAL),
+        log_function=note,
+    )
 
 
 def _note(handler: Handler, context: Context, listener: Listener) -> None:

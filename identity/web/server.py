@@ -21,7 +21,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from identity.errors import ConfigError
-from identity.web import routes
+from identity.web import heads, routes
 from identity.web.base import Route
 from identity.web.context import Context
 from identity.web.door import Door
@@ -32,9 +32,11 @@ log = logging.getLogger("identity.web.server")
 HEAD_ROOM: Final = 262_144
 """Bytes of a request's head that are read; a longer one is cut off. What is answered is the door's affair."""
 PUBLIC_BODY: Final = 262_144
-INTERNAL_BODY: Final = 33_554_432
+READ_AT_ONCE: Final = 65_536
 FILES_KEPT: Final = 256
 """Open files left for stores, providers and logs when connections are limited."""
+MOST: Final = 16_384
+"""Connections of one listener, however many files may be open: each may hold the head of a request."""
 BACKLOG: Final = 1_024
 GRACE_S: Final = 0.1
 """Time for clients to close connections whose last answer said so."""
@@ -73,6 +75,7 @@ class Server(HTTPServer):
         if len(self._connections) >= self.most:
             stream.close()
             return
+        heads.search_once(stream)
         super().handle_stream(stream, address)
 
 
@@ -130,15 +133,12 @@ class Daemon:
         self._stop = asyncio.Event()
         self._certificates: list[Certificates] = []
         more = tuple(more)
-        auth = frozenset({"/auth"})
-        applications = (
+        doors = (
             Door(routes.public(context, self._traffic, more=more), max_body=PUBLIC_BODY),
-            Door(routes.internal(context, self._traffic, more=more), max_body=INTERNAL_BODY, unlimited=auth),
+            Door(routes.internal(context, self._traffic, more=more)),
         )
-        bodies = (PUBLIC_BODY, INTERNAL_BODY)
         self._listeners = [
-            self._server(door, listening, body)
-            for door, listening, body in zip(applications, (public, internal), bodies, strict=True)
+            self._server(door, listening) for door, listening in zip(doors, (public, internal), strict=True)
         ]
 
     def start(self) -> Ports:
@@ -171,7 +171,7 @@ class Daemon:
         else:
             log.info("reloaded")
 
-    def _server(self, door: Door, listening: Listening, body: int) -> tuple[Server, Listening]:
+    def _server(self, door: Door, listening: Listening) -> tuple[Server, Listening]:
         tls = None
         if listening.certificate:
             self._certificates.append(Certificates(listening.certificate, listening.key))
@@ -180,13 +180,13 @@ class Daemon:
             door,
             ssl_options=tls,
             max_header_size=HEAD_ROOM,
-            max_body_size=body,
-            max_buffer_size=body + HEAD_ROOM,
+            max_buffer_size=HEAD_ROOM + READ_AT_ONCE,
+            chunk_size=READ_AT_ONCE,
             idle_connection_timeout=listening.idle_s,
             body_timeout=listening.body_s,
             xheaders=False,
         )
-        server.most = max(64, (_file_limit() - FILES_KEPT) // 2)
+        server.most = min(MOST, max(64, (_file_limit() - FILES_KEPT) // 2))
         return server, listening
 
     def _listen(self, server: Server, listening: Listening) -> int:

@@ -10,10 +10,8 @@ import asyncio
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
-
-from tornado.web import stream_request_body
 
 from identity.errors import IdentityError
 from identity.sessions.check import Check, Mode, Outcome, Verdict
@@ -23,6 +21,7 @@ from identity.web.base import RETRY_AFTER_S, Handler, JsonHandler, Listener, Rou
 from identity.web.context import RegisteredApp
 from identity.web.fields import Fields
 from identity.web.forwarded import Forwarded
+from identity.web.lingering import Lingering
 from identity.web.page import CSP, PageHandler, Side, error_page
 from identity.web.places import summarise_address, summarise_agent
 from identity.web.verdicts import Target
@@ -52,7 +51,6 @@ class Judged:
     location: str | None = None
 
 
-@stream_request_body
 class Auth(Handler):
     """Forward authentication: a proxy asks before it lets a request through.
 
@@ -60,6 +58,7 @@ class Auth(Handler):
     answer, because a proxy that hands a refusal on would otherwise reset a running upload.
     """
 
+    max_body = DRAINED
     _judging: "asyncio.Task[Judged] | None" = None
 
     @classmethod
@@ -74,16 +73,22 @@ class Auth(Handler):
             self.request.method = "GET"
 
     def prepare(self) -> None:
-        """Begin to judge before the body is there."""
+        """Begin to judge before the body is there; for nobody but listed proxies is it read at all."""
         super().prepare()
-        connection = self.request.connection
-        connection.set_max_body_size(DRAINED)  # type: ignore[union-attr]
-        connection.set_body_timeout(DRAIN_TIMEOUT_S)  # type: ignore[union-attr]
+        forwarded.require_listed(self.request.remote_ip or "", self.context.peers)
+        cast("Lingering", self.request.connection).set_body_timeout(DRAIN_TIMEOUT_S)
         self._judging = asyncio.ensure_future(self._judge())
         # A browser that leaves during its upload leaves nobody to hear of an error.
         self._judging.add_done_callback(lambda task: task.cancelled() or task.exception())
 
-    def data_received(self, chunk: bytes) -> None:
+    def require_own_host(self) -> None:
+        """Let a listed proxy hand on a browser's Host that nobody registered: the verdict will say so."""
+        given = self.request.headers.get_list("X-Forwarded-Host")
+        handed_on = given == [self.request.host] and self.context.peers.trusts(self.request.remote_ip or "")
+        if not handed_on:
+            super().require_own_host()
+
+    def keep_body(self, chunk: bytes) -> None:
         """Let the body pass; it is not ours."""
 
     async def get(self) -> None:
@@ -205,9 +210,10 @@ class AppHandler(JsonHandler):
     app: RegisteredApp
 
     def prepare(self) -> None:
-        """Find out who asks."""
-        super().prepare()
+        """Find out who asks, before anything of the body is read."""
+        self.require_own_host()
         self.app = callers.identify(self.request.headers.get("Authorization", ""), self.context.apps)
+        super().prepare()
 
     def answer_error(self, error: IdentityError) -> None:
         """Say how to prove who asks (RFC 9110 section 11.6.1)."""

@@ -42,7 +42,7 @@ class Welcome(LoginHandler):
     async def post(self) -> None:
         """Take the name that was typed."""
         reference, username = self.field("s", limit=64) or "", self.field("username") or ""
-        if set(self.request.body_arguments) - FIELDS:
+        if set(self.form) - FIELDS:
             raise BadInput("field-unknown", public="The form holds a field that this page does not have.")
         context, cookie = self.context, self.context.names.sign_up(reference)
         binding = self.binding(cookie)

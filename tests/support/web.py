@@ -230,6 +230,7 @@ class Site:
             "durable": Pool("durable", threads=2, waiting=64, observe=self.metrics.observe),
             "public_url": self.public_url,
             "hosts": self.hosts,
+            "internal_hosts": frozenset({"identityd.internal", "a", "i"}),
             "peers": TrustedPeers(self.trusted),
             "probes": self.probes,
         }
