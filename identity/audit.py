@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from identity.errors import StoreError
+from identity.log import current_request, given_request
 from identity.types import MINUTE, AccountId, Millis
 
 _logger = logging.getLogger("identity.audit")
@@ -133,7 +134,12 @@ class AuditQueue:
         return self._dropped
 
     def append(self, event: Event) -> None:
-        """Log the event and queue it. Never blocks on the store and never raises."""
+        """Log the event and queue it. Never blocks on the store and never raises.
+
+        An event of the request being served also says what its sender calls it, as a fact.
+        """
+        if (given := given_request()) and event.request_id == current_request():
+            event = replace(event, facts={**event.facts, "given_request_id": given})
         _logger.info("audit: %s", event.action, extra=_fields(event))
         with self._changed:
             accepted = not self._closing and len(self._waiting) < self._capacity

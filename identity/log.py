@@ -31,6 +31,7 @@ from urllib.parse import quote
 from identity.types import Secret
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
+_given_id: ContextVar[str] = ContextVar("given_request_id", default="")
 
 HIDDEN: Final = "***"
 _SHORTEST_LITERAL: Final = 6
@@ -101,11 +102,13 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        """Return the values given as `extra`, and the request id if there is one."""
+        """Return the values given as `extra`, and the request's ids, its own and the one it came with."""
         given = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
         request_id = given.pop("request_id", "") or _request_id.get()
+        came_with = _given_id.get()
         return {
             **({"request_id": self._clean(request_id)} if request_id else {}),
+            **({"given_request_id": self._clean(came_with)} if came_with else {}),
             **{name: self._clean(value) for name, value in given.items()},
         }
 
@@ -199,18 +202,27 @@ def _is_heard(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def request(request_id: str) -> Iterator[None]:
-    """Give every line logged inside (in this task, and in threads that copy its context) the request's id."""
-    token = _request_id.set(request_id)
+def request(request_id: str, *, given: str = "") -> Iterator[None]:
+    """Give every line logged inside (in this task, and in threads that copy its context) the request's ids.
+
+    `given` is what somebody else calls the request: information, never what it is found by.
+    """
+    own, came_with = _request_id.set(request_id), _given_id.set(given)
     try:
         yield
     finally:
-        _request_id.reset(token)
+        _request_id.reset(own)
+        _given_id.reset(came_with)
 
 
 def current_request() -> str:
     """Return the id of the request being served; empty outside one."""
     return _request_id.get()
+
+
+def given_request() -> str:
+    """Return what whoever sent the request being served calls it; empty outside one, or if they did not say."""
+    return _given_id.get()
 
 
 def _time(seconds: float) -> str:

@@ -43,7 +43,8 @@ RETRY_AFTER_S: Final = 5
 AGENT_LIMIT: Final = 256
 PATH_LIMIT: Final = 200
 """Of a path in the log: a stranger chooses it."""
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+GIVEN_ID_LIMIT: Final = 64
+_NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9._:+/=@-]")
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE: Final = re.compile(r"[A-Za-z0-9_.~%-]*")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
@@ -114,6 +115,12 @@ class Handler(RequestHandler):
         return peers.trusts(self.address) or (told and not peers.trusts(peer) and is_near(peer))
 
     @property
+    def given_request_id(self) -> str:
+        """What a browser or proxy calls this request; information only, because anybody can call two the same."""
+        given = self.request.headers.get("X-Request-Id", "")[:GIVEN_ID_LIMIT]
+        return _NOT_IN_AN_ID.sub("?", given)
+
+    @property
     def agent(self) -> str:
         """The browser as it names itself, cut to a bounded length; information only."""
         return self.request.headers.get("User-Agent", "")[:AGENT_LIMIT]
@@ -178,12 +185,12 @@ class Handler(RequestHandler):
 
     async def _execute(self, transforms: Any, *args: bytes, **named: bytes) -> None:  # noqa: ANN401, tornado's own
         # The one place that encloses everything tornado does for a request, its own refusals included.
-        with serving(self.request_id):
+        with serving(self.request_id, given=self.given_request_id):
             await super()._execute(transforms, *args, **named)
 
     def initialize(self) -> None:
         """Name the request before anything can fail."""
-        self.request_id = self._name_request()
+        self.request_id = self.context.random(12).hex()
         self.set_header("X-Request-Id", self.request_id)
         self._body = bytearray()
         self._arrived = 0
@@ -234,7 +241,7 @@ class Handler(RequestHandler):
             self._give_up(StoreUnavailable("overloaded", detail="the bodies of requests fill the room there is"))
 
     def _give_up(self, error: IdentityError) -> None:
-        with serving(self.request_id):
+        with serving(self.request_id, given=self.given_request_id):
             self.log_exception(type(error), error, None)
             self.send_error(error.status, exc_info=(type(error), error, None))
 
@@ -318,12 +325,6 @@ class Handler(RequestHandler):
             log.info("%s: %s", where, value.status_code)
         else:
             log.error("%s failed", where, exc_info=(typ, value, tb) if typ and value else None)
-
-    def _name_request(self) -> str:
-        given = self.request.headers.get("X-Request-Id", "")
-        if _REQUEST_ID.fullmatch(given) and self.context.peers.trusts(self.request.remote_ip or ""):
-            return given
-        return self.context.random(12).hex()
 
 
 class JsonHandler(Handler):

@@ -103,7 +103,7 @@ class CookieNames:
 
 
 class TrustedPeers:
-    """The proxies whose `X-Forwarded-*` and `X-Request-Id` are believed; by default none.
+    """The proxies whose `X-Forwarded-*` are believed; by default none.
 
     Raises:
         ConfigError: a network that holds every address would let anybody be a proxy (THREATS 37).

@@ -10,6 +10,7 @@ import pytest
 
 from identity.audit import MOST_OWED, MOST_ROWS, AuditQueue, Event, Ration, Rationed
 from identity.errors import StoreUnavailable
+from identity.log import request as serving
 from identity.types import MINUTE, AccountId
 from tests.support.guards import Expectation
 
@@ -166,6 +167,22 @@ def test_every_event_is_one_log_line_at_once(caplog: pytest.LogCaptureFixture) -
     assert (fields["action"], fields["account_id"], fields["request_id"]) == ("login", str(ACCOUNT), "request-1")
     rows.go.set()
     assert queue.close() == 0
+
+
+@pytest.mark.threat(50)
+def test_what_the_sender_calls_the_request_is_a_fact_beside_our_id() -> None:
+    """Otherwise an audit row cannot be found in the proxy's log, or is found by a name that a browser chose."""
+    rows = Rows()
+    queue = AuditQueue(rows)
+    with serving("request-1", given="theirs"):
+        queue.append(event(1, name="x"))
+        queue.append(event(2))  # of another request, which was answered together with this one
+    with serving("request-3"):
+        queue.append(event(3))
+    assert queue.close() == 0
+
+    assert [dict(each.facts) for each in rows.events] == [{"name": "x", "given_request_id": "theirs"}, {}, {}]
+    assert rows.events[0].request_id == "request-1"
 
 
 def test_reading_goes_to_the_store() -> None:

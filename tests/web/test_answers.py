@@ -1,10 +1,11 @@
 """What every answer has in common: headers, request ids, errors, addresses."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from identity.log import current_request
+from identity.log import current_request, given_request
 from tests.support.guards import Expectation
 from tests.support.handlers import ROUTES, get
 from tests.support.web import LOCAL, Jar, Site
@@ -79,23 +80,45 @@ class TestRequestIds:
 
         assert len(ids) == 5
 
-    def test_a_listed_proxys_is_kept(self, site: Site) -> None:
-        """Otherwise a request has another name in the proxy's log."""
-        reply = get(site, "/test/open", Jar(), **{"X-Request-Id": "from-the-proxy"})
+    @pytest.mark.threat(50)
+    @pytest.mark.parametrize(
+        "given", ["from-the-proxy", "short", "x" * 65, "a b c", "<script>", "9f2c41d07be5a8301c6644fe"]
+    )
+    @pytest.mark.parametrize("trusted", [(), ("127.0.0.1",)])
+    def test_nobody_else_chooses_it(self, given: str, trusted: tuple[str, ...]) -> None:
+        """Otherwise a browser makes two requests look like one, in the log and in the audit."""
+        with Site(routes=ROUTES, trusted=trusted) as site:
+            public = get(site, "/test/open", Jar(), **{"X-Request-Id": given}).all("X-Request-Id")
+            inside = site.internal("GET", "/healthz", headers={"X-Request-Id": given}).all("X-Request-Id")
 
-        assert reply.one("X-Request-Id") == "from-the-proxy"
+        assert re.fullmatch("[0-9a-f]{24}", public[0])
+        assert re.fullmatch("[0-9a-f]{24}", inside[0])
+        assert given not in public + inside
+        assert (len(public), len(inside)) == (1, 1)
 
-    @pytest.mark.parametrize("given", ["short", "x" * 65, "a b c d e f g", "<script>alert(1)</script>"])
-    def test_an_odd_one_is_replaced(self, site: Site, given: str) -> None:
-        """Otherwise a log line can be written from outside."""
-        assert get(site, "/test/open", Jar(), **{"X-Request-Id": given}).one("X-Request-Id") != given
+    @pytest.mark.threat(50)
+    @pytest.mark.parametrize(
+        ("given", "shown"),
+        [
+            ("from-the-proxy", "from-the-proxy"),
+            ("f058ebd6-02f7-4d3f-942e-904344e8cde5", "f058ebd6-02f7-4d3f-942e-904344e8cde5"),
+            ("x" * 5_000, "x" * 64),
+            ('a b"c\tlevel=error', "a?b?c?level=error"),
+            ("\xe9\x85<script>", "???script?"),
+            ("", ""),
+        ],
+    )
+    def test_the_senders_own_name_for_it_is_beside_it_in_the_log(
+        self, site: Site, caplog: pytest.LogCaptureFixture, given: str, shown: str
+    ) -> None:
+        """Otherwise a request cannot be followed from the proxy's log into ours; or a line is written from outside."""
+        seen: list[str] = []
+        caplog.handler.addFilter(lambda _: seen.append(given_request()) or True)
 
-    def test_a_strangers_is_replaced(self) -> None:
-        """Otherwise anybody can make two requests look like one."""
-        with Site(routes=ROUTES) as site:
-            reply = get(site, "/test/open", Jar(), **{"X-Request-Id": "from-a-stranger"})
+        with caplog.at_level("INFO", "identity.web"):
+            get(site, "/test/failing/flow", Jar(), **{"X-Request-Id": given})
 
-            assert reply.one("X-Request-Id") != "from-a-stranger"
+        assert set(seen) == {shown}
 
     def test_what_is_logged_for_a_request_carries_its_id(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
         """Otherwise the lines of one request cannot be found among those of a thousand."""
