@@ -18,7 +18,7 @@ import uvloop
 
 from identity.accounts.service import AccountService
 from identity.audit import AuditQueue, Rationed
-from identity.config import App, Config, SessionStoreKind
+from identity.config import App, Config, SessionStoreKind, require_certificate
 from identity.errors import StoreError
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
@@ -150,7 +150,7 @@ def build(
         probes=partial(_probes, accounts, cache, metrics, config, client),
     )
     housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted)
-    return Built(_daemon(config, context, partial(_reload, ring, alone)), context, housekeeping)
+    return Built(_daemon(config, context, partial(_reload, config, ring, alone)), context, housekeeping)
 
 
 def _watch_ring(ring: Ring, metrics: Metrics, clock: Clock) -> None:
@@ -158,8 +158,9 @@ def _watch_ring(ring: Ring, metrics: Metrics, clock: Clock) -> None:
     metrics.watch("identityd_key_signing", lambda: ring().signing_number(clock()))
 
 
-def _reload(ring: Ring, alone: Alone | None) -> None:
-    """Read the key ring again. Raises ConfigError and keeps the ring that is."""
+def _reload(config: Config, ring: Ring, alone: Alone | None) -> None:
+    """Read the key ring again. Raises ConfigError, also for the certificate's files, and keeps the ring that is."""
+    require_certificate(config)
     ring.reload()
     if alone:
         alone.renew()

@@ -7,7 +7,7 @@ unknown names included, gives no `Config`.
 """
 
 from identity.config.cassandra import Cassandra, Consistency, SerialConsistency
-from identity.config.files import load_ring
+from identity.config.files import load_ring, require_certificate
 from identity.config.load import load, parse
 from identity.config.model import (
     AccountStoreKind,
@@ -37,4 +37,5 @@ __all__ = [
     "load",
     "load_ring",
     "parse",
+    "require_certificate",
 ]

@@ -1,7 +1,7 @@
 """The files a configuration names: secrets, the key ring, certificates, the account file's folder.
 
-Owns reading what must be secret, and refusing it when everybody on the machine can read or change
-it. Must not print or quote what a file holds.
+Owns which of them are asked for when, and what must be secret; `custody.py` owns the rule by which
+one is believed. Must not print or quote what a file holds.
 """
 
 import os
@@ -11,36 +11,34 @@ from pathlib import Path
 from typing import Final
 
 from identity import keyring
+from identity.config import custody
 from identity.config.model import AccountStoreKind, Config
 from identity.config.rules import Rule
 from identity.errors import ConfigError
 from identity.keyring import KeyRing
 
-_LARGEST: Final = 1_048_576
-_OTHERS: Final = stat.S_IROTH | stat.S_IWOTH
+_BESIDE: Final = ("-wal", "-shm", "-journal")
+"""What SQLite puts beside the account file, and believes."""
 
 
 def read_private(path: Path) -> str:
-    """Return the text of a file that must be secret.
-
-    Raises ValueError with a sentence that completes "[section] option: …". The mode is looked at
-    on the open file, so that it cannot be exchanged in between.
-    """
+    """Return the text of a file that must be secret. Raises ValueError as `custody.read` does."""
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {_reason(error)}") from None
-    if mode & _OTHERS and stat.S_ISREG(mode):
-        raise ValueError(
-            f"{path} can be read or changed by everybody on this machine (mode {stat.S_IMODE(mode):04o}); "
-            f"run `chmod 600 {path}`"
-        )
-    try:
-        return content[:_LARGEST].decode()
+        return custody.read(path, secret=True).decode()
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file") from None
+
+
+def read_configuration(path: Path) -> str:
+    """Return the text of a configuration file. Raises ConfigError."""
+    try:
+        return custody.read(path, secret=False).decode()
+    except UnicodeDecodeError:
+        raise ConfigError((f"[file] {path}: is not UTF-8 text; save it as UTF-8",)) from None
+    except ValueError as error:
+        unread = "cannot be read" in str(error)
+        told = str(error).replace(" cannot be read", ": cannot be read", 1) if unread else str(error)
+        raise ConfigError((f"[file] {told}{'; name another with --config' if unread else ''}",)) from None
 
 
 def read_secret(path: Path) -> str:
@@ -50,7 +48,7 @@ def read_secret(path: Path) -> str:
 
 def load_ring(path: Path) -> KeyRing:
     """Read the key ring; at start and again on SIGHUP. Raises ConfigError with every problem in it."""
-    if _mode(path) is None:
+    if not os.path.lexists(path):
         raise ConfigError((f"[keys] file: {path} is not there; make it with `identityd.py keys new --file {path}`",))
     try:
         text = read_private(path)
@@ -68,13 +66,19 @@ def key_ring(config: Config) -> Iterator[str]:
 
 
 def certificate(config: Config) -> Iterator[str]:
-    """A certificate is public; it only has to be there."""
+    """A certificate is public; it only has to be there, and to be ours."""
     yield from _unreadable("[server] tls_certificate", config.server.tls_certificate)
 
 
 def certificate_key(config: Config) -> Iterator[str]:
     """Whoever can read the private key can be this daemon."""
-    yield from _not_private("[server] tls_key", config.server.tls_key)
+    yield from _unreadable("[server] tls_key", config.server.tls_key, secret=True)
+
+
+def require_certificate(config: Config) -> None:
+    """Raise ConfigError unless the TLS files can be read, before a library opens them that would wait for a pipe."""
+    if problems := (*certificate(config), *certificate_key(config)):
+        raise ConfigError(problems)
 
 
 def cassandra_files(config: Config) -> Iterator[str]:
@@ -83,11 +87,11 @@ def cassandra_files(config: Config) -> Iterator[str]:
     if config.accounts.store is AccountStoreKind.CASSANDRA:
         yield from _unreadable("[cassandra] tls_ca", given.tls_ca)
         yield from _unreadable("[cassandra] tls_certificate", given.tls_certificate)
-        yield from _not_private("[cassandra] tls_key", given.tls_key)
+        yield from _unreadable("[cassandra] tls_key", given.tls_key, secret=True)
 
 
 def account_file(config: Config) -> Iterator[str]:
-    """SQLite keeps files beside its own, so the folder must be writable too."""
+    """SQLite keeps files beside its own, so the folder must be writable too; by us, and not by everybody."""
     if config.accounts.store is not AccountStoreKind.SQLITE:
         return
     path, folder = config.sqlite.file, config.sqlite.file.parent
@@ -97,9 +101,21 @@ def account_file(config: Config) -> Iterator[str]:
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield f"[sqlite] file: the folder {folder} cannot be written by this user; the database needs files beside it"
     elif mode is not None and not stat.S_ISREG(mode):
-        yield f"[sqlite] file: {path} is not a file; name one in a folder on a local disk"
+        kind = custody.kind_of(mode)
+        yield f"[sqlite] file: {path} is not a file but {kind}; name one in a folder on a local disk"
     elif mode is not None and not os.access(path, os.R_OK | os.W_OK):
         yield f"[sqlite] file: {path} cannot be read and written by this user"
+    else:
+        yield from (f"[sqlite] file: {problem}" for problem in _distrusted(path))
+
+
+def _distrusted(path: Path) -> Iterator[str]:
+    """Yield why nothing in the account file can be believed."""
+    for each in (path, *(path.with_name(path.name + end) for end in _BESIDE)):
+        if problem := custody.problem_of_writing(each):
+            yield problem
+    if problem := custody.problem_of_place(path, beside=True):
+        yield problem
 
 
 RULES: Final = (
@@ -125,21 +141,11 @@ def warnings_of(path: Path, config: Config) -> Iterator[str]:
         )
 
 
-def _unreadable(option: str, path: Path | None) -> Iterator[str]:
+def _unreadable(option: str, path: Path | None, *, secret: bool = False) -> Iterator[str]:
     if path is None:
         return
     try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        yield f"{option}: {path} cannot be read: {_reason(error)}"
-
-
-def _not_private(option: str, path: Path | None) -> Iterator[str]:
-    if path is None:
-        return
-    try:
-        read_private(path)
+        custody.read(path, secret=secret)
     except ValueError as error:
         yield f"{option}: {error}"
 
@@ -150,7 +156,3 @@ def _mode(path: Path) -> int | None:
         return path.stat().st_mode
     except (OSError, ValueError):
         return None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()

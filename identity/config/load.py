@@ -37,13 +37,7 @@ def load(
     Raises:
         ConfigError: with every problem found.
     """
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError((f"[file] {path}: cannot be read: {reason}; name another with --config",)) from None
-    except UnicodeDecodeError:
-        raise ConfigError((f"[file] {path}: is not UTF-8 text; save it as UTF-8",)) from None
+    text = files.read_configuration(path)
     loader = _Loader(Sources(environ, path.parent), path.parent)
     config = loader.read(text, overrides, demo=demo)
     loader.check(config, files.RULES)

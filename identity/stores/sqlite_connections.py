@@ -12,6 +12,7 @@ and not touched by it.
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,11 +38,12 @@ def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
     to the file: closing lets go of this process's SQLite locks too.
 
     Raises:
-        ConfigError: another process uses the file, or uses it alone.
+        ConfigError: another process uses the file, or uses it alone; or everybody can write it.
     """
     file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600), "rb")
     try:
         mode = path.stat().st_mode
+        _require_untouched(path, mode)
         if mode & _OTHERS:
             path.chmod(mode & ~_OTHERS)
         fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
@@ -57,6 +59,13 @@ def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
         file.close()
         raise
     return file
+
+
+def _require_untouched(path: Path, mode: int) -> None:
+    if mode & stat.S_IWOTH:
+        # Taking it from everybody now would only hide what they wrote.
+        problem = f"[sqlite] file: {path} can be changed by everybody on this machine; run `chmod o-w {path}`"
+        raise ConfigError((problem,))
 
 
 def connect(path: Path, *, busy_ms: Millis) -> sqlite3.Connection:
