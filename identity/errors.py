@@ -4,6 +4,7 @@
     ├── ConfigError           the configuration has problems; all of them at once
     ├── StoreError
     │   ├── StoreUnavailable  a store did not answer or its answer is unknown: 503, nothing is ended
+    │   ├── ClockWrong        this machine's clock cannot be right: 503, nothing is signed or ended
     │   └── StoreCorrupt      a stored value is not what this daemon wrote: 503 and an alarm
     ├── BadInput              the request cannot be right as it stands: 400
     │   ├── FlowInvalid       a login step came without, or not with its own, flow record
@@ -64,6 +65,13 @@ class StoreUnavailable(StoreError):
     """A store did not answer in time, or whether it wrote is unknown and could not be found out."""
 
     default_code = "store-unavailable"
+
+
+class ClockWrong(StoreError):
+    """The time is one at which nothing can be signed or kept."""
+
+    default_code = "clock-wrong"
+    default_public = "The login service's clock is wrong. You are not logged out. Try again later."
 
 
 class StoreCorrupt(StoreError):

@@ -19,6 +19,7 @@ from identity.accounts.service import AccountService
 from identity.accounts.store import AccountStore, Revocation
 from identity.accounts.usernames import NamePolicy
 from identity.audit import AuditLog, AuditQueue, Event
+from identity.clock import problem_with_key, require
 from identity.config import AccountStoreKind, Config, Node, SessionStoreKind, load_ring
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
@@ -66,6 +67,14 @@ class Accounts(AccountStore, Protocol):
         ...
 
 
+def require_time(config: Config) -> None:
+    """Raise ConfigError if the machine's clock cannot be right, by itself or beside the key ring."""
+    at = require(now())
+    keys = load_ring(config.keys.file).keys
+    if problems := tuple(filter(None, (problem_with_key(key.number, key.created_at, now=at) for key in keys))):
+        raise ConfigError(problems)
+
+
 class Ring:
     """The key ring in use, exchanged as a whole on SIGHUP."""
 
@@ -100,7 +109,8 @@ def open_accounts(config: Config, clock: Clock, *, metrics: Metrics | None = Non
     """Open the account store that is configured; `metrics` counts what it sends.
 
     Raises:
-        ConfigError: it is another program's, a newer identityd wrote it, or a copy into it is unfinished.
+        ConfigError: the clock cannot be right; it is another program's, a newer identityd wrote it, or a copy into
+            it is unfinished.
         StoreUnavailable: it cannot be opened.
     """
     return _open(config, clock, metrics or Metrics())
@@ -110,13 +120,15 @@ def open_to_copy(config: Config, clock: Clock) -> Accounts:
     """Open the account store for copying, unfinished or not; an account file is kept from everybody else.
 
     Raises:
-        ConfigError: it is another program's, a newer identityd wrote it, or another process uses the account file.
+        ConfigError: the clock cannot be right; it is another program's, a newer identityd wrote it, or another
+            process uses the account file.
         StoreUnavailable: it cannot be opened.
     """
     return _open(config, clock, Metrics(), to_copy=True)
 
 
 def _open(config: Config, clock: Clock, metrics: Metrics, *, to_copy: bool = False) -> Accounts:
+    require(clock())
     match config.accounts.store:
         case AccountStoreKind.SQLITE:
             return SqliteAccounts(config.sqlite.file, clock=clock, to_copy=to_copy)
@@ -210,7 +222,8 @@ def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
 
 
 def reachable(config: Config) -> None:
-    """Refuse accounts that a command cannot work on. Raises ConfigError."""
+    """Refuse accounts that a command cannot work on, and a time at which it cannot. Raises ConfigError."""
+    require(now())
     if config.accounts.store is AccountStoreKind.MEMORY:
         problem = "[accounts] store: memory keeps the accounts inside the daemon, where no command reaches them"
         raise ConfigError((f"{problem}; set store = sqlite",))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from identity import keyring
+from identity.clock import require
 from identity.types import Millis, Secret
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -72,9 +73,10 @@ def _settle(folder: Path) -> None:
 
 
 def new_ring_file(path: Path) -> None:
-    """Make a key ring of one key, which signs at once. Raises FileExistsError, OSError."""
+    """Make a key ring of one key, which signs at once. Raises FileExistsError, OSError, ConfigError."""
+    at = require(now())
     secret, locator = (Secret(os.urandom(keyring.SECRET_BYTES)) for _ in range(2))
-    write_new(path, keyring.new_ring(secret=secret, locator=locator, now=now()).render())
+    write_new(path, keyring.new_ring(secret=secret, locator=locator, now=at).render())
 
 
 def now() -> Millis:

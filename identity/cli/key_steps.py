@@ -15,6 +15,7 @@ import click
 
 from identity import config, keyring
 from identity.cli.files import alone_in, exchange, moment, now
+from identity.clock import require
 from identity.config import load_ring
 from identity.config.files import read_private
 from identity.errors import ConfigError
@@ -43,7 +44,7 @@ def add(path: Path) -> Key:
     """Add a key to the file and return it. Raises ConfigError; the file is then as it was."""
     with _changing(path):
         ring, text = load_ring(path), read_private(path)
-        at = now()
+        at = require(now())
         if at < ring.keys[-1].created_at:
             # A key dated too early would sign before the daemons know it.
             newest = ring.keys[-1]
@@ -59,7 +60,7 @@ def removable(where: Place, numbers: Sequence[int]) -> list[int]:
 
     Ends with exit code 1 when one of the numbers must stay.
     """
-    ring, at = load_ring(where.file), now()
+    ring, at = load_ring(where.file), require(now())
     must_stay = {key.number: why for key in ring.keys if (why := _stays(ring, key, where, at))}
     for number in dict.fromkeys(numbers):
         if not ring.knows(number):

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from identity.cli.findings import Finding, ok, problem, warning
 from identity.config import AccountStoreKind, Config, Node, SessionStoreKind, load_ring
 from identity.config.model import ProviderSection
+from identity.errors import ConfigError
+from identity.opening import require_time
 
 if TYPE_CHECKING:
     from providers.base import Http
@@ -32,6 +34,10 @@ def of_files(path: Path, config: Config) -> Iterator[Finding]:
     yield ok(f"configuration {path}")
     yield ok(f"public listener {server.address} port {server.port}, for {server.public_url}")
     yield ok(f"internal listener {server.internal_address} port {server.internal_port}")
+    try:
+        require_time(config)
+    except ConfigError as error:
+        yield from map(problem, error.problems)
     ring = load_ring(config.keys.file)
     numbers = ", ".join(str(key.number) for key in ring.keys)
     yield ok(f"key ring {config.keys.file}: {numbers}; {ring.signing_number(time.time_ns() // 1_000_000)} signs")

@@ -45,13 +45,16 @@ def run(config: "Config", *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve with a configuration; `ready` is called when both listeners accept connections.
 
     Raises:
+        ConfigError: this machine's clock cannot be right.
         ClickException: the account file cannot be opened; exit code 1.
     """
     import logging
 
     from identity import app, log
     from identity.errors import StoreError
+    from identity.opening import require_time
 
+    require_time(config)
     server = config.server
     log.configure(level=server.log_level.value, form=server.log_format.value, secrets=config.secrets())
     for warning in config.warnings:

@@ -26,7 +26,8 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from identity import cookies
 from identity.audit import Event
-from identity.errors import BadInput, IdentityError, NotFound, StoreError, StoreUnavailable, TooOften
+from identity.clock import problem_at
+from identity.errors import BadInput, ClockWrong, IdentityError, NotFound, StoreError, StoreUnavailable, TooOften
 from identity.log import request as serving
 from identity.sessions.check import SetCookie
 from identity.types import AccountId, Host
@@ -78,6 +79,8 @@ class Handler(RequestHandler):
 
     max_body: ClassVar[int] = 65_536
     """Bytes; more is 413, as soon as it is announced or has arrived."""
+    needs_clock: ClassVar[bool] = True
+    """Whether nothing can be answered while the machine's clock cannot be right."""
     request_id: str = ""
     reason: str = ""
     """Why the session check ended as it did, for the log."""
@@ -199,6 +202,8 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         """Refuse what no handler should see, when the headers have arrived."""
         self.require_own_host()
+        if self.needs_clock and (problem := problem_at(self.context.clock())):
+            raise ClockWrong(detail=problem)
         if self.request.method not in self.allowed_methods():
             raise WrongMethod
         if announced(self.request.headers) > self.max_body:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
+from identity.clock import problem_at
 from identity.web.arriving import sentence
 from identity.web.base import Handler, JsonHandler, Listener, Route
 from identity.web.context import Probe
@@ -20,6 +21,8 @@ CLOCK_WARNING_MS: Final = 5_000
 class Alive(JsonHandler):
     """The process answers; asks nobody."""
 
+    needs_clock = False
+
     def get(self) -> None:
         """Say so."""
         self.answer({"status": "ok"})
@@ -30,9 +33,11 @@ class Alive(JsonHandler):
 class Ready(JsonHandler):
     """Everything the daemon needs answers."""
 
+    needs_clock = False
+
     async def get(self) -> None:
         """Ask each store and provider; 503 if one is missing or the daemon is stopping."""
-        probes = [*await self.context.durable.run(self.context.probes), *self._applications()]
+        probes = [*self._clock(), *await self.context.durable.run(self.context.probes), *self._applications()]
         traffic: Traffic = self.application.settings["traffic"]
         missing = [probe.name for probe in probes if probe.problem]
         ready = not missing and not traffic.draining
@@ -57,6 +62,11 @@ class Ready(JsonHandler):
 
     head = get
 
+    def _clock(self) -> Iterator[Probe]:
+        """Yield what is wrong with the machine's clock."""
+        if problem := problem_at(self.context.clock()):
+            yield Probe("clock", problem)
+
     def _applications(self) -> Iterator[Probe]:
         """Yield what is wrong in front of applications; this daemon is ready all the same."""
         for app in self.context.arriving.dropping():
@@ -65,6 +75,8 @@ class Ready(JsonHandler):
 
 class Numbers(Handler):
     """What was counted since the start."""
+
+    needs_clock = False
 
     def get(self) -> None:
         """Send the text format of Prometheus."""

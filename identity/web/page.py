@@ -22,9 +22,10 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import quote, urlencode
 
+from tornado.httputil import HTTPInputError, parse_body_arguments
 from tornado.web import Finish
 
-from identity.errors import IdentityError, NotFound, StoreUnavailable
+from identity.errors import BadInput, IdentityError, NotFound, StoreUnavailable
 from identity.sessions.check import DELETIONS, Check, Mode, Outcome, Verdict
 from identity.sessions.record import Session
 from identity.types import AccountId, Host, Username
@@ -97,15 +98,22 @@ class PageHandler(Handler):
 
     def field(self, name: str, *, limit: int = parameters.LIMIT) -> str | None:
         """Return a form field, or None. Raises BadInput, WrongMediaType."""
+        fields = self.form
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/x-www-form-urlencoded":
             raise WrongMediaType(public="Send the form as application/x-www-form-urlencoded.")
-        return parameters.one(self.form, name, limit=limit)
+        return parameters.one(fields, name, limit=limit)
 
     @property
     def form(self) -> Mapping[str, Sequence[bytes]]:
         """The fields of the form that was sent. Raises BadInput."""
-        return parameters.form(self.body)
+        fields: dict[str, list[bytes]] = {}
+        headers = self.request.headers
+        try:
+            parse_body_arguments(headers.get("Content-Type", ""), self.body, fields, {}, headers)
+        except HTTPInputError as error:
+            raise BadInput(detail=str(error)) from None
+        return fields
 
     def check_form(self, binding: bytes) -> None:
         """Raise NotSameSite unless the form was made for this session id or binding cookie."""

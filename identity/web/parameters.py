@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
 
 from identity.errors import BadInput
 from identity.web.refusals import WrongMediaType
@@ -70,18 +69,6 @@ class Sent(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Sent({len(self)} parameters)"
-
-
-def form(body: bytes) -> dict[str, list[bytes]]:
-    """Read a form as `application/x-www-form-urlencoded`. Raises BadInput if it has too many fields."""
-    try:
-        pairs = parse_qsl(body.decode("latin-1"), True, encoding="latin-1", max_num_fields=MOST_PARAMETERS)
-    except ValueError:
-        raise BadInput("parameter-too-many", public=f"More than {MOST_PARAMETERS} parameters were sent.") from None
-    fields: dict[str, list[bytes]] = {}
-    for name, value in pairs:
-        fields.setdefault(name, []).append(value.encode("latin-1"))
-    return fields
 
 
 def json_object(content_type: str, body: bytes) -> dict[str, object]:

@@ -82,10 +82,9 @@ class Auth(Handler):
         self._judging.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def require_own_host(self) -> None:
-        """Let a listed proxy hand on a browser's Host that nobody registered: the verdict will say so."""
-        given = self.request.headers.get_list("X-Forwarded-Host")
-        handed_on = given == [self.request.host] and self.context.peers.trusts(self.request.remote_ip or "")
-        if not handed_on:
+        """Let a listed proxy hand the browser's own Host on, whatever it is: what it says in its header counts."""
+        told = self.request.headers.get_list("X-Forwarded-Host")
+        if not (told and self.context.peers.trusts(self.request.remote_ip or "")):
             super().require_own_host()
 
     def keep_body(self, chunk: bytes) -> None:

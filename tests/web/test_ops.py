@@ -1,18 +1,23 @@
 """`/healthz`, `/readyz`, `/metrics`."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from identity import app, config
+from identity.clock import LATEST
 from identity.metrics import Metrics
+from identity.types import Millis
 from identity.web.circuit import WORTH_A_WORD, Circuit, Ended
 from identity.web.context import Probe
 from identity.web.outbound import Outbound, Rules
 from identity.web.reach import Reach
+from tests.support.clock import NOON
+from tests.support.guards import Expectation
 from tests.support.origin import Answer, Origin
-from tests.support.web import Site
+from tests.support.web import Site, forwarded
 
 FINE = (Probe("memcached:one", clock_ahead_ms=-200), Probe("accounts"))
 DOWN = (Probe("memcached:one", "does not answer"), Probe("accounts"), Probe("provider:corp", "discovery failed"))
@@ -137,3 +142,29 @@ def test_a_provider_that_is_left_alone_is_in_the_numbers() -> None:
 
     assert b'identityd_provider_up{provider="corp"} 0' in metrics.render()
     assert b'identityd_provider_up{provider="other"} 1' in metrics.render()
+
+
+@pytest.mark.parametrize("jump", [-NOON, LATEST - NOON])
+def test_a_clock_that_jumps_while_serving_is_503_and_ends_nothing(
+    jump: Millis, expect_log: Callable[..., Expectation]
+) -> None:
+    """Otherwise a broken time server is 500 for everybody, or ends every session."""
+    expect_log("identity.web", "clock-wrong")
+    with Site(trusted=("127.0.0.1",)) as site:
+        jar = site.log_in()
+        site.clock.advance(jump)
+        wrong = [
+            site.auth(jar=jar),
+            site.check(jar),
+            site.public("GET", "/.identityd/ack", headers=jar.header),
+            site.internal("GET", "/auth", headers=forwarded(host=site.host)),
+        ]
+        ready, alive = site.internal("GET", "/readyz"), site.internal("GET", "/healthz")
+        numbers = site.internal("GET", "/metrics")
+        site.clock.advance(-jump)
+
+        assert {reply.status for reply in wrong} == {503}
+        assert not any(reply.cookies for reply in wrong)
+        assert (ready.status, ready.json()["missing"]) == (503, ["clock"])
+        assert (alive.status, numbers.status) == (200, 200)
+        assert site.auth(jar=jar).status == 200
