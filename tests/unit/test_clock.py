@@ -1,6 +1,7 @@
 """Times at which nothing works: said in words, before anything is signed or kept."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from identity.errors import ConfigError
 from identity.sessions.cookie import ISSUED_SINCE
 from identity.types import DAY, Millis
 from tests.support.clock import NOON
+from tests.support.office import untouched_log
 
 WRONG = [-1, 0, 86_400_000, clock.EARLIEST - 1, clock.LATEST, 4_102_444_800_000, 7_258_118_400_000, 1 << 60]
 RIGHT = [clock.EARLIEST, NOON, clock.LATEST - 1]
@@ -45,6 +47,12 @@ def test_whatever_is_signed_at_an_accepted_time_can_say_when() -> None:
 def test_a_key_from_the_future_tells_of_a_clock_that_went_back(ahead: Millis, *, wrong: bool) -> None:
     """Otherwise a daemon whose clock was lost ends or revives sessions by years."""
     assert bool(clock.problem_with_key(3, NOON + ahead, now=NOON)) is wrong
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    with untouched_log():
+        yield
 
 
 @pytest.fixture
