@@ -17,6 +17,7 @@ after 300 combinations of one metric, further ones are counted under `other`.
     identityd_store_errors_total        code                          requests a store did not answer
     identityd_store_corrupt_total       kind                          cached values nobody of us wrote
     identityd_pool_wait_seconds         pool                          waiting for a thread
+    identityd_secrets_refused_total     app                           wrong secrets
     identityd_requests_total            listener status               answers
     identityd_request_seconds           listener                      from request to answer
     identityd_provider_calls_total      provider outcome              calls to a provider
@@ -87,6 +88,7 @@ METRICS: Final = (
     Metric("identityd_store_errors_total", Kind.COUNTER, "Requests that failed with their store.", ("code",)),
     Metric("identityd_store_corrupt_total", Kind.COUNTER, "Cached values that none of our daemons wrote.", ("kind",)),
     Metric("identityd_pool_wait_seconds", Kind.HISTOGRAM, "Waiting for a thread.", ("pool",), SECONDS),
+    Metric("identityd_secrets_refused_total", Kind.COUNTER, "Wrong secrets of applications.", ("app",)),
     Metric("identityd_requests_total", Kind.COUNTER, "Answers given.", ("listener", "status")),
     Metric("identityd_request_seconds", Kind.HISTOGRAM, "From request to answer.", ("listener",), SECONDS),
     Metric("identityd_provider_calls_total", Kind.COUNTER, "Calls to a login provider.", ("provider", "outcome")),

@@ -16,7 +16,7 @@ import logging
 import re
 import uuid
 from asyncio import Future
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from enum import Enum
 from http import HTTPStatus
 from types import TracebackType
@@ -199,7 +199,7 @@ class Handler(RequestHandler):
         self._arrived = 0
         self._traffic.begin(self)
 
-    def prepare(self) -> None:
+    def prepare(self) -> Awaitable[None] | None:
         """Refuse what no handler should see, when the headers have arrived."""
         self.require_own_host()
         if self.needs_clock and (problem := problem_at(self.context.clock())):
@@ -208,6 +208,7 @@ class Handler(RequestHandler):
             raise WrongMethod
         if announced(self.request.headers) > self.max_body:
             raise TooLarge
+        return None
 
     def require_own_host(self) -> None:
         """Raise WrongHost if programs ask under a name that is not this daemon's (THREATS 52)."""

@@ -15,7 +15,9 @@ from identity.types import ClientId, Secret
 from identity.web.context import RegisteredApp
 
 _LONGEST: Final = 1_024
-_NOBODY: Final = (Secret(b"\0" * 32),)
+_COMPARED: Final = 2
+"""An application has one secret, or two while it is changed."""
+_NOBODY: Final = (Secret(b"\0" * 32),) * _COMPARED
 
 
 class CallerUnknown(BadInput):
@@ -31,10 +33,21 @@ def identify(authorization: str, apps: Mapping[ClientId, RegisteredApp]) -> Regi
     client_id, secret = _credentials(authorization)
     app = apps.get(ClientId(client_id))
     # Compared as digests, so that neither length nor content of a secret shows in the time.
-    matches = [_same(secret, known.reveal()) for known in (app.secrets if app else _NOBODY)]
-    if app is None or not any(matches):
+    # As many comparisons for everybody, or the time would tell which ids there are.
+    known = app.secrets if app else ()
+    matches = [_same(secret, each.reveal()) for each in (*known, *_NOBODY)[:_COMPARED]]
+    if app is None or not any(matches[: len(known)]):
         raise CallerUnknown
     return app
+
+
+def named(authorization: str, apps: Mapping[ClientId, RegisteredApp]) -> ClientId | None:
+    """Return the registered application that is named, proven or not; None if none is."""
+    try:
+        client_id, _ = _credentials(authorization)
+    except CallerUnknown:
+        return None
+    return ClientId(client_id) if ClientId(client_id) in apps else None
 
 
 def _same(shown: bytes, known: bytes) -> bool:

@@ -20,6 +20,7 @@ from identity.sessions.service import SessionService
 from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
 from identity.web.arriving import Arriving
 from identity.web.asking import Asker
+from identity.web.guesses import Guesses
 from identity.web.pool import Pool
 from providers.base import Http, Provider
 
@@ -189,10 +190,13 @@ class Context:
     probes: Callable[[], Sequence[Probe]] = tuple
     """Asks every store and provider how it is; runs on a thread."""
     asker: Asker = field(init=False)
+    guesses: Guesses = field(init=False)
+    """Wrong secrets of applications."""
     arriving: Arriving = field(init=False)
     """Gathers session checks of concurrent requests; handlers ask it, not the service."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "guesses", Guesses(self.clock))
         arriving = Arriving(self.clock)
         object.__setattr__(self, "arriving", arriving)
         asker = Asker(

@@ -13,14 +13,15 @@ from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from identity.errors import IdentityError
+from identity.errors import IdentityError, TooOften
 from identity.sessions.check import Check, Mode, Outcome, Verdict
-from identity.types import SECOND
+from identity.types import SECOND, ClientId
 from identity.web import callers, forwarded, verdicts
 from identity.web.base import RETRY_AFTER_S, Handler, JsonHandler, Listener, Route, is_local
 from identity.web.context import RegisteredApp
 from identity.web.fields import Fields
 from identity.web.forwarded import Forwarded
+from identity.web.guesses import FREE, HELD, NOBODY, WAIT_S
 from identity.web.lingering import Lingering
 from identity.web.page import CSP, PageHandler, Side, error_page
 from identity.web.places import summarise_address, summarise_agent
@@ -208,11 +209,31 @@ class AppHandler(JsonHandler):
 
     app: RegisteredApp
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Find out who asks, before anything of the body is read."""
         self.require_own_host()
-        self.app = callers.identify(self.request.headers.get("Authorization", ""), self.context.apps)
+        shown = self.request.headers.get("Authorization", "")
+        try:
+            self.app = callers.identify(shown, self.context.apps)
+        except callers.CallerUnknown:
+            if shown:
+                await self._slow(callers.named(shown, self.context.apps) or NOBODY)
+            raise
         super().prepare()
+
+    async def _slow(self, client: ClientId) -> None:
+        """Count a wrong secret, and answer later, and in other words, where there are many. Raises TooOften."""
+        guesses, address = self.context.guesses, self.request.remote_ip or ""
+        self.context.metrics.count("identityd_secrets_refused_total", app=client)
+        if guesses.wrong(client, address) <= FREE:
+            return
+        if guesses.held < HELD:
+            guesses.held += 1
+            try:
+                await asyncio.sleep(WAIT_S)
+            finally:
+                guesses.held -= 1
+        raise TooOften("secrets-guessed", retry_after_s=guesses.retry_after_s(client, address), public=_GUESSED)
 
     def answer_error(self, error: IdentityError) -> None:
         """Say how to prove who asks (RFC 9110 section 11.6.1)."""
@@ -289,6 +310,7 @@ class Ack(PageHandler):
             self.send_to_login(verdict, back=then)
 
 
+_GUESSED: Final = "Too many wrong secrets came from your network. A right one is answered at once."
 _FIELDS: Final = frozenset(
     {"cookie", "url", "method", "mode", "navigation", "prefetch", "background", "address", "agent"}
 )

@@ -29,6 +29,13 @@ def site() -> Iterator[Site]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _forgotten(site: Site) -> None:
+    """What the tests before guessed is forgotten."""
+    site.context.guesses._places.clear()
+    site.context.guesses._clients.clear()
+
+
 def _bodies(site: Site, listener: int = 1) -> Bodies:
     door = site.daemon._listeners[listener][0].request_callback
     assert isinstance(door, Door)
