@@ -6,12 +6,14 @@ line, never as a traceback. Nothing secret is ever printed.
 """
 
 import logging
+import sys
 from typing import Any, Final
 
 import click
 
 from identity import __version__
 from identity.cli import accounts, check, copy, demo, doctor, fsck, keys, migrate, serve, sessions
+from identity.cli.saying import be_patient, say
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -75,8 +77,12 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             for problem in error.problems:
-                click.echo(problem, err=True)
+                say(problem, err=True)
             ctx.exit(PROBLEMS)
+        except click.ClickException as error:
+            # With a stream of its own it is escaped where it cannot be shown, as everything else is.
+            error.show(file=sys.stderr)
+            ctx.exit(error.exit_code)
 
 
 @click.group(
@@ -93,7 +99,7 @@ def cli(ctx: click.Context) -> None:
     for name in ("identity", "cassandra"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        say(ctx.get_help())
 
 
 cli.add_command(serve.serve)
@@ -110,4 +116,5 @@ cli.add_command(sessions.sessions)
 
 def main() -> None:
     """Run the command line and exit."""
+    be_patient()
     cli(prog_name="identityd.py")

@@ -15,6 +15,7 @@ import click
 from identity.cli import account_steps as steps
 from identity.cli import desk
 from identity.cli.options import JSON, YES, account_argument, change_options, config_option
+from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.accounts.results import By
@@ -51,7 +52,7 @@ def list_sessions(path: Path, account: str, how: str | None, *, as_json: bool) -
     with steps.opened(path) as at:
         row = steps.found(at, account, how).account
         alive = _alive(at, row)
-        click.echo(json.dumps(words.listed_object(row, alive)) if as_json else "\n".join(words.table(row, alive)))
+        say(json.dumps(words.listed_object(row, alive)) if as_json else "\n".join(words.table(row, alive)))
 
 
 @click.command(short_help="Show everything about a session.")
@@ -75,9 +76,9 @@ def show(path: Path, account: str, how: str | None, session: str, *, as_json: bo
         alive = _alive(at, row)
         found = _named(session, row, alive)
         if as_json:
-            click.echo(json.dumps(words.session_object(found)))
+            say(json.dumps(words.session_object(found)))
         else:
-            click.echo("\n".join(words.page(found, alive, idle_ms=at.idle_ms)))
+            say("\n".join(words.page(found, alive, idle_ms=at.idle_ms)))
 
 
 @click.command(short_help="End one session of an account, or all.")

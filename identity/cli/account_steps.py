@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from identity.cli import desk
+from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.accounts.finding import Found
@@ -84,7 +85,7 @@ def found(at: "Desk", text: str, how: str | None) -> "Found":
 
     match find(at.store, text, how=How(how) if how else None):
         case Found(former=True) as found:
-            click.echo(f"{plain(text)} is a name that {named(found.account)} gave up.", err=True)
+            say(f"{plain(text)} is a name that {named(found.account)} gave up.", err=True)
             return found
         case Found() as found:
             return found
@@ -139,20 +140,20 @@ def ended(at: "Desk", done: "EndingOutcome", row: "AccountRow", what: str, *, ke
     which = "the sessions opened through it" if key else "its open sessions"
     match done:
         case Reached():
-            click.echo(f"{what}, and {which} have ended.")
+            say(f"{what}, and {which} have ended.")
         case NotReachedYet() if at.sessions_within:
-            click.echo(f"{what}; the running daemon ends {which} within about 5 seconds.")
+            say(f"{what}; the running daemon ends {which} within about 5 seconds.")
         case NotReachedYet(detail=detail):
-            click.echo(f"{what}.")
-            click.echo(
+            say(f"{what}.")
+            say(
                 f"Warning: {which} could not be reached yet ({detail}). The daemon goes on trying, and uses a node "
                 "that comes back only when they have ended.",
                 err=True,
             )
             raise SystemExit(UNREACHED)
         case NotEverywhereYet(detail=detail):
-            click.echo(f"{what}, and {which} have ended.")
-            click.echo(
+            say(f"{what}, and {which} have ended.")
+            say(
                 f"Warning: not every data centre of the account store knows it yet ({detail}). The daemon goes on "
                 "telling them; a data centre that returns may let a login in until it has heard.",
                 err=True,
@@ -168,16 +169,16 @@ def session_ended(at: "Desk", done: "EndingOutcome", what: str) -> None:
 
     match done:
         case NotReachedYet() if at.sessions_within:
-            click.echo(f"The running daemon ends {what} within about 5 seconds.")
+            say(f"The running daemon ends {what} within about 5 seconds.")
         case NotReachedYet(detail=detail):
-            click.echo(
+            say(
                 f"Warning: {what} could not be reached yet ({detail}). The daemon goes on trying, and uses a node "
                 "that comes back only when it has ended.",
                 err=True,
             )
             raise SystemExit(UNREACHED)
         case _:
-            click.echo(f"{what[0].upper()}{what[1:]} has ended.")
+            say(f"{what[0].upper()}{what[1:]} has ended.")
 
 
 def refused(reason: "Refusal", row: "AccountRow", key: str = "") -> NoReturn:

@@ -15,6 +15,7 @@ import click
 from identity.cli import account_steps as steps
 from identity.cli import desk
 from identity.cli.options import JSON, YES, account_argument, change_options, config_option
+from identity.cli.saying import say
 
 EVENTS: Final = 10
 """Audit rows that `show` prints."""
@@ -73,7 +74,7 @@ def find(path: Path, account: str, how: str | None, *, as_json: bool) -> None:
 
     with steps.opened(path) as at:
         found = steps.found(at, account, how)
-        click.echo(json.dumps(words.found_object(found)) if as_json else words.one_line(found))
+        say(json.dumps(words.found_object(found)) if as_json else words.one_line(found))
 
 
 @accounts.command(short_help="Show everything about an account.")
@@ -98,7 +99,7 @@ def show(path: Path, account: str, how: str | None, *, events: int, as_json: boo
     with steps.opened(path) as at:
         found = steps.found(at, account, how)
         seen = inspect(at.store, at.store.audit, found.account, events=events)
-        click.echo(json.dumps(words.shown_object(found, seen)) if as_json else "\n".join(words.page(found, seen)))
+        say(json.dumps(words.shown_object(found, seen)) if as_json else "\n".join(words.page(found, seen)))
 
 
 @accounts.command(short_help="Add a way to log in.")
@@ -134,7 +135,7 @@ def link(path: Path, account: str, how: str | None, identity_text: str, **given:
         request = Link(uuid4(), row.key, key, given["label"], by)
         match steps.attempted(lambda: at.accounts.link(request)):
             case Linked():
-                click.echo(f"{plain(key)} is a way to log in to {named(row)}.")
+                say(f"{plain(key)} is a way to log in to {named(row)}.")
             case BeingFinished():
                 steps.refuse(f"{plain(key)} is being signed up or linked right now; try again in half a minute.")
             case Refuse(reason):
@@ -227,6 +228,6 @@ def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # 
         request = Change(uuid4(), row.key, by)
         match steps.attempted(lambda: at.accounts.enable(request)):
             case Enabled():
-                click.echo(f"{named(row)} may log in.")
+                say(f"{named(row)} may log in.")
             case Refuse(reason):
                 steps.refused(reason, row)

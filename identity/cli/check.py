@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from identity.cli.options import config_option, overrides, port_options
+from identity.cli.saying import say
 from identity.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,4 +51,4 @@ def check_config(path: Path, port: int | None, internal_port: int | None, *, off
 
 def _print(found: "list[Finding]") -> None:
     for finding in found:
-        click.echo(f"{finding.level.value:<8} {finding.text}")
+        say(f"{finding.level.value:<8} {finding.text}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from identity.cli.options import config_option
+from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.accounts.copying import Outcome, Refused, Tally
@@ -130,7 +131,7 @@ def _tell(outcome: "Outcome", source: str, target: str) -> None:
     match outcome:
         case Done(tallies):
             _table(tallies, source, target)
-            click.echo(
+            say(
                 f"done: every row was read back from {target} and is equal. "
                 f"Set [accounts] store = {target} on every machine and start the daemons; keep {source} as it is "
                 "until you are sure, and do not serve it again: it does not get what happens from now on"
@@ -139,8 +140,8 @@ def _tell(outcome: "Outcome", source: str, target: str) -> None:
             _table(tallies, source, target)
             for tally in tallies:
                 for line in _wrong(tally, target):
-                    click.echo(line)
-            click.echo(
+                    say(line)
+            say(
                 f"not done: {target} is not equal to {source} and is not served. Nothing was written over. "
                 'docs/operations.md, "Growing from one machine to a cluster", says what to do'
             )
@@ -173,10 +174,10 @@ def _why(refused: "Refused", source: str, target: str) -> str:
 
 def _table(tallies: "tuple[Tally, ...]", source: str, target: str) -> None:
     heads = ("table", f"in {source}", "left out", "written now", "written before", f"in {target}", "equal")
-    click.echo("  ".join(f"{head:>14}" for head in heads))
+    say("  ".join(f"{head:>14}" for head in heads))
     for each in tallies:
         numbers = (each.rows + each.left_out, each.left_out, each.written, each.before, each.there, each.equal)
-        click.echo("  ".join((f"{each.table:>14}", *(f"{number:>14,}" for number in numbers))))
+        say("  ".join((f"{each.table:>14}", *(f"{number:>14,}" for number in numbers))))
 
 
 def _wrong(tally: "Tally", target: str) -> Iterator[str]:

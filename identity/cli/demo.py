@@ -12,6 +12,7 @@ import click
 
 from identity.cli import serve
 from identity.cli.options import overrides, port_options
+from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.config import Config
@@ -62,7 +63,7 @@ def demo(folder: Path, port: int | None, internal_port: int | None) -> None:
         -d '{"cookie": "", "method": "GET", "url": "http://localhost:8887/", "navigation": true}'
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     config = prepare(folder, overrides(port, internal_port))
-    serve.run(config, ready=lambda: click.echo(f"identityd demonstration: open {config.server.public_url}"))
+    serve.run(config, ready=lambda: say(f"identityd demonstration: open {config.server.public_url}"))
 
 
 def prepare(folder: Path, given: dict[str, str]) -> "Config":

@@ -11,6 +11,8 @@ from typing import Final
 
 import click
 
+from identity.cli.saying import say
+
 REASON: Final = 500
 """Most characters of a reason."""
 ACTOR: Final = 64
@@ -64,6 +66,6 @@ def confirm(what: str, *, yes: bool) -> None:
     """Show what will happen and ask, unless it was confirmed on the command line. Ends with exit code 1 on no."""
     if yes:
         return
-    click.echo(what, err=True)
+    say(what, err=True)
     if not click.confirm("Do it?", err=True):
         raise click.ClickException("Nothing was changed.")

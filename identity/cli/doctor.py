@@ -8,7 +8,6 @@ within minutes if the command is killed.
 
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from identity.cli.options import config_option, overrides, port_options
+from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.cli.doctor_visits import Site
@@ -58,8 +58,7 @@ def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
     site = doctor_visits.site(given["url"], given["ca_file"]) if given["url"] else None
     worst = Level.OK
     for finding in _findings(read, site, actor):
-        click.echo(f"{finding.level.value:<8} {finding.text}")
-        sys.stdout.flush()
+        say(f"{finding.level.value:<8} {finding.text}")
         worst = Level.PROBLEM if Level.PROBLEM in (worst, finding.level) else worst
     if worst is Level.PROBLEM:
         raise SystemExit(2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from identity.cli.options import config_option
+from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.accounts.fsck import Checked, Finding
@@ -129,10 +130,10 @@ class _Report:
             "username": finding.username,
         }
         if self._as_json:
-            click.echo(json.dumps({name: value for name, value in facts.items() if value}))
+            say(json.dumps({name: value for name, value in facts.items() if value}))
             return
         about = " ".join(f"{name} {facts[name]}" for name in ("identity", "username", "account") if facts[name])
-        click.echo(f"{outcome:<7} {verdict.fault.value:<20} {verdict.step.value:<8} {about}")
+        say(f"{outcome:<7} {verdict.fault.value:<20} {verdict.step.value:<8} {about}")
 
     def _rate(self) -> int:
         return round(self._checked.total() / max(self._clock() - self._began, 0.001))
@@ -142,13 +143,13 @@ class _Report:
         outcomes = {name: self._outcomes[name] for name in ("found", "mended", "left", "waits")}
         seconds = round(self._clock() - self._began, 1)
         if self._as_json:
-            click.echo(json.dumps({"checked": dict(self._checked), **outcomes, "seconds": seconds}))
+            say(json.dumps({"checked": dict(self._checked), **outcomes, "seconds": seconds}))
             return
         tables = ", ".join(f"{count:,} {table}" for table, count in self._checked.items()) or "nothing"
-        click.echo(f"Looked at {tables} in {seconds} s ({self._rate():,} rows/s).")
-        click.echo(", ".join(f"{name} {count:,}" for name, count in outcomes.items()) + ".")
+        say(f"Looked at {tables} in {seconds} s ({self._rate():,} rows/s).")
+        say(", ".join(f"{name} {count:,}" for name, count in outcomes.items()) + ".")
         if self._outcomes["found"]:
-            click.echo("Nothing was changed. --repair mends what is not marked `ask`.")
+            say("Nothing was changed. --repair mends what is not marked `ask`.")
 
 
 def _outcome(finding: "Finding") -> str:

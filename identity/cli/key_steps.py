@@ -15,6 +15,7 @@ import click
 
 from identity import config, keyring
 from identity.cli.files import alone_in, exchange, moment, now
+from identity.cli.saying import say
 from identity.clock import require
 from identity.config import load_ring
 from identity.config.files import read_private
@@ -69,9 +70,9 @@ def removable(where: Place, numbers: Sequence[int]) -> list[int]:
             raise click.ClickException(f"key {number} {must_stay[number]}. Nothing was changed.")
     going = [key.number for key in ring.keys if key.number not in must_stay]
     if not going:
-        click.echo(f"{where.file}: no key can go yet.")
+        say(f"{where.file}: no key can go yet.")
         for number, why in must_stay.items():
-            click.echo(f"key {number} {why}.")
+            say(f"key {number} {why}.")
     return [number for number in going if not numbers or number in numbers]
 
 

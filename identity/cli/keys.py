@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from identity.cli.options import config_option
+from identity.cli.saying import say
 
 _DEFAULT = "identityd.keys"
 _FILE = click.option(
@@ -67,7 +68,7 @@ def new(path: Path) -> None:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError((f"{path}: cannot be made: {reason}",)) from None
-    click.echo(f"{path}: made, with key 1. Keep a copy in a safe place.")
+    say(f"{path}: made, with key 1. Keep a copy in a safe place.")
 
 
 @keys.command()
@@ -90,7 +91,7 @@ def add(path: Path, configuration: Path | None) -> None:
 
     where = steps.place(path, configuration)
     key = steps.add(where.file)
-    click.echo(
+    say(
         f"{where.file}: key {key.number} added. Give the file to every daemon and send each SIGHUP before "
         f"{moment(key.created_at + SIGNS_AFTER_MS)}: then it signs. Keep a copy."
     )
@@ -124,7 +125,7 @@ def prune(path: Path, numbers: tuple[int, ...], *, yes: bool) -> None:
         raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
     desk.confirm(f"Of {where.file} these keys will be removed for good: {listed}.", yes=yes)
     steps.remove(where, going)
-    click.echo(
+    say(
         f"{where.file}: removed {listed}. Give the file to every daemon, send each SIGHUP, "
         "and replace the copies you keep."
     )
@@ -149,6 +150,6 @@ def list_keys(path: Path, configuration: Path | None) -> None:
 
     where = steps.place(path, configuration)
     ring, at = load_ring(where.file), now()
-    click.echo("number  created               state")
+    say("number  created               state")
     for number, created, state in steps.states(ring, at, where.lifetime_ms):
-        click.echo(f"{number:>6}  {created}  {state}")
+        say(f"{number:>6}  {created}  {state}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from identity.cli.options import config_option
+from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.config import Config
@@ -78,7 +79,7 @@ def _other(config: "Config", replicas: str | None) -> None:
         open_accounts(config, now).close()
     except StoreError as error:
         raise click.ClickException(f"the account store cannot be opened: {error.detail or error.code}") from None
-    click.echo(f"{config.accounts.store.value}: has the tables of this release.")
+    say(f"{config.accounts.store.value}: has the tables of this release.")
 
 
 def _cassandra(config: "Config", replicas: dict[str, int]) -> None:
@@ -94,7 +95,7 @@ def _cassandra(config: "Config", replicas: dict[str, int]) -> None:
             f"{error.detail or error.code}; what was done stays, so run it again when that is put right"
         ) from None
     done = f"{count} applied; it" if count else "nothing to do; it"
-    click.echo(f"keyspace {config.cassandra.keyspace}: {done} has the tables of this release.")
+    say(f"keyspace {config.cassandra.keyspace}: {done} has the tables of this release.")
 
 
 def _migrator(config: "Config") -> "Migrator":
@@ -110,4 +111,4 @@ def _migrator(config: "Config") -> "Migrator":
 
 def _show(step: "Step") -> None:
     count = f"[{step.done}/{step.of}] " if step.of else ""
-    click.echo(f"{count}{step.text}")
+    say(f"{count}{step.text}")

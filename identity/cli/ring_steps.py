@@ -13,6 +13,7 @@ import click
 
 from identity import config
 from identity.cli import desk
+from identity.cli.saying import say
 from identity.config import Config, Node, SessionStoreKind
 from identity.config.values import read_node
 from identity.errors import ConfigError, StoreError, StoreUnavailable
@@ -75,15 +76,15 @@ def change(read: Config, before: Sequence[str], *, yes: bool) -> None:
         if all(look.standing is Standing.NEW for look in looks):
             # Strays may be left of a command that was killed.
             _carry_out(ring)
-            click.echo("The ring is as configured already. Restart every daemon that does not have this configuration.")
+            say("The ring is as configured already. Restart every daemon that does not have this configuration.")
             return
         if not yes and not desk.watched():
             raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
         desk.confirm("\n".join(_meaning(read, looks, before)), yes=yes)
         if yes:
-            click.echo("\n".join(_meaning(read, looks, before)))
+            say("\n".join(_meaning(read, looks, before)))
         _carry_out(ring)
-    click.echo(
+    say(
         "Done. Daemons with the old list answer `try again` and log nobody out: restart every daemon with this "
         "configuration now. Each is in order when its /readyz answers 200."
     )
@@ -124,7 +125,7 @@ def _meaning(read: Config, looks: Sequence[Look], before: Sequence[str]) -> Iter
 def show(read: Config) -> None:
     """Print a line for each node. Ends with exit code 1 if one cannot be used."""
     names = [each.name for each in read.memcached.nodes]
-    click.echo(f"generation {read.memcached.generation}")
+    say(f"generation {read.memcached.generation}")
     usable = True
     for each in read.memcached.nodes:
         try:
@@ -132,10 +133,10 @@ def show(read: Config) -> None:
                 [look] = ring_change(read, [node], before=names).look()
         except StoreUnavailable as error:
             text, usable = str(error.detail), False
-            click.echo(f"{each}  {text.rpartition(': ')[2]}")
+            say(f"{each}  {text.rpartition(': ')[2]}")
         else:
             usable &= look.standing in (Standing.NEW, Standing.EMPTY)
-            click.echo(f"{each}  {_state(look)}")
+            say(f"{each}  {_state(look)}")
     if not usable:
         raise SystemExit(1)
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from identity.cli.saying import say
+
 if TYPE_CHECKING:
     from identity.sessions.rotation import Pace
     from identity.simulate.networks import Network
@@ -218,7 +220,7 @@ def _play_part(part: "Part", hands: "Crew", given: Given, *, of: str) -> None:
     if terminal:
         click.echo("\r\x1b[K", err=True, nl=False)
     else:
-        click.echo(f"{of} {part.title}: {_rate(given.shown[-1].total, time.monotonic() - begin)}", err=True)
+        say(f"{of} {part.title}: {_rate(given.shown[-1].total, time.monotonic() - begin)}", err=True)
 
 
 def _bar(part: "Part", total: "Total") -> str:
@@ -244,12 +246,12 @@ def _print(given: Given, *, finished: bool, took: float) -> None:
     played = report.requests([result.total for result in given.shown])
     if given.as_json:
         values = {"finished": finished, "seed": given.seed, "requests": played, "rows": report.as_values(given.shown)}
-        click.echo(json.dumps(values, indent=2))
+        say(json.dumps(values, indent=2))
         return
-    click.echo(report.as_text(given.shown))
+    say(report.as_text(given.shown))
     state = "" if finished else "Stopped early. "
     false = report.false_logouts(given.shown)
-    click.echo(f"{state}{played:,} requests in {took:.0f} s, seed {given.seed}: {false} false logouts.")
+    say(f"{state}{played:,} requests in {took:.0f} s, seed {given.seed}: {false} false logouts.")
 
 
 def _draw(given: Given, path: Path) -> None:
@@ -261,7 +263,7 @@ def _draw(given: Given, path: Path) -> None:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError((f"--plot {path}: cannot be written: {reason}",)) from None
-    click.echo(f"{path}: drawn", err=True)
+    say(f"{path}: drawn", err=True)
 
 
 def _caption(given: Given) -> str:

@@ -1,0 +1,68 @@
+"""What commands print, on whatever there is to print on.
+
+Owns the way of every line to standard output and error. Invariant: no text is a traceback, whatever
+is in it and wherever it goes. What the terminal's encoding has no character for, and what could move
+a cursor or turn the reading direction, is escaped as Python would; a pipe that was closed ends the
+command quietly, and a full disk in words.
+"""
+
+import errno
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Final, TextIO, cast
+
+import click
+
+_KEPT: Final = frozenset("\n\t")
+_LAST_STREAM: Final = 2
+
+
+def say(text: object = "", *, err: bool = False) -> None:
+    """Print a line. Raises ClickException if it cannot be written; BrokenPipeError if nobody reads."""
+    stream = sys.stderr if err else sys.stdout
+    try:
+        stream.write(shown(str(text), stream.encoding or "ascii") + "\n")
+        stream.flush()
+    except OSError as error:
+        _give_up(stream)
+        if error.errno == errno.EPIPE:
+            raise
+        reason = (error.strerror or type(error).__name__).lower()
+        raise click.ClickException(f"what was to be said cannot be written: {reason}") from None
+
+
+def shown(text: str, encoding: str) -> str:
+    """Return the text as this encoding can carry it."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c in _KEPT else repr(c)[1:-1] for c in text)
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def be_patient() -> None:
+    """Make every line of this process, a library's too, one that can be written. Call it first of all.
+
+    A stream that whoever started us closed becomes one that goes nowhere: the next file that is
+    opened, the accounts for example, would have its number and get what is printed.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout, sys.stderr = sys.stdout or _nowhere("w"), sys.stderr or _nowhere("w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere(mode: str) -> TextIO:
+    return cast("TextIO", Path(os.devnull).open(mode))
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let what is still to be written go nowhere, or the interpreter would complain of it at its end."""
+    if stream is sys.stdout:
+        sys.stdout = _nowhere("w")
+    else:
+        sys.stderr = _nowhere("w")
