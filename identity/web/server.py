@@ -22,6 +22,7 @@ from tornado.iostream import IOStream
 
 from identity.errors import ConfigError
 from identity.web import heads, routes
+from identity.web.accepting import Accepting
 from identity.web.base import Route
 from identity.web.context import Context
 from identity.web.door import Door
@@ -197,8 +198,9 @@ class Daemon:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
             remedy = "stop what uses it, or give another port"
             raise ConfigError((f"[server] port: cannot listen on {where}: {reason}; {remedy}",)) from error
-        server.add_sockets([sock])
-        port: int = sock.getsockname()[1]
+        listener = Accepting(sock)
+        server.add_sockets([listener])
+        port: int = listener.getsockname()[1]
         return port
 
     async def _drain(self) -> None:

@@ -51,6 +51,8 @@ def test_a_full_disk_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(click.ClickException, match="no space left on device"):
         saying.say("x")
 
+    sys.stdout.close()  # what took its place, so that the interpreter has nothing left to write
+
 
 def test_nothing_prints_beside_it() -> None:
     """Otherwise the one line that was forgotten is the one with the name."""
@@ -74,7 +76,7 @@ def odd(tmp_path: Path) -> Path:
 
 COMMANDS = (
     ("--help",),
-    ("keys", "list", "--config", "{}/identityd.ini"),
+    ("keys", "list", "--file", "{}/identityd.keys"),
     ("check-config", "--offline", "--config", "{}/identityd.ini"),
     ("accounts", "show", "é\u202e", "--config", "{}/identityd.ini"),
     ("é",),
