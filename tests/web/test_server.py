@@ -1,9 +1,7 @@
 """Sockets, time-outs, certificates, stops."""
 
 import asyncio
-import contextlib
 import os
-import resource
 import signal
 import socket
 import ssl
@@ -19,7 +17,6 @@ import pytest
 import uvloop
 
 from identity.errors import ConfigError
-from identity.web.accepting import Accepting
 from identity.web.base import JsonHandler, Listener, Route
 from identity.web.server import Certificates, Daemon, Listening, Ports, run
 from tests.support.certificates import Authority
@@ -143,39 +140,6 @@ def test_connections_beyond_the_limit_are_closed_at_once() -> None:
             assert raw(site.ports.public, PAGE) == b""
             assert site.internal("GET", "/healthz").status == 200
         _until(lambda: raw(site.ports.public, PAGE.replace(b"Host", b"Connection: close\r\nHost")) != b"")
-
-
-def test_without_files_left_connections_wait_and_are_answered_later(
-    expect_log: Callable[..., Expectation], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise the daemon does nothing but fail to take them, and fills the log with it."""
-    told = expect_log("identity.web.server", "connections-wait")
-    with Site(routes=ROUTES) as site:
-        assert site.public("GET", "/test/fast").status == 200
-        rest, rested = Accepting._rest, list[OSError]()
-        monkeypatch.setattr(Accepting, "_rest", lambda self, error: (rested.append(error), rest(self, error)))
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with socket.socket() as sock:
-            sock.settimeout(20)
-            highest = max(int(each.name) for each in Path("/proc/self/fd").iterdir())
-            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
-            held: list[int] = []
-            try:
-                with contextlib.suppress(OSError):
-                    while True:
-                        held.append(os.open(os.devnull, os.O_RDONLY))
-                sock.connect((LOCAL, site.ports.public))
-                sock.sendall(PAGE)
-                _until(lambda: len(told.records) > 0)
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-                for number in held:
-                    os.close(number)
-
-            assert sock.recv(65_536).startswith(b"HTTP/1.1 200 ")
-
-    assert len(told.records) == 1
-    assert len(rested) < 1_000
 
 
 def _send_and_see(sock: socket.socket, data: bytes) -> bool:
