@@ -130,5 +130,6 @@ def untouched_log() -> Iterator[None]:
     try:
         yield
     finally:
-        root.handlers[:], root.level, logging.raiseExceptions = before
+        root.handlers[:], level, logging.raiseExceptions = before
+        root.setLevel(level)  # the attribute alone would leave every logger with what it remembers of the level
         logging.captureWarnings(capture=False)
