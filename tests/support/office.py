@@ -126,10 +126,12 @@ class Office:
 def untouched_log() -> Iterator[None]:
     """Leave the process's log as it was: commands direct it to their standard error."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level, logging.raiseExceptions
+    levels = {logger: logger.level for logger in (root, *map(logging.getLogger, ("identity", "providers")))}
+    before = root.handlers[:], logging.raiseExceptions
     try:
         yield
     finally:
-        root.handlers[:], level, logging.raiseExceptions = before
-        root.setLevel(level)  # the attribute alone would leave every logger with what it remembers of the level
+        root.handlers[:], logging.raiseExceptions = before
+        for logger, level in levels.items():
+            logger.setLevel(level)  # the attribute alone would leave others with what they remember of it
         logging.captureWarnings(capture=False)
