@@ -119,7 +119,7 @@ def _check_audience(claims: Mapping[str, object], client_id: str) -> None:
     if client_id not in audiences or len(audiences) > _MOST_AUDIENCES:
         raise ProviderBroken("the ID token is for another client")
     party = claims.get("azp")
-    if party != client_id and (party is not None or len(audiences) > 1):
+    if party != client_id and (given(party) or len(audiences) > 1):
         raise ProviderBroken("the ID token was issued to another client (azp)")
 
 

@@ -125,7 +125,7 @@ def profile_of(subject: str, claims: Mapping[str, object], more: Mapping[str, ob
 
     An address and whether it is verified are always taken from the same place.
     """
-    addressed = next((said for said in (more, claims) if untrusted.given(said.get("email"))), claims)
+    addressed = next((said for said in (more, claims) if untrusted.email(said.get("email"))), claims)
     email = untrusted.email(addressed.get("email"))
 
     def shown(*names: str) -> str:

@@ -199,9 +199,10 @@ CLAIMS: Final = (
 
 
 @pytest.mark.parametrize("name", CLAIMS)
-def test_a_claim_that_is_null_is_absent(on: Bench, name: str) -> None:
-    """Otherwise a provider that writes null for what it does not know logs nobody in."""
-    on.upstream.edit_claims = saying(on, **{name: None})
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_claim_that_is_null_or_empty_is_absent(on: Bench, name: str, nothing: object) -> None:
+    """Otherwise a provider that writes null, or nothing, for what it does not know logs nobody in."""
+    on.upstream.edit_claims = saying(on, **{name: nothing})
 
     assert on.log_in().subject
 
@@ -291,6 +292,14 @@ def test_what_userinfo_does_not_know_the_id_token_may_say(on: Bench, nothing: ob
         "Own",
         "own",
     )
+
+
+@pytest.mark.parametrize("email", [7, True, ["a@x.example"], {"a": 1}, "nobody", "a b@x.example", "@"])
+def test_an_address_of_userinfo_that_is_none_takes_away_no_other(on: Bench, email: object) -> None:
+    """Otherwise a member that cannot be used takes away the address the ID token said, and that it was checked."""
+    profile = with_userinfo(on, email=email, email_verified=False).log_in()
+
+    assert (profile.email, profile.email_verified) == ("own@x.example", True)
 
 
 def test_userinfo_that_is_signed_is_named_as_that(on: Bench) -> None:
