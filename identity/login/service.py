@@ -124,7 +124,7 @@ class LoginService:
         """
         found = self._means.carrying.open(Kind.FLOW, tag_of(state), binding) if binding else Flaw.NO_COOKIE
         if found is Flaw.NEWER_KEY:
-            raise StoreUnavailable(detail=found.value)
+            raise StoreUnavailable("newer-key", detail=found.value)
         flow = _read(found)
         if isinstance(flow, Flow):
             flow = callback_flaw(flow, state=state, provider=provider, now=self._means.clock()) or flow

@@ -105,7 +105,7 @@ class Starting:
         """Return what a code stands for, once."""
         found = self._means.carrying.open(Kind.START, "", code)
         if found is Flaw.NEWER_KEY:
-            raise StoreUnavailable(detail=found.value)
+            raise StoreUnavailable("newer-key", detail=found.value)
         record, now = _read(found), self._means.clock()
         if isinstance(record, Flaw):
             return record

@@ -199,7 +199,7 @@ class Welcoming:
         tag = tag_of(reference)
         found = self._means.carrying.open(Kind.SIGN_UP, tag, binding) if binding else Flaw.NO_COOKIE
         if found is Flaw.NEWER_KEY:
-            raise StoreUnavailable(detail=found.value)
+            raise StoreUnavailable("newer-key", detail=found.value)
         record = _read(found)
         if isinstance(record, SignUpRecord):
             record = sign_up_flaw(record, reference=reference, now=self._means.clock()) or record

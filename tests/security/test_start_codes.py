@@ -1,5 +1,6 @@
 """Attacks on the way to an application's host: whose code, whose browser, which host, how often."""
 
+from collections.abc import Callable
 from secrets import token_bytes
 from urllib.parse import quote, urlencode
 
@@ -7,6 +8,7 @@ import pytest
 
 from identity.login.carrying import Carrying
 from identity.login.codes import Destination, StartCode, challenge_of
+from identity.login.flow import spelt
 from identity.login.packing import pack_flow, pack_start
 from identity.login.store import Kind
 from identity.types import SECOND, ClientId, Host, SessionId
@@ -277,6 +279,24 @@ def test_a_code_that_somebody_else_wrote_is_refused(realm: Realm) -> None:
     assert thief.tokens("wiki.example") == []
     own = realm.carrying.seal(Kind.START, "", body)
     assert thief.load(f"{WIKI}/.identityd/start?code={own}").status == 303
+
+
+@pytest.mark.threat(5)
+@pytest.mark.parametrize("number", [2, 255])
+def test_a_code_that_claims_a_newer_key_is_no_trouble_of_a_store(
+    realm: Realm, number: int, expect_log: Callable[..., object]
+) -> None:
+    """Anybody can write such a link; operators would look for a store that is away."""
+    expect_log("identity.web", "newer-key")
+    before = realm.metrics.render().count(b'identityd_store_errors_total{code="store-unavailable"}')
+    code = spelt(bytes((1, number)) + bytes(60))
+
+    reply = realm.traveller().load(f"{WIKI}/.identityd/start?code={code}&path=%2Fpage")
+
+    assert reply.status == 503
+    assert b"This service is being updated" in reply.body
+    assert b"/.identityd/login?return_to=%2Fpage" in reply.body
+    assert realm.metrics.render().count(b'identityd_store_errors_total{code="store-unavailable"}') == before
 
 
 @pytest.mark.threat(41)
