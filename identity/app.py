@@ -147,6 +147,7 @@ def build(
         internal_hosts=frozenset({config.server.internal_address, *config.server.internal_hosts}),
         peers=TrustedPeers([str(network) for network in config.server.trusted_proxies]),
         form_origins=_origins(config),
+        hsts=config.server.hsts.directives,
         probes=partial(_probes, accounts, cache, metrics, config, client),
     )
     housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted)

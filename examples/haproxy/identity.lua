@@ -42,13 +42,14 @@ local function question(txn)
   return asked
 end
 
--- The application needs none of identityd's cookies.
+-- The application needs none of identityd's cookies. A cookie ends at a `;` and nowhere else, and only
+-- spaces and tabs stand before its name: whatever stands behind a comma belongs to another one.
 local function strip(txn)
   local lines, kept = txn.http:req_get_headers()["cookie"], {}
   for n = 0, lines and #lines or -1 do
     for pair in lines[n]:gmatch("[^;]+") do
-      if not pair:match("^%s*__Host%-idd") then
-        table.insert(kept, pair:match("^%s*(.-)%s*$"))
+      if not pair:match("^[ \t]*__Host%-idd[^=]*=") then
+        table.insert(kept, pair:match("^[ \t]*(.*)$"))
       end
     end
   end

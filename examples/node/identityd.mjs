@@ -19,7 +19,7 @@ const DRAINED_BYTES = 1 << 30;
 const LINE = /^[\x20-\x7e]+$/;
 const WEB = /^https?:\/\/[\x21-\x7e]+$/;
 const TEXT = /^[^\x00-\x1f\x7f]+$/;
-const OUR_COOKIE = /^(__Host-idd[a-z]?|idd[a-z]?[0-9]+m?)(-|$)/;
+const OUR_COOKIE = /^[ \t]*(__Host-idd[a-z]?|idd[a-z]?[0-9]+m?)(-[^=]*|[ \t]*)=/;
 const NOT_FORWARDED =
   /^(host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect|date|server|proxy-.*|forwarded|x-forwarded-.*|x-original-.*|x.identity.*)$/;
 const DOCUMENTS = ["document", "iframe", "frame", "embed", "object"];
@@ -229,8 +229,9 @@ async function read(request, most, { keep = true } = {}) {
 
 /** Take our cookies, and what a client says about who it is in any spelling, out of what the application sees. */
 function clean(request) {
-  const own = (line) =>
-    line.split(";").map((pair) => pair.trim()).filter((pair) => pair && !OUR_COOKIE.test(pair.split("=")[0])).join("; ");
+  // As browsers mean it: a `;` ends a cookie and nothing else does, a comma belongs to its value, and `trim`
+  // would take characters away that belong to a name.
+  const own = (line) => line.split(";").filter((pair) => !OUR_COOKIE.test(pair)).join(";").replace(/^[ \t]+/, "");
   const isClaim = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, "_").startsWith("x_identity");
   for (const name of Object.keys(request.headers)) if (isClaim(name)) delete request.headers[name];
   if (request.headers.cookie) request.headers.cookie = own(request.headers.cookie);

@@ -29,7 +29,7 @@ __all__ = ["AsgiGuard", "WsgiGuard"]
 OURS = "/.identityd/"
 FORM_BYTES = 1 << 16
 DRAINED_BYTES = 1 << 30
-_OUR_COOKIE = re.compile(r"(?:^|(?<=[;,]))\s*(?:__Host-idd[a-z]?|idd[a-z]?[0-9]+m?)(?:-[^=;,]*)?=[^;,]*")
+_OUR_COOKIE = re.compile(r"[ \t]*(?:__Host-idd[a-z]?|idd[a-z]?[0-9]+m?)(?:-[^=]*|[ \t]*)=")
 _NOT_FORWARDED = re.compile(
     r"host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect|date|server"
     r"|proxy-.*|forwarded|x-forwarded-.*|x-original-.*|x.identity.*"
@@ -314,10 +314,9 @@ def _without_ours(headers: Iterable[tuple[str, str]]) -> _Headers:
         if re.sub("[^a-z0-9]", "_", name.lower()).startswith("x_identity"):
             continue
         own = value
-        if name.lower() == "cookie" and _OUR_COOKIE.search(value):
-            # Servers join several lines by a comma; wherever ours stood, a semicolon parts what is left.
-            left = (piece.strip(" \t;,") for piece in _OUR_COOKIE.split(value))
-            own = "; ".join(piece for piece in left if piece)
+        if name.lower() == "cookie":
+            # As browsers mean it: a `;` ends a cookie and nothing else does, a comma belongs to its value.
+            own = ";".join(pair for pair in value.split(";") if not _OUR_COOKIE.match(pair)).strip(" \t")
         if own or not value:
             kept.append((name, own))
     return kept

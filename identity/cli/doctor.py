@@ -110,7 +110,7 @@ def _as_member(read: "Config", site: "Site", *, actor: str, proof: str) -> "Iter
             else:
                 yield from words.of_cookies(passed, shown.prefix)
                 yield from words.of_bounce(site.ask(site.path, words.cookie(shown.stale)), shown.prefix)
-            yield from words.of_outage(site.ask(site.path, words.cookie(shown.newer)))
+            yield from words.of_outage(site.ask(site.path, words.cookie(shown.stale, shown.newer)))
             many = site.ask(site.path, words.cookie(shown.old, *words.junk(shown.prefix, words.MANY)))
             yield from words.of_long_header(many)
     except StoreError as error:

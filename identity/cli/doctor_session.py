@@ -46,7 +46,7 @@ class Shown:
     stale: Pair = field(repr=False)
     """A token that does not belong to the session's line: it is bounced, and ends nothing alone."""
     newer: Pair = field(repr=False)
-    """A token of a key that no daemon knows: all a daemon can say is "try again"."""
+    """A token of a key that no daemon knows: beside a stale one all a daemon can say is "try again"."""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ Owns the judgement of each answer and its sentence. Makes no request.
     a session whose token is not due yet   | the application's own Cache-Control, not `public`; `no-cache`
                                            | where it has none
     a token that is not of the line        | 307 to the same address, with the marker
-    a token of an unknown key              | 503 with Retry-After, no cookie of ours
+    the same beside one of an unknown key  | 503 with Retry-After, no cookie of ours
     a Cookie header of 6 KB                | let through
 """
 

@@ -24,6 +24,19 @@ PORTS: Final = kinds.whole(1, 65_535)
 APP_SECRET: Final = 32
 
 
+class Hsts(Enum):
+    """For which hosts browsers hear that https is the only way."""
+
+    HOST = "host"
+    SUBDOMAINS = "subdomains"
+    PRELOAD = "preload"
+
+    @property
+    def directives(self) -> str:
+        """What the header of the login's host says beside its age."""
+        return {"host": "", "subdomains": "; includeSubDomains"}.get(self.value, "; includeSubDomains; preload")
+
+
 class LogLevel(Enum):
     """From how serious on a line is logged."""
 
@@ -102,6 +115,13 @@ class Server:
     )
     tls_key: Path | None = option(
         kinds.optional_path, "", "Private key (PEM) of that certificate; read again on SIGHUP."
+    )
+    hsts: Hsts = option(
+        kinds.choice(Hsts),
+        "host",
+        "Which hosts browsers are told to ask by https only: that of public_url; with subdomains all hosts below it, "
+        "too, every one of which must then have https; preload also asks to be put on browsers' own lists, which is "
+        "hard to take back.",
     )
     trusted_proxies: tuple[Network, ...] = option(
         kinds.proxy_networks, "", "Proxies whose X-Forwarded-* headers are believed; by default nobody's are."

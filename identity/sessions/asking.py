@@ -5,7 +5,7 @@ files it calls. Invariants: one read trip per list of checks; a token is made on
 it depends on was applied; trouble with the store is a RETRY verdict, never the end of a session.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -14,13 +14,13 @@ from identity.keyring import KeyRing
 from identity.sessions import cookie
 from identity.sessions.check import Check, Outcome, SetCookie, Verdict
 from identity.sessions.cookie import Names, Shown
-from identity.sessions.gathering import GROUPS, Live, group
+from identity.sessions.gathering import Live, group
 from identity.sessions.minting import Mint
 from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, active_at, plan, undecided
 from identity.sessions.store import Read, Written
 from identity.sessions.watcher import Watcher
 from identity.sessions.writing import Records
-from identity.types import MINUTE, Chance, Clock, Locator, Millis
+from identity.types import MINUTE, Chance, Clock, Locator, Millis, SessionId, TokenId
 
 RACES: Final = 4
 """How often a lost compare-and-swap is decided again before the answer goes out without cookies."""
@@ -64,15 +64,15 @@ class Asking:
         """
         now = self._clock()
         shown = [show(check, keys=self._keys, names=self._names, rules=self._rules, now=now) for check in checks]
-        jars = [Jar(group(each.tokens), each.junk, each.newer) for each in shown]
-        reads = dict(self._records.read({g.locator for jar in jars for g in jar.groups[:GROUPS]}))
+        jars = [Jar(group(each.tokens), each.junk, each.newer, each.claimed) for each in shown]
+        reads = dict(self._records.read({locator for jar in jars for locator in jar.locators}))
         return [
             self._answer(check, self._asked(check, each, now), jar, reads)
             for check, each, jar in zip(checks, shown, jars, strict=True)
         ]
 
     def _asked(self, check: Check, shown: Shown, now: Millis) -> Asked:
-        ring, marker = self._keys(), shown.marker
+        ring, markers = self._keys(), shown.markers
         return Asked(
             now=now,
             host=check.host,
@@ -82,8 +82,8 @@ class Asking:
             reading=check.reading,
             may_mint=check.may_mint,
             user_activity=check.user_activity,
-            marker=partial(cookie.marker_fits, marker, ring=ring) if marker else None,
-            marker_newer=bool(marker) and cookie.marker_is_newer(marker or "", ring=ring),
+            marker=partial(_marked, markers, ring) if markers else None,
+            marker_newer=any(cookie.marker_is_newer(marker, ring=ring) for marker in markers),
             bounced=cookie.flag_fits(check.flag, [t.id for t in shown.tokens], ring=ring, now=now),
             deletions=check.deletions,
             agent=check.agent,
@@ -91,7 +91,7 @@ class Asking:
         )
 
     def _answer(self, check: Check, asked: Asked, jar: Jar, reads: dict[Locator, Read]) -> Verdict:
-        wanted = {g.locator for g in jar.groups[:GROUPS]}
+        wanted = set(jar.locators)
         for _ in range(RACES):
             reads.update(self._records.read(wanted - reads.keys()))
             # What was read may be younger than the question: a line that moved since is no reason to refuse.
@@ -149,6 +149,11 @@ class Asking:
             self._watcher.ended(live.record.account_id, live.session, planned.copied, check)
         elif asked.now - live.record.compared_at > COMPARE_AFTER_MS:
             self._watcher.compare_due(live.record.account_id)
+
+
+def _marked(markers: Sequence[str], ring: KeyRing, session: SessionId, ids: Collection[TokenId]) -> bool:
+    """Tell whether one of the markers is for exactly this session and this set of tokens."""
+    return any(cookie.marker_fits(marker, session, ids, ring=ring) for marker in markers)
 
 
 def _accepted(

@@ -29,6 +29,11 @@ SESSION_ID_BYTES: Final = 16
 ISSUED_SINCE: Final[Millis] = 1_577_836_800_000
 """2020-01-01: five bytes of milliseconds from here last until 2054."""
 
+CLAIMS: Final = 8
+"""How many records are looked for because of values that nobody can verify; a browser has one or two sessions."""
+
+MARKERS: Final = 4
+
 _BODY: Final = struct.Struct(">B16s8s8s8s5s12sB")
 _VALUE_CHARS: Final = 100
 _MARKER_CHARS: Final = 24
@@ -58,6 +63,13 @@ class Token:
     def order(self) -> tuple[Millis, TokenId]:
         """A total order, so that of several siblings every server keeps the same one."""
         return self.issued_at, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """A value that names a key with a higher number than any we know. Anybody can write one."""
+
+    locator: Locator
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +107,11 @@ class Shown:
     junk: tuple[str, ...] = ()
     """Names of ours whose value does not verify, or is past any session's end."""
     newer: tuple[str, ...] = ()
-    """Names whose value was signed by a key this process does not know yet."""
-    marker: str | None = field(default=None, repr=False)
+    """Names whose value says that a key signed it which this process does not know yet."""
+    claimed: tuple[Locator, ...] = field(default=(), compare=False)
+    """Where those values say that their sessions' records are; each once, at most `CLAIMS`."""
+    markers: tuple[str, ...] = field(default=(), repr=False)
+    """Different values of the marker, at most `MARKERS`. More than one, and somebody planted the others."""
 
 
 def read(lines: Iterable[str], *, ring: KeyRing, names: Names, not_before: Millis) -> Shown:
@@ -111,23 +126,28 @@ def read(lines: Iterable[str], *, ring: KeyRing, names: Names, not_before: Milli
     good: dict[TokenId, Token] = {}
     named: set[str] = set()
     bad: dict[str, bool] = {}
-    marker = None
+    claimed: dict[Locator, None] = {}
+    markers: dict[str, None] = {}
     for name, value in _ours(lines, names):
         if name == names.marker:
-            marker = value
+            if value and len(markers) < MARKERS:
+                markers[value] = None
             continue
         token = _verified(value, ring)
         if isinstance(token, Token) and token.issued_at >= not_before and names.of(token.id) == name:
             good[token.id] = token
             named.add(name)
         elif _DELETABLE.match(name):
-            bad[name] = token is _NEWER
+            bad[name] = isinstance(token, Newer)
+            if isinstance(token, Newer) and len(claimed) < CLAIMS:
+                claimed[token.locator] = None
     junk = [n for n in bad if n not in named]
     return Shown(
         tokens=tuple(good.values()),
         junk=tuple(n for n in junk if not bad[n]),
         newer=tuple(n for n in junk if bad[n]),
-        marker=marker,
+        claimed=tuple(claimed),
+        markers=tuple(markers),
     )
 
 
@@ -190,13 +210,6 @@ def flag_fits(value: str, ids: Collection[TokenId], *, ring: KeyRing, now: Milli
     return compare_digest(raw[_FLAG.size :], _flag_mac(raw[: _FLAG.size], ids, ring, number))
 
 
-class _Newer:
-    """Marks a value signed by a key with a higher number than any we know."""
-
-
-_NEWER: Final = _Newer()
-
-
 def _ours(lines: Iterable[str], names: Names) -> Iterable[tuple[str, str]]:
     # Most lines of most requests hold none, and a look for the prefix costs next to nothing.
     for name, value in pairs(line for line in lines if names.prefix in line):
@@ -204,7 +217,7 @@ def _ours(lines: Iterable[str], names: Names) -> Iterable[tuple[str, str]]:
             yield name, value
 
 
-def _verified(value: str, ring: KeyRing) -> Token | _Newer | None:
+def _verified(value: str, ring: KeyRing) -> Token | Newer | None:
     raw = _decode(value, _VALUE_CHARS)
     if raw is None:
         return None
@@ -213,7 +226,7 @@ def _verified(value: str, ring: KeyRing) -> Token | _Newer | None:
     if version != VERSION:
         return None
     if not ring.knows(number):
-        return _NEWER if number > ring.newest else None
+        return Newer(Locator(locator)) if number > ring.newest else None
     if not compare_digest(mac, ring.mac(number, Purpose.TOKEN, body)):
         return None
     return Token(

@@ -9,7 +9,8 @@ plan, and the simulation and the exhaustive exploration drive this same function
     2     | advance      | write, then mint and | write        | ok, unwritten| write
           |              | delete               |              |              |
     3     | straggler    | ok, no Set-Cookie    | ok           | ok           | ok
-    4     | newer key    | retry                | retry        | retry        | retry
+    4     | newer key,   | retry                | retry        | retry        | retry
+          | expected     |                      |              |              |
     5     | unread group | retry                | retry        | retry        | retry
     6     | stale        | bounce, or end when  | login, stale | login, stale | login, stale
           |              | the marker fits      |              |              |
@@ -19,7 +20,12 @@ plan, and the simulation and the exhaustive exploration drive this same function
     8     | more than 32 | delete 3, bounce     | retry        | retry        | retry
           | groups       |                      |              |              |
     9     | anonymous,   | login, nothing set   | login        | login        | login
-          | foreign      | or deleted           |              |              |
+          | foreign, a   | or deleted           |              |              |
+          | newer key    |                      |              |              |
+
+A newer key is *expected* where a session of this jar is stale, or where the record that a token of it
+claims cannot be read: a daemon that has the key writes records under it. Otherwise nothing but the token
+speaks for it, and anybody can write one (ADR 10).
 
 A page load (GET) of a sub-session that was not at the login host for 8 hours is `login, return-due`
 where rows 1 to 3 would accept, and nothing is written: the login host leads back without a click.
@@ -32,7 +38,7 @@ and `retry` where it was to end. At most 3 names are deleted per answer, unless 
 that more arrive (`deletions`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -41,7 +47,7 @@ from identity.sessions.changes import Lifetimes
 from identity.sessions.check import DELETIONS, Mode, Outcome
 from identity.sessions.cookie import Token
 from identity.sessions.copies import kind_of
-from identity.sessions.gathering import Dead, Gathered, Group, Live, gather
+from identity.sessions.gathering import GROUPS, Dead, Gathered, Group, Live, gather
 from identity.sessions.record import Copied, Ended, Lineage, Record
 from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
 from identity.sessions.store import Read, Unread, Version
@@ -82,6 +88,14 @@ class Jar:
     groups: Sequence[Group]
     junk: tuple[str, ...] = ()
     newer: tuple[str, ...] = ()
+    claimed: tuple[Locator, ...] = ()
+    """Where the records would be that the newer ones name."""
+
+    @property
+    def locators(self) -> Iterator[Locator]:
+        """What must be read before it can be judged."""
+        yield from (each.locator for each in self.groups[:GROUPS])
+        yield from self.claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +139,10 @@ class Plan:
 
 
 def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
-    """Apply the table above. `reads` has an entry for the locator of each of the first 32 groups."""
+    """Apply the table above. `reads` has an entry for each of the jar's `locators`."""
     gathered = gather(jar.groups, reads, host=asked.host, now=asked.now, lifetimes=rules.lifetimes)
     if gathered.chosen is None:
-        return _nothing_live(jar, gathered, asked)
+        return _nothing_live(jar, gathered, asked, expected=any(isinstance(reads[at], Unread) for at in jar.claimed))
     moment = Moment(asked.now, asked.navigation, asked.may_mint and asked.mode is Mode.BROWSER, asked.chance)
     live = gathered.chosen
     decision = decide(live.session.lineage, live.group.tokens, moment, rules.pace)
@@ -214,7 +228,7 @@ def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advan
 
 
 def _stale(jar: Jar, gathered: Gathered, live: Live, asked: Asked) -> Plan:
-    held = _held_back(jar, gathered, asked)
+    held = _held_back(gathered, asked, newer=bool(jar.newer) or asked.marker_newer)
     if held:
         return held
     if asked.mode is not Mode.BROWSER:
@@ -242,8 +256,8 @@ def _end(live: Live, asked: Asked) -> Plan:
     )
 
 
-def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked) -> Plan:
-    held = _held_back(jar, gathered, asked)
+def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked, *, expected: bool) -> Plan:
+    held = _held_back(gathered, asked, newer=expected)
     if held:
         return held
     if gathered.dead and _may_come_again(gathered.dead[0], asked):
@@ -251,7 +265,9 @@ def _nothing_live(jar: Jar, gathered: Gathered, asked: Asked) -> Plan:
     if gathered.dead:
         names = _dead_names(gathered)[: asked.deletions] if asked.mode is Mode.BROWSER else ()
         return Plan(Outcome.LOGIN, gathered.dead[0].reason.code, delete=names, foreign=gathered.foreign)
-    return Plan(Outcome.LOGIN, "foreign" if gathered.foreign else "anonymous", foreign=gathered.foreign)
+    if gathered.foreign:
+        return Plan(Outcome.LOGIN, "foreign", foreign=gathered.foreign)
+    return Plan(Outcome.LOGIN, "newer-key" if jar.newer else "anonymous")
 
 
 def _may_come_again(dead: Dead, asked: Asked) -> bool:
@@ -261,9 +277,12 @@ def _may_come_again(dead: Dead, asked: Asked) -> bool:
     return asked.marker is None or not asked.marker(dead.group.session, [t.id for t in dead.group.tokens])
 
 
-def _held_back(jar: Jar, gathered: Gathered, asked: Asked) -> Plan | None:
-    """Say why nothing may be refused yet, if so: part of what was shown could not be judged."""
-    if jar.newer or (asked.marker_newer and gathered.chosen):
+def _held_back(gathered: Gathered, asked: Asked, *, newer: bool) -> Plan | None:
+    """Say why nothing may be refused yet, if so: part of what was shown could not be judged.
+
+    `newer`: of what was shown, something is taken for the work of a key that is not known here yet.
+    """
+    if newer:
         return Plan(Outcome.RETRY, "newer-key", foreign=gathered.foreign)
     if gathered.unread:
         return _unread(gathered)

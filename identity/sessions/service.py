@@ -369,7 +369,7 @@ class SessionService:
         newest = sorted(shown.tokens, key=lambda token: token.order, reverse=True)
         names: tuple[Token | str, ...] = (*newest, *shown.newer, *shown.junk)
         cookies = self._mint.deletions(names[:LOGOUT_DELETIONS])
-        return (*cookies, *([self._mint.delete_marker()] if shown.marker else []))
+        return (*cookies, *([self._mint.delete_marker()] if shown.markers else []))
 
     def _shown(self, check: Check, now: Millis) -> Shown:
         return show(check, keys=self._keys, names=self._names, rules=self._rules, now=now)

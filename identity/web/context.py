@@ -187,6 +187,8 @@ class Context:
     peers: TrustedPeers = field(default_factory=TrustedPeers)
     form_origins: frozenset[str] = frozenset()
     """Origins beside our own that an answer to one of our forms may redirect to: where logins return to."""
+    hsts: str = ""
+    """Directives of `Strict-Transport-Security` on the login host, beside the age."""
     probes: Callable[[], Sequence[Probe]] = tuple
     """Asks every store and provider how it is; runs on a thread."""
     asker: Asker = field(init=False)

@@ -233,7 +233,9 @@ class PageHandler(Handler):
         # Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
         self.set_header("Referrer-Policy", "same-origin")
         if self.context.secure:
-            self.set_header("Strict-Transport-Security", "max-age=31536000")
+            # What holds for the hosts below an application's own is for the application to say.
+            wider = "" if self.is_application else self.context.hsts
+            self.set_header("Strict-Transport-Security", f"max-age=31536000{wider}")
 
     def head(self, *args: str, **named: str) -> Awaitable[None] | None:
         """Answer like GET, without the body."""

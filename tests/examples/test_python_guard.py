@@ -127,7 +127,8 @@ def test_what_a_client_says_about_who_it_is_never_arrives(gate: Gate, name: str)
         "__Host-idd-abc=x; own=1; __Host-iddm=y; idd8887-z=1; idds8887-1=2; other=2",
         "own=1; " + "".join(f"{name}=x; " for name in every_name()) + "other=2",
         "own=1; other=2; __Host-iddf-1=x",
-        "__Host-idd-abc=x,own=1,__Host-idd-abd=y; other=2",
+        "__Host-idd-abc=x ;own=1;\t__Host-idd-abd = y; other=2",
+        "__Host-idd-abc=x,own=3; own=1; other=2",
     ],
 )
 def test_our_cookies_do_not_reach_the_application(gate: Gate, cookie: str) -> None:

@@ -37,7 +37,10 @@ ROWS: Final = (
     Row(
         "strip",
         "our cookies do not reach the application",
-        ("test_the_application_gets_its_own_cookies_and_none_of_ours",),
+        (
+            "test_the_application_gets_its_own_cookies_and_none_of_ours",
+            "test_what_is_taken_out_is_what_identityd_reads",
+        ),
         differs={"nginx": "up to three runs of them"},
     ),
     Row(
@@ -45,6 +48,16 @@ ROWS: Final = (
         "a client's `X-Identity-User`: any case, `_` or `.` for `-`, twice",
         ("test_nobody_can_say_who_he_is",),
         usual="gone",
+    ),
+    Row(
+        "siblings",
+        "raw, Chromium, Firefox: a sibling host's cookie that looks like ours (session, login, sign-up, start code)",
+        (
+            "test_somebody_who_is_logged_in_stays_who_it_is",
+            "test_somebody_who_is_not_logged_in_stays_nobody",
+            "test_what_a_sibling_set_was_really_sent",
+        ),
+        usual="no effect",
     ),
     Row(
         "hop-by-hop",

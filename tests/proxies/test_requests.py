@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from identity.cookies import pairs
 from tests.proxies.matrix import expected
 from tests.support.application import OWN_CACHE, OWN_COOKIES
 from tests.support.gate import APPLICATION, Gate
@@ -85,6 +86,33 @@ class TestPassing:
         [cookie] = as_a_program_sees_them(member.ask("GET", ECHO, CALL))["COOKIE"]
 
         assert re.findall(r"[^=; ]+=[^;]*", cookie) == ["mine=1", "yours=2", "theirs=3"]
+
+    @pytest.mark.threat(47)
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "a=1;{ours};b=2",
+            "{ours};a=1; b=2",
+            "a=1;\t {ours}; b=2;{ours}",
+            "a=1 ; {ours} ;  {ours};b=2",
+            "a=1;b=2; {ours}",
+            "a=1,__Host-idd-x=1; {ours}; b=2",
+            '"__Host-idd-x"=1; a=1; {ours}; t="1,__Host-idd-x=2"; b=2',
+            "a=__Host-idd-x=1; {ours}; b=2; x__Host-idd-x=3",
+            "\xa0__Host-idd-x=1; {ours}; \xc2\xa0__Host-idd-x=1; a=1;\x85__Host-idd-x=2; b=2",
+            "a=1 __Host-idd-x=1; {ours}; b=2&__Host-idd-x=2",
+        ],
+        ids=ascii,
+    )
+    def test_what_is_taken_out_is_what_identityd_reads(self, gate: Gate, line: str) -> None:
+        """Otherwise a token reaches an application, or an application loses a cookie that only looks like ours."""
+        member = gate.aged()
+        sent, member.jar = line.format(ours=member.cookie), {}
+
+        reply = member.ask("GET", ECHO, [*CALL, ("Cookie", sent)])
+
+        [cookie] = as_a_program_sees_them(reply)["COOKIE"]
+        assert list(pairs([cookie])) == [each for each in pairs([sent]) if not each[0].startswith("__Host-idd")]
 
     @pytest.mark.threat(40)
     def test_nobody_can_say_who_he_is(self, gate: Gate) -> None:

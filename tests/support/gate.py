@@ -32,6 +32,7 @@ class Gate:
         authority: who certifies the proxy.
         app: further options of the application's section.
         faults: what is wrong in the proxy's example, see `Proxy.start`.
+        hosts: names of the login's host and of the wiki's.
     """
 
     def __init__(
@@ -42,16 +43,18 @@ class Gate:
         *,
         app: Mapping[str, str] | None = None,
         faults: Mapping[str, str] | None = None,
+        hosts: tuple[str, str] = ("localhost", "wiki.localhost"),
     ) -> None:
         self._faults = faults
+        self._hosts = login, wiki = hosts
         self.proxy = new_proxy(proxy)
         self.name = proxy
-        self.url = f"https://localhost:{self.proxy.port}"
-        self.wiki = f"https://wiki.localhost:{self.proxy.port}"
+        self.url = f"https://{login}:{self.proxy.port}"
+        self.wiki = f"https://{wiki}:{self.proxy.port}"
         """The same application on a host of its own."""
         self.node = MemcachedNode()
         self.behind = Behind()
-        self._certificate = authority.issue("localhost", "wiki.localhost")
+        self._certificate = authority.issue(*{"localhost", *hosts})
         self._partner = Partner(self._certificate)
         self.partner = self._partner.url
         self._trust: ssl.SSLContext = authority.client_context()
@@ -87,6 +90,8 @@ class Gate:
                     application=self.behind.port,
                     partner=self.partner,
                     certificate=self._certificate,
+                    login=self._hosts[0],
+                    wiki=self._hosts[1],
                 ),
                 faults=self._faults,
             )

@@ -135,6 +135,8 @@ class Places:
     partner: str
     """Origin of another site that may call the application."""
     certificate: Certificate
+    login: str = "localhost"
+    wiki: str = "wiki.localhost"
 
 
 class Proxy:
@@ -190,15 +192,15 @@ class Proxy:
             case "nginx":
                 own = alone | {
                     "listen 443": f"listen 127.0.0.1:{self.port}",
-                    "server_name login.example.com": "server_name localhost",
-                    "server_name wiki.example.com": "server_name wiki.localhost",
+                    "server_name login.example.com": f"server_name {places.login}",
+                    "server_name wiki.example.com": f"server_name {places.wiki}",
                     "include snippets/": f"include {self.folder}/",
                     r"https://partner\.example\.com": places.partner,
                 }
             case "caddy":
                 own = alone | {
-                    "\nlogin.example.com {": f"\nhttps://localhost:{self.port} {{",
-                    "\nwiki.example.com {": f"\nhttps://wiki.localhost:{self.port} {{",
+                    "\nlogin.example.com {": f"\nhttps://{places.login}:{self.port} {{",
+                    "\nwiki.example.com {": f"\nhttps://{places.wiki}:{self.port} {{",
                     "https://partner.example.com": places.partner,
                 }
             case "haproxy":
@@ -207,8 +209,8 @@ class Proxy:
                     "bind :443": f"bind 127.0.0.1:{self.port}",
                     "/etc/ssl/login.example.com.pem": both,
                     "/etc/ssl/wiki.example.com.pem": both,
-                    "-m str login.example.com": "-m str localhost",
-                    "-m str wiki.example.com": "-m str wiki.localhost",
+                    "-m str login.example.com": f"-m str {places.login}",
+                    "-m str wiki.example.com": f"-m str {places.wiki}",
                     "/etc/haproxy/identity.lua": f"{self.folder}/identity.lua",
                     "127.0.0.1:8889": f"127.0.0.1:{free_port()}",
                     "https://partner.example.com": places.partner,
@@ -216,8 +218,8 @@ class Proxy:
             case _:
                 own = alone | {
                     "<VirtualHost *:443>": f"<VirtualHost *:{self.port}>",
-                    "ServerName login.example.com": "ServerName localhost",
-                    "ServerName wiki.example.com": "ServerName wiki.localhost",
+                    "ServerName login.example.com": f"ServerName {places.login}",
+                    "ServerName wiki.example.com": f"ServerName {places.wiki}",
                     "/etc/apache2/identity": f"{self.folder}/identity",
                     'HOST, PORT = "127.0.0.1", 8888': f'HOST, PORT = "127.0.0.1", {places.internal}',
                     "https://partner.example.com": places.partner,

@@ -159,6 +159,10 @@ class Visitor:
 
     def _submit(self, page: Reply, fields: Mapping[str, str]) -> Reply:
         """Send the first form of a page, with its hidden fields."""
+        return self.follow(*self.filled(page, fields))
+
+    def filled(self, page: Reply, fields: Mapping[str, str]) -> tuple[str, str, tuple[tuple[str, str], ...], bytes]:
+        """Return the request that sends the first form of a page: method, path, headers, body."""
         form = page.body.decode()
         form = form[form.index("<form") :].partition("</form>")[0]
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
@@ -169,4 +173,4 @@ class Visitor:
             ("Origin", self.url),
             ("Content-Type", "application/x-www-form-urlencoded"),
         )
-        return self.follow("POST", unescape(action[1]) if action else "/", headers, urlencode(sent).encode())
+        return "POST", unescape(action[1]) if action else "/", headers, urlencode(sent).encode()

@@ -3,15 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from identity.cookies import pairs
 from identity.keyring import KeyRing
 from identity.sessions import cookie
 from identity.sessions.cookie import Names, Shown
-from identity.types import Secret
+from identity.types import Locator, Secret
 from tests.support.counting import calls_of
 from tests.support.jars import NAMES, NOW, SID, ring, tid, token
+from tests.support.siblings import as_received, disguised
 
 RING = ring()
 NEWER = RING.with_key(Secret(b"2" * 32), now=NOW - 10**8)
@@ -116,6 +118,50 @@ def test_a_token_of_a_newer_key_is_told_apart() -> None:
     name, value = pair(NEWER)
 
     assert show(f"{name}={value}") == Shown(newer=(name,))
+    assert show(f"{name}={value}").claimed == (TOKEN.locator,)
+
+
+@pytest.mark.threat(47)
+def test_only_a_few_records_are_looked_for_because_of_tokens_nobody_can_verify() -> None:
+    """Otherwise anybody makes a check read hundreds of records with one header."""
+    tokens = [replace(token(n, 1, 9), locator=Locator(n.to_bytes(12, "big"))) for n in range(40)]
+
+    shown = show("; ".join(f"{NAMES.of(each.id)}={cookie.write(each, ring=NEWER, now=NOW)}" for each in tokens))
+
+    assert (len(shown.newer), len(shown.claimed)) == (40, cookie.CLAIMS)
+
+
+@pytest.mark.threat(47)
+def test_several_markers_are_all_looked_at() -> None:
+    """A browser that knows no `__Host-` sends a planted one beside the real one, which must not be hidden by it."""
+    shown = show(f"{NAMES.marker}=planted; {NAMES.marker}=; {NAMES.marker}=real", f"{NAMES.marker}=planted")
+
+    assert shown.markers == ("planted", "real")
+    assert len(show(*(f"{NAMES.marker}={n}" for n in range(40))).markers) == cookie.MARKERS
+
+
+FOREIGN = st.tuples(st.text(max_size=200), st.integers(0, 3))
+
+
+@pytest.mark.threat(47)
+@given(planted=st.lists(FOREIGN, max_size=6), own=st.booleans(), several=st.booleans())
+@example(planted=[(line, 0) for line in disguised(*pair()).values()], own=False, several=False)
+@example(planted=[(as_received(line), 1) for line in disguised(*pair()).values()], own=True, several=True)
+def test_no_foreign_cookie_changes_what_was_shown(*, planted: list[tuple[str, int]], own: bool, several: bool) -> None:
+    """Whatever its name and value, wherever it stands and in which line: the session, the marker and the junk stay."""
+    ours = ["=".join(pair()), f"{NAMES.marker}=m", f"{NAMES.token}junk=x"] if own else []
+    foreign = [(text, at) for text, at in planted if not any(is_ours(name) for name, _ in pairs([text]))]
+    mixed = list(ours)
+    for text, at in foreign:
+        mixed.insert(at, text)
+
+    lines = mixed if several else ["; ".join(mixed)]
+    assert show(*lines) == show(*ours)
+    assert show(*lines).claimed == ()
+
+
+def is_ours(name: str) -> bool:
+    return name.startswith(NAMES.token) or name == NAMES.marker
 
 
 def test_a_token_of_a_pruned_key_is_junk() -> None:

@@ -26,7 +26,7 @@ def found(held: Record) -> Found:
 
 def decide(*tokens: object, reads: Mapping[Locator, Read] | None = None, **asked: object) -> Plan:
     """Plan for a jar of these tokens; by default one live session at base 1 is in the record."""
-    jar_parts = {name: asked.pop(name) for name in ("junk", "newer") if name in asked}
+    jar_parts = {name: asked.pop(name) for name in ("junk", "newer", "claimed") if name in asked}
     jar = Jar(group(tokens), **jar_parts)  # type: ignore[arg-type]
     question = replace(Asked(now=NOW, host=HOST, chance=0.9, user_activity=False), **asked)  # type: ignore[arg-type]
     return plan(jar, reads or {AT: found(record(session()))}, question, RULES)
@@ -242,6 +242,30 @@ def test_a_newer_key_never_refuses() -> None:
     assert decide(newer=("__Host-idd-n",)).reason == "newer-key"
     assert decide(STALE, newer=("__Host-idd-n",), marker=fits(22)).reason == "newer-key"
     assert decide(CURRENT, newer=("__Host-idd-n",)).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("read", [Unread.DOWN, Unread.CORRUPT, Unread.NEWER])
+def test_a_newer_key_is_expected_where_the_record_that_is_claimed_cannot_be_read(read: Unread) -> None:
+    """A daemon that has the key wrote the record under it; this one must wait, and never say "log in"."""
+    made = decide(newer=("__Host-idd-n",), claimed=(AT,), reads={AT: read})
+
+    assert (made.outcome, made.reason, made.delete) == (Outcome.RETRY, "newer-key", ())
+    dead = token(5, 1, 0, sid=OTHER_SID)
+    reads = {AT: read, ELSEWHERE: found(record())}
+    assert decide(moved(dead), newer=("__Host-idd-n",), claimed=(AT,), reads=reads).outcome is Outcome.RETRY
+
+
+@pytest.mark.threat(47)
+@pytest.mark.parametrize(
+    "read", [Absent.ABSENT, found(record()), found(record(session()))], ids=["none", "over", "live"]
+)
+def test_a_newer_key_that_nothing_but_a_token_speaks_for_locks_nobody_out(read: Read) -> None:
+    """Anybody can write key number 255 into a token, also into one of a session of his own."""
+    made = decide(newer=("__Host-idd-n",), claimed=(AT,), reads={AT: read})
+
+    assert made == Plan(Outcome.LOGIN, "newer-key")
+    gone = decide(moved(CURRENT), newer=("__Host-idd-n",), claimed=(AT,), reads={AT: read, ELSEWHERE: Absent.ABSENT})
+    assert (gone.outcome, gone.reason, gone.delete) == (Outcome.LOGIN, "lost", (moved(CURRENT),))
 
 
 def crowd(how_many: int) -> list[object]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from identity.config.model import Hsts
 from identity.log import current_request, given_request
 from tests.support.guards import Expectation
 from tests.support.handlers import ROUTES, get
@@ -48,6 +49,18 @@ class TestHeaders:
         assert reply.one("Referrer-Policy") == "same-origin"
         assert reply.one("Strict-Transport-Security") == "max-age=31536000"
         assert reply.one("Server") is None
+
+    @pytest.mark.parametrize("hsts", list(Hsts))
+    def test_hosts_below_the_logins_are_promised_only_when_it_is_asked_for(self, hsts: Hsts) -> None:
+        """Otherwise a host without https cannot be reached any more, or one can be pretended on the way."""
+        with Site(routes=ROUTES, changes={"hsts": hsts.directives}) as site:
+            said = get(site, "/test/open", Jar()).one("Strict-Transport-Security") or ""
+
+        assert said.split("; ")[1:] == {
+            Hsts.HOST: [],
+            Hsts.SUBDOMAINS: ["includeSubDomains"],
+            Hsts.PRELOAD: ["includeSubDomains", "preload"],
+        }.get(hsts)
 
     def test_plain_http_on_loopback_promises_no_https(self) -> None:
         """Otherwise a browser that saw the demonstration once refuses everything else on localhost."""
