@@ -46,6 +46,7 @@ class Canonical(PageHandler):
 
     def prepare(self) -> None:
         """Redirect, whatever the method, and keep the query."""
+        self._harmless = True  # a form is judged where it is sent on to
         require_host(self.host, self.context.hosts)
         path = self.request.path.rstrip("/")
         query = f"?{self.request.query}" if self.request.query else ""

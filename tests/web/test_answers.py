@@ -216,6 +216,14 @@ class TestAddresses:
 
         assert (reply.status, reply.one("Location")) == (308, canonical)
 
+    @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
+    @pytest.mark.parametrize("origin", ["https://login.example", "https://evil.example"])
+    def test_slashes_at_the_end_are_one_redirect_for_every_method(self, site: Site, method: str, origin: str) -> None:
+        """Otherwise anybody writes errors of ours into the log, and an operator looks for a fault."""
+        reply = site.public(method, "/test/open/", headers={"Origin": origin})
+
+        assert (reply.status, reply.one("Location")) == (308, "/test/open")
+
     @pytest.mark.parametrize(
         "path",
         [
