@@ -207,6 +207,17 @@ def test_a_host_of_no_application_is_a_problem(tmp_path: Path) -> None:
     assert words.of_registration("blog.localhost:8887", read).level is Level.PROBLEM
 
 
+@pytest.mark.threat(49)
+def test_an_application_on_the_logins_own_host_is_worth_a_word() -> None:
+    """Otherwise whoever shares an origin with the login hears of it only if something happens."""
+    read = config.parse(f"[app:wiki]\nsecret = {APP_SECRET}\n", base=Path())
+
+    found = words.of_registration("localhost:8887", read)
+
+    assert found.level is Level.WARNING
+    assert "host of its own" in found.text
+
+
 def test_an_application_that_gets_no_cookies_by_its_configuration_is_not_accused(tmp_path: Path) -> None:
     """`mint = no` is there for proxies that lose them."""
     read = config.load(written(tmp_path), environ={})
