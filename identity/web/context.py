@@ -4,10 +4,11 @@ Owns the `Context` and the small values in it. Made once by the composition root
 handler reaches it as `self.context`. Nothing here knows of a request, and nothing here is a store.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from identity.accounts.service import AccountService
 from identity.audit import Event
@@ -25,6 +26,7 @@ from identity.web.pool import Pool
 from providers.base import Http, Provider
 
 Network: TypeAlias = IPv4Network | IPv6Network
+_WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
 
 
 class Renderer(Protocol):
@@ -129,11 +131,14 @@ class TrustedPeers:
         return any(peer in network for network in self._networks)
 
     def client(self, address: str, forwarded_for: str) -> str:
-        """Return whose request it is: the nearest address in the chain that is not a listed proxy."""
+        """Return whose request it is: the nearest address in the chain that is not a listed proxy.
+
+        Some proxies write the client's port behind it (`192.0.2.1:4711`, `[2001:db8::1]:4711`); it is left out.
+        """
         if not self.trusts(address):
             return address
         for hop in reversed(forwarded_for.split(",")):
-            candidate = hop.strip()
+            candidate = _without_port(hop.strip())
             if not _is_address(candidate):
                 return address
             if not self.trusts(candidate):
@@ -243,6 +248,11 @@ def is_near(address: str) -> bool:
         return False
     ip = ip_address(address)
     return not ((ip.ipv4_mapped if isinstance(ip, IPv6Address) else None) or ip).is_global
+
+
+def _without_port(hop: str) -> str:
+    match = _WITH_PORT.fullmatch(hop)
+    return (match[1] or match[2]) if match else hop
 
 
 def _is_address(text: str) -> bool:

@@ -173,7 +173,7 @@ def location(verdict: Verdict, check: Check, target: Target, *, public_url: str)
             return with_flag(target.url, verdict.flag) if verdict.flag else target.url
         case Outcome.LOGIN if check.navigation:
             if check.mode is Mode.NO_MINT and verdict.reason == "stale":
-                return f"{target.origin}{ACK}?{_query(then=ascii_uri(target.uri))}"
+                return f"{target.origin}{ACK}?{_query(then=without_flag(ascii_uri(target.uri)))}"
             return login_url(verdict, target, public_url=public_url)
         case _:
             return None
