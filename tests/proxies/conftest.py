@@ -8,7 +8,9 @@ import pytest
 
 from tests.support.certificates import Authority
 from tests.support.gate import APPLICATION, Gate
+from tests.support.planted import EVIL, LOGIN, WIKI
 from tests.support.proxies import NAMES
+from tests.support.siblings import Sibling
 
 UNMINTED: Final = {"static_paths": f"{APPLICATION}/old {APPLICATION}/echo /old /echo"}
 """A page without a token: one with a token is never kept."""
@@ -30,4 +32,24 @@ def kept(
 ) -> Iterator[Gate]:
     """Give a gate whose application's pages may carry no token."""
     with Gate(request.param, tmp_path_factory.mktemp(request.param) / "run", authority, app=UNMINTED) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in NAMES])
+def corp(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> Iterator[Gate]:
+    """Give a running gate whose hosts have a domain in common with a sibling."""
+    folder: Path = tmp_path_factory.mktemp(request.param) / "run"
+    gate = Gate(request.param, folder, authority, hosts=(LOGIN, WIKI))
+    # Two dozen cookies of any length belong to the application, too.
+    gate.behind.longest_header = 65_536
+    with gate as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sibling(authority: Authority) -> Iterator[Sibling]:
+    """Give the sibling host."""
+    with Sibling(EVIL, authority.issue(EVIL)) as running:
         yield running

@@ -51,6 +51,7 @@ class Behind:
         self.asked = 0
         self.partner = ""
         """An origin whose scripts it lets read its answers."""
+        self.longest_header = LONGEST_HEADER
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="application")
@@ -79,7 +80,7 @@ class Behind:
             (r".*", _Echo),
         ]
         application = Application(routes, behind=self, log_function=lambda _: None)
-        server = HTTPServer(application, max_body_size=1 << 26, max_header_size=LONGEST_HEADER)
+        server = HTTPServer(application, max_body_size=1 << 26, max_header_size=self.longest_header)
         sockets = bind_sockets(0, "127.0.0.1")
         server.add_sockets(sockets)
         self.port = sockets[0].getsockname()[1]
