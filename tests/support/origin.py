@@ -2,15 +2,15 @@
 
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Self
 
 from tests.support.certificates import Certificate
+from tests.support.crowd import CrowdServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,8 @@ class Origin:
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}{path}"
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(CrowdServer):
     tls: ssl.SSLContext | None = None
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that went away; that is the client's good right, and noise in a run."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def finish_request(self, request: object, client_address: object) -> None:
         """Shake hands in the thread of the connection, so that a client that refuses us disturbs nobody."""

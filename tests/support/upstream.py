@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
 from tests.support.clock import ManualClock
+from tests.support.crowd import CrowdServer
 from tests.support.signing import SigningKey, ecdsa_key, rsa_key
 
 CLIENT_ID: Final = "identityd at example:8443"
@@ -109,7 +110,7 @@ class Upstream:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         handler = type("Handler", (_Handler,), {"upstream": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = CrowdServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Self:
