@@ -20,6 +20,7 @@ Owns the judgement of each answer and its sentence. Makes no request.
 
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from identity.cli.doctor_visits import Answer
@@ -137,7 +138,10 @@ def of_ack(answer: Answer) -> Iterator[Finding]:
 
 def of_internal(answer: Answer) -> Iterator[Finding]:
     """Judge whether the internal listener can be reached from outside."""
-    if '"parts"' in answer.body and '"missing"' in answer.body:
+    answered = '"parts"' in answer.body and '"missing"' in answer.body
+    # It refuses the name that this proxy gave it, and would answer under one that a client can choose.
+    refused = answer.status == HTTPStatus.MISDIRECTED_REQUEST and "internal_hosts" in answer.body
+    if answered or refused:
         yield problem(
             f"{READY} of identityd is reached through the proxy: the internal listener is open to everybody, who can "
             "ask it whose session a cookie is; let no route lead there"

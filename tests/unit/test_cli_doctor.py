@@ -52,6 +52,20 @@ def test_whether_the_path_of_identityd_is_routed(answer: Answer, level: str, sai
     assert (levels(found), said in text(found)) == ([level], True)
 
 
+@pytest.mark.parametrize(
+    ("answer", "level"),
+    [
+        (Answer(404, body="<title>Not found</title>"), "ok"),
+        (Answer(421, body="<title>Unknown host</title>"), "ok"),
+        (Answer(200, body='{"status":"ready","missing":[],"parts":[]}'), "problem"),
+        (Answer(421, body='{"error": "unknown-host", "message": "… list it in [server] internal_hosts."}'), "problem"),
+    ],
+)
+def test_an_internal_listener_is_reached_also_when_it_refuses_a_name(answer: Answer, level: str) -> None:
+    """Under nginx's own name for it the listener is 421; under a name that a client sends it would answer."""
+    assert levels(words.of_internal(answer)) == [level]
+
+
 def test_a_clock_that_is_off_is_said() -> None:
     """Sessions would end early, and nobody would look at the clock."""
     found = list(words.of_ack(Answer(204, (("X-Request-Id", "1"),), clock_ahead_s=-61)))
