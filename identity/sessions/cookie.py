@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final
 
+from identity.clock import EARLIEST
 from identity.cookies import pairs
 from identity.keyring import MAC_BYTES, KeyRing, Purpose
 from identity.types import MINUTE, SECOND, Locator, Millis, SessionId, TokenId
@@ -26,7 +27,7 @@ from identity.types import MINUTE, SECOND, Locator, Millis, SessionId, TokenId
 VERSION: Final = 1
 TOKEN_ID_BYTES: Final = 8
 SESSION_ID_BYTES: Final = 16
-ISSUED_SINCE: Final[Millis] = 1_577_836_800_000
+ISSUED_SINCE: Final[Millis] = EARLIEST
 """2020-01-01: five bytes of milliseconds from here last until 2054."""
 
 CLAIMS: Final = 8

@@ -14,7 +14,7 @@ from identity.stores.cassandra.store import CassandraAccounts
 from identity.types import AccountId
 from tests.support.accounts import Registry
 from tests.support.cassandra.cluster import CassandraCluster
-from tests.support.cassandra_accounts import migrated, now, opened
+from tests.support.cassandra_accounts import answers, migrated, now, opened
 from tests.support.steady import arriving
 from tests.support.waiting import until
 
@@ -48,15 +48,6 @@ def store(reached: Settings) -> Iterator[CassandraAccounts]:
     made = opened(reached)
     yield made
     made.close()
-
-
-def answers(store: CassandraAccounts) -> bool:
-    """Tell whether the store answers."""
-    try:
-        store.probe()
-    except StoreUnavailable:
-        return False
-    return True
 
 
 def test_a_killed_node_is_unavailable_in_plain_words_and_used_again_when_it_is_back(

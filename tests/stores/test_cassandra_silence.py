@@ -13,10 +13,9 @@ import pytest
 
 from identity.errors import StoreUnavailable
 from identity.stores.cassandra.settings import Settings
-from identity.stores.cassandra.store import CassandraAccounts
 from tests.support.accounts import Registry
 from tests.support.cassandra.cluster import CassandraCluster
-from tests.support.cassandra_accounts import migrated, now, opened
+from tests.support.cassandra_accounts import answers, migrated, now, opened
 from tests.support.proxy import Proxy
 from tests.support.waiting import until
 
@@ -82,15 +81,6 @@ def _losses_are_logged(expect_log: ExpectLog) -> None:
 def named(direct: Settings) -> Settings:
     """Give a configuration that knows the node by name."""
     return replace(direct, contact_points=((NAME, 9042),))
-
-
-def answers(store: CassandraAccounts) -> bool:
-    """Tell whether the store answers."""
-    try:
-        store.probe()
-    except StoreUnavailable:
-        return False
-    return True
 
 
 def test_connections_that_fall_silent_are_found_out_and_made_anew(direct: Settings, proxy: Proxy) -> None:

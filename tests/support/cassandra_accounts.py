@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
+from identity.errors import StoreUnavailable
 from identity.stores.cassandra.migrating import Migrator
 from identity.stores.cassandra.migrations import Migrations
 from identity.stores.cassandra.settings import Settings
@@ -68,3 +69,12 @@ def emptied(cluster: CassandraCluster, reached: Settings) -> Settings:
     for table in (*(table.name for table in CONDITIONAL_TABLES), "revocations"):
         session.execute(f"TRUNCATE {reached.keyspace}.{table}")
     return reached
+
+
+def answers(store: CassandraAccounts) -> bool:
+    """Tell whether the store answers."""
+    try:
+        store.probe()
+    except StoreUnavailable:
+        return False
+    return True

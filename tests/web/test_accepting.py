@@ -4,7 +4,6 @@ import contextlib
 import os
 import resource
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from identity.web.accepting import Accepting
 from tests.support.guards import Expectation
+from tests.support.waiting import until
 from tests.support.web import LOCAL, Site
 
 PAGE = b"GET /.identityd/ack HTTP/1.1\r\nHost: login.example\r\n\r\n"
@@ -38,7 +38,7 @@ def test_without_files_left_connections_wait_and_are_answered_later(
                         held.append(os.open(os.devnull, os.O_RDONLY))
                 sock.connect((LOCAL, site.ports.public))
                 sock.sendall(PAGE)
-                _until(lambda: len(told.records) > 0)
+                until(lambda: len(told.records) > 0)
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
                 for number in held:
@@ -48,10 +48,3 @@ def test_without_files_left_connections_wait_and_are_answered_later(
 
     assert len(told.records) == 1
     assert len(rested) < 1_000
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -3,7 +3,6 @@
 import http.client
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from identity.web.bodies import Bodies
 from identity.web.door import Door
 from identity.web.routes import ROUTES
 from tests.support.guards import Expectation
+from tests.support.waiting import until
 from tests.support.web import LOCAL, Site, basic, connection, forwarded, raw
 
 HUGE = 33_554_432
@@ -201,7 +201,7 @@ class TestRoom:
         body = json.dumps({"checks": []}).encode().rjust(100_000)
         with connection(site.ports.internal) as first, connection(site.ports.internal) as second:
             first.sendall(_head("/session/check-many", PROVEN, _length(100_000)) + body[:-1])
-            _until(lambda: bodies._left < 60_000)
+            until(lambda: bodies._left < 60_000)
             second.sendall(_head("/session/check-many", PROVEN, _length(100_000)) + body)
             refused = second.recv(65_536)
             first.sendall(body[-1:])
@@ -211,7 +211,7 @@ class TestRoom:
             assert b"Retry-After: " in refused
             assert first.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
-        _until(lambda: bodies._left == 150_000)
+        until(lambda: bodies._left == 150_000)
 
     @pytest.mark.parametrize("listener", [0, 1])
     def test_room_comes_back_when_a_client_leaves(self, site: Site, listener: int) -> None:
@@ -224,9 +224,9 @@ class TestRoom:
                 "Host: login.example\r\nOrigin: https://login.example\r\n" if listener == 0 else f"Host: a\r\n{PROVEN}"
             )
             sock.sendall(f"POST {path} HTTP/1.1\r\n{own}{_length(50_000)}\r\n".encode() + b"x" * 40_000)
-            _until(lambda: bodies.held == 40_000)
+            until(lambda: bodies.held == 40_000)
 
-        _until(lambda: bodies.held == 0)
+        until(lambda: bodies.held == 0)
 
     def test_room_comes_back_with_the_answer(self, site: Site) -> None:
         """Otherwise the daemon answers for an hour and then no more."""
@@ -234,11 +234,4 @@ class TestRoom:
             assert site.check().status == 200
             assert site.public("POST", "/logout", body=b"x" * 60_000).status == 303
 
-        _until(lambda: (_bodies(site, 0).held, _bodies(site).held) == (0, 0))
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+        until(lambda: (_bodies(site, 0).held, _bodies(site).held) == (0, 0))

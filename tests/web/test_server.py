@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copyfile
@@ -21,6 +20,7 @@ from identity.web.base import JsonHandler, Listener, Route
 from identity.web.server import Certificates, Daemon, Listening, Ports, run
 from tests.support.certificates import Authority
 from tests.support.guards import Expectation
+from tests.support.waiting import until
 from tests.support.web import LOCAL, Site, ask, connection, raw
 
 PAGE = b"GET /test/fast HTTP/1.1\r\nHost: login.example\r\n\r\n"
@@ -139,7 +139,7 @@ def test_connections_beyond_the_limit_are_closed_at_once() -> None:
         with connection(site.ports.public), connection(site.ports.public):
             assert raw(site.ports.public, PAGE) == b""
             assert site.internal("GET", "/healthz").status == 200
-        _until(lambda: raw(site.ports.public, PAGE.replace(b"Host", b"Connection: close\r\nHost")) != b"")
+        until(lambda: raw(site.ports.public, PAGE.replace(b"Host", b"Connection: close\r\nHost")) != b"")
 
 
 def _send_and_see(sock: socket.socket, data: bytes) -> bool:
@@ -162,7 +162,7 @@ class TestStopping:
             sock.sendall(PAGE.replace(b"fast", b"slow"))
             assert Gate.entered.wait(10)
             site.call(site.daemon.stop)
-            _until(lambda: not _accepts(site.ports.public))
+            until(lambda: not _accepts(site.ports.public))
             Gate.opened.set()
 
             answer = _read_all(sock)
@@ -179,7 +179,7 @@ class TestStopping:
             assert Gate.entered.wait(10)
             site.call(site.daemon.stop)
 
-            _until(lambda: not _accepts(site.ports.public) and not _accepts(site.ports.internal))
+            until(lambda: not _accepts(site.ports.public) and not _accepts(site.ports.internal))
             Gate.opened.set()
 
     def test_readiness_ends_before_the_listeners(self) -> None:
@@ -189,7 +189,7 @@ class TestStopping:
             slow.sendall(PAGE.replace(b"fast", b"slow"))
             assert Gate.entered.wait(10)
             site.call(site.daemon.stop)
-            _until(lambda: not _accepts(site.ports.public))
+            until(lambda: not _accepts(site.ports.public))
             probe.sendall(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
 
             answer = probe.recv(65_536)
@@ -228,15 +228,8 @@ class TestStopping:
             with connection(site.ports.public) as sock:
                 sock.sendall(PAGE.replace(b"fast", b"slow"))
                 assert Gate.entered.wait(10)
-            _until(lambda: site.daemon._traffic.under_way == 0)
+            until(lambda: site.daemon._traffic.under_way == 0)
             Gate.opened.set()
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def _accepts(port: int) -> bool:
