@@ -23,12 +23,13 @@ from identity.errors import StoreError
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.entering import Entering
+from identity.login.means import Means
 from identity.login.pacing import Pacing
 from identity.login.rules import Rules as LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.login.staying import Stay
-from identity.login.welcoming import Means, Welcoming
+from identity.login.welcoming import Welcoming
 from identity.metrics import Metrics
 from identity.opening import (
     DURABLE_THREADS,

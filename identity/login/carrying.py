@@ -11,7 +11,7 @@ tag are authenticated with it. What is inside is compressed first: bodies are JS
 """
 
 import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from identity.keyring import KeyRing, Purpose
-from identity.login.flow import Flaw
+from identity.login.flow import Flaw, spelt
 from identity.login.store import Kind
 from identity.types import Clock, RandomBytes
 
@@ -65,7 +65,7 @@ class Carrying:
         salt = self._random(_SALT_BYTES)
         head = bytes((_VERSION, number))
         sealed = _cipher(ring, number, salt).encrypt(_NONCE, _compressed(body), _place(head, kind, tag))
-        return _text(head + salt + sealed)
+        return spelt(head + salt + sealed)
 
     def open(self, kind: Kind, tag: str, text: str) -> bytes | Flaw:
         """Return the body, or why there is none: FORGED, or NEWER_KEY that this daemon has not read yet."""
@@ -105,14 +105,10 @@ def _expanded(packed: bytes) -> bytes:
     return body
 
 
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
 def _raw(text: str) -> bytes:
     """Return the bytes; none for what is not exactly how they are spelt (base64 has several spellings)."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (UnicodeEncodeError, NotBase64):
         return b""
-    return raw if _text(raw) == text else b""
+    return raw if spelt(raw) == text else b""

@@ -18,10 +18,11 @@ from dataclasses import replace
 from typing import Final
 
 from identity.accounts.linking import ChooseName, Unknown, identity_key
-from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
+from identity.errors import FlowInvalid, ProviderTrouble
 from identity.login.carrying import LONGEST
 from identity.login.entering import Entering
 from identity.login.flow import Flaw, Flow, Person, Purpose, callback_flaw, record_name, spent_until, tag_of
+from identity.login.means import Means
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, unpack_flow
 from identity.login.results import Chosen, Finished, Started, Visit, Welcome
@@ -29,7 +30,7 @@ from identity.login.returning import safe_return, shorter
 from identity.login.rules import Rules
 from identity.login.staying import stays
 from identity.login.store import Kind
-from identity.login.welcoming import Means, Welcoming
+from identity.login.welcoming import Welcoming
 from identity.types import SECOND, Millis
 from providers.base import Profile, Start
 
@@ -122,10 +123,7 @@ class LoginService:
             StoreUnavailable: the store is away, or this daemon does not know the key yet; the same answer
                 may be brought again.
         """
-        found = self._means.carrying.open(Kind.FLOW, tag_of(state), binding) if binding else Flaw.NO_COOKIE
-        if found is Flaw.NEWER_KEY:
-            raise StoreUnavailable("newer-key", detail=found.value)
-        flow = _read(found)
+        flow = self._means.opened(Kind.FLOW, tag_of(state), binding or None, unpack_flow)
         if isinstance(flow, Flow):
             flow = callback_flaw(flow, state=state, provider=provider, now=self._means.clock()) or flow
         if isinstance(flow, Flow) and self._means.one_time.peek(Kind.FLOW, record_name(state)) is not None:
@@ -193,15 +191,6 @@ class LoginService:
     def _invalid(self, provider: str, flaw: Flaw) -> FlowInvalid:
         self._entering.tally(provider, "flow-invalid")
         return FlowInvalid(detail=flaw.value)
-
-
-def _read(found: bytes | Flaw) -> Flow | Flaw:
-    if isinstance(found, Flaw):
-        return found
-    try:
-        return unpack_flow(found)
-    except ValueError:
-        return Flaw.UNREADABLE
 
 
 def _person(profile: Profile, *, now: Millis) -> Person:

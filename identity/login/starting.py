@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from identity.audit import Event
-from identity.errors import FlowInvalid, StoreUnavailable
+from identity.errors import FlowInvalid
 from identity.login.carrying import LONGEST
 from identity.login.codes import Destination, StartCode, is_fresh, start_flaw
 from identity.login.entering import Count
 from identity.login.flow import Flaw, record_name, spent_until
+from identity.login.means import Means
 from identity.login.packing import pack_start, unpack_start
 from identity.login.results import Visit
 from identity.login.returning import FRONT_PAGE
 from identity.login.store import Kind
-from identity.login.welcoming import Means
 from identity.sessions.service import LoginOver, Opened, SessionService
 from identity.types import AccountId, ClientId, SessionId
 
@@ -103,10 +103,7 @@ class Starting:
 
     def _used_up(self, code: str) -> StartCode | Flaw:
         """Return what a code stands for, once."""
-        found = self._means.carrying.open(Kind.START, "", code)
-        if found is Flaw.NEWER_KEY:
-            raise StoreUnavailable("newer-key", detail=found.value)
-        record, now = _read(found), self._means.clock()
+        record, now = self._means.opened(Kind.START, "", code, unpack_start), self._means.clock()
         if isinstance(record, Flaw):
             return record
         if not is_fresh(record, now=now):
@@ -139,12 +136,3 @@ class Starting:
                 facts={"app": code.destination.client, "host": code.destination.host, "agent": visit.jar.agent},
             )
         )
-
-
-def _read(found: bytes | Flaw) -> StartCode | Flaw:
-    if isinstance(found, Flaw):
-        return found
-    try:
-        return unpack_start(found)
-    except ValueError:
-        return Flaw.UNREADABLE

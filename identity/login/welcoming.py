@@ -15,7 +15,7 @@ tell who has an account).
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -24,11 +24,10 @@ from identity.accounts.linking import ChooseName, Unknown
 from identity.accounts.results import AlreadyKnown, BeingFinished, By, NameTaken, SignedUp, SignUp
 from identity.accounts.service import AccountService
 from identity.accounts.usernames import NameRefused, check, fold
-from identity.errors import FlowInvalid, StoreError, StoreUnavailable, TooOften
-from identity.login.carrying import LONGEST, Carrying
+from identity.errors import FlowInvalid, StoreError, TooOften
+from identity.login.carrying import LONGEST
 from identity.login.entering import Entered, Entering
 from identity.login.flow import (
-    SECRET_BYTES,
     SIGN_UP_MS,
     Flaw,
     Flow,
@@ -36,16 +35,16 @@ from identity.login.flow import (
     SignUpRecord,
     record_name,
     sign_up_flaw,
-    spelt,
     spent_until,
     tag_of,
 )
+from identity.login.means import Means
 from identity.login.packing import pack_sign_up, unpack_sign_up
 from identity.login.results import AskAgain, Busy, Chosen, NeedsUsername, Visit, Welcome
 from identity.login.returning import shorter
-from identity.login.rules import Rules, provider_unknown
-from identity.login.store import Kind, OneTimeStore
-from identity.types import SECOND, Clock, IdentityKey, RandomBytes, Username
+from identity.login.rules import provider_unknown
+from identity.login.store import Kind
+from identity.types import SECOND, IdentityKey, Username
 
 MOST_NAMES: Final = 20
 """Different names one identity may ask for in the time of a sign-up."""
@@ -60,21 +59,6 @@ _OUTCOMES: Final[Mapping[type, str]] = {
     NameRefused: "name-refused",
     BeingFinished: "being-finished",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a service of this package stands on."""
-
-    carrying: Carrying
-    one_time: OneTimeStore
-    rules: Rules
-    clock: Clock
-    random_bytes: RandomBytes
-
-    def secret(self) -> str:
-        """Return a value nobody can guess."""
-        return spelt(self.random_bytes(SECRET_BYTES))
 
 
 class Welcoming:
@@ -196,11 +180,7 @@ class Welcoming:
             )
 
     def _opened(self, reference: str, binding: str | None) -> SignUpRecord:
-        tag = tag_of(reference)
-        found = self._means.carrying.open(Kind.SIGN_UP, tag, binding) if binding else Flaw.NO_COOKIE
-        if found is Flaw.NEWER_KEY:
-            raise StoreUnavailable("newer-key", detail=found.value)
-        record = _read(found)
+        record = self._means.opened(Kind.SIGN_UP, tag_of(reference), binding or None, unpack_sign_up)
         if isinstance(record, SignUpRecord):
             record = sign_up_flaw(record, reference=reference, now=self._means.clock()) or record
         if isinstance(record, Flaw):
@@ -223,15 +203,6 @@ def _smaller(record: SignUpRecord) -> Iterator[SignUpRecord]:
     short = replace(plain, handle=told.handle[:_SHORT], name=told.name[:_SHORT])
     yield replace(record, person=short, return_to=return_to)
     yield replace(record, person=replace(short, email="", email_verified=False), return_to=return_to)
-
-
-def _read(found: bytes | Flaw) -> SignUpRecord | Flaw:
-    if isinstance(found, Flaw):
-        return found
-    try:
-        return unpack_sign_up(found)
-    except ValueError:
-        return Flaw.UNREADABLE
 
 
 def _adding(mine: bytes) -> Callable[[bytes], bytes | None]:

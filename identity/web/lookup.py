@@ -56,11 +56,6 @@ class Lookup:
             answer.set_result(found)
 
 
-async def system_resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver once. Raises OSError, UnicodeError."""
-    return await Lookup()(host, port)
-
-
 def _ask(host: str, port: int) -> _Answer:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -25,7 +25,6 @@ import httpx2
 
 from identity.types import SECOND, Clock, Millis
 from identity.web.circuit import Circuit, Ended
-from identity.web.lookup import system_resolve
 from identity.web.outbound_ways import AddressRefused, GuardedBackend, Resolve, Rules, Way, proxy_of
 from identity.web.reach import is_disguised
 from providers.addresses import Refused, check_url, host_and_port
@@ -40,7 +39,6 @@ __all__ = [
     "Resolve",
     "Rules",
     "proxy_of",
-    "system_resolve",
 ]
 
 log = logging.getLogger("identity.web.outbound")

@@ -18,6 +18,7 @@ from asyncio import Future
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, NoReturn
 from urllib.parse import quote, urlencode
@@ -104,9 +105,9 @@ class PageHandler(Handler):
             raise WrongMediaType(public="Send the form as application/x-www-form-urlencoded.")
         return parameters.one(fields, name, limit=limit)
 
-    @property
+    @cached_property
     def form(self) -> Mapping[str, Sequence[bytes]]:
-        """The fields of the form that was sent. Raises BadInput."""
+        """The fields of the form that was sent, read once. Raises BadInput."""
         fields: dict[str, list[bytes]] = {}
         headers = self.request.headers
         try:

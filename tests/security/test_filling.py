@@ -1,10 +1,12 @@
 """What a stranger can cause to be kept: nothing by beginning, a marker by what is genuine (row 48)."""
 
+from collections.abc import Callable
 from random import Random
 from string import ascii_letters
 
 import pytest
 
+from tests.support.guards import Expectation
 from tests.support.logins import LoginSite, location
 from tests.support.realm import SHOP, WIKI, Realm
 
@@ -40,10 +42,10 @@ def test_a_login_that_never_comes_back_keeps_nothing(logins: LoginSite) -> None:
     ids=str,
 )
 def test_an_answer_that_proves_nobody_keeps_nothing(
-    logins: LoginSite, answer: dict[str, str], expect_log: object
+    logins: LoginSite, answer: dict[str, str], expect_log: Callable[..., Expectation]
 ) -> None:
     """Bringing rubbish back would be the second way to fill it."""
-    expect_log("identity.web", "provider", required=False)  # type: ignore[operator]
+    expect_log("identity.web", "provider", required=False)
     for _ in range(5):
         browser = logins.browser()
         browser.come_back(**{"state": browser.begin(), **answer})

@@ -25,12 +25,13 @@ from identity.errors import StoreUnavailable
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.entering import Entering
+from identity.login.means import Means
 from identity.login.pacing import Pacing
 from identity.login.rules import Rules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.login.store import Kind
-from identity.login.welcoming import Means, Welcoming
+from identity.login.welcoming import Welcoming
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Missing

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from identity.web.outbound import LARGEST, Called, Outbound, Resolve, Rules, proxy_of, system_resolve
+from identity.web.outbound import LARGEST, Called, Outbound, Resolve, Rules, proxy_of
 from identity.web.reach import Reach
 from providers.base import HttpResponse, ProviderBroken
 from tests.support.certificates import Authority
@@ -46,7 +46,7 @@ class Client:
 
 @contextmanager
 def client(
-    rules: Rules | None = None, *, trust: ssl.SSLContext | None = None, resolve: Resolve = system_resolve
+    rules: Rules | None = None, *, trust: ssl.SSLContext | None = None, resolve: Resolve | None = None
 ) -> Iterator[Client]:
     """Return a client that may call this machine, unless the rules say otherwise."""
     called: list[Called] = []

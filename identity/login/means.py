@@ -1,0 +1,49 @@
+"""What the services of this package stand on: seals, markers, settings, time and chance.
+
+Owns how what a browser carries becomes a record again, or the reason why it does not; the rules of
+each step are in `flow.py` and `codes.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from identity.errors import StoreUnavailable
+from identity.login.carrying import Carrying
+from identity.login.flow import SECRET_BYTES, Flaw, spelt
+from identity.login.rules import Rules
+from identity.login.store import Kind, OneTimeStore
+from identity.types import Clock, RandomBytes
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a service of this package stands on."""
+
+    carrying: Carrying
+    one_time: OneTimeStore
+    rules: Rules
+    clock: Clock
+    random_bytes: RandomBytes
+
+    def secret(self) -> str:
+        """Return a value nobody can guess."""
+        return spelt(self.random_bytes(SECRET_BYTES))
+
+    def opened(self, kind: Kind, tag: str, text: str | None, unpack: Callable[[bytes], R]) -> R | Flaw:
+        """Return the record that a browser carries, or why it counts for nothing; `text` is None if it carries none.
+
+        Raises:
+            StoreUnavailable: `newer-key`: this daemon does not know the key yet; the same text may be brought again.
+        """
+        found = Flaw.NO_COOKIE if text is None else self.carrying.open(kind, tag, text)
+        if found is Flaw.NEWER_KEY:
+            raise StoreUnavailable("newer-key", detail=found.value)
+        if isinstance(found, Flaw):
+            return found
+        try:
+            return unpack(found)
+        except ValueError:
+            return Flaw.UNREADABLE
