@@ -32,22 +32,30 @@ _ROOT: Final = 0
 _NO_WAITING: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
+class Unreadable(ValueError):
+    """A file that is not there, or that the system does not let us read; `why` is its word for it."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.why = why
+        super().__init__(f"{path} cannot be read: {why}")
+
+
 def read(path: Path, *, secret: bool) -> bytes:
     """Return what a file holds.
 
-    Raises ValueError with a sentence that completes "[section] option: …". Mode and kind are looked
-    at on the open file, so that it cannot be exchanged in between.
+    Raises ValueError, Unreadable among it, with a sentence that completes "[section] option: …". Mode
+    and kind are looked at on the open file, so that it cannot be exchanged in between.
     """
     try:
         opened = os.open(path, _NO_WAITING)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {reason(error)}") from None
+        raise Unreadable(path, reason(error)) from None
     try:
         _require(path, os.fstat(opened), secret=secret)
         with os.fdopen(opened, "rb", closefd=False) as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {reason(error)}") from None
+        raise Unreadable(path, reason(error)) from None
     finally:
         os.close(opened)
     if len(content) > LARGEST:
@@ -67,7 +75,7 @@ def problem_of_place(path: Path, *, beside: bool = False) -> str:
     except OSError:
         return ""  # it cannot be reached, which whoever opens it will say
     for at, (folder, name) in enumerate(steps):
-        mode = _mode(folder)
+        mode = mode_of(folder) or 0
         if not mode & stat.S_IWOTH:
             continue
         if mode & stat.S_ISVTX and _is_ours(folder / name) and not (beside and at == len(steps) - 1):
@@ -81,13 +89,21 @@ def problem_of_place(path: Path, *, beside: bool = False) -> str:
 
 def problem_of_writing(path: Path) -> str:
     """Return why a file that is there cannot be believed because everybody can write it; empty if they cannot."""
-    mode = _mode(path)
+    mode = mode_of(path) or 0
     if not (mode & stat.S_IWOTH and stat.S_ISREG(mode)):
         return ""
     return (
         f"{path} can be changed by everybody on this machine (mode {stat.S_IMODE(mode):04o}), so nothing in it can "
         f"be believed; look what is in it, then run `chmod o-w {path}`"
     )
+
+
+def mode_of(path: Path) -> int | None:
+    """Return a file's mode; None if it is not there, or cannot be looked at."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return None
 
 
 def kind_of(mode: int) -> str:
@@ -110,7 +126,7 @@ def reason(error: OSError | ValueError) -> str:
 def _require(path: Path, found: os.stat_result, *, secret: bool) -> None:
     mode = found.st_mode
     if stat.S_ISDIR(mode):
-        raise ValueError(f"{path} cannot be read: is a directory")
+        raise Unreadable(path, "is a directory")
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path} is {kind_of(mode)}, not a file; write what it says into a file")
     others = mode & (stat.S_IROTH | stat.S_IWOTH if secret else stat.S_IWOTH)
@@ -153,10 +169,3 @@ def _is_ours(path: Path) -> bool:
         return path.lstat().st_uid in (_ROOT, os.geteuid())
     except OSError:
         return True  # not there yet: whoever makes it will own it
-
-
-def _mode(path: Path) -> int:
-    try:
-        return path.stat().st_mode
-    except (OSError, ValueError):
-        return 0

@@ -35,10 +35,11 @@ def read_configuration(path: Path) -> str:
         return custody.read(path, secret=False).decode()
     except UnicodeDecodeError:
         raise ConfigError((f"[file] {path}: is not UTF-8 text; save it as UTF-8",)) from None
+    except custody.Unreadable as error:
+        problem = f"[file] {path}: cannot be read: {error.why}; name another with --config"
+        raise ConfigError((problem,)) from None
     except ValueError as error:
-        unread = "cannot be read" in str(error)
-        told = str(error).replace(" cannot be read", ": cannot be read", 1) if unread else str(error)
-        raise ConfigError((f"[file] {told}{'; name another with --config' if unread else ''}",)) from None
+        raise ConfigError((f"[file] {error}",)) from None
 
 
 def read_secret(path: Path) -> str:
@@ -95,7 +96,7 @@ def account_file(config: Config) -> Iterator[str]:
     if config.accounts.store is not AccountStoreKind.SQLITE:
         return
     path, folder = config.sqlite.file, config.sqlite.file.parent
-    mode, folder_mode = _mode(path), _mode(folder)
+    mode, folder_mode = custody.mode_of(path), custody.mode_of(folder)
     if folder_mode is None or not stat.S_ISDIR(folder_mode):
         yield f"[sqlite] file: the folder {folder} does not exist; make it with `mkdir -p {folder}`"
     elif not os.access(folder, os.W_OK | os.X_OK):
@@ -133,7 +134,7 @@ RULES: Final = (
 
 def warnings_of(path: Path, config: Config) -> Iterator[str]:
     """Yield what is allowed and probably not meant about the configuration file itself."""
-    mode = _mode(path) or 0
+    mode = custody.mode_of(path) or 0
     if mode & stat.S_IROTH and any(True for _ in config.secrets()):
         yield (
             f"[file] {path.name}: everybody on this machine can read the configuration and it may hold secrets; "
@@ -148,11 +149,3 @@ def _unreadable(option: str, path: Path | None, *, secret: bool = False) -> Iter
         custody.read(path, secret=secret)
     except ValueError as error:
         yield f"{option}: {error}"
-
-
-def _mode(path: Path) -> int | None:
-    """Return the file's mode; None if it is not there, or cannot be looked at."""
-    try:
-        return path.stat().st_mode
-    except (OSError, ValueError):
-        return None

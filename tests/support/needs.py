@@ -6,9 +6,7 @@ on a machine without them can be tried on any. Standard library only.
 """
 
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.cassandra import installation as cassandra
+from tests.support.programs import major_version
 
 _ROOT: Final = Path(__file__).parents[2]
 _LOCK: Final = Path(__file__).parent / "openid" / "package-lock.json"
@@ -42,16 +41,9 @@ def _program(*names: str, variable: str) -> Callable[[], str | None]:
 def _node() -> str | None:
     own = (str(path) for path in _ROOT.glob(".cache/node/node_modules/node-*/bin/node"))
     candidates = (os.environ.get("NODE"), shutil.which("node"), *own)
-    return next((path for path in candidates if path and _node_version(path) >= _OLDEST_NODE), None)
-
-
-def _node_version(path: str) -> int:
-    try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    found = re.match(r"v(\d+)\.", answer)
-    return int(found[1]) if found else 0
+    return next(
+        (path for path in candidates if path and major_version(path, "--version", r"\Av(\d+)\.") >= _OLDEST_NODE), None
+    )
 
 
 def _npm_packages() -> str | None:

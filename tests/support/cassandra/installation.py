@@ -5,11 +5,11 @@ Owns where these lie and whether they are complete; installs nothing. Standard l
 """
 
 import os
-import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Final
+
+from tests.support.programs import major_version
 
 _HERE: Final = Path(__file__).parent
 _CACHE: Final = (Path(__file__).parents[3] / ".cache" / "cassandra").resolve()
@@ -24,16 +24,10 @@ def java() -> str | None:
     """Return a Java 17, if there is one, whatever `java` on the PATH is; the environment's JAVA17 names another."""
     installed = sorted(str(path) for path in Path("/usr/lib/jvm").glob("*17*/bin/java"))
     candidates = (os.environ.get("JAVA17"), shutil.which("java"), *installed)
-    return next((path for path in candidates if path and _version(path) == JAVA_VERSION), None)
-
-
-def _version(path: str) -> int:
-    try:
-        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=20, check=True).stderr
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    found = re.search(r'version "(\d+)', answer)
-    return int(found[1]) if found else 0
+    return next(
+        (path for path in candidates if path and major_version(path, "-version", r'version "(\d+)') == JAVA_VERSION),
+        None,
+    )
 
 
 def jars() -> str | None:
