@@ -31,8 +31,8 @@ def is_no(said: object) -> bool:
     """Tell whether an `error` of a provider's means that somebody said no."""
     if not isinstance(said, str) or len(said) > _LONGEST:
         return False
-    word = said.lower().replace("-", "_")
-    return word in _WORDS or _NO.fullmatch(word) is not None
+    plain = said.lower().replace("-", "_")
+    return plain in _WORDS or _NO.fullmatch(plain) is not None
 
 
 def word_of(answer: Mapping[str, str]) -> str:

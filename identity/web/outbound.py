@@ -115,7 +115,7 @@ class Outbound:
 
     def troubles(self) -> Mapping[str, str]:
         """Return the providers in trouble, each with a sentence. May be called on any thread."""
-        return {line.name: line.trouble() for line in list(self._lines.values()) if line.trouble()}
+        return {line.name: said for line in list(self._lines.values()) if (said := line.trouble())}
 
     async def aclose(self) -> None:
         """Close the connections that are kept."""

@@ -33,7 +33,7 @@ def test_a_key_ring_rolled_out_unevenly_logs_nobody_out(daemons: Daemons, jar: B
 def test_a_daemon_too_late_with_the_ring_says_retry_never_login(daemons: Daemons, jar: BrowserJar) -> None:
     """Even an operator's mistake must not log anybody out."""
     old = daemons.keys
-    late = daemons.daemon(keys=lambda: old)
+    late = daemons.daemon_with_ring(lambda: old)
     daemons.keys = old.with_key(Secret(b"n" * 32), now=daemons.clock() - 11 * MINUTE)
     rotate(daemons, jar, times=2)
 

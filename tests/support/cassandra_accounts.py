@@ -18,6 +18,8 @@ from tests.support.cassandra.cluster import CassandraCluster
 
 PATIENCE_MS: Final = 20_000
 """A node that has just started on a busy machine answers its first questions slowly."""
+_CONNECTS_WITHIN_MS: Final = 8_000
+"""To connect is to read the schema, which is long in a node that holds the keyspaces of many tests."""
 
 
 def now() -> Millis:
@@ -31,14 +33,19 @@ def settings(cluster: CassandraCluster, keyspace: str, **changes: Any) -> Settin
         contact_points=tuple(cluster.contact_points),
         local_data_centre=cluster.local_dc,
         keyspace=keyspace,
-        **changes,
+        **{"connect_timeout_ms": _CONNECTS_WITHIN_MS, **changes},
     )
 
 
 def sections(cluster: CassandraCluster, keyspace: str) -> dict[str, dict[str, str]]:
     """Return what a configuration file says of a keyspace of the cluster."""
     nodes = " ".join(f"{host}:{port}" for host, port in cluster.contact_points)
-    reached = {"contact_points": nodes, "local_data_centre": cluster.local_dc, "keyspace": keyspace}
+    reached = {
+        "contact_points": nodes,
+        "local_data_centre": cluster.local_dc,
+        "keyspace": keyspace,
+        "connect_timeout_s": str(_CONNECTS_WITHIN_MS // 1_000),
+    }
     return {"accounts": {"store": "cassandra"}, "cassandra": reached}
 
 

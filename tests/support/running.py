@@ -24,6 +24,8 @@ ROOT: Final = Path(__file__).parents[2]
 APP: Final = "app"
 APP_SECRET: Final = "a secret of the test application, 32 characters"
 _STARTS_WITHIN_S: Final = 30
+_ANSWERS_WITHIN_S: Final = 30
+"""A daemon with patient time-outs may wait for a store three times within one answer."""
 _SESSION: Final = re.compile(r"(__Host-)?idd[0-9]*-")
 
 
@@ -137,7 +139,7 @@ class Running:
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """Make one request of the internal listener."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.internal_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.internal_port, timeout=_ANSWERS_WITHIN_S)
         try:
             connection.request(method, path, body or None, dict(headers or {}))
             answer = connection.getresponse()
