@@ -13,7 +13,7 @@ PIP := $(BIN)/python $(INSTALL)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-cluster lint types layers bench simulate explore proxies lock services clean
+.PHONY: help run test test-all test-cluster lint types layers bench simulate explore proxies catalogues lock services clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -53,6 +53,11 @@ explore: $(VENV)/dev.stamp ## Visit every interleaving of two messages in flight
 
 proxies: $(VENV)/dev.stamp ## Test through the real proxies and print what each carries
 	@$(BIN)/python -m tests.proxies
+
+catalogues: $(VENV)/dev.stamp ## Make what the daemon reads of the sentences for people (identity/locale/*.po)
+	@for po in identity/locale/*.po; do \
+		$(BIN)/pybabel --quiet compile --input-file $$po --output-file $${po%.po}.mo --locale $$(basename $$po .po) || exit 1; \
+	done
 
 services: ## Install what the suites need: memcached, Cassandra, Chromium, Firefox, proxies, Node 20, an OpenID provider
 	@.ci/services

@@ -54,7 +54,9 @@ DENIED: Final = "provider-denied"
 DOUBTFUL: Final = "doubtful"
 """A session that leads to no application until the next login, because below it a copy was used."""
 STALE: Final = "stale"
-REASONS: Final = frozenset({*(ended.code for ended in Ended), "anonymous", STALE, "foreign", DENIED, DOUBTFUL})
+REASONS: Final = frozenset(
+    {*(ended.code for ended in Ended), "anonymous", STALE, "foreign", "newer-key", DENIED, DOUBTFUL}
+)
 """Why somebody is at the login page, as far as the page has words for it."""
 NOTICES: Final = "/account/notice"
 ADDRESS_CHARS: Final = 16_384

@@ -8,7 +8,7 @@ from pathlib import Path
 from identity.accounts.checking import Fault
 from identity.metrics import METRICS
 from identity.sessions.record import Copied
-from identity.web.pages.english import ENGLISH
+from identity.web.pages.catalogue import ENGLISH
 
 ROOT = Path(__file__).parents[2]
 MANUAL = (ROOT / "docs" / "operations.md").read_text()

@@ -17,7 +17,7 @@ from identity.sessions.record import Ended
 from identity.web import refusals, routes
 from identity.web.base import Listener
 from identity.web.pages import Pages, Way
-from identity.web.pages.english import ENGLISH
+from identity.web.pages.catalogue import ENGLISH
 from identity.web.pages.rendering import PAGES
 from identity.web.pages.style import STYLESHEET
 from tests.support.clock import ManualClock
@@ -174,13 +174,13 @@ def test_every_reason_has_a_text_of_its_own(pages: Pages, code: str) -> None:
     """Somebody would be logged out and not told why."""
     page = pages.render("login", ways=(), reason=code).decode()
 
-    assert ENGLISH.sentences[f"reason.{code}.title"] in page
-    assert ENGLISH.sentences[f"reason.{code}.text"] in page
+    assert ENGLISH.say(f"reason.{code}.title") in page
+    assert ENGLISH.say(f"reason.{code}.text") in page
 
 
 def test_before_the_login_a_reuse_is_told_in_neutral_words() -> None:
     """Whoever holds a copy reads that page too, and would learn that it was noticed."""
-    told = ENGLISH.sentences["reason.reuse.title"] + ENGLISH.sentences["reason.reuse.text"]
+    told = ENGLISH.say("reason.reuse.title") + ENGLISH.say("reason.reuse.text")
 
     assert not re.search(r"cop(y|ies)|theft|stolen|two places|attack", told)
 

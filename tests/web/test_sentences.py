@@ -10,10 +10,12 @@ import pytest
 
 from identity.types import DAY, HOUR, MINUTE, SECOND, Millis
 from identity.web.pages import moments
-from identity.web.pages.english import ENGLISH
+from identity.web.pages.catalogue import ENGLISH
 from identity.web.pages.rendering import TEMPLATES
 from tests.support.clock import NOON
+from tests.support.sentences import LANGUAGES, made, sentences, written
 
+ALL: Final = sentences(written("en"))
 SENTENCE_CALL: Final = re.compile(r"\b(?:t|count|has)\(\s*\"([^\"]+)\"\s*(~?)")
 
 
@@ -36,15 +38,15 @@ def test_every_sentence_named_exists() -> None:
     whole, _ = used_keys()
 
     for key in whole:
-        assert ENGLISH.has(key) or ENGLISH.has(f"{key}.one"), key
+        assert key in ALL, key
 
 
 def test_every_sentence_is_used() -> None:
     """Translators would work on sentences nobody ever reads."""
     whole, beginnings = used_keys()
-    beginnings |= {"notice.", "error.", *(f"{key}." for key in whole)}
+    beginnings |= {"notice.", "error."}
 
-    unused = [k for k in ENGLISH.sentences if k not in whole and not k.startswith(tuple(beginnings))]
+    unused = [k for k in ALL if k not in whole and not k.startswith(tuple(beginnings))]
 
     assert unused == []
 
@@ -61,13 +63,50 @@ def test_templates_hold_no_words_of_their_own(name: str) -> None:
     assert not [label for label in labels if label]
 
 
-@pytest.mark.parametrize("key", sorted(ENGLISH.sentences))
+@pytest.mark.parametrize("key", sorted(ALL))
 def test_sentences_are_text_with_named_places(key: str) -> None:
     """Markup or a bare `{}` in a sentence would reach the page, or break it, in some language."""
-    sentence = ENGLISH.sentences[key]
+    for sentence in ALL[key]:
+        assert not re.search(r"[<>&]", sentence)
+        assert all(name for _, name, _, _ in Formatter().parse(sentence) if name is not None)
 
-    assert not re.search(r"[<>&]", sentence)
-    assert all(name for _, name, _, _ in Formatter().parse(sentence) if name is not None)
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_daemon_reads_what_was_written(language: str) -> None:
+    """A mended sentence would not be shown, because nobody ran `make catalogues`."""
+    assert sentences(made(language)) == sentences(written(language))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_has_every_sentence_and_no_other(language: str) -> None:
+    """A page would be a 500 in that language, or a translator's work would never be seen."""
+    catalogue = written(language)
+    found = sentences(catalogue)
+
+    assert found.keys() == ALL.keys()
+    assert all(all(each) for each in found.values())
+    assert {key for key in found if len(found[key]) != 1} == {key for key in ALL if len(ALL[key]) != 1}
+    assert not any(message.fuzzy for message in catalogue if message.id)
+    assert {key: _places(found[key][-1]) for key in found} == {key: _places(ALL[key][-1]) for key in ALL}
+
+
+def _places(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+def test_a_key_without_a_sentence_is_an_error_and_not_a_word_on_the_page() -> None:
+    """A person would read `login.titel` where a sentence should be."""
+    with pytest.raises(KeyError):
+        ENGLISH.say("login.titel")
+    with pytest.raises(KeyError):
+        ENGLISH.count("time.fortnights", 2)
+    assert not ENGLISH.has("login.titel")
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "0 minutes ago"), (1, "1 minute ago"), (2, "2 minutes ago")])
+def test_things_are_counted_as_english_counts(n: int, said: str) -> None:
+    """A page would say "1 minutes"."""
+    assert ENGLISH.count("time.minutes", n) == said
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Everything a person sees: pages, their sentences, their look.
 
-Owns the HTML templates, the one stylesheet and, in `catalogue.py`, every sentence on them. Knows
+Owns the HTML templates and the one stylesheet; their sentences stand in `identity/locale/`. Knows
 nothing of requests, services or stores: a handler gives values, a page comes back as bytes.
 Invariants: every value is escaped; a missing or unknown value raises; no page holds a script, an
 inline style or an address outside this site.

@@ -1,36 +1,48 @@
 """A language: its sentences and how it counts.
 
-Owns looking a sentence up and filling it in. Sentences are ours and may be trusted; what is
-filled in comes from anywhere and is escaped. `english.py` holds the sentences; another language
-is another module of the same keys.
+Owns looking a sentence up by its key and filling it in. Sentences are ours and may be trusted; what
+is filled in comes from anywhere and is escaped. They stand in `identity/locale/<language>.po`; the
+`.mo` file beside it, which is read here, is made from it (ADR 12).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from gettext import GNUTranslations
+from pathlib import Path
+from typing import Final
 
 from markupsafe import Markup
 
+LOCALE: Final = Path(__file__).parents[2] / "locale"
 
-@dataclass(frozen=True, slots=True)
+
 class Catalogue:
-    """All sentences of one language.
+    """All sentences of one language. Immutable.
 
-    `plural` gives the ending of the key for a number: `one` or `other` in English, more elsewhere.
+    Args:
+        language: the name of its file, for example `en` (BCP 47).
     """
 
-    language: str
-    sentences: Mapping[str, str]
-    plural: Callable[[int], str]
-    direction: str = "ltr"
+    def __init__(self, language: str) -> None:
+        with (LOCALE / f"{language}.mo").open("rb") as file:
+            self._sentences = GNUTranslations(file)
+        self.language: Final = language
 
     def say(self, key: str, /, **values: object) -> Markup:
         """Return the sentence with its values escaped. Raises KeyError for an unknown key or a missing value."""
-        return Markup(self.sentences[key]).format(**values)  # noqa: S704 - the sentence is ours; format() escapes the rest
+        return _filled(key, self._sentences.gettext(key), values)
 
     def count(self, key: str, n: int, /, **values: object) -> Markup:
         """Return the sentence for this number of things; `{n}` in it is the number."""
-        return self.say(f"{key}.{self.plural(n)}", n=n, **values)
+        return _filled(key, self._sentences.ngettext(key, key, n), {"n": n, **values})
 
     def has(self, key: str) -> bool:
-        """Tell whether there is such a sentence."""
-        return key in self.sentences
+        """Tell whether there is such a sentence, for one thing where it is counted."""
+        return self._sentences.ngettext(key, key, 1) != key or self._sentences.gettext(key) != key
+
+
+def _filled(key: str, sentence: str, values: dict[str, object]) -> Markup:
+    if sentence == key:  # gettext's way to say that there is none
+        raise KeyError(key)
+    return Markup(sentence).format(**values)  # noqa: S704 - the sentence is ours; format() escapes the rest
+
+
+ENGLISH: Final = Catalogue("en")

@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 from identity.types import Clock, Millis
 from identity.web.pages import drawings, moments
-from identity.web.pages.catalogue import Catalogue
-from identity.web.pages.english import ENGLISH
+from identity.web.pages.catalogue import ENGLISH, Catalogue
 from identity.web.pages.style import STYLESHEET
 from identity.web.places import THIS_COMPUTER, is_local
 
@@ -117,7 +116,7 @@ class Pages:
         environment.globals |= {
             "count": catalogue.count,
             "device_icon": drawings.device_icon,
-            "direction": catalogue.direction,
+            "direction": catalogue.say("page.direction"),
             "favicon": drawings.favicon(),
             "has": catalogue.has,
             "icon": drawings.icon,
