@@ -207,7 +207,7 @@ class LoginSite(Site):
 
     def _outcomes(self) -> Counter[str]:
         lines = self.metrics.render().decode().splitlines()
-        found = re.compile(r'identityd_logins_total\{.*outcome="([a-z-]+)"\} ([0-9]+)')
+        found = re.compile(r'identityd_logins_total\{.*outcome="([a-z-]+)".*\} ([0-9]+)\.0')
         counts: Counter[str] = Counter()
         for match in filter(None, map(found.fullmatch, lines)):
             counts[match[1]] += int(match[2])

@@ -167,7 +167,7 @@ def test_a_copy_is_audited_and_counted_by_its_kind_with_both_places_and_no_secre
 
     event = town.notes[-1]
     assert (event.action, event.account_id) == (kind.code, town.account_id)
-    assert f'identityd_copies_total{{reason="{kind.code}"}} 1' in town.metrics.render().decode()
+    assert f'identityd_copies_total{{reason="{kind.code}"}} 1.0' in town.metrics.render().decode()
     assert (event.facts["opened_with"], event.facts["shown_with"]) == ("Firefox on Linux", "curl")
     assert not any(value in str(event) for value in jar.cookies.values())
 
@@ -185,7 +185,7 @@ def test_a_token_on_the_wrong_host_is_audited_once_a_minute(town: Town) -> None:
     town.watching.foreign(town.account_id, session, check)
 
     assert [event.action for event in town.notes[before:]] == ["foreign-host"] * 2
-    assert 'identityd_copies_total{reason="foreign-host"} 2' in town.metrics.render().decode()
+    assert 'identityd_copies_total{reason="foreign-host"} 2.0' in town.metrics.render().decode()
 
 
 def test_a_reason_of_a_newer_release_does_not_keep_sessions_alive(town: Town) -> None:

@@ -246,7 +246,7 @@ class TestPool:
         with closing(_pool(metrics)) as pool:
             _run(pool.run(len, "abc"))
 
-        assert b'identityd_pool_wait_seconds_count{pool="checks"} 1' in metrics.render()
+        assert b'identityd_pool_wait_seconds_count{pool="checks"} 1.0' in metrics.render()
 
     def test_an_error_comes_back_as_itself(self) -> None:
         """Otherwise handlers cannot tell an outage from a bug."""

@@ -348,6 +348,6 @@ def test_what_became_of_checks_is_counted_by_application() -> None:
 
         numbers = site.internal("GET", "/metrics").body.decode()
 
-        assert 'identityd_checks_total{app="wiki",verdict="ok",reason="current"} 2' in numbers
-        assert 'identityd_checks_total{app="wiki",verdict="login",reason="anonymous"} 1' in numbers
-        assert 'identityd_tokens_minted_total{app="wiki"} 2' in numbers
+        assert 'identityd_checks_total{app="wiki",reason="current",verdict="ok"} 2.0' in numbers
+        assert 'identityd_checks_total{app="wiki",reason="anonymous",verdict="login"} 1.0' in numbers
+        assert 'identityd_tokens_minted_total{app="wiki"} 2.0' in numbers

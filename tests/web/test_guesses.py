@@ -38,7 +38,7 @@ def test_guesses_are_slowed_and_a_right_secret_passes_at_once(site: Site, expect
     assert wrong == [401] * FREE + [429] * 5
     assert right.status == 200
     assert _ask(site, "wrong again") == (429, "60")
-    assert f'identityd_secrets_refused_total{{app="wiki"}} {FREE + 6}'.encode() in site.metrics.render()
+    assert f'identityd_secrets_refused_total{{app="wiki"}} {FREE + 6}.0'.encode() in site.metrics.render()
 
 
 def test_a_minute_later_it_is_as_before(site: Site, expect_log: ExpectLog) -> None:

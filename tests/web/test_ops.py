@@ -85,7 +85,7 @@ def test_numbers_count_answers_by_listener_and_status() -> None:
         reply = site.internal("GET", "/metrics")
 
         assert reply.one("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
-        assert b'identityd_requests_total{listener="public",status="404"} 1' in reply.body
+        assert b'identityd_requests_total{listener="public",status="404"} 1.0' in reply.body
         assert b'identityd_request_seconds_count{listener="public"} 1' in reply.body
 
 
@@ -140,8 +140,8 @@ def test_a_provider_that_is_left_alone_is_in_the_numbers() -> None:
     app._up(metrics, "corp", circuit)
     app._up(metrics, "other", Circuit())
 
-    assert b'identityd_provider_up{provider="corp"} 0' in metrics.render()
-    assert b'identityd_provider_up{provider="other"} 1' in metrics.render()
+    assert b'identityd_provider_up{provider="corp"} 0.0' in metrics.render()
+    assert b'identityd_provider_up{provider="other"} 1.0' in metrics.render()
 
 
 @pytest.mark.parametrize("jump", [-NOON, LATEST - NOON])
