@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from identity.accounts.store import Applied, Held, LinkedIdentity
-from identity.types import IdentityKey
+from identity.types import SECOND, IdentityKey
 from tests.contracts.account_kinds import (
     TTL,
     Kind,
@@ -139,6 +139,17 @@ class RowsContract:
 
         assert rows.replace(kind.changed(old), expected=old) == Held(anew)
         assert rows.delete(old) == Held(anew)
+
+    @tables_that_expire
+    def test_a_row_whose_time_is_over_when_it_is_written_does_not_stay(self, subject: Subject, kind: Kind) -> None:
+        """A claim written late would block its name for ever: no time to live is how some stores say "for good"."""
+        row = kind.new()
+        rows = kind.rows(subject.store)
+
+        rows.insert(row, expires_at=subject.clock() - SECOND)
+
+        subject.advance(TTL)
+        assert rows.read_settled(row.key) is None
 
     @tables_that_expire
     def test_an_expiring_row_is_there_and_then_gone(self, subject: Subject, kind: Kind) -> None:

@@ -9,6 +9,7 @@ from identity.accounts.checking import Fault
 from identity.metrics import METRICS
 from identity.sessions.record import Copied
 from identity.web.pages.catalogue import ENGLISH
+from tests.support.sources import tree
 
 ROOT = Path(__file__).parents[2]
 MANUAL = (ROOT / "docs" / "operations.md").read_text()
@@ -21,7 +22,7 @@ AUDITING = {"note", "_tell", "_event", "_attempt", "Attempt"}
 def calls() -> Iterator[ast.Call]:
     """Yield every call in the code."""
     for path in CODE:
-        yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        yield from (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
 
 
 def called(call: ast.Call) -> str:

@@ -19,7 +19,7 @@ from identity.types import IdentityKey
 from tests.support.accounts import OPERATOR, PERSON, Registry, key
 from tests.support.clock import NOON
 from tests.support.jars import BrowserJar
-from tests.support.sources import ROOT
+from tests.support.sources import ROOT, tree
 from tests.support.town import ADA, Town
 
 SOUGHT_BY_ADDRESS = re.compile(r"(where|order by|create (unique )?index)[^\"]*email")
@@ -83,7 +83,7 @@ def test_no_store_can_be_asked_for_an_address() -> None:
     asked = [
         f"{path.name}:{node.lineno}"
         for path in sources
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.arg) and "email" in node.arg.lower()
     ]
     statements = [path.name for path in sources if SOUGHT_BY_ADDRESS.search(path.read_text().lower())]

@@ -1,5 +1,7 @@
 """The session service over a store: each corner case of asking that must not log anybody out, or must."""
 
+from collections.abc import Callable
+
 import pytest
 
 from identity.sessions.check import Mode, Outcome
@@ -332,6 +334,28 @@ def test_a_login_as_somebody_else_ends_the_first_accounts_session(daemons: Daemo
 
     assert daemons.service.devices(ACCOUNT) == ()
     assert daemons.visit(jar).username == "bob"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_login_is_newer_than_what_it_takes_the_place_of_whatever_a_clock_says(seed: int) -> None:
+    """A person would log in as Bob and still be shown as Ada, whose session could not be ended at once."""
+    daemons, jar, bob = Daemons(seed=seed), BrowserJar(), AccountId(ACCOUNT.__class__(int=8))
+    daemons.login(jar)
+    late = dict(jar.cookies)
+    behind = daemons.daemon(skew_ms=-5 * SECOND)
+    daemons.store.before_write = lambda: setattr(daemons.store, "before_write", cut_off(daemons))
+
+    opened = daemons.login(jar, service=behind, account_id=bob, username=Username("bob"))
+
+    daemons.store.away = False
+    jar.cookies.update(late)
+    assert daemons.service.devices(ACCOUNT) != ()
+    assert daemons.visit(jar).session_id == opened.session.id
+
+
+def cut_off(daemons: Daemons) -> Callable[[], None]:
+    """Return what takes the store away before a write."""
+    return lambda: setattr(daemons.store, "away", True)
 
 
 @pytest.mark.threat(26)

@@ -9,7 +9,7 @@ import pytest
 from identity.stores.cassandra import statements
 from identity.stores.cassandra.migrations import FOLDER, Migrations
 from identity.stores.cassandra.statements import ALL, CONDITIONAL_TABLES, Kind, Statement
-from tests.support.sources import ROOT
+from tests.support.sources import ROOT, tree
 
 CONDITIONAL: Final = {table.name for table in CONDITIONAL_TABLES} | {"schema_migrations", "schema_locks"}
 SCANNERS: Final = {"identity/accounts/fsck.py", "identity/accounts/copying.py", "identity/accounts/copied_tables.py"}
@@ -108,7 +108,7 @@ def test_only_fsck_and_copy_scan() -> None:
         str(path.relative_to(ROOT))
         for path in (ROOT / "identity").rglob("*.py")
         if "stores" not in path.parts
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.Attribute) and node.attr == "scan"
     }
 

@@ -91,7 +91,7 @@ class Behind:
 
 
 class _Handler(RequestHandler):
-    SUPPORTED_METHODS = _METHODS  # type: ignore[assignment]  # tornado's own list lacks PROPFIND
+    SUPPORTED_METHODS = _METHODS  # tornado's own list lacks PROPFIND
 
     def prepare(self) -> None:
         behind: Behind = self.settings["behind"]

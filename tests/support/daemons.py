@@ -7,6 +7,7 @@ come first: three things that cannot be had on demand from a real one.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from identity.keyring import KeyRing
 from identity.sessions.check import Check, Opening, Outcome, Verdict
@@ -178,7 +179,7 @@ def copy(jar: BrowserJar) -> BrowserJar:
     return thief
 
 
-def follow(daemons: Daemons, jar: BrowserJar, **changes: object) -> list[str]:
+def follow(daemons: Daemons, jar: BrowserJar, **changes: Any) -> list[str]:  # noqa: ANN401 - of any field
     """Load a page and follow every bounce; return the reasons on the way."""
     reasons = []
     verdict = daemons.visit(jar, **changes)

@@ -43,7 +43,7 @@ class Death:
 
 
 def _die(death: Death, node: tuple[str, int], data_centre: str) -> None:
-    claiming.CLAIM_TTL_MS = death.claim_ttl_ms  # type: ignore[misc]  # this process lives for one claim
+    claiming.CLAIM_TTL_MS = death.claim_ttl_ms  # type: ignore[attr-defined]  # this process lives for one claim
     reached = Settings(contact_points=(node,), local_data_centre=data_centre, keyspace=death.keyspace)
     store = opened(reached, clock=lambda: death.at)
     accounts = service(store, ended=Path(death.ended), clock=lambda: death.at, checkpoint=kill_at(death.checkpoint))

@@ -131,7 +131,7 @@ class _Handler(RequestHandler):
         if answer is None or answer.status_code not in (401, 403):
             self.set_status(503)
             return
-        self.cookies(answer)
+        self.hand_on_cookies(answer)
         location = answer.headers.get("X-Identity-Location")
         if not location:
             self.set_status(answer.status_code)
@@ -139,7 +139,8 @@ class _Handler(RequestHandler):
         self.set_header("Location", location)
         self.set_status(307 if answer.headers.get("X-Identity-Verdict") == "bounce" else 302)
 
-    def cookies(self, answer: httpx2.Response) -> None:
+    def hand_on_cookies(self, answer: httpx2.Response) -> None:
+        """Give the browser what the daemon set."""
         for line in answer.headers.get_list("Set-Cookie"):
             self.add_header("Set-Cookie", line)
 
@@ -163,7 +164,7 @@ class _Page(_Handler):
     async def get(self) -> None:
         answer = await self.check()
         if answer is not None and answer.status_code == 200:
-            self.cookies(answer)
+            self.hand_on_cookies(answer)
             self.set_header("Cache-Control", "no-cache, private")
             self.write(_PAGE % (answer.headers["X-Identity-User"], self.front.calls))
         else:
@@ -175,7 +176,7 @@ class _Call(_Handler):
     async def get(self) -> None:
         answer = await self.check()
         if answer is not None and answer.status_code == 200:
-            self.cookies(answer)
+            self.hand_on_cookies(answer)
             self.write(answer.headers["X-Identity-User"])
         else:
             self.refuse(answer)

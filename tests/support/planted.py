@@ -58,7 +58,8 @@ def victim(gate: Gate, person: Person) -> str:
     wiki, reply = gate.enter_wiki(member, "/echo")
     person.show(member)
     person.show(wiki)
-    return next(value for name, value in reply.json()["headers"] if name.lower() == "x-identity-user")
+    headers: list[tuple[str, str]] = reply.json()["headers"]
+    return next(value for name, value in headers if name.lower() == "x-identity-user")
 
 
 def only(jar: Mapping[str, str], family: str) -> tuple[str, str]:

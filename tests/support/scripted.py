@@ -54,9 +54,9 @@ class CountedRows(Generic[KeyT, RowT]):
         """Delete."""
         return self._rows.delete(expected)
 
-    def scan(self) -> Iterator[RowT]:
+    def scan(self, *, after: KeyT | None = None) -> Iterator[RowT]:
         """Scan."""
-        return self._rows.scan()
+        return self._rows.scan(after=after)
 
     def forget(self) -> None:
         """Empty the table."""
@@ -74,6 +74,7 @@ class CountedAccounts:
         self.profiles = inner.profiles
         self.revocations = inner.revocations
         self.audit = inner.audit
+        self.copy_note = inner.copy_note
 
     def probe(self) -> None:
         """Memory is always there."""

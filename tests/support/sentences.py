@@ -28,9 +28,9 @@ def sentences(catalogue: Catalog) -> Mapping[str, tuple[str, ...]]:
     return {_key(message.id): _each(message.string) for message in catalogue if message.id}
 
 
-def _key(found: str | tuple[str, ...]) -> str:
+def _key(found: str | tuple[str, ...] | list[str]) -> str:
     return found if isinstance(found, str) else found[0]
 
 
-def _each(found: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (found,) if isinstance(found, str) else tuple(found)
+def _each(found: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else tuple(found or ())

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import Final
 
-from identity.stores.cache import Got, Value
+from identity.stores.cache import CacheKey, Got, Value
 from identity.stores.memcached import MemcachedCache
 from identity.stores.servers import Limits, Told
 from identity.types import HOUR
@@ -29,7 +29,7 @@ def keep(cache: MemcachedCache, name: str, number: int) -> None:
         for _ in range(number):
             connection = together.enter_context(pool.get_and_release())
             connection.ready()
-            connection.gets_many(["x"])
+            connection.gets_many([CacheKey("x")])
     assert len(pool.free) >= number
 
 

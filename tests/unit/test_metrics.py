@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from identity.metrics import METRICS, MOST_SERIES, Metric, MetricKind, Metrics
+from tests.support.sources import tree
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,7 +158,7 @@ def _calls() -> list[tuple[str, set[str], str]]:
     """Return name, labels and place of every count and measurement in the code."""
     found = []
     for path in sorted((ROOT / "identity").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 name = node.args[0].value
                 if isinstance(name, str) and re.fullmatch(r"identityd_\w+", name) and path.name != "metrics.py":

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -147,6 +147,27 @@ def test_housekeeping_compares_what_is_due(town: Town) -> None:
     until(lambda: town.daemons.service.devices(town.account_id) == ())
     housekeeping.stop()
     assert town.daemons.visit(jar).reason == "disabled"
+
+
+def test_a_comparison_that_was_put_off_waits_for_the_next_round(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its store away every account that is due would be tried at once, and given up."""
+    housekeeping = Housekeeping(town.watching, accounts=town.accounts, sessions=town.daemons.service)
+    tried: list[AccountId] = []
+
+    def away(account_id: AccountId, **_: object) -> None:
+        tried.append(account_id)
+        # As if asked to stop by the time that the round is over.
+        monkeypatch.setattr(housekeeping, "_retry", housekeeping._stopping.set)
+        raise StoreUnavailable(detail="no answer")
+
+    monkeypatch.setattr("identity.watching.compare", away)
+    for number in range(3):
+        town.watching.compare_due(AccountId(UUID(int=number)))
+
+    housekeeping.start()
+    housekeeping.stop()
+
+    assert tried == [UUID(int=0)]
 
 
 def until(true: Callable[[], bool]) -> None:
