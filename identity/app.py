@@ -42,6 +42,7 @@ from identity.opening import (
     now,
     open_accounts,
     open_caches,
+    session_checker,
     session_service,
 )
 from identity.sessions.service import SessionService
@@ -124,11 +125,12 @@ def build(
     watching = Watching(note=ground.note, metrics=metrics, clock=clock, new_uuid=uuid4)
     clearing = Clearing(watching.wake)
     cache, first = open_caches(config, ring, clock, clearing, metrics=metrics)
-    sessions = session_service(ground, cache, watching)
-    service = account_service(ground, accounts, end=end_sessions(session_service(ground, first, watching)))
+    sessions = session_service(ground, cache)
+    service = account_service(ground, accounts, end=end_sessions(session_service(ground, first)))
     means = _means(ground, cache)
     context = Context(
         sessions=sessions,
+        checker=session_checker(ground, cache, watching),
         accounts=service,
         login=_login(ground, service, sessions, means),
         starts=Starting(sessions, means, note=ground.note, count=metrics.count),

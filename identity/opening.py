@@ -25,10 +25,13 @@ from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics
 from identity.sessions.changes import Lifetimes
+from identity.sessions.checkers import Checker
+from identity.sessions.checking import Checking
 from identity.sessions.cookie import Names
 from identity.sessions.planning import Rules
 from identity.sessions.rotation import Pace
 from identity.sessions.service import SessionService
+from identity.sessions.watcher import Watcher
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import Cache
 from identity.stores.cassandra.settings import Consistency, SerialConsistency, Settings, Tls
@@ -43,7 +46,7 @@ from identity.stores.sealing import Sealer
 from identity.stores.servers import UNTOLD, Limits, Server, Told
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
-from identity.watching import Clearing, Watching, end_sessions
+from identity.watching import Clearing, end_sessions
 
 DURABLE_THREADS: Final = 16
 """Calls to the account store at once."""
@@ -240,8 +243,7 @@ def _in_memcached(ground: Ground, closing: ExitStack) -> tuple[SessionService, C
     """Return the sessions in memcached, and what ends them and names the node that it could not reach."""
     cache = _memcached(ground.config, ground.ring, ground.clock, lambda _: True)
     closing.callback(cache.close)
-    watching = Watching(note=ground.note, metrics=ground.metrics, clock=ground.clock, new_uuid=uuid4)
-    sessions = session_service(ground, cache, watching)
+    sessions = session_service(ground, cache)
     end = end_sessions(sessions)
 
     def carry_out(revocation: Revocation) -> None:
@@ -272,21 +274,12 @@ def open_trial(config: Config, closing: ExitStack, *, clock: Clock, lifetime_ms:
         clock: may be behind, so that a fresh token is old enough to be renewed.
         lifetime_ms: the sessions end so long after `clock`, whoever forgets to end them.
     """
-    ring, public = Ring(config), config.server.public_url
+    ring, names = Ring(config), token_names(config)
     cache = _memcached(config, ring, now, lambda _: True)
     closing.callback(cache.close)
-    names = Names(secure=public.scheme == "https", port=public.port)
     rules = replace(session_rules(config), lifetimes=Lifetimes(idle_ms=lifetime_ms, absolute_ms=lifetime_ms))
-    sessions = SessionService(
-        SessionRecords(cache, keys=ring, clock=now, alarm=CorruptAlarm(clock=now)),
-        keys=ring,
-        names=names,
-        rules=rules,
-        clock=clock,
-        chance=random.random,
-        random_bytes=os.urandom,
-        watcher=Watching(note=lambda _: None, metrics=Metrics(), clock=now, new_uuid=uuid4),
-    )
+    records = SessionRecords(cache, keys=ring, clock=now, alarm=CorruptAlarm(clock=now))
+    sessions = SessionService(records, keys=ring, names=names, rules=rules, clock=clock, random_bytes=os.urandom)
     return Trial(sessions, ring(), names)
 
 
@@ -346,19 +339,36 @@ def _memcached(
     )
 
 
-def session_service(ground: Ground, cache: Cache, watching: Watching) -> SessionService:
+def session_service(ground: Ground, cache: Cache) -> SessionService:
     """Compose a session service over a cache."""
-    public, ring, clock = ground.config.server.public_url, ground.ring, ground.clock
+    records, names, rules = _session_records(ground, cache), token_names(ground.config), session_rules(ground.config)
     return SessionService(
-        SessionRecords(cache, keys=ring, clock=clock, alarm=corrupt_alarm(ground.metrics, clock)),
-        keys=ring,
-        names=Names(secure=public.scheme == "https", port=public.port),
+        records, keys=ground.ring, names=names, rules=rules, clock=ground.clock, random_bytes=os.urandom
+    )
+
+
+def session_checker(ground: Ground, cache: Cache, watcher: Watcher) -> Checker:
+    """Compose what answers checks over a cache."""
+    checking = Checking(
+        keys=ground.ring,
+        names=token_names(ground.config),
         rules=session_rules(ground.config),
-        clock=clock,
+        clock=ground.clock,
         chance=random.random,
         random_bytes=os.urandom,
-        watcher=watching,
     )
+    return Checker(checking, _session_records(ground, cache), watcher)
+
+
+def _session_records(ground: Ground, cache: Cache) -> SessionRecords:
+    alarm = corrupt_alarm(ground.metrics, ground.clock)
+    return SessionRecords(cache, keys=ground.ring, clock=ground.clock, alarm=alarm)
+
+
+def token_names(config: Config) -> Names:
+    """Return the names of the cookies that hold tokens."""
+    public = config.server.public_url
+    return Names(secure=public.scheme == "https", port=public.port)
 
 
 def session_rules(config: Config) -> Rules:

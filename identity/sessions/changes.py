@@ -177,8 +177,13 @@ def emptied(record: Record, *, epoch: int, reason: Ended, now: Millis) -> Record
     return replace(record, epoch=max(epoch, record.epoch), compared_at=now)
 
 
-def expiry(record: Record, *, now: Millis) -> Millis:
-    """Return when the store may forget the record."""
+def stored(record: Record, lifetimes: Lifetimes, *, now: Millis) -> tuple[Record, Millis]:
+    """Return the record as it is written, and when the store may forget it."""
+    record = tidied(record, lifetimes, now=now)
+    return record, _expiry(record, now=now)
+
+
+def _expiry(record: Record, *, now: Millis) -> Millis:
     kept_for_notices = max((n.at + NOTICE_MS for n in record.notices), default=0)
     last_end = max((s.ends_at + SKEW_MS for s in record.sessions), default=0)
     return max(last_end, kept_for_notices, now + EMPTY_RECORD_MS)

@@ -1,8 +1,8 @@
 """The session service: what the rest of identityd can do with sessions.
 
-Owns opening and ending; asking is `asking.py`, the rules are in the pure files (`planning.py`
-first). Plain functions, thread-safe, no HTTP. Trouble with the store is a RETRY verdict or
-StoreUnavailable, never the end of a session.
+Owns opening and ending; checks are `checking.py`, the rules are in the pure files (`changes.py`
+first). Plain functions, thread-safe, no HTTP. Trouble with the store is StoreUnavailable, never the
+end of a session.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,19 +14,17 @@ from typing import Final
 from identity.errors import StoreCorrupt, StoreError, StoreUnavailable
 from identity.keyring import KeyRing
 from identity.sessions import changes
-from identity.sessions.asking import Asking, show
-from identity.sessions.check import Check, Opening, SetCookie, Verdict
+from identity.sessions.check import Check, Opening, SetCookie
+from identity.sessions.checking import show
 from identity.sessions.cookie import Names, Shown, Token
 from identity.sessions.gathering import GROUPS, Live, gather, group
 from identity.sessions.minting import Mint
 from identity.sessions.planning import Rules
 from identity.sessions.record import Ended, Lineage, Notice, Record, Session
 from identity.sessions.store import Absent, Found, SessionStore, Unread, Written
-from identity.sessions.watcher import Watcher
 from identity.sessions.writing import WRITES, Records, Ticket
 from identity.types import (
     AccountId,
-    Chance,
     Clock,
     Host,
     IdentityKey,
@@ -70,8 +68,7 @@ class SessionService:
         keys: gives the current key ring.
         names: the daemon's cookie names.
         rules: the operator's settings.
-        clock, chance, random_bytes: time and randomness.
-        watcher: hears what happened.
+        clock, random_bytes: time and randomness.
     """
 
     def __init__(
@@ -82,31 +79,14 @@ class SessionService:
         names: Names,
         rules: Rules,
         clock: Clock,
-        chance: Chance,
         random_bytes: RandomBytes,
-        watcher: Watcher,
     ) -> None:
         self._keys = keys
         self._names = names
         self._rules = rules
         self._clock = clock
-        self._watcher = watcher
         self._mint = Mint(keys, names, random_bytes)
         self._records = Records(store, keys=keys, lifetimes=rules.lifetimes, clock=clock)
-        self._asking = Asking(
-            self._records,
-            self._mint,
-            keys=keys,
-            names=names,
-            rules=rules,
-            clock=clock,
-            chance=chance,
-            watcher=watcher,
-        )
-
-    def check_many(self, checks: Sequence[Check]) -> list[Verdict]:
-        """Answer every check, in order; see `Asking.check_many`."""
-        return self._asking.check_many(checks)
 
     def ticket(self, account_id: AccountId) -> Ticket:
         """Read the record of an account that is about to log in; before its account row is read.

@@ -4,7 +4,7 @@ Every write is an `add` or a compare-and-swap; there is no plain write, so no se
 another's. The implementation over a cache is `identity.stores.records`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NewType, Protocol, TypeAlias
@@ -71,4 +71,16 @@ class SessionStore(Protocol):
 
     def replace_corrupt(self, locator: Locator, record: Record, *, expires_at: Millis) -> Written:
         """Replace a record that reads as corrupt, and only such a one (after a proven login)."""
+        ...
+
+
+class AsyncSessionStore(Protocol):
+    """What a check needs of a `SessionStore`, for an event loop."""
+
+    def read_many(self, locators: Collection[Locator]) -> Awaitable[Mapping[Locator, Read]]:
+        """As `SessionStore.read_many`."""
+        ...
+
+    def swap(self, locator: Locator, record: Record, *, version: Version, expires_at: Millis) -> Awaitable[Written]:
+        """As `SessionStore.swap`."""
         ...

@@ -63,16 +63,15 @@ class Records:
 
     def swap(self, locator: Locator, record: Record, version: Version) -> Written:
         """Replace a record that is still at `version`, without what nobody will ask for any more."""
-        now = self._clock()
-        record = changes.tidied(record, self._lifetimes, now=now)
-        return self._store.swap(locator, record, version=version, expires_at=changes.expiry(record, now=now))
+        record, expires_at = changes.stored(record, self._lifetimes, now=self._clock())
+        return self._store.swap(locator, record, version=version, expires_at=expires_at)
 
     def put(self, ticket: Ticket, record: Record) -> Written:
         """Write over exactly what the ticket saw: a record, nothing, or a corrupt value."""
-        expires_at = changes.expiry(record, now=self._clock())
+        record, expires_at = changes.stored(record, self._lifetimes, now=self._clock())
         match ticket.read:
             case Found(version=version):
-                return self.swap(ticket.locator, record, version)
+                return self._store.swap(ticket.locator, record, version=version, expires_at=expires_at)
             case Absent():
                 return self._store.add(ticket.locator, record, expires_at=expires_at)
             case Unread():

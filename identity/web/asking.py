@@ -1,6 +1,6 @@
 """Session checks of concurrent requests, gathered: one thread hop and one read for all of them.
 
-Owns the queue between handlers and `SessionService.check_many`. While a round is on a thread,
+Owns the queue between handlers and `Checker.check_many`. While a round is on a thread,
 requests that arrive wait for the next one, so the load itself makes the rounds larger: no timer,
 no added wait when idle. First come, first served; a round takes at most `ROUND` checks and at
 most `rounds` run at once.

@@ -17,6 +17,7 @@ from identity.keyring import KeyRing
 from identity.login.flow import tag_of
 from identity.login.service import LoginService
 from identity.login.starting import Starting
+from identity.sessions.checkers import Checker
 from identity.sessions.service import SessionService
 from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
 from identity.web.arriving import Arriving
@@ -165,6 +166,7 @@ class Context:
     """Everything a handler may reach."""
 
     sessions: SessionService
+    checker: Checker
     accounts: AccountService
     login: LoginService
     starts: Starting
@@ -207,7 +209,7 @@ class Context:
         arriving = Arriving(self.clock)
         object.__setattr__(self, "arriving", arriving)
         asker = Asker(
-            self.sessions.check_many,
+            self.checker.check_many,
             self.checks,
             count=self.metrics.count,
             observe=self.metrics.observe,

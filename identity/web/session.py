@@ -277,7 +277,7 @@ class CheckMany(AppHandler):
         asked = Fields(self.json_body(), known={"checks"}).items("checks", most=MANY)
         checks = [self._look(each, at) for at, each in enumerate(asked)]
         own = [check for check in checks if check.host in self.app.hosts]
-        found = iter(await self.context.checks.run(self.context.sessions.check_many, own))
+        found = iter(await self.context.checks.run(self.context.checker.check_many, own))
         answers = [next(found) if check.host in self.app.hosts else verdicts.FORBIDDEN for check in checks]
         for check, verdict in zip(checks, answers, strict=True):
             self.context.asker.note(check, verdict)

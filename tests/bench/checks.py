@@ -18,14 +18,14 @@ from identity.sessions.check import Check, Mode, Opening
 from identity.sessions.gathering import group
 from identity.sessions.packing import pack
 from identity.sessions.planning import Asked, Jar, Rules, plan
-from identity.sessions.service import Opened, SessionService
+from identity.sessions.service import Opened
 from identity.sessions.store import Found, Version
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.records import SessionRecords, key_of
 from identity.types import AccountId, IdentityKey, Username
 from tests.bench.cache import cost, running_node
 from tests.support.caches import account, memcached_cache, ring, servers, wall_clock
-from tests.support.daemons import Heard
+from tests.support.daemons import Heard, SessionDaemon
 from tests.support.jars import AT, HOST, NAMES, NOW, BrowserJar, record, session, token
 from tests.support.memcached import MemcachedNode, binary
 from tests.support.running import Running
@@ -36,13 +36,13 @@ REQUESTS = 4_000
 AT_ONCE = 32
 
 
-def service_over(node: MemcachedNode) -> SessionService:
+def service_over(node: MemcachedNode) -> SessionDaemon:
     """Return a session service over a real memcached."""
     keys = ring()
     store = SessionRecords(
         memcached_cache(servers([node])), keys=lambda: keys, clock=wall_clock, alarm=CorruptAlarm(clock=wall_clock)
     )
-    return SessionService(
+    return SessionDaemon(
         store,
         keys=lambda: keys,
         names=NAMES,
@@ -54,7 +54,7 @@ def service_over(node: MemcachedNode) -> SessionService:
     )
 
 
-def log_in(service: SessionService, number: int) -> Check:
+def log_in(service: SessionDaemon, number: int) -> Check:
     """Open a session and return the check its browser would be."""
     jar = BrowserJar()
     account_id = AccountId(account(number))

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
@@ -35,7 +34,6 @@ from identity.types import IdentityKey
 from tests.support.caches import ring, wall_clock
 from tests.support.cassandra import installation
 from tests.support.cassandra.cluster import CassandraCluster
-from tests.support.daemons import Heard
 from tests.support.jars import HOST, NAMES
 
 LOGINS = 400
@@ -105,9 +103,7 @@ def services(store: Accounts) -> tuple[AccountService, Entering]:
         names=NAMES,
         rules=Rules(),
         clock=wall_clock,
-        chance=Random(1).random,
         random_bytes=os.urandom,
-        watcher=Heard(),
     )
     accounts = AccountService(
         store,

@@ -25,6 +25,7 @@ _PURE: Final = frozenset(
         "identity/login/carrying.py",
         "identity/login/flow.py",
         "identity/sessions/changes.py",
+        "identity/sessions/checking.py",
         "identity/sessions/cookie.py",
         "identity/sessions/delivery.py",
         "identity/sessions/gathering.py",
@@ -78,7 +79,13 @@ _HOMES: Final = {
     "jinja2": ("identity/web/pages/*",),
     "click": ("identity/cli*", "identityd.py"),
 }
-_ASYNC_HOMES: Final = ("identity/web/*", "identity/app.py", "identity/cli*", "providers/*")
+_ASYNC_HOMES: Final = (
+    "identity/web/*",
+    "identity/sessions/checkers.py",
+    "identity/app.py",
+    "identity/cli*",
+    "providers/*",
+)
 _UNSAFE_FORMATS: Final = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"})
 
 

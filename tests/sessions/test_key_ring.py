@@ -8,9 +8,8 @@ from identity.keyring import SIGNS_AFTER_MS, KeyRing
 from identity.sessions.changes import Lifetimes
 from identity.sessions.check import Outcome
 from identity.sessions.planning import Rules
-from identity.sessions.service import SessionService
 from identity.types import HOUR, MINUTE, SECOND, AccountId, Millis, Secret
-from tests.support.daemons import Daemons
+from tests.support.daemons import Daemons, SessionDaemon
 from tests.support.jars import BrowserJar
 
 LIFETIME: Millis = HOUR
@@ -34,7 +33,7 @@ class Town:
         for at in range(BROWSERS):
             self._log_in(at)
 
-    def _daemon(self, number: int, *, skew_ms: Millis) -> SessionService:
+    def _daemon(self, number: int, *, skew_ms: Millis) -> SessionDaemon:
         return self.daemons.daemon_with_ring(lambda: self.rings[number], skew_ms=skew_ms)
 
     def _log_in(self, at: int) -> None:

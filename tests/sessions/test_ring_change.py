@@ -15,7 +15,6 @@ from click.testing import CliRunner, Result
 from identity.cli import cli
 from identity.keyring import Purpose
 from identity.sessions.check import Outcome
-from identity.sessions.service import SessionService
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import MemcachedCache
@@ -25,7 +24,7 @@ from identity.stores.ring_node import RingNode
 from identity.stores.sealing import Sealer
 from identity.types import SECOND, AccountId, Secret
 from tests.support.caches import markers, memcached_cache, ring, servers, wall_clock
-from tests.support.daemons import Daemons
+from tests.support.daemons import Daemons, SessionDaemon
 from tests.support.guards import Expectation
 from tests.support.jars import BrowserJar
 from tests.support.memcached import MemcachedNode
@@ -48,7 +47,7 @@ class City:
         (folder / "identityd.keys").write_text(self.daemons.keys.render())
         (folder / "identityd.keys").chmod(0o600)
         self.jars = {AccountId(UUID(int=n + 1)): BrowserJar() for n in range(BROWSERS)}
-        self.services: list[SessionService] = []
+        self.services: list[SessionDaemon] = []
 
     def write(self, names: Sequence[str], generation: int) -> None:
         """Write the configuration."""
@@ -64,7 +63,7 @@ class City:
         """Start both daemons with this list, in place of those that ran."""
         self.services = [self._daemon(names, generation) for _ in range(2)]
 
-    def _daemon(self, names: Sequence[str], generation: int) -> SessionService:
+    def _daemon(self, names: Sequence[str], generation: int) -> SessionDaemon:
         store = SessionRecords(
             self._cache(names, generation),
             keys=lambda: self.daemons.keys,

@@ -11,15 +11,29 @@ from typing import Any
 
 from identity.keyring import KeyRing
 from identity.sessions.check import Check, Opening, Outcome, Verdict
+from identity.sessions.checkers import Checker
+from identity.sessions.checking import Checking
 from identity.sessions.cookie import Names
 from identity.sessions.planning import Rules
 from identity.sessions.record import Copied, Record, Session
 from identity.sessions.service import Opened, SessionService
 from identity.sessions.store import Read, SessionStore, Unread, Version, Written
+from identity.sessions.watcher import Watcher
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
-from identity.types import SECOND, AccountId, Clock, IdentityKey, Locator, Millis, SessionId, Username
+from identity.types import (
+    SECOND,
+    AccountId,
+    Chance,
+    Clock,
+    IdentityKey,
+    Locator,
+    Millis,
+    RandomBytes,
+    SessionId,
+    Username,
+)
 from tests.support.clock import ManualClock
 from tests.support.jars import ACCOUNT, HOST, NAMES, NOW, BrowserJar, ring
 
@@ -96,6 +110,26 @@ class Troubled:
         return write()
 
 
+class SessionDaemon(SessionService):
+    """A daemon without HTTP: its session service, and its checker over the same store."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        keys: Callable[[], KeyRing],
+        names: Names,
+        rules: Rules,
+        clock: Clock,
+        chance: Chance,
+        random_bytes: RandomBytes,
+        watcher: Watcher,
+    ) -> None:
+        super().__init__(store, keys=keys, names=names, rules=rules, clock=clock, random_bytes=random_bytes)
+        checking = Checking(keys=keys, names=names, rules=rules, clock=clock, chance=chance, random_bytes=random_bytes)
+        self.check_many = Checker(checking, store, watcher).check_many
+
+
 class Daemons:
     """Any number of daemons over one memory store, each with its own clock."""
 
@@ -119,10 +153,10 @@ class Daemons:
         keys: Callable[[], KeyRing] | None = None,
         names: Names = NAMES,
         store: SessionStore | None = None,
-    ) -> SessionService:
+    ) -> SessionDaemon:
         """Return one more daemon; its clock is ahead by `skew_ms`."""
         clock: Clock = lambda: self.clock() + skew_ms  # noqa: E731 - a clock is a function
-        return SessionService(
+        return SessionDaemon(
             store or self.store,
             keys=keys or (lambda: self.keys),
             names=names,
@@ -133,13 +167,13 @@ class Daemons:
             watcher=self.heard,
         )
 
-    def daemon_with_ring(self, keys: Callable[[], KeyRing], *, skew_ms: Millis = 0) -> SessionService:
+    def daemon_with_ring(self, keys: Callable[[], KeyRing], *, skew_ms: Millis = 0) -> SessionDaemon:
         """Return one more daemon that also seals and unseals records with a key ring of its own."""
         clock: Clock = lambda: self.clock() + skew_ms  # noqa: E731 - a clock is a function
         store = SessionRecords(self.cache, keys=keys, clock=clock, alarm=CorruptAlarm(clock=clock))
         return self.daemon(skew_ms=skew_ms, keys=keys, store=store)
 
-    def login(self, jar: BrowserJar, *, service: SessionService | None = None, **changes: object) -> Opened:
+    def login(self, jar: BrowserJar, *, service: SessionDaemon | None = None, **changes: object) -> Opened:
         """Open a session and give its cookies to the browser."""
         opening = {
             "account_id": ACCOUNT,
@@ -158,7 +192,7 @@ class Daemons:
         jar.apply(opened.set_cookies)
         return opened
 
-    def visit(self, jar: BrowserJar, *, service: SessionService | None = None, **changes: object) -> Verdict:
+    def visit(self, jar: BrowserJar, *, service: SessionDaemon | None = None, **changes: object) -> Verdict:
         """Load a page: ask, and apply the answer's cookies."""
         [verdict] = (service or self.service).check_many([jar.check(**changes)])
         jar.apply(verdict.set_cookies)

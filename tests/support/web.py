@@ -27,7 +27,7 @@ from identity.sessions.check import Check, Opening, SetCookie
 from identity.sessions.cookie import Names
 from identity.sessions.planning import Rules
 from identity.sessions.record import Copied, Ended, Session
-from identity.sessions.service import Opened, SessionService
+from identity.sessions.service import Opened
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.memory_cache import MemoryCache
@@ -39,6 +39,7 @@ from identity.web.pages import Pages
 from identity.web.pool import Pool
 from identity.web.server import Daemon, Listening, Ports
 from tests.support.clock import ManualClock
+from tests.support.daemons import SessionDaemon
 
 ACCOUNT = AccountId(UUID(int=7))
 APP = ClientId("wiki")
@@ -152,7 +153,7 @@ class Site:
         self.cache = self.made_cache()
         secure = self.public_url.startswith("https")
         port = 443 if secure else int(self.public_url.rpartition(":")[2])
-        self.sessions = SessionService(
+        self.sessions = SessionDaemon(
             SessionRecords(self.cache, keys=self._keys, clock=self.clock, alarm=CorruptAlarm(clock=self.clock)),
             keys=self._keys,
             names=Names(secure=secure, port=port),
@@ -214,6 +215,7 @@ class Site:
     def _context(self) -> Context:
         values: dict[str, Any] = {
             "sessions": self.sessions,
+            "checker": self.sessions,
             "accounts": cast("Any", None),
             "login": cast("Any", None),
             "starts": cast("Any", None),
