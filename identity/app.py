@@ -28,7 +28,6 @@ from identity.login.pacing import Pacing
 from identity.login.rules import Rules as LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
-from identity.login.staying import Stay
 from identity.login.welcoming import Welcoming
 from identity.metrics import Metrics
 from identity.opening import (
@@ -60,7 +59,7 @@ from identity.web.reach import Reach
 from identity.web.server import Daemon, Listening, Ports, run
 from providers import build as build_provider
 from providers.base import Provider
-from providers.options import Site
+from providers.kind import ProviderSite
 
 log = logging.getLogger("identity.app")
 
@@ -226,9 +225,9 @@ def outbound_rules(config: Config) -> outbound.Rules:
     )
 
 
-def site(config: Config, clock: Clock = now) -> Site:
+def site(config: Config, clock: Clock = now) -> ProviderSite:
     """Return what providers are told of this daemon."""
-    return Site(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
+    return ProviderSite(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
 
 
 def _login_rules(config: Config) -> LoginRules:
@@ -237,7 +236,7 @@ def _login_rules(config: Config) -> LoginRules:
         str(config.server.public_url),
         enabled.__contains__,
         _origins(config),
-        stay=Stay(config.sessions.stay_logged_in.value),
+        stay=config.sessions.stay_logged_in,
         names=name_policy(config),
     )
 
@@ -250,7 +249,7 @@ def _origins(config: Config) -> frozenset[str]:
 def _providers(config: Config, clock: Clock) -> dict[str, Provider]:
     told = site(config, clock)
     return {
-        section.name: build_provider(section.kind, section.name, section.texts, site=told, label=section.label)
+        section.name: build_provider(section.kind, section.name, section.options, site=told, label=section.label)
         for section in config.providers
         if section.enabled
     }

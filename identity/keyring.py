@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from identity.errors import ConfigError
-from identity.types import AccountId, Locator, Millis, Secret
+from identity.types import AccountId, Locator, Millis
+from options.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

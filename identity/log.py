@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 from urllib.parse import quote
 
-from identity.types import Secret
+from options.secret import Secret
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _given_id: ContextVar[str] = ContextVar("given_request_id", default="")

@@ -34,7 +34,7 @@ from identity.sessions.service import SessionService
 from identity.sessions.watcher import Watcher
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import Cache
-from identity.stores.cassandra.settings import Consistency, SerialConsistency, Settings, Tls
+from identity.stores.cassandra.settings import Settings, Tls
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import MemcachedCache
 from identity.stores.memory import MemoryAccounts
@@ -166,8 +166,8 @@ def cassandra_settings(config: Config) -> Settings:
         username=given.username,
         password=given.password,
         tls=Tls(ca=given.tls_ca, certificate=given.tls_certificate, key=given.tls_key) if given.tls_ca else None,
-        consistency=Consistency(given.consistency.value),
-        serial_consistency=SerialConsistency(given.serial_consistency.value),
+        consistency=given.consistency,
+        serial_consistency=given.serial_consistency,
         timeout_ms=given.timeout_ms,
         connect_timeout_ms=given.connect_timeout_ms,
         audit_days=given.audit_days,

@@ -1,6 +1,6 @@
-"""The words every layer shares: ids, times, secrets.
+"""The words every layer shares: ids and times.
 
-Owns the NewTypes that keep two ids of one base type apart, and `Secret`. Must not import
+Owns the NewTypes that keep two ids of one base type apart. Must not import
 anything of ours but nothing at all: every other module may import this one.
 
 Times are whole milliseconds since 1970 in UTC (`Millis`) and end in `_at`; durations are
@@ -43,35 +43,3 @@ SECOND: Final[Millis] = 1_000
 MINUTE: Final[Millis] = 60 * SECOND
 HOUR: Final[Millis] = 60 * MINUTE
 DAY: Final[Millis] = 24 * HOUR
-
-
-class Secret:
-    """Bytes that must never be printed: `str`, `repr` and formatting give `***`.
-
-    Not comparable on purpose (use `hmac.compare_digest` on `reveal()`), and not picklable.
-    """
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: bytes | str) -> None:
-        self._value = value.encode() if isinstance(value, str) else value
-
-    def reveal(self) -> bytes:
-        """Return the secret itself; call it only where it is used."""
-        return self._value
-
-    def text(self) -> str:
-        """Return the secret as text, for protocols that carry it so."""
-        return self._value.decode()
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __str__(self) -> str:
-        return "***"
-
-    def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError("a Secret is not serialised")

@@ -6,30 +6,33 @@ To add a kind, write its file and name it in `REGISTRY`; the conformance kit mus
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+from options.option import BadOptions
 from providers import demo, github, oauth2, oidc
 from providers.base import Provider
-from providers.options import BadOptions, Kind, Settings, Site, settle
+from providers.kind import ProviderKind, ProviderSettings, ProviderSite
 
-REGISTRY: Final[Mapping[str, Kind]] = {kind.name: kind for kind in (demo.KIND, github.KIND, oauth2.KIND, oidc.KIND)}
+REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {
+    kind.name: kind for kind in (demo.KIND, github.KIND, oauth2.KIND, oidc.KIND)
+}
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
-def build(kind: str, name: str, values: Mapping[str, str], *, site: Site, label: str = "") -> Provider:
+def build(kind: str, name: str, options: object, *, site: ProviderSite, label: str = "") -> Provider:
     """Make one configured provider. No I/O. Raises BadOptions with every problem found.
 
     Args:
         kind: a name in `REGISTRY`.
         name: what the configuration calls it; the first part of its people's identity keys.
-        values: its options as text, secrets resolved; what is left out takes its default.
+        options: an object of the kind's class of options.
         site: what the daemon tells providers of itself.
         label: what people call it; the kind's own label if empty.
     """
     if kind not in REGISTRY:
-        raise BadOptions((("kind", f"must be one of {', '.join(sorted(REGISTRY))}"),))
+        raise BadOptions([("kind", f"must be one of {', '.join(sorted(REGISTRY))}")])
     if not _NAME.fullmatch(name):
-        raise BadOptions((("name", "may hold a-z, 0-9 and -, 1 to 32 of them"),))
+        raise BadOptions([("name", "may hold a-z, 0-9 and -, 1 to 32 of them")])
     chosen = REGISTRY[kind]
-    return chosen.build(Settings(name, label or chosen.label, site, settle(chosen.options, values)))
+    return chosen.build(ProviderSettings(name, label or chosen.label, site, options))

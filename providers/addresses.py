@@ -9,6 +9,8 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from options.types import OptionType
+
 _LONGEST: Final = 2_000
 
 
@@ -61,3 +63,12 @@ def host_and_port(parts: SplitResult) -> str:
     port = parts.port
     own = {"https": 443, "http": 80}.get(parts.scheme)
     return host if port is None or port == own else f"{host}:{port}"
+
+
+def _read(given: str) -> str:
+    check_url(given)
+    return given
+
+
+web_address: Final = OptionType("web address", _read)
+optional_web_address: Final = OptionType("web address", lambda given: _read(given) if given else "")

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
+from options.option import BadOptions
 from providers import untrusted
 from providers.addresses import is_loopback
 from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, Start
+from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2 import Client, challenge, code_of, location
-from providers.options import BadOptions, Kind, Settings
 
 CODE_LIFE_MS: Final = 60_000
 _CODE_BYTES: Final = 24
@@ -65,10 +66,15 @@ class _Issued:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """It has none."""
+
+
 class DemoProvider:
     """One demonstration provider and its authority. Lives on one event loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ProviderSettings[DemoOptions]) -> None:
         self.name = settings.name
         self.label = settings.label
         self._site = settings.site
@@ -140,19 +146,19 @@ def subject_of(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", untrusted.shown(name)).casefold().split())
 
 
-def build(settings: Settings) -> Provider:
+def build(settings: ProviderSettings[DemoOptions]) -> Provider:
     """Make the demonstration provider. Raises BadOptions unless this is a demonstration on a loopback address."""
     if not settings.site.demo:
-        raise BadOptions((("kind", "exists only in a demonstration: identityd demo"),))
+        raise BadOptions([("kind", "exists only in a demonstration: identityd demo")])
     if not is_loopback(urlsplit(settings.site.public_url).hostname or ""):
-        raise BadOptions((("kind", "lets anybody be anybody; it is for a public address on this machine only"),))
+        raise BadOptions([("kind", "lets anybody be anybody; it is for a public address on this machine only")])
     return DemoProvider(settings)
 
 
-KIND: Final = Kind(
+KIND: Final = ProviderKind(
     name="demo",
     label="Demo",
     subject="the name typed, folded",
-    options=(),
+    options=DemoOptions,
     build=build,
 )

@@ -11,14 +11,28 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from options import types
+from options.option import option, required
+from options.secret import Secret
 from providers import untrusted
+from providers.addresses import web_address
 from providers.base import Http, Profile, Provider, ProviderBroken
+from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Answered, Client, Endpoints, Grant, OAuth2Provider, fetch_json
-from providers.options import Form, Kind, Option, Settings
 
 _VERSION: Final = {"X-GitHub-Api-Version": "2022-11-28"}
 _WITHHELD: Final = frozenset({403, 404})
 _EMAIL_SCOPES: Final = frozenset({"user", "user:email"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHubOptions:
+    """What an operator says of a GitHub."""
+
+    client_id: str = required(types.text(), "The OAuth app this daemon is registered as.")
+    client_secret: Secret = required(CLIENT_SECRET, "That app's secret.")
+    url: str = option(web_address, "https://github.com", "Where GitHub is; another address for GitHub Enterprise.")
+    scope: tuple[str, ...] = option(types.words, ("read:user", "user:email"), "What is asked for.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +88,28 @@ def api_of(url: str) -> str:
     return f"{url}/api/v3"
 
 
-def build(settings: Settings) -> Provider:
+def build(settings: ProviderSettings[GitHubOptions]) -> Provider:
     """Make a GitHub provider."""
-    url = settings.url("url")
-    scope = settings.words("scope")
+    given = settings.options
+    url = given.url.rstrip("/")
     return OAuth2Provider(
         name=settings.name,
         label=settings.label,
-        client=Client(settings.text("client_id"), settings.text("client_secret")),
+        client=Client(given.client_id, given.client_secret.text()),
         endpoints=Endpoints(
             authorize=f"{url}/login/oauth/authorize",
             token=f"{url}/login/oauth/access_token",
-            scope=" ".join(scope),
+            scope=" ".join(given.scope),
             method="post",
         ),
-        read_profile=GitHubProfile(api_of(url), emails=not _EMAIL_SCOPES.isdisjoint(scope)),
+        read_profile=GitHubProfile(api_of(url), emails=not _EMAIL_SCOPES.isdisjoint(given.scope)),
     )
 
 
-KIND: Final = Kind(
+KIND: Final = ProviderKind(
     name="github",
     label="GitHub",
     subject="numeric `id`; never the login, which is renamed and then used by others",
-    options=(
-        Option("client_id", "The OAuth app this daemon is registered as.", required=True),
-        Option("client_secret", "That app's secret.", required=True, secret=True),
-        Option(
-            "url",
-            "Where GitHub is; another address for GitHub Enterprise.",
-            form=Form.URL,
-            default="https://github.com",
-        ),
-        Option("scope", "What is asked for.", form=Form.WORDS, default="read:user user:email"),
-    ),
+    options=GitHubOptions,
     build=build,
 )

@@ -16,9 +16,13 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+from options import types
+from options.option import option, required
+from options.secret import Secret
 from providers import refusals, untrusted
+from providers.addresses import optional_web_address, web_address
 from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, ProviderDenied, Start
-from providers.options import Form, Kind, Option, Settings
+from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 
 _OK: Final = 200
 _CREATED: Final = 201
@@ -263,54 +267,57 @@ class ConfiguredProfile:
 
 _PATH: Final = "a dotted path in the profile's JSON, for example `data.id`"
 _PATHS: Final = ("subject", "handle", "display_name", "email", "email_verified", "picture")
+_OPTIONAL: Final = types.text(empty=True)
 
 
-def build(settings: Settings) -> Provider:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth2Options:
+    """What an operator says of an OAuth 2 provider."""
+
+    authorize_url: str = required(web_address, "Where the browser is sent.")
+    token_url: str = required(web_address, "Where the code is exchanged.")
+    profile_url: str = required(web_address, "Answers a bearer token with a JSON object.")
+    client_id: str = required(types.text(), "The client this daemon is registered as.")
+    client_secret: Secret = required(CLIENT_SECRET, "That client's secret.")
+    scope: tuple[str, ...] = option(types.words, (), "What is asked for.")
+    client_auth: str = option(types.word("basic", "post"), "basic", "How the secret is shown at the token endpoint.")
+    issuer: str = option(
+        optional_web_address, "", "What `iss` in the answer must be (RFC 9207), if the provider sends it."
+    )
+    pkce: bool = option(types.flag, True, "Send a PKCE challenge; `no` only for a provider that refuses it.")
+    subject: str = required(types.text(), f"The id that never changes hands: {_PATH}.")
+    handle: str = option(_OPTIONAL, "", f"The name to suggest as username: {_PATH}.")
+    display_name: str = option(_OPTIONAL, "", f"The name to show: {_PATH}.")
+    email: str = option(_OPTIONAL, "", f"The e-mail address: {_PATH}.")
+    email_verified: str = option(
+        _OPTIONAL, "", f"Whether the provider checked the address, never so if empty: {_PATH}."
+    )
+    picture: str = option(_OPTIONAL, "", f"The address of a picture: {_PATH}.")
+
+
+def build(settings: ProviderSettings[OAuth2Options]) -> Provider:
     """Make a provider of the kind `oauth2`."""
+    given = settings.options
     return OAuth2Provider(
         name=settings.name,
         label=settings.label,
-        client=Client(settings.text("client_id"), settings.text("client_secret")),
+        client=Client(given.client_id, given.client_secret.text()),
         endpoints=Endpoints(
-            authorize=settings.text("authorize_url"),
-            token=settings.text("token_url"),
-            scope=" ".join(settings.words("scope")),
-            method=settings.text("client_auth"),
-            pkce=settings.flag("pkce"),
-            issuer=settings.text("issuer"),
+            authorize=given.authorize_url,
+            token=given.token_url,
+            scope=" ".join(given.scope),
+            method=given.client_auth,
+            pkce=given.pkce,
+            issuer=given.issuer,
         ),
-        read_profile=ConfiguredProfile(settings.text("profile_url"), {name: settings.text(name) for name in _PATHS}),
+        read_profile=ConfiguredProfile(given.profile_url, {name: getattr(given, name) for name in _PATHS}),
     )
 
 
-KIND: Final = Kind(
+KIND: Final = ProviderKind(
     name="oauth2",
     label="OAuth 2",
     subject="whatever `subject` points to; choose what never changes hands",
-    options=(
-        Option("authorize_url", "Where the browser is sent.", form=Form.URL, required=True),
-        Option("token_url", "Where the code is exchanged.", form=Form.URL, required=True),
-        Option("profile_url", "Answers a bearer token with a JSON object.", form=Form.URL, required=True),
-        Option("client_id", "The client this daemon is registered as.", required=True),
-        Option("client_secret", "That client's secret.", required=True, secret=True),
-        Option("scope", "What is asked for.", form=Form.WORDS),
-        Option(
-            "client_auth",
-            "How the secret is shown at the token endpoint.",
-            form=Form.CHOICE,
-            default="basic",
-            choices=("basic", "post"),
-        ),
-        Option("issuer", "What `iss` in the answer must be (RFC 9207), if the provider sends it.", form=Form.URL),
-        Option(
-            "pkce", "Send a PKCE challenge; `no` only for a provider that refuses it.", form=Form.FLAG, default="yes"
-        ),
-        Option("subject", f"The id that never changes hands: {_PATH}.", required=True),
-        Option("handle", f"The name to suggest as username: {_PATH}."),
-        Option("display_name", f"The name to show: {_PATH}."),
-        Option("email", f"The e-mail address: {_PATH}."),
-        Option("email_verified", f"Whether the provider checked the address, never so if empty: {_PATH}."),
-        Option("picture", f"The address of a picture: {_PATH}."),
-    ),
+    options=OAuth2Options,
     build=build,
 )

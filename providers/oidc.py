@@ -9,38 +9,60 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from options import types
+from options.option import BadOptions, option, required
+from options.secret import Secret
 from providers import untrusted
+from providers.addresses import web_address
 from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, Start
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, read
 from providers.jwks import ALGORITHMS, PublicKey, read_keys
+from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, location
-from providers.options import BadOptions, Form, Kind, Option, Settings
 from providers.remembered import Remembered
 
 _OK: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the operator wants of an OpenID provider."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcOptions:
+    """What an operator says of an OpenID provider."""
 
-    issuer: str
-    scope: str
-    client_auth: str
-    endpoint_hosts: tuple[str, ...]
-    algorithms: tuple[str, ...]
-    userinfo: bool
+    issuer: str = required(web_address, "The provider's issuer, exactly as it writes it itself.")
+    client_id: str = required(types.text(), "The client this daemon is registered as.")
+    client_secret: Secret = required(CLIENT_SECRET, "That client's secret.")
+    scope: tuple[str, ...] = option(
+        types.words, ("openid", "profile", "email"), "What is asked for; `openid` must be among it."
+    )
+    client_auth: str = option(
+        types.word("auto", "basic", "post"),
+        "auto",
+        "How the secret is shown at the token endpoint; `auto` takes what discovery offers, `basic` first.",
+    )
+    endpoint_hosts: tuple[str, ...] = option(
+        types.words,
+        (),
+        "Hosts (`host` or `host:port`) besides the issuer's own on which discovery may name endpoints.",
+    )
+    algorithms: tuple[str, ...] = option(
+        types.words, ALGORITHMS, "Signatures accepted on ID tokens, as far as discovery offers them too."
+    )
+    userinfo: bool = option(
+        types.flag,
+        False,
+        "Ask the userinfo endpoint too, for providers that keep names out of ID tokens; one more call per login.",
+    )
 
 
 class OidcProvider:
     """One OpenID provider. Lives on one event loop, because it shares fetches between logins."""
 
-    def __init__(self, settings: Settings, client: Client, wishes: Wishes) -> None:
+    def __init__(self, settings: ProviderSettings[OidcOptions]) -> None:
         self.name = settings.name
         self.label = settings.label
-        self._client = client
-        self._wishes = wishes
+        self._options = given = settings.options
+        self._client = Client(given.client_id, given.client_secret.text())
         self._clock = settings.site.clock
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
         self._keys = Remembered(f"key set of {self.name}", self._fetch_keys, clock=self._clock)
@@ -48,7 +70,7 @@ class OidcProvider:
     async def begin(self, start: Start, http: Http) -> Begun:
         """Send the browser to the authorisation endpoint. Raises ProviderBroken. No call with warm caches."""
         metadata = await self._metadata.value(http)
-        more = {"scope": self._wishes.scope, "nonce": start.nonce, **challenge(start)}
+        more = {"scope": " ".join(self._options.scope), "nonce": start.nonce, **challenge(start)}
         kept: dict[str, str] = {}
         if start.force_login:
             more |= {"prompt": "login", "max_age": "0"}
@@ -59,15 +81,15 @@ class OidcProvider:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
         metadata = await self._metadata.value(http)
         code = code_of(callback, issuer=metadata.issuer, always_named=metadata.names_issuer)
-        method = metadata.client_auth if self._wishes.client_auth == "auto" else self._wishes.client_auth
+        method = metadata.client_auth if self._options.client_auth == "auto" else self._options.client_auth
         grant = await exchange(http, metadata.token_url, self._client, code, start=callback.start, method=method)
         claims = await self._verified(grant, callback, metadata, http)
         subject = untrusted.subject(claims.get("sub"))
-        more = await self._userinfo(metadata, grant, subject, http) if self._wishes.userinfo else {}
+        more = await self._userinfo(metadata, grant, subject, http) if self._options.userinfo else {}
         return profile_of(subject, claims, more)
 
     async def _verified(self, grant: Grant, callback: Callback, metadata: Metadata, http: Http) -> Mapping[str, object]:
-        allowed = [name for name in metadata.algorithms if name in self._wishes.algorithms]
+        allowed = [name for name in metadata.algorithms if name in self._options.algorithms]
         token = read(grant.id_token, allowed)
         if not await self._genuine(token, http):
             raise ProviderBroken("no key of the provider signed the ID token")
@@ -102,8 +124,9 @@ class OidcProvider:
         return info
 
     async def _fetch_metadata(self, http: Http) -> Metadata:
-        wishes = self._wishes
-        return await fetch_metadata(http, wishes.issuer, wishes.endpoint_hosts, userinfo=wishes.userinfo)
+        given = self._options
+        hosts = [host.lower() for host in given.endpoint_hosts]
+        return await fetch_metadata(http, given.issuer, hosts, userinfo=given.userinfo)
 
     async def _fetch_keys(self, http: Http) -> tuple[PublicKey, ...]:
         metadata = await self._metadata.value(http)
@@ -143,68 +166,25 @@ def profile_of(subject: str, claims: Mapping[str, object], more: Mapping[str, ob
     )
 
 
-def build(settings: Settings) -> Provider:
+def build(settings: ProviderSettings[OidcOptions]) -> Provider:
     """Make an OpenID provider. Raises BadOptions."""
-    wishes = Wishes(
-        issuer=settings.text("issuer"),
-        scope=" ".join(settings.words("scope")),
-        client_auth=settings.text("client_auth"),
-        endpoint_hosts=tuple(host.lower() for host in settings.words("endpoint_hosts")),
-        algorithms=settings.words("algorithms"),
-        userinfo=settings.flag("userinfo"),
-    )
-    problems: list[tuple[str, str]] = []
-    if "openid" not in settings.words("scope"):
+    given = settings.options
+    problems = []
+    if "openid" not in given.scope:
         problems.append(("scope", "must contain openid"))
-    if "?" in wishes.issuer:
+    if "?" in given.issuer:
         problems.append(("issuer", "must not have a query (OpenID Connect Discovery §2)"))
-    unknown = [name for name in wishes.algorithms if name not in ALGORITHMS]
-    if unknown:
+    if not set(ALGORITHMS).issuperset(given.algorithms):
         problems.append(("algorithms", f"may hold {', '.join(ALGORITHMS)}"))
     if problems:
-        raise BadOptions(tuple(problems))
-    client = Client(settings.text("client_id"), settings.text("client_secret"))
-    return OidcProvider(settings, client, wishes)
+        raise BadOptions(problems)
+    return OidcProvider(settings)
 
 
-KIND: Final = Kind(
+KIND: Final = ProviderKind(
     name="oidc",
     label="OpenID Connect",
     subject="`sub`; one configured name is one issuer",
-    options=(
-        Option("issuer", "The provider's issuer, exactly as it writes it itself.", form=Form.URL, required=True),
-        Option("client_id", "The client this daemon is registered as.", required=True),
-        Option("client_secret", "That client's secret.", required=True, secret=True),
-        Option(
-            "scope",
-            "What is asked for; `openid` must be among it.",
-            form=Form.WORDS,
-            default="openid profile email",
-        ),
-        Option(
-            "client_auth",
-            "How the secret is shown at the token endpoint; `auto` takes what discovery offers, `basic` first.",
-            form=Form.CHOICE,
-            default="auto",
-            choices=("auto", "basic", "post"),
-        ),
-        Option(
-            "endpoint_hosts",
-            "Hosts (`host` or `host:port`) besides the issuer's own on which discovery may name endpoints.",
-            form=Form.WORDS,
-        ),
-        Option(
-            "algorithms",
-            "Signatures accepted on ID tokens, as far as discovery offers them too.",
-            form=Form.WORDS,
-            default=" ".join(ALGORITHMS),
-        ),
-        Option(
-            "userinfo",
-            "Ask the userinfo endpoint too, for providers that keep names out of ID tokens; one more call per login.",
-            form=Form.FLAG,
-            default="no",
-        ),
-    ),
+    options=OidcOptions,
     build=build,
 )

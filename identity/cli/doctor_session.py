@@ -23,7 +23,8 @@ from identity.sessions.check import Check, Opening
 from identity.sessions.cookie import TOKEN_ID_BYTES, Token
 from identity.sessions.record import Ended, Session
 from identity.sessions.service import Opened
-from identity.types import MINUTE, SECOND, AccountId, Host, IdentityKey, Millis, Secret, TokenId, Username
+from identity.types import MINUTE, SECOND, AccountId, Host, IdentityKey, Millis, TokenId, Username
+from options.secret import Secret
 
 ACCOUNT: Final = AccountId(UUID("d0c70000-0000-8000-8000-1dd000000001"))
 NAME: Final = Username("identityd doctor")

@@ -15,7 +15,8 @@ from typing import Final
 
 from identity import keyring
 from identity.clock import require
-from identity.types import Millis, Secret
+from identity.types import Millis
+from options.secret import Secret
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _NANOSECONDS_PER_MILLISECOND: Final = 1_000_000

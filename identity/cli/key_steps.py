@@ -21,7 +21,8 @@ from identity.config import load_ring
 from identity.config.files import read_private
 from identity.errors import ConfigError
 from identity.keyring import Key, KeyRing
-from identity.types import Millis, Secret
+from identity.types import Millis
+from options.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

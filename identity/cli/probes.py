@@ -170,7 +170,7 @@ async def _begin(section: ProviderSection, config: Config, http: "Http") -> Find
     from providers import build
     from providers.base import ProviderBroken, Start
 
-    provider = build(section.kind, section.name, section.texts, site=site(config), label=section.label)
+    provider = build(section.kind, section.name, section.options, site=site(config), label=section.label)
     redirect_uri = f"{config.server.public_url}/login/{section.name}/callback"
     try:
         await provider.begin(Start(redirect_uri, state="s" * 43, nonce="n" * 43, verifier="v" * 43), http)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from identity.cli.findings import Finding, ok, problem, warning
-from identity.config import Config, SerialConsistency
+from identity.config import Config
 from identity.config.cassandra import Cassandra
 from identity.config.values import join_host
 from identity.errors import ConfigError
@@ -24,6 +24,7 @@ from identity.stores.cassandra.inspection import (
     inspect,
 )
 from identity.stores.cassandra.migrations import Migrations
+from identity.stores.cassandra.settings import SerialConsistency
 
 _ENOUGH: Final = 3
 """Copies with which any one node of a data centre may be down."""

@@ -1,12 +1,12 @@
 """The configuration: an INI file to frozen values, or to every problem at once.
 
-Owns every option's name, type, default and sentence (`model.py`, and each provider's own table),
+Owns every option's name, type, default and sentence (`model.py`, and each provider's own class of options),
 how they are read (`load.py`), and what refuses to start (`rules.py`, `files.py`). Only the
 composition root and the command line use it. Invariant: a configuration with any problem,
 unknown names included, gives no `Config`.
 """
 
-from identity.config.cassandra import Cassandra, Consistency, SerialConsistency
+from identity.config.cassandra import Cassandra
 from identity.config.files import load_ring, require_certificate
 from identity.config.load import load, parse
 from identity.config.model import (
@@ -25,14 +25,12 @@ __all__ = [
     "App",
     "Cassandra",
     "Config",
-    "Consistency",
     "ContactPoint",
     "LogFormat",
     "LogLevel",
     "Node",
     "Origin",
     "ProviderSection",
-    "SerialConsistency",
     "SessionStoreKind",
     "load",
     "load_ring",

@@ -4,30 +4,16 @@ Owns the section `[cassandra]`, one part of `model.py` in a file of its own. Mus
 driver or any other option.
 """
 
-# ruff: noqa: RUF009 - `option()` is a field description, made once and frozen
-
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
-from identity.config import kinds
-from identity.config.option import option
+from identity.config import values
 from identity.config.values import ContactPoint
-from identity.types import Millis, Secret
-
-
-class Consistency(Enum):
-    """How many replicas take part in a read or a plain write."""
-
-    LOCAL_QUORUM = "local-quorum"
-    QUORUM = "quorum"
-
-
-class SerialConsistency(Enum):
-    """Among which replicas a name or an identity is given to one account only."""
-
-    SERIAL = "serial"
-    LOCAL_SERIAL = "local-serial"
+from identity.stores.cassandra.settings import CONNECT_TIMEOUT_MS, TIMEOUT_MS, Consistency, SerialConsistency
+from identity.types import Millis
+from options import types
+from options.option import option
+from options.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +21,17 @@ class Cassandra:
     """The accounts' cluster, for `[accounts] store = cassandra`."""
 
     contact_points: tuple[ContactPoint, ...] = option(
-        kinds.contact_points,
-        "",
+        values.contact_points,
+        (),
         "Nodes asked first, as host or host:port with 9042 left out; all others are found through them.",
     )
     local_data_centre: str = option(
-        kinds.text(empty=True),
+        types.text(empty=True),
         "",
         "Data centre this daemon is in, spelt as `nodetool status` spells it; its nodes are asked before all others.",
     )
     keyspace: str = option(
-        kinds.text(
+        types.text(
             pattern=r"[a-z][a-z0-9_]{0,47}",
             instead="must be 1 to 48 of a-z, 0-9 and _, beginning with a letter, like identityd",
         ),
@@ -53,31 +39,33 @@ class Cassandra:
         "Keyspace that holds the accounts; docs/cassandra.md says how to make it.",
     )
     username: str = option(
-        kinds.text(empty=True), "", "Role the daemon logs in as; empty if the cluster asks for none."
+        types.text(empty=True), "", "Role the daemon logs in as; empty if the cluster asks for none."
     )
-    password: Secret | None = option(kinds.optional_password, "", "Password of that role.")
+    password: Secret | None = option(types.optional_password, None, "Password of that role.")
     tls_ca: Path | None = option(
-        kinds.optional_path,
-        "",
+        types.optional_path,
+        None,
         "Certificates (PEM) that vouch for the nodes; given, every connection is TLS and each node's name is checked.",
     )
     tls_certificate: Path | None = option(
-        kinds.optional_path, "", "Certificate (PEM) the daemon shows to nodes that ask for one."
+        types.optional_path, None, "Certificate (PEM) the daemon shows to nodes that ask for one."
     )
-    tls_key: Path | None = option(kinds.optional_path, "", "Private key (PEM, not encrypted) of that certificate.")
+    tls_key: Path | None = option(types.optional_path, None, "Private key (PEM, not encrypted) of that certificate.")
     consistency: Consistency = option(
-        kinds.choice(Consistency),
-        "local-quorum",
+        types.choice(Consistency),
+        Consistency.LOCAL_QUORUM,
         "Replicas that take part in reads and plain writes: a majority of the local data centre's, or of all.",
     )
     serial_consistency: SerialConsistency = option(
-        kinds.choice(SerialConsistency),
-        "serial",
+        types.choice(SerialConsistency),
+        SerialConsistency.SERIAL,
         "With serial, names and identities are unique across all data centres; local-serial is right only where the "
         "keyspace has a single one.",
     )
-    timeout_ms: Millis = option(kinds.seconds(0.1, 60), "3", "A request that is not answered within this is given up.")
-    connect_timeout_ms: Millis = option(
-        kinds.seconds(0.1, 60), "2", "A node that does not accept a connection within this is down."
+    timeout_ms: Millis = option(
+        types.seconds(0.1, 60), TIMEOUT_MS, "A request that is not answered within this is given up."
     )
-    audit_days: int = option(kinds.whole(0, 36_500), "0", "Days for which audit rows are kept; 0 keeps them for good.")
+    connect_timeout_ms: Millis = option(
+        types.seconds(0.1, 60), CONNECT_TIMEOUT_MS, "A node that does not accept a connection within this is down."
+    )
+    audit_days: int = option(types.whole(0, 36_500), 0, "Days for which audit rows are kept; 0 keeps them for good.")

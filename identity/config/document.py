@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from identity.config import providers
 from identity.config.model import APP, PROVIDER, SECTIONS, App, ProviderSection
-from identity.config.option import Option, options_of
 from identity.config.sources import PLACEHOLDER
+from options.option import Option, options_of
+from providers import REGISTRY
 
 START: Final = "<!-- options: made by `python -m identity.config` -->"
 _WIDTH: Final = 100
@@ -44,9 +44,9 @@ def example() -> str:
     parts += [_example_section(f"[{name}]", doc_of(cls), options_of(cls)) for name, cls in SECTIONS.items()]
     common = options_of(ProviderSection)
     title = _FAMILY_INTROS[PROVIDER]
-    for kind in (kind for kind in providers.names() if providers.options_of(kind)):
-        options = (replace(common[0], default=kind), *common[1:], *providers.options_of(kind))
-        parts.append(_example_section(f";[{PROVIDER}:{kind}]", title, options))
+    for kind in (kind for kind in REGISTRY.values() if options_of(kind.options)):
+        options = (replace(common[0], default=kind.name), *common[1:], *options_of(kind.options))
+        parts.append(_example_section(f";[{PROVIDER}:{kind.name}]", title, options))
         # Every kind has the common options; one section is enough to show them.
         common, title = common[:1], "Another provider; label and enabled as above."
     parts.append(_example_section(f";[{APP}:wiki]", _FAMILY_INTROS[APP], options_of(App)))
@@ -57,10 +57,10 @@ def tables() -> str:
     """Return the tables of docs/configuration.md, in Markdown."""
     parts = [_table(f"[{name}]", doc_of(cls), options_of(cls)) for name, cls in SECTIONS.items()]
     parts.append(_table(f"[{PROVIDER}:<name>]", "A login provider. All kinds have:", options_of(ProviderSection)))
-    for kind in providers.names():
-        own = providers.options_of(kind)
+    for kind in REGISTRY.values():
+        own = options_of(kind.options)
         intro = "Besides the options above:" if own else "No options besides those above."
-        parts.append(_table(f"[{PROVIDER}:<name>] kind = {kind}", intro, own))
+        parts.append(_table(f"[{PROVIDER}:<name>] kind = {kind.name}", intro, own))
     parts.append(_table(f"[{APP}:<client-id>]", doc_of(App).partition(": ")[2].capitalize(), options_of(App)))
     return "\n".join(parts)
 
@@ -74,7 +74,7 @@ def _example_section(header: str, title: str, options: Sequence[Option]) -> str:
     lines = ["", *_comment(title), header]
     for option in options:
         value = PLACEHOLDER if option.default is None else option.default
-        lines += ["", *_comment(f"{option.sentence} ({option.type_name})"), f";{option.name} = {value}".rstrip()]
+        lines += ["", *_comment(f"{option.sentence} ({option.type.name})"), f";{option.name} = {value}".rstrip()]
     return "\n".join(lines) + "\n"
 
 
@@ -93,5 +93,5 @@ def _table(header: str, title: str, options: Sequence[Option]) -> str:
 
 def _row(option: Option) -> str:
     default = "*needed*" if option.default is None else f"`{option.default}`" if option.default else "*empty*"
-    cells = (f"`{option.name}`", option.type_name, default, option.sentence)
+    cells = (f"`{option.name}`", option.type.name, default, option.sentence)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -10,14 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from identity.config import files, ini, providers, values
+from identity.config import files, ini, values
 from identity.config.model import APP, FAMILIES, PROVIDER, SECTIONS, App, Config, ProviderSection, Server
-from identity.config.option import Option, options_of
 from identity.config.rules import RULES, WARNINGS, Rule
 from identity.config.sources import Sources, suggestion
 from identity.config.values import Origin
 from identity.errors import ConfigError
-from identity.types import ClientId, Secret
+from identity.types import ClientId
+from options.option import Option, options_of, values_of
+from providers import REGISTRY
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _NOTHING: Final[Mapping[str, str]] = {}
@@ -87,7 +88,6 @@ class _Loader:
         self.problems += self._sources.unknown_variables()
         config = _completed(config, given)
         self.check(config, RULES)
-        self.check(config, providers.RULES)
         return replace(config, warnings=tuple(line for warn in WARNINGS for line in warn(config)))
 
     def check(self, config: Config, rules: Iterable[Rule]) -> None:
@@ -104,25 +104,10 @@ class _Loader:
     def _values(self, section: str, options: Sequence[Option], given: Mapping[str, str]) -> dict[str, Any]:
         """Read a section's options, by the name of their field; one at fault is left out."""
         texts, faults = self._sources.gather(section, options, given)
-        values: dict[str, Any] = {}
-        for option in options:
-            if option.name in faults:
-                continue
-            try:
-                values |= self._value(option, texts)
-            except ValueError as error:
-                faults[option.name] = str(error)
-        self._note(section, faults)
-        return values
-
-    def _value(self, option: Option, texts: Mapping[str, str]) -> dict[str, Any]:
-        if option.name not in texts:
-            if option.default is None:
-                raise ValueError(_missing(option))
-            # The default was read when the class was made; a path still has to start somewhere.
-            texts = {option.name: option.default}
-        value = option.read(texts[option.name])
-        return {option.field: self._base / value if isinstance(value, Path) else value}
+        read, unreadable = values_of((option for option in options if option.name not in faults), texts)
+        self._note(section, {**faults, **unreadable})
+        # Relative paths start from the configuration's folder, those that are defaults too.
+        return {name: self._base / value if isinstance(value, Path) else value for name, value in read.items()}
 
     def _note(self, section: str, faults: Mapping[str, str]) -> None:
         self.problems += (f"[{section}] {name}: {reason}" for name, reason in faults.items())
@@ -142,43 +127,24 @@ class _Loader:
         return tuple(provider for provider in read if provider is not None)
 
     def _provider(self, section: str, name: str, given: Mapping[str, str]) -> ProviderSection | None:
-        kind = given.get("kind", "")
-        if kind not in providers.names():
-            reason = f"{kind!r} is no kind of provider{suggestion(kind, providers.names())}" if kind else "is missing"
-            self._note(section, {"kind": f"{reason}; there are {', '.join(providers.names())}"})
+        kind = REGISTRY.get(given.get("kind", ""))
+        if kind is None:
+            self._note(section, {"kind": f"{_no_kind(given.get('kind', ''))}; there are {', '.join(REGISTRY)}"})
             return None
         before = len(self.problems)
-        common, own = options_of(ProviderSection), providers.options_of(kind)
-        texts, faults = self._sources.gather(section, (*common, *own), given)
-        shared = self._values(section, common, {o.name: texts[o.name] for o in common if o.name in texts})
-        mine = {o.name: texts[o.name] for o in own if o.name in texts}
-        settled, refused = providers.settle(kind, mine)
-        self._note(section, {**refused, **_weak(own, mine), **faults})
+        common, own = options_of(ProviderSection), options_of(kind.options)
+        # To a provider, an option without a value is one left out; an empty secret is a mistake everywhere.
+        silent = {option.name for option in own if not option.secret and not given.get(option.name)}
+        said = {option: text for option, text in given.items() if option not in silent}
+        read = self._values(section, (*common, *own), said)
         if len(self.problems) > before:
             return None
-        secrets = tuple(Secret(mine[o.name]) for o in own if o.secret and mine.get(o.name))
-        shared["label"] = shared["label"] or providers.label_of(kind)
-        return ProviderSection(name=name, **shared, texts=settled, secrets=secrets)
+        options = kind.options(**{option.field: read.pop(option.field) for option in own})
+        return ProviderSection(name=name, **{**read, "label": read["label"] or kind.label}, options=options)
 
 
-def _missing(option: Option) -> str:
-    if option.secret:
-        return f"is missing; give it here, in {option.name}_file, or in the environment (docs/configuration.md)"
-    return "is missing"
-
-
-def _weak(options: Sequence[Option], texts: Mapping[str, str]) -> dict[str, str]:
-    """Return a problem for each secret that is missing or too short to be one."""
-    faults = {}
-    for option in options:
-        if option.secret and (option.default is None or option.name in texts):
-            try:
-                option.read(texts[option.name])
-            except KeyError:
-                faults[option.name] = _missing(option)
-            except ValueError as error:
-                faults[option.name] = str(error)
-    return faults
+def _no_kind(given: str) -> str:
+    return f"{given!r} is no kind of provider{suggestion(given, REGISTRY)}" if given else "is missing"
 
 
 def _members(given: Mapping[str, object], family: str) -> list[tuple[str, str]]:

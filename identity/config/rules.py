@@ -11,6 +11,9 @@ from typing import Final, TypeVar
 
 from identity.config.model import AccountStoreKind, App, Config, LogLevel, SessionStoreKind
 from identity.config.values import HIGHEST_PORT, is_loopback
+from options.option import BadOptions
+from providers import build
+from providers.kind import ProviderSite
 
 T = TypeVar("T", bound=Hashable)
 
@@ -69,16 +72,6 @@ def internal_listener(config: Config) -> Iterator[str]:
             f"[server] internal_address: {server.internal_address} can be reached from other machines; write "
             "127.0.0.1, or internal_public = yes if only your proxies and applications can reach it there"
         )
-
-
-def one_process(config: Config) -> Iterator[str]:
-    """Session records in the process cannot be shared, and nothing supervises more processes yet."""
-    if config.server.workers == 1:
-        return
-    if config.sessions.store is SessionStoreKind.MEMORY:
-        yield "[server] workers: must be 1 with [sessions] store = memory, because processes cannot share it"
-    else:
-        yield "[server] workers: must be 1; start several daemons with the same memcached nodes and keys instead"
 
 
 def session_times(config: Config) -> Iterator[str]:
@@ -148,6 +141,16 @@ def demo_address(config: Config) -> Iterator[str]:
                 f"[provider:{provider.name}] kind: demo lets anybody be anybody, so [server] address must be this "
                 "machine's own, like 127.0.0.1"
             )
+
+
+def buildable(config: Config) -> Iterator[str]:
+    """A provider is made at the start, so that none fails at somebody's login. Making one calls nobody."""
+    site = ProviderSite(str(config.server.public_url), clock=lambda: 0, random_bytes=bytes, demo=config.demo)
+    for section in config.providers:
+        try:
+            build(section.kind, section.name, section.options, site=site, label=section.label)
+        except BadOptions as error:
+            yield from (f"[provider:{section.name}] {option}: {reason}" for option, reason in error.problems)
 
 
 def app_secrets(config: Config) -> Iterator[str]:
@@ -278,7 +281,6 @@ RULES: Final = (
     Rule(tls_and_http, ("server.public_url", "server.tls_certificate")),
     Rule(plain_http, ("server.public_url", "server.address")),
     Rule(internal_listener, ("server.internal_address", "server.internal_public")),
-    Rule(one_process, ("server.workers", "sessions.store")),
     Rule(session_times, ("sessions.idle_s", "sessions.absolute_s", "sessions.token_age_s", "sessions.settle_s")),
     Rule(memcached_nodes, ("memcached.nodes", "sessions.store")),
     Rule(cassandra_cluster, ("accounts.store", "cassandra.contact_points", "cassandra.local_data_centre")),
@@ -288,6 +290,7 @@ RULES: Final = (
     Rule(demo_address, ("server.address",)),
     Rule(app_secrets),
     Rule(app_origins, ("server.public_url",)),
+    Rule(buildable, ("server.public_url",)),
 )
 """What refuses to start."""
 

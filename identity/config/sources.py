@@ -14,7 +14,7 @@ from typing import Final
 
 from identity.config import files
 from identity.config.model import FAMILIES, SECTIONS
-from identity.config.option import Option, options_of
+from options.option import Option, options_of
 
 PREFIX: Final = "IDENTITYD_"
 PLACEHOLDER: Final = "(needed)"

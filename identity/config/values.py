@@ -1,7 +1,8 @@
 """Values that are more than one number or word: an origin, a cache node, a network.
 
-Owns how they are read from text. Must not look at any other option. Every function raises
-ValueError with a sentence that says what to write instead; no message quotes a password.
+Owns how they are read from text, and the types of the options that hold them. Must not look at any
+other option. Every function raises ValueError with a sentence that says what to write instead; no
+message quotes a password.
 """
 
 import re
@@ -11,6 +12,8 @@ from typing import Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from identity.types import Host
+from options.secret import Secret
+from options.types import OptionType, many
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -215,3 +218,58 @@ def read_proxy_network(text: str) -> Network:
 def _unmapped(network: IPv6Network) -> IPv4Network:
     first = IPv6Address(int(network.network_address)).ipv4_mapped
     return IPv4Network((str(first), network.prefixlen - _MAPPED.prefixlen))
+
+
+def _read_proxy(given: str) -> Secret | None:
+    """Read a proxy's address, which may hold a user name and password and is a secret for that."""
+    if not given:
+        return None
+    scheme, slashes, rest = given.partition("://")
+    account, _, server = rest.rpartition("@")
+    try:
+        read_host_port(server.removesuffix("/"))
+    except ValueError:
+        server = ""
+    # The reasons above quote what they read, and that may be a password here.
+    if scheme not in {"http", "https"} or not slashes or not server or not account.isprintable():
+        raise ValueError("is not a proxy's address; write it like http://proxy.example.com:3128")
+    return Secret(given)
+
+
+def _read_address(given: str) -> str:
+    try:
+        return read_hostname(given)
+    except ValueError:
+        raise ValueError(f"{given!r} is not an address to listen on, like 127.0.0.1 or ::1") from None
+
+
+def _read_public_url(given: str) -> Origin:
+    origin = read_origin(given)
+    if not origin.secure and not origin.loopback:
+        raise ValueError(
+            f"plain http is for this machine alone (localhost, 127.0.0.0/8, ::1), because session cookies would travel "
+            f"unprotected; write https://{origin.hostname} and let a proxy or tls_certificate provide it"
+        )
+    return origin
+
+
+def _read_static_path(given: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+;=:@/-]*", given) or "//" in given or "/." in given:
+        raise ValueError(f"{given!r} is not a path such as /static/ or /favicon.ico")
+    if given == "/":
+        raise ValueError("'/' would be every page; no session would ever rotate, or be used")
+    return given
+
+
+address: Final = OptionType("address", _read_address)
+public_url: Final = OptionType("web address without a path", _read_public_url)
+proxy: Final = OptionType("proxy address", _read_proxy, secret=True)
+origins: Final = many("web addresses without a path", read_origin)
+hosts: Final = many("host names", read_host)
+hostnames: Final = many("host names", read_hostname)
+internal_hosts: Final = many("host names", read_internal_host)
+nodes: Final = many("name=host:port", read_node)
+contact_points: Final = many("host[:port]", read_contact_point)
+networks: Final = many("networks", read_network)
+proxy_networks: Final = many("networks", read_proxy_network)
+static_paths: Final = many("paths", _read_static_path)

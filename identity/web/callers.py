@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from identity.errors import BadInput
-from identity.types import ClientId, Secret
+from identity.types import ClientId
 from identity.web.context import RegisteredApp
+from options.secret import Secret
 
 _LONGEST: Final = 1_024
 _COMPARED: Final = 2

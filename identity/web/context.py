@@ -19,11 +19,12 @@ from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.sessions.checkers import Checker
 from identity.sessions.service import SessionService
-from identity.types import ClientId, Clock, Host, Millis, RandomBytes, Secret
+from identity.types import ClientId, Clock, Host, Millis, RandomBytes
 from identity.web.arriving import Arriving
 from identity.web.asking import Asker
 from identity.web.guesses import Guesses
 from identity.web.pool import Pool
+from options.secret import Secret
 from providers.base import Http, Provider
 
 Network: TypeAlias = IPv4Network | IPv6Network

@@ -1,21 +1,25 @@
 """Numbers that the documents quote and the code decides."""
 
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from identity.config.model import Sessions
-from identity.config.option import options_of
+from identity import config
+from identity.config.model import SECTIONS, Sessions
 from identity.login.returning import LONGEST
 from identity.sessions.check import DELETIONS
 from identity.web.door import HEAD_LIMIT
 from identity.web.page import LONG_JAR, LONG_JAR_DELETIONS
 from identity.web.session import MANY, URL_CHARS
+from options.option import options_of
 from tests.proxies.test_long_addresses import CARRIED
 from tests.support.sources import ROOT
 
 OPTIONS: Final = {option.name: option.default for option in options_of(Sessions)}
+DAY_S: Final = 86_400
+NUMBER: Final = re.compile(r"`(?:\[(\w+)\] )?(\w+)`(?: \(|, | is )([0-9][0-9.,]*[0-9]|[0-9])( days)?")
 WORDS: Final = {3: "three", 30: "thirty"}
 
 
@@ -61,3 +65,26 @@ def test_no_document_speaks_of_a_token_of_another_age() -> None:
     }
 
     assert spoken == {OPTIONS["token_age_s"]}
+
+
+def defaults(section: str) -> dict[str, set[str]]:
+    """Return what the options of a section, or of all, are worth in an empty configuration, as it is written."""
+    empty = config.parse("", base=Path())
+    found: dict[str, set[str]] = {}
+    for each in [section] if section else SECTIONS:
+        for option in options_of(SECTIONS[each]):
+            value = option.type.write(getattr(getattr(empty, each), option.field))
+            found.setdefault(option.name, set()).add(value)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_a_number_beside_an_option_is_its_default(path: Path) -> None:
+    """Otherwise an operator leaves out what would have to be written."""
+    wrong = []
+    for section, option, said, days in NUMBER.findall(page(f"docs/{path.name}")):
+        number = said.replace(",", "") if not days else str(int(said) * DAY_S)
+        known = defaults(section).get(option, {number})
+        wrong += [] if number in known else [(option, said, known)]
+
+    assert wrong == []

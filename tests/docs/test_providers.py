@@ -1,12 +1,13 @@
 """docs/providers.md says of every kind what the registry says."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from options.option import Option, options_of
 from providers import REGISTRY
-from providers.options import Kind, Option
+from providers.kind import ProviderKind
 from tests.support.sources import ROOT
 
 PAGE: Final = (ROOT / "docs" / "providers.md").read_text()
@@ -20,12 +21,12 @@ def _section(kind: str) -> str:
 
 
 def _row(option: Option) -> tuple[str, str, str]:
-    default = "*needed*" if option.required else f"`{option.default}`" if option.default else "*empty*"
-    return option.name, default, option.help
+    default = "*needed*" if option.default is None else f"`{option.default}`" if option.default else "*empty*"
+    return option.name, default, option.sentence
 
 
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=lambda kind: kind.name)
-def test_every_kind_has_its_row(kind: Kind) -> None:
+def test_every_kind_has_its_row(kind: ProviderKind[Any]) -> None:
     """Otherwise an operator does not know what is compared when somebody logs in."""
     row = re.search(rf"^\| `{kind.name}` \| (.+?) \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
 
@@ -34,9 +35,9 @@ def test_every_kind_has_its_row(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=lambda kind: kind.name)
-def test_every_option_is_described_as_it_is(kind: Kind) -> None:
+def test_every_option_is_described_as_it_is(kind: ProviderKind[Any]) -> None:
     """Otherwise the page explains options that do not exist, or hides one that does."""
-    assert _OPTION.findall(_section(kind.name)) == [_row(option) for option in kind.options]
+    assert _OPTION.findall(_section(kind.name)) == [_row(option) for option in options_of(kind.options)]
 
 
 def test_no_kind_is_described_that_does_not_exist() -> None:
@@ -50,8 +51,10 @@ def test_the_examples_are_accepted() -> None:
     """Otherwise the first thing an operator copies is refused."""
     for example in re.findall(r"```ini\n\[provider:\w+\]\n(.*?)```", PAGE, re.DOTALL):
         values = dict(re.findall(r"^(\w+) = (.+)$", example, re.MULTILINE))
-        known = {option.name for option in REGISTRY[values["kind"]].options}
+        known = {option.name for option in options_of(REGISTRY[values["kind"]].options)}
         named = {name.removesuffix("_file") for name in values} - {"kind", "label"}
 
         assert named <= known
-        assert {option.name for option in REGISTRY[values["kind"]].options if option.required} <= named
+        assert {
+            option.name for option in options_of(REGISTRY[values["kind"]].options) if option.default is None
+        } <= named

@@ -6,10 +6,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from options.option import BadOptions
 from providers import build
 from providers.base import ProviderBroken
-from providers.demo import CODE_LIFE_MS, PEOPLE, DemoProvider
-from providers.options import BadOptions, Site
+from providers.demo import CODE_LIFE_MS, PEOPLE, DemoOptions, DemoProvider
+from providers.kind import ProviderSite
 from tests.contracts.provider import ProviderContract
 from tests.support.bench import PUBLIC_URL, Bench, Login, bench
 
@@ -187,16 +188,16 @@ def test_what_the_page_carries_is_what_it_was_asked(on: Bench) -> None:
 )
 def test_it_refuses_to_exist_where_others_can_reach_it(url: str) -> None:
     """Otherwise a demonstration left running lets anybody be anybody."""
-    site = Site(public_url=url, clock=lambda: 0, random_bytes=bytes, demo=True)
+    site = ProviderSite(public_url=url, clock=lambda: 0, random_bytes=bytes, demo=True)
 
     with pytest.raises(BadOptions, match="this machine"):
-        build("demo", "demo", {}, site=site)
+        build("demo", "demo", DemoOptions(), site=site)
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8887", "http://127.0.0.1:8887", "http://[::1]:8887"])
 def test_it_refuses_to_exist_outside_a_demonstration(url: str) -> None:
     """Otherwise one line too many in a configuration opens every account."""
-    site = Site(public_url=url, clock=lambda: 0, random_bytes=bytes)
+    site = ProviderSite(public_url=url, clock=lambda: 0, random_bytes=bytes)
 
     with pytest.raises(BadOptions, match="demonstration"):
-        build("demo", "demo", {}, site=site)
+        build("demo", "demo", DemoOptions(), site=site)

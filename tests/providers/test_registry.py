@@ -4,19 +4,24 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from options import types
+from options.option import BadOptions, option, options_of, secrets_of, values_of
 from providers import REGISTRY, build
 from providers.base import Provider
-from providers.options import BadOptions, Form, Kind, Option, Settings, Site, settle
+from providers.demo import DemoOptions
+from providers.kind import ProviderKind, ProviderSite
 from tests.contracts.provider import ProviderContract
+from tests.support.configuration import problems_with, provider_options
 
 _HERE: Final = Path(__file__).parent
 _DOCS: Final = _HERE.parents[1] / "docs"
-SITE: Final = Site("http://127.0.0.1:8887", lambda: 0, bytes, demo=True)
+SITE: Final = ProviderSite("http://127.0.0.1:8887", lambda: 0, bytes, demo=True)
 SECRET: Final = "canary-secret"
 
 
@@ -52,53 +57,61 @@ def test_no_case_is_left_out_of_a_provider_that_talks() -> None:
     assert {contract.KIND for contract in _contracts() if contract.INAPPLICABLE} == {"demo"}
 
 
+@dataclass(frozen=True)
+class Flags:
+    """Two options."""
+
+    a: bool = option(types.flag, False, "A.")
+    b: bool = option(types.flag, False, "B.")
+
+
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=lambda kind: kind.name)
-def test_every_option_says_what_it_is(kind: Kind) -> None:
+def test_every_option_says_what_it_is(kind: ProviderKind[Any]) -> None:
     """Otherwise the example configuration has an option nobody explains."""
-    names = [option.name for option in kind.options]
+    names = [option.name for option in options_of(kind.options)]
 
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
-    assert all(option.help.endswith(".") and option.help[0].isupper() for option in kind.options)
+    assert all(o.sentence.endswith(".") and o.sentence[0].isupper() for o in options_of(kind.options))
 
 
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=lambda kind: kind.name)
-def test_secrets_are_marked_and_have_no_default(kind: Kind) -> None:
+def test_secrets_are_marked_and_have_no_default(kind: ProviderKind[Any]) -> None:
     """Otherwise a secret is printed, or every installation has the same one (THREATS 3)."""
-    for option in kind.options:
-        assert option.secret == ("secret" in option.name)
-        assert not (option.secret and option.default)
-        assert not option.secret or option.required
+    for each in options_of(kind.options):
+        assert each.secret == ("secret" in each.name)
+        assert not each.secret or each.default is None
 
 
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=lambda kind: kind.name)
-def test_defaults_are_right_in_their_form(kind: Kind) -> None:
+def test_defaults_are_right_in_their_form(kind: ProviderKind[Any]) -> None:
     """Otherwise the configuration complains of a value nobody wrote."""
-    optional = tuple(option for option in kind.options if not option.required)
+    for each in options_of(kind.options):
+        # An empty option is one left out.
+        assert not each.default or each.value(each.default) == each.initial == each.value(None)
 
-    assert settle(optional, {}) == {option.name: option.default for option in optional}
 
-
-@pytest.mark.parametrize("kind", [kind for kind in REGISTRY.values() if kind.options], ids=lambda kind: kind.name)
-def test_everything_required_is_asked_for_at_once(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in REGISTRY.values() if options_of(kind.options)], ids=lambda kind: kind.name
+)
+def test_everything_required_is_asked_for_at_once(kind: ProviderKind[Any]) -> None:
     """Otherwise an operator starts the daemon once for each missing option."""
-    with pytest.raises(BadOptions) as refused:
-        build(kind.name, "x", {}, site=SITE)
+    _, faults = values_of(options_of(kind.options), {})
 
-    assert {name for name, _ in refused.value.problems} == {o.name for o in kind.options if o.required}
+    assert set(faults) == {o.name for o in options_of(kind.options) if o.default is None}
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     """Otherwise a typing error is hard to find."""
     with pytest.raises(BadOptions, match="demo, github, oauth2, oidc"):
-        build("odic", "x", {}, site=SITE)
+        build("odic", "x", DemoOptions(), site=SITE)
 
 
 @pytest.mark.parametrize("name", ["", "A", "a" * 33, "a:b", "a/b", "ä"])
 def test_a_name_that_would_break_identity_keys_is_refused(name: str) -> None:
     """Otherwise `a:b` of one provider is `b` of another."""
     with pytest.raises(BadOptions, match="1 to 32"):
-        build("demo", name, {}, site=SITE)
+        build("demo", name, DemoOptions(), site=SITE)
 
 
 OIDC: Final = {"issuer": "https://id.example", "client_id": "us", "client_secret": SECRET}
@@ -129,27 +142,31 @@ WRONG: Final = {
 @pytest.mark.parametrize(("option", "value"), [(option, value) for option, values in WRONG.items() for value in values])
 def test_a_wrong_value_is_refused_by_name_and_without_secrets(option: str, value: str) -> None:
     """Otherwise a mistake shows at the first login, or the log shows the secret."""
-    with pytest.raises(BadOptions) as refused:
-        build("oidc", "x", {**OIDC, option: value}, site=SITE)
+    said = {**OIDC, option: value}
+    environ = {"IDENTITYD_PROVIDER_X_CLIENT_SECRET": said.pop("client_secret")}
+    text = "[provider:x]\nkind = oidc\n" + "".join(f"{each} = {said[each]}\n" for each in said)
 
-    assert [name for name, _ in refused.value.problems] == [option]
-    assert SECRET not in str(refused.value)
+    problems = problems_with(text, environ=environ)
+
+    assert [problem.partition(":")[2].partition(":")[0] for problem in problems] == [f"x] {option}"]
+    assert SECRET not in str(problems)
 
 
 def test_flags_are_read_as_people_write_them() -> None:
     """Otherwise `Yes` is refused, or read as no."""
-    table = (Option("a", "A.", form=Form.FLAG), Option("b", "B.", form=Form.FLAG, default="no"))
-    settings = Settings("x", "X", SITE, settle(table, {"a": "Yes"}))
+    values, _ = values_of(options_of(Flags), {"a": "Yes"})
 
-    assert (settings.flag("a"), settings.flag("b")) == (True, False)
+    assert values == {"a": True, "b": False}
 
 
 def test_no_provider_shows_its_secret() -> None:
     """Otherwise a traceback or a debugger's output is enough to be us."""
-    built: Provider = build("oidc", "x", OIDC, site=SITE)
+    options = provider_options("oidc", OIDC)
+    built: Provider = build("oidc", "x", options, site=SITE)
 
     assert SECRET not in repr(built)
-    assert SECRET not in repr(Settings("x", "X", SITE, OIDC))
+    assert SECRET not in repr(options)
+    assert [secret.text() for secret in secrets_of(options)] == [SECRET]
     assert built.label == "OpenID Connect"
 
 
@@ -159,5 +176,7 @@ def test_github_and_oauth2_do_not_show_their_secret() -> None:
     url = "https://x.example/"
     more = {"authorize_url": url, "token_url": url, "profile_url": url, "subject": "id"}
 
-    assert SECRET not in repr(build("github", "x", values, site=SITE, label="Ours"))
-    assert SECRET not in repr(build("oauth2", "x", {**values, **more}, site=SITE))
+    github, oauth2 = provider_options("github", values), provider_options("oauth2", {**values, **more})
+
+    assert SECRET not in repr(build("github", "x", github, site=SITE, label="Ours"))
+    assert SECRET not in repr(build("oauth2", "x", oauth2, site=SITE))

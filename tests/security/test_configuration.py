@@ -3,7 +3,7 @@
 import pytest
 
 from identity.config.model import SECTIONS
-from identity.config.option import options_of
+from options.option import options_of
 from tests.support.configuration import APP_SECRET, problems_of, problems_with
 
 APP = "[app:wiki]\nsecret = {}\n"

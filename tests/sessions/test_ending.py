@@ -11,7 +11,8 @@ from identity.sessions.planning import Rules
 from identity.sessions.record import Ended, Record
 from identity.sessions.service import Opened, SessionService, TicketStale
 from identity.sessions.store import Found
-from identity.types import DAY, MINUTE, SECOND, AccountId, Host, Secret, Username
+from identity.types import DAY, MINUTE, SECOND, AccountId, Host, Username
+from options.secret import Secret
 from tests.support.daemons import Daemons, rotate
 from tests.support.jars import ACCOUNT, BrowserJar, ring
 

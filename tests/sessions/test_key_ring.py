@@ -8,7 +8,8 @@ from identity.keyring import SIGNS_AFTER_MS, KeyRing
 from identity.sessions.changes import Lifetimes
 from identity.sessions.check import Outcome
 from identity.sessions.planning import Rules
-from identity.types import HOUR, MINUTE, SECOND, AccountId, Millis, Secret
+from identity.types import HOUR, MINUTE, SECOND, AccountId, Millis
+from options.secret import Secret
 from tests.support.daemons import Daemons, SessionDaemon
 from tests.support.jars import BrowserJar
 

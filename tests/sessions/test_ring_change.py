@@ -22,7 +22,8 @@ from identity.stores.records import SessionRecords, key_of
 from identity.stores.rendezvous import Rendezvous
 from identity.stores.ring_node import RingNode
 from identity.stores.sealing import Sealer
-from identity.types import SECOND, AccountId, Secret
+from identity.types import SECOND, AccountId
+from options.secret import Secret
 from tests.support.caches import markers, memcached_cache, ring, servers, wall_clock
 from tests.support.daemons import Daemons, SessionDaemon
 from tests.support.guards import Expectation

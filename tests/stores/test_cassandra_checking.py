@@ -18,7 +18,7 @@ from identity.stores.cassandra.greeting import Trouble, greet
 from identity.stores.cassandra.migrating import Migrator
 from identity.stores.cassandra.migrations import Migrations
 from identity.stores.cassandra.settings import Settings, Tls
-from identity.types import Secret
+from options.secret import Secret
 from tests.support.cassandra.cluster import SUPERUSER, CassandraCluster
 from tests.support.cassandra.tls import server_tls
 from tests.support.certificates import Authority

@@ -12,7 +12,8 @@ from identity.keyring import SIGNS_AFTER_MS
 from identity.sessions.store import Written
 from identity.stores.cache import Missing, Trip
 from identity.stores.memcached import MemcachedCache
-from identity.types import HOUR, Secret
+from identity.types import HOUR
+from options.secret import Secret
 from tests.support.caches import KEYS, Trips, fill, markers, memcached_cache, of_node, ring, servers, those, wall_clock
 from tests.support.guards import Expectation
 from tests.support.memcached import MemcachedNode

@@ -17,8 +17,9 @@ from identity.web.outbound import Called, Outbound, Rules
 from identity.web.reach import Reach
 from providers import build
 from providers.base import Begun, Callback, Profile, Provider, Start
-from providers.options import Site
+from providers.kind import ProviderSite
 from tests.support.clock import ManualClock
+from tests.support.configuration import provider_options
 from tests.support.upstream import Upstream
 
 T = TypeVar("T")
@@ -64,8 +65,8 @@ class Bench:
 
     def made(self, kind: str, options: Mapping[str, str], *, name: str) -> Provider:
         """Return another provider."""
-        site = Site(public_url=PUBLIC_URL, clock=self.clock, random_bytes=secrets.token_bytes, demo=True)
-        self.providers[name] = build(kind, name, options, site=site)
+        site = ProviderSite(public_url=PUBLIC_URL, clock=self.clock, random_bytes=secrets.token_bytes, demo=True)
+        self.providers[name] = build(kind, name, provider_options(kind, options), site=site)
         return self.providers[name]
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

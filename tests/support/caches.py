@@ -22,11 +22,11 @@ from identity.types import (
     Host,
     IdentityKey,
     Millis,
-    Secret,
     SessionId,
     TokenId,
     Username,
 )
+from options.secret import Secret
 from tests.support.memcached import MemcachedNode
 
 NAMES = ("a", "b", "c")

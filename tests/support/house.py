@@ -16,9 +16,8 @@ from identity.sessions.record import Ended
 from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.memory import MemoryAccounts
 from identity.types import DAY, AccountId, IdentityKey, SessionId, Username
-from providers.demo import DemoProvider
-from providers.options import Settings
-from providers.options import Site as ProviderSite
+from providers.demo import DemoOptions, DemoProvider
+from providers.kind import ProviderSettings, ProviderSite
 from tests.support.web import Jar, Reply, Site
 
 OTHER = AccountId(UUID(int=8))
@@ -131,8 +130,9 @@ class House:
         return str(self.site.check(jar, mode="read-only").json()["reason"])
 
 
-def _settings(site: Site) -> Settings:
-    return Settings("demo", "Demo", ProviderSite(site.public_url, site.clock, secrets.token_bytes), {})
+def _settings(site: Site) -> ProviderSettings[DemoOptions]:
+    told = ProviderSite(site.public_url, site.clock, secrets.token_bytes)
+    return ProviderSettings("demo", "Demo", told, DemoOptions())
 
 
 def text(reply: Reply) -> str:

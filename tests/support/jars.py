@@ -10,7 +10,8 @@ from identity.keyring import KeyRing, new_ring
 from identity.sessions.check import Check, SetCookie
 from identity.sessions.cookie import Names, Token
 from identity.sessions.record import Lineage, Record, Session
-from identity.types import AccountId, Host, IdentityKey, Locator, Millis, Secret, SessionId, TokenId, Username
+from identity.types import AccountId, Host, IdentityKey, Locator, Millis, SessionId, TokenId, Username
+from options.secret import Secret
 
 NOW: Millis = 1_800_000_000_000
 HOST = Host("login.example")

@@ -32,12 +32,13 @@ from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
-from identity.types import AccountId, ClientId, Host, IdentityKey, Secret, SessionId, Username
+from identity.types import AccountId, ClientId, Host, IdentityKey, SessionId, Username
 from identity.web.base import Route
 from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
 from identity.web.pages import Pages
 from identity.web.pool import Pool
 from identity.web.server import Daemon, Listening, Ports
+from options.secret import Secret
 from tests.support.clock import ManualClock
 from tests.support.daemons import SessionDaemon
 

@@ -13,7 +13,7 @@ from identity.keyring import Key, KeyRing, Purpose
 from identity.login.carrying import _KNOWN_WORDS, LONGEST, Carrying
 from identity.login.flow import Flaw
 from identity.login.store import Kind
-from identity.types import Secret
+from options.secret import Secret
 from tests.support.caches import ring
 from tests.support.clock import NOON, ManualClock
 

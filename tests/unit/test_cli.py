@@ -15,7 +15,7 @@ from identity.cli import cli
 from identity.cli.demo import prepare
 from identity.config import load_ring
 from identity.errors import ConfigError
-from identity.types import Secret
+from options.secret import Secret
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,8 @@ from identity import keyring
 from identity.cli import cli, files
 from identity.config import load_ring
 from identity.keyring import SIGNS_AFTER_MS, KeyRing
-from identity.types import DAY, MINUTE, Secret
+from identity.types import DAY, MINUTE
+from options.secret import Secret
 from tests.support.clock import NOON, ManualClock
 
 LIFETIME = 30 * DAY

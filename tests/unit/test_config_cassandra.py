@@ -7,7 +7,8 @@ import pytest
 from identity import config, keyring
 from identity.config.values import ContactPoint
 from identity.errors import ConfigError
-from identity.types import Secret
+from identity.stores.cassandra.settings import Consistency, SerialConsistency
+from options.secret import Secret
 from tests.support.configuration import problems_of
 
 PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456789ab\n"
@@ -28,8 +29,8 @@ def test_a_cluster_is_two_lines() -> None:
 
     assert given == config.Cassandra(contact_points=(ContactPoint("127.0.0.1", 9042),), local_data_centre="dc1")
     assert given.keyspace == "identityd"
-    assert given.consistency is config.Consistency.LOCAL_QUORUM
-    assert given.serial_consistency is config.SerialConsistency.SERIAL
+    assert given.consistency is Consistency.LOCAL_QUORUM
+    assert given.serial_consistency is SerialConsistency.SERIAL
     assert (given.timeout_ms, given.connect_timeout_ms, given.audit_days) == (3000, 2000, 0)
 
 

@@ -7,10 +7,11 @@ from typing import get_type_hints
 import pytest
 
 from identity import config
-from identity.config import document, providers
+from identity.config import document
 from identity.config.model import FAMILIES, SECTIONS, Config
-from identity.config.option import options_of
 from identity.types import Millis
+from options.option import options_of
+from providers import REGISTRY
 from tests.support.configuration import problems_of
 
 ROOT = Path(__file__).parents[2]
@@ -58,18 +59,18 @@ def test_every_option_is_described_in_one_sentence(section: str) -> None:
         assert option.sentence[0].isupper() or option.sentence.startswith("--"), option.name
         assert option.sentence.endswith("."), option.name
         assert ". " not in option.sentence, option.name
-        assert option.type_name, option.name
+        assert option.type.name, option.name
 
 
 @pytest.mark.parametrize("section", sorted(ALL))
 def test_every_field_is_an_option_of_the_right_type(section: str) -> None:
     """A field without a description could not be configured; a duration without `_ms` would be a thousand times off."""
-    own_names = {"id", "name", "texts", "secrets"}
+    own_names = {"id", "name", "options"}
     described = {option.field for option in options_of(ALL[section])}
     assert {field.name for field in fields(ALL[section])} - own_names == described
     hints = get_type_hints(ALL[section])
     for option in options_of(ALL[section]):
-        assert option.type_name.startswith("seconds") == option.field.endswith("_ms"), option.name
+        assert option.type.name.startswith("seconds") == option.field.endswith("_ms"), option.name
         assert option.name.endswith("_s") == option.field.endswith("_ms"), option.name
         if option.field.endswith("_ms"):
             assert hints[option.field] is Millis
@@ -83,7 +84,7 @@ def test_every_section_is_a_part_of_the_configuration() -> None:
 def test_every_kind_of_provider_has_its_table() -> None:
     """Providers describe their own options; all of them must reach the manual."""
     tables = document.tables()
-    for kind in providers.names():
-        assert f"kind = {kind}`" in tables
-        for option in providers.options_of(kind):
+    for kind in REGISTRY.values():
+        assert f"kind = {kind.name}`" in tables
+        for option in options_of(kind.options):
             assert f"| `{option.name}` |" in tables

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from identity import config
 from identity.config.model import SECTIONS
 from identity.errors import ConfigError
+from options.option import secrets_of
 from tests.support.configuration import APP_SECRET, problems_of, problems_with
 
 CANARY = "canary-7f3a91c2e5-do-not-print-b8d0"
@@ -92,9 +93,9 @@ def test_a_provider_gets_all_options_of_its_kind() -> None:
     """A provider built without a default would fail at somebody's login instead of at the start."""
     read = config.parse(f"{OIDC}client_secret = 0123456789ab\n", base=Path()).providers[0]
     assert (read.name, read.kind, read.label, read.enabled) == ("corp", "oidc", "OpenID Connect", True)
-    assert read.texts["issuer"] == "https://id.example.com"
-    assert read.texts["scope"] == "openid profile email"
-    assert [secret.text() for secret in read.secrets] == ["0123456789ab"]
+    assert read.options.issuer == "https://id.example.com"
+    assert read.options.scope == ("openid", "profile", "email")
+    assert [secret.text() for secret in secrets_of(read.options)] == ["0123456789ab"]
 
 
 def test_a_provider_can_be_named_and_switched_off() -> None:
@@ -139,7 +140,7 @@ def test_a_secret_can_come_from_the_environment(variable: str, tmp_path: Path) -
     file.chmod(0o600)
     environ = {variable: str(file) if variable.endswith("_FILE") else CANARY}
     read = config.parse(OIDC, base=Path(), environ=environ)
-    assert read.providers[0].texts["client_secret"] == CANARY
+    assert read.providers[0].options.client_secret.text() == CANARY
 
 
 def test_a_secret_can_come_from_a_file_beside_the_configuration(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_a_secret_can_come_from_a_file_beside_the_configuration(tmp_path: Path) 
     (tmp_path / "secret").write_text(f"{CANARY}\n")
     (tmp_path / "secret").chmod(0o640)
     read = config.parse(f"{OIDC}client_secret_file = secret\n", base=tmp_path)
-    assert read.providers[0].texts["client_secret"] == CANARY
+    assert read.providers[0].options.client_secret.text() == CANARY
 
 
 def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from identity import config, keyring
 from identity.errors import ConfigError
-from identity.types import Secret
+from options.secret import Secret
 from tests.support.configuration import APP_SECRET, problems_of, problems_with
 
 APP = f"[app:wiki]\nsecret = {APP_SECRET}\n"
@@ -30,8 +30,6 @@ PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456
         ("[server]\naddress = 0.0.0.0\n", "[server] address"),
         ("[server]\naddress = ::\n", "[server] address"),
         ("[server]\ninternal_address = 10.0.0.5\n", "[server] internal_address"),
-        ("[server]\nworkers = 2\n", "[server] workers"),
-        ("[server]\nworkers = 2\n[sessions]\nstore = memcached\n[memcached]\nnodes = a=h:1\n", "[server] workers"),
         ("[sessions]\nidle_s = 3000\nabsolute_s = 2000\n", "[sessions] idle_s"),
         ("[sessions]\nidle_s = 20\nsettle_s = 10\n", "[sessions] idle_s"),
         ("[sessions]\nstore = memcached\n", "[memcached] nodes"),

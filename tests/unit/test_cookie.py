@@ -10,7 +10,8 @@ from identity.cookies import pairs
 from identity.keyring import KeyRing
 from identity.sessions import cookie
 from identity.sessions.cookie import Names, Shown
-from identity.types import Locator, Secret
+from identity.types import Locator
+from options.secret import Secret
 from tests.support.counting import calls_of
 from tests.support.jars import NAMES, NOW, SID, ring, tid, token
 from tests.support.siblings import as_received, disguised

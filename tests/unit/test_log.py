@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity import log
-from identity.types import Secret
+from options.secret import Secret
 
 CANARY = "cNrY7f3a91c2e5"
 PLANTED = f"correct horse {CANARY}/+ battery"

@@ -8,7 +8,7 @@ from identity.keyring import MAC_BYTES, SIGNS_AFTER_MS, KeyRing, Purpose, new_ri
 from identity.sessions.store import Unread
 from identity.stores.bounds import MAX_VALUE_BYTES
 from identity.stores.sealing import VERSION, Sealer
-from identity.types import Secret
+from options.secret import Secret
 from tests.support.caches import ring
 from tests.support.clock import NOON, ManualClock
 

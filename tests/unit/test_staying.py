@@ -2,7 +2,6 @@
 
 import pytest
 
-from identity.config.model import StayLoggedIn
 from identity.login.staying import Stay, stays
 
 
@@ -24,8 +23,3 @@ from identity.login.staying import Stay, stays
 def test_who_decides_whether_a_login_stays(policy: Stay, said: str | None, *, stay: bool) -> None:
     """A login that stays on a shared computer is the next person's."""
     assert stays(policy, said) is stay
-
-
-def test_the_configuration_knows_the_same_policies() -> None:
-    """A word the operator may write and the login does not know would stop the start."""
-    assert {each.value for each in StayLoggedIn} == {each.value for each in Stay}

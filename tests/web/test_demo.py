@@ -16,7 +16,8 @@ from identity.types import Host
 from identity.web import bindings, demo
 from providers import build
 from providers.base import Callback, Profile, ProviderBroken, ProviderDenied, Start
-from providers.options import Site as ProviderSite
+from providers.demo import DemoOptions
+from providers.kind import ProviderSite
 from tests.support.web import Reply, Site
 
 PUBLIC_URL = "http://localhost:8887"
@@ -67,7 +68,7 @@ def site() -> Iterator[Site]:
     """Run a daemon as a demonstration."""
     made = Site(public_url=PUBLIC_URL, hosts=frozenset({Host("localhost:8887")}), routes=demo.ROUTES)
     told = ProviderSite(PUBLIC_URL, made.clock, secrets.token_bytes, demo=True)
-    made.changes = {"providers": {"demo": build("demo", "demo", {}, site=told), "other": object()}}
+    made.changes = {"providers": {"demo": build("demo", "demo", DemoOptions(), site=told), "other": object()}}
     with made:
         yield made
 

@@ -8,7 +8,7 @@ import pytest
 
 from identity.accounts.store import AccountStatus
 from identity.errors import StoreUnavailable
-from identity.types import Secret
+from options.secret import Secret
 from tests.support.house import OTHER, House, text
 from tests.support.web import ACCOUNT, Jar
 

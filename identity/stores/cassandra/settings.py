@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
-from identity.types import SECOND, Millis, Secret
+from identity.types import SECOND, Millis
+from options.secret import Secret
+
+TIMEOUT_MS: Final = 3 * SECOND
+CONNECT_TIMEOUT_MS: Final = 2 * SECOND
 
 
 class Consistency(Enum):
@@ -48,6 +53,6 @@ class Settings:
     tls: Tls | None = None
     consistency: Consistency = Consistency.LOCAL_QUORUM
     serial_consistency: SerialConsistency = SerialConsistency.SERIAL
-    timeout_ms: Millis = 3 * SECOND
-    connect_timeout_ms: Millis = 2 * SECOND
+    timeout_ms: Millis = TIMEOUT_MS
+    connect_timeout_ms: Millis = CONNECT_TIMEOUT_MS
     audit_days: int = 0

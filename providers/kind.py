@@ -1,0 +1,55 @@
+"""What a kind of provider is to the registry, and what a configured provider is told.
+
+Every provider file owns a class whose fields are its options (`options.option`), and a `KIND`. The
+configuration reads the class, the documentation is compared with it, and the builder is given an
+object of it, checked and complete. Nothing here knows any single provider.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from options import types
+from providers.base import Provider
+
+OptionsT = TypeVar("OptionsT")
+
+CLIENT_SECRET: Final = types.secret(8, theirs=True)
+"""Providers choose the length of the secrets they give out; fewer characters than this are a slip."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSite:
+    """What the daemon tells every provider of itself."""
+
+    public_url: str
+    """Scheme, host and port the browsers use, without a trailing slash."""
+    clock: Callable[[], int]
+    """Milliseconds since 1970."""
+    random_bytes: Callable[[int], bytes]
+    demo: bool = False
+    """Whether this daemon runs as a demonstration; some providers exist only then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings(Generic[OptionsT]):
+    """What one configured provider is made of."""
+
+    name: str
+    label: str
+    site: ProviderSite
+    options: OptionsT
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKind(Generic[OptionsT]):
+    """One kind of provider the configuration may name: its options and its builder."""
+
+    name: str
+    label: str
+    """What a person calls it unless the configuration says otherwise."""
+    subject: str
+    """What identifies a person there; shown in docs/providers.md."""
+    options: type[OptionsT]
+    build: Callable[[ProviderSettings[OptionsT]], Provider]
+    """Makes the provider; raises BadOptions for what no single option shows."""
