@@ -53,6 +53,7 @@ class Lines:
     def in_vain(self, url: str) -> str:
         """Let a caller of `acme` give up after a moment; what is said."""
         patient = self.outbound.rules
+        self.outbound.for_provider("acme")  # its connections keep the patience they are made with
         self.outbound.rules = replace(patient, total_ms=50)
         said = str(self.failure("acme", url, "POST"))
         self.outbound.rules = patient
