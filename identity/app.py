@@ -44,18 +44,20 @@ from identity.opening import (
     session_checker,
     session_service,
 )
+from identity.outbound.allowed_addresses import AllowedAddresses
+from identity.outbound.circuit import Circuit
+from identity.outbound.client import Called, OutboundClient
+from identity.outbound.connections import OutboundRules, proxy_of
 from identity.sessions.service import SessionService
 from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords
 from identity.stores.single import Alone
 from identity.types import Clock, Host
 from identity.watching import Clearing, Housekeeping, Watching, end_sessions
-from identity.web import demo, outbound
-from identity.web.circuit import Circuit
+from identity.web import demo
 from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
 from identity.web.pages import Pages
 from identity.web.pool import Pool
-from identity.web.reach import Reach
 from identity.web.server import Daemon, Listening, Ports, run
 from providers import build as build_provider
 from providers.base import Provider
@@ -93,7 +95,7 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
 
     with ExitStack() as closing:
         metrics = Metrics()
-        client = outbound.Outbound(
+        client = OutboundClient(
             outbound_rules(config), on_call=partial(_called, metrics), on_circuit=partial(_up, metrics)
         )
         try:
@@ -105,9 +107,7 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
             await client.aclose()
 
 
-def build(
-    config: Config, client: outbound.Outbound, closing: ExitStack, *, metrics: Metrics, clock: Clock = now
-) -> Built:
+def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics: Metrics, clock: Clock = now) -> Built:
     """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
     ring = Ring(config)
     _watch_ring(ring, metrics, clock)
@@ -202,7 +202,7 @@ def _place(ring: Ring, data: bytes) -> bytes:
     return keys.mac(keys.keys[0].number, Purpose.PLACE, data)
 
 
-def _called(metrics: Metrics, call: outbound.Called) -> None:
+def _called(metrics: Metrics, call: Called) -> None:
     metrics.count("identityd_provider_calls_total", provider=call.provider, outcome=call.outcome)
     metrics.observe("identityd_provider_bytes", call.sent + call.received, provider=call.provider)
 
@@ -211,12 +211,12 @@ def _up(metrics: Metrics, provider: str, circuit: Circuit) -> None:
     metrics.set("identityd_provider_up", int(circuit.closed), provider=provider)
 
 
-def outbound_rules(config: Config) -> outbound.Rules:
+def outbound_rules(config: Config) -> OutboundRules:
     """Return the limits of calls to providers."""
     given = config.outbound
-    proxy, direct = outbound.proxy_of(given.proxy.text() if given.proxy else "", os.environ)
-    return outbound.Rules(
-        reach=Reach(networks=given.allow_networks, hosts=frozenset(given.allow_hosts)),
+    proxy, direct = proxy_of(given.proxy.text() if given.proxy else "", os.environ)
+    return OutboundRules(
+        allowed=AllowedAddresses(networks=given.allow_networks, hosts=frozenset(given.allow_hosts)),
         total_ms=given.timeout_ms,
         connect_ms=given.connect_timeout_ms,
         calls=given.calls,
@@ -278,12 +278,12 @@ def _pool(name: str, threads: int, metrics: Metrics, closing: ExitStack) -> Pool
 
 
 def _probes(
-    accounts: Accounts, cache: Cache, metrics: Metrics, config: Config, client: outbound.Outbound
+    accounts: Accounts, cache: Cache, metrics: Metrics, config: Config, client: OutboundClient
 ) -> Sequence[Probe]:
     return (*_probed(accounts, cache, metrics, config), *_providers_probed(config, client))
 
 
-def _providers_probed(config: Config, client: outbound.Outbound) -> Iterator[Probe]:
+def _providers_probed(config: Config, client: OutboundClient) -> Iterator[Probe]:
     """Yield every provider; one in trouble is a warning, because the daemon is ready for all others."""
     troubles = client.troubles()
     for section in config.providers:

@@ -153,10 +153,10 @@ def _stats(connection: socket.socket, command: bytes) -> dict[str, str]:
 def _providers(config: Config) -> Iterator[Finding]:
     """Begin a login with each provider and throw it away: whatever has to be fetched first is fetched."""
     from identity.app import outbound_rules
-    from identity.web.outbound import Outbound
+    from identity.outbound.client import OutboundClient
 
     with asyncio.Runner() as runner:
-        outbound = Outbound(outbound_rules(config))
+        outbound = OutboundClient(outbound_rules(config))
         for section in config.providers:
             if section.enabled:
                 yield runner.run(_begin(section, config, outbound.for_provider(section.name)))

@@ -74,13 +74,14 @@ _HOMES: Final = {
     "authlib": ("providers/*", "identity/oauth/*"),
     "cryptography": ("identity/login/carrying.py",),
     "joserfc": ("providers/*", "identity/oauth/*"),
-    "httpx2": ("identity/web/outbound*",),
-    "httpcore2": ("identity/web/outbound*",),
+    "httpx2": ("identity/outbound/*",),
+    "httpcore2": ("identity/outbound/*",),
     "jinja2": ("identity/web/pages/*",),
     "click": ("identity/cli*", "identityd.py"),
 }
 _ASYNC_HOMES: Final = (
     "identity/web/*",
+    "identity/outbound/*",
     "identity/sessions/checkers.py",
     "identity/app.py",
     "identity/cli*",

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.web.outbound import AddressRefused, GuardedBackend, Rules
-from identity.web.reach import Reach, is_disguised
+from identity.outbound.allowed_addresses import AllowedAddresses, is_disguised
+from identity.outbound.connections import AddressRefused, GuardedBackend, OutboundRules
 from providers.base import ProviderBroken
+from tests.outbound.test_client import client, resolves_to
 from tests.support.origin import Origin
-from tests.web.test_outbound import client, resolves_to
 
 pytestmark = pytest.mark.threat(46)
 
@@ -41,25 +41,25 @@ DISGUISED: Final = (
 @pytest.mark.parametrize("address", INSIDE)
 def test_an_address_inside_is_refused_whatever_it_is_called(address: str) -> None:
     """Otherwise a provider's name that resolves there makes us ask the metadata service for its keys."""
-    with client(Rules(), resolve=resolves_to(address)) as http:
+    with client(OutboundRules(), resolve=resolves_to(address)) as http:
         assert "private address" in http.failure("GET", "https://id.example/")
 
 
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_an_address_outside_is_called(address: str) -> None:
     """Otherwise the guard is safe and useless."""
-    assert Reach().permits("id.example", [address])
+    assert AllowedAddresses().permits("id.example", [address])
 
 
 def test_one_address_inside_among_many_outside_is_enough() -> None:
     """Otherwise an attacker adds a public address and waits for his turn."""
-    assert not Reach().permits("id.example", [*OUTSIDE, "10.0.0.1"])
-    assert not Reach().permits("id.example", ["169.254.169.254", *OUTSIDE])
+    assert not AllowedAddresses().permits("id.example", [*OUTSIDE, "10.0.0.1"])
+    assert not AllowedAddresses().permits("id.example", ["169.254.169.254", *OUTSIDE])
 
 
 def test_a_name_without_an_address_is_not_called() -> None:
     """Otherwise an empty answer passes every check there is."""
-    assert not Reach().permits("id.example", [])
+    assert not AllowedAddresses().permits("id.example", [])
 
 
 @pytest.mark.parametrize("host", DISGUISED)
@@ -69,7 +69,7 @@ def test_a_number_in_disguise_is_not_even_resolved(host: str) -> None:
     async def never(_host: str, _port: int) -> Sequence[str]:
         raise AssertionError("it was resolved")
 
-    with client(Rules(), resolve=never) as http:
+    with client(OutboundRules(), resolve=never) as http:
         assert "cannot be called" in http.failure("GET", f"https://{host}/")
     assert is_disguised(host)
 
@@ -83,27 +83,27 @@ def test_ordinary_hosts_are_not_taken_for_numbers(host: str) -> None:
 @given(st.ip_addresses())
 def test_every_address_has_a_verdict(address: object) -> None:
     """Otherwise some address makes the check fail instead of refusing."""
-    assert Reach().permits("id.example", [str(address)]) in {True, False}
+    assert AllowedAddresses().permits("id.example", [str(address)]) in {True, False}
 
 
 def test_listed_networks_are_called_and_their_neighbours_are_not() -> None:
     """Otherwise a provider inside cannot be used, or listing it opens everything."""
-    reach = Reach(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
+    allowed = AllowedAddresses(networks=(ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")))
 
-    assert reach.permits("id.example", ["10.1.2.3", "fd00:1::9", "::ffff:10.1.2.3"])
-    assert not reach.permits("id.example", ["10.2.0.1"])
-    assert not reach.permits("id.example", ["fd00:2::9"])
+    assert allowed.permits("id.example", ["10.1.2.3", "fd00:1::9", "::ffff:10.1.2.3"])
+    assert not allowed.permits("id.example", ["10.2.0.1"])
+    assert not allowed.permits("id.example", ["fd00:2::9"])
 
 
 def test_a_listed_name_may_be_inside_but_not_at_the_metadata_service() -> None:
     """Otherwise whoever changes the name's address gets the machine's credentials."""
-    reach = Reach(hosts=frozenset({"id.inside.example"}))
+    allowed = AllowedAddresses(hosts=frozenset({"id.inside.example"}))
 
-    assert reach.permits("ID.inside.example.", ["10.0.0.1", "::1", "fd00::1"])
-    assert not reach.permits("id.inside.example", ["169.254.169.254"])
-    assert not reach.permits("id.inside.example", ["::ffff:169.254.169.254"])
-    assert not reach.permits("other.inside.example", ["10.0.0.1"])
-    assert not reach.permits("evil.id.inside.example", ["10.0.0.1"])
+    assert allowed.permits("ID.inside.example.", ["10.0.0.1", "::1", "fd00::1"])
+    assert not allowed.permits("id.inside.example", ["169.254.169.254"])
+    assert not allowed.permits("id.inside.example", ["::ffff:169.254.169.254"])
+    assert not allowed.permits("other.inside.example", ["10.0.0.1"])
+    assert not allowed.permits("evil.id.inside.example", ["10.0.0.1"])
 
 
 class _Recorder(httpcore2.AsyncNetworkBackend):
@@ -132,7 +132,7 @@ def test_the_address_that_was_judged_is_the_one_connected_to() -> None:
     """Otherwise a name server that changes its mind between check and use leads inside (DNS rebinding)."""
     asked, resolve = _two_answers(["8.8.8.8"], ["169.254.169.254"])
     inner = _Recorder()
-    guard = GuardedBackend(Rules(), resolve, inner)
+    guard = GuardedBackend(OutboundRules(), resolve, inner)
 
     with pytest.raises(httpcore2.ConnectError, match="recorded"):
         asyncio.run(guard.connect_tcp("id.example", 443, timeout=1))
@@ -146,7 +146,7 @@ def test_the_address_that_was_judged_is_the_one_connected_to() -> None:
 def test_a_name_that_moves_inside_is_refused_at_its_next_connection() -> None:
     """Otherwise a name that was judged once is trusted for ever."""
     asked, resolve = _two_answers(["127.0.0.1"], ["169.254.169.254"])
-    rules = Rules(reach=Reach(networks=(ip_network("127.0.0.0/8"),)))
+    rules = OutboundRules(allowed=AllowedAddresses(networks=(ip_network("127.0.0.0/8"),)))
     with Origin() as origin, client(rules, resolve=resolve) as http:
         assert http.get(origin.url(host="localhost")).status == 200
         assert http.get(origin.url(host="localhost")).status == 200
@@ -166,7 +166,7 @@ def test_a_refused_address_is_not_tried_again() -> None:
 def test_no_more_than_a_few_addresses_are_tried() -> None:
     """Otherwise a name with a thousand addresses is a scan we make for its owner."""
     inner = _Recorder()
-    guard = GuardedBackend(Rules(), resolves_to(*(f"8.8.8.{n}" for n in range(99))), inner)
+    guard = GuardedBackend(OutboundRules(), resolves_to(*(f"8.8.8.{n}" for n in range(99))), inner)
 
     with pytest.raises(httpcore2.ConnectError):
         asyncio.run(guard.connect_tcp("id.example", 443))

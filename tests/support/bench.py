@@ -13,8 +13,9 @@ from functools import cache
 from ipaddress import ip_network
 from typing import Any, Final, Protocol, TypeVar
 
-from identity.web.outbound import Called, Outbound, Rules
-from identity.web.reach import Reach
+from identity.outbound.allowed_addresses import AllowedAddresses
+from identity.outbound.client import Called, OutboundClient
+from identity.outbound.connections import OutboundRules
 from providers import build
 from providers.base import Begun, Callback, Profile, Provider, Start
 from providers.kind import ProviderSite
@@ -54,7 +55,7 @@ class Bench:
     upstream: Upstream
     clock: ManualClock
     runner: asyncio.Runner
-    http: Outbound
+    http: OutboundClient
     visit: Visit = upstream_visit
     called: list[Called] = field(default_factory=list)
     providers: dict[str, Provider] = field(default_factory=dict)
@@ -122,11 +123,11 @@ def bench(*, total_ms: int = 10_000) -> Iterator[Bench]:
     """Set everything up, and take it down in the order a daemon does."""
     clock = ManualClock()
     called: list[Called] = []
-    rules = Rules(reach=Reach(networks=(ip_network("127.0.0.0/8"),)), total_ms=total_ms)
+    rules = OutboundRules(allowed=AllowedAddresses(networks=(ip_network("127.0.0.0/8"),)), total_ms=total_ms)
     with Upstream(clock) as upstream, asyncio.Runner() as runner:
 
-        async def opened() -> Outbound:
-            return Outbound(rules, on_call=called.append, trust=_trust())
+        async def opened() -> OutboundClient:
+            return OutboundClient(rules, on_call=called.append, trust=_trust())
 
         http = runner.run(opened())
         try:

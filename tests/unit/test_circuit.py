@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.web.circuit import IN_VAIN, REST_MS, WORTH_A_WORD, Circuit, Ended
+from identity.outbound.circuit import IN_VAIN, REST_MS, WORTH_A_WORD, CallEnd, Circuit
 
 pytestmark = pytest.mark.threat(59)
 
 
-def after(*ends: Ended, now: int = 0) -> Circuit:
+def after(*ends: CallEnd, now: int = 0) -> Circuit:
     """Return the circuit after calls that ended like this, one after the other."""
     return reduce(lambda circuit, how: circuit.ended(how, now, trial=False), ends, Circuit())
 
 
-OPEN: Final = after(*[Ended.IN_VAIN] * IN_VAIN)
+OPEN: Final = after(*[CallEnd.IN_VAIN] * IN_VAIN)
 
 
 def test_a_call_or_two_in_vain_change_nothing() -> None:
     """Otherwise one lost packet closes a way to log in."""
-    assert after(*[Ended.IN_VAIN] * (IN_VAIN - 1)).passes(0)
+    assert after(*[CallEnd.IN_VAIN] * (IN_VAIN - 1)).passes(0)
 
 
 def test_calls_in_vain_one_after_the_other_open_it() -> None:
@@ -31,16 +31,16 @@ def test_calls_in_vain_one_after_the_other_open_it() -> None:
     assert not OPEN.passes(REST_MS - 1)
 
 
-@pytest.mark.parametrize("answer", [Ended.ANSWERED, Ended.FAULTY])
-def test_an_answer_in_between_starts_the_count_again(answer: Ended) -> None:
+@pytest.mark.parametrize("answer", [CallEnd.ANSWERED, CallEnd.FAULTY])
+def test_an_answer_in_between_starts_the_count_again(answer: CallEnd) -> None:
     """Otherwise a provider that is slow now and then is closed sooner or later."""
-    vain = [Ended.IN_VAIN] * (IN_VAIN - 1)
+    vain = [CallEnd.IN_VAIN] * (IN_VAIN - 1)
 
     assert after(*vain, answer, *vain).passes(0)
 
 
-@pytest.mark.parametrize("how", [Ended.ANSWERED, Ended.FAULTY, Ended.BROKEN_OFF, Ended.UNTOLD])
-def test_what_a_stranger_can_bring_about_never_opens_it(how: Ended) -> None:
+@pytest.mark.parametrize("how", [CallEnd.ANSWERED, CallEnd.FAULTY, CallEnd.BROKEN_OFF, CallEnd.UNTOLD])
+def test_what_a_stranger_can_bring_about_never_opens_it(how: CallEnd) -> None:
     """Otherwise a hundred junk codes close a provider for everybody."""
     assert after(*[how] * 100).passes(0)
 
@@ -55,14 +55,14 @@ def test_after_its_rest_one_call_is_a_trial() -> None:
 
 def test_a_trial_in_vain_is_followed_by_another_rest() -> None:
     """Otherwise somebody waits in vain at every moment."""
-    failed = OPEN.begun().ended(Ended.IN_VAIN, 2 * REST_MS, trial=True)
+    failed = OPEN.begun().ended(CallEnd.IN_VAIN, 2 * REST_MS, trial=True)
 
     assert not failed.passes(3 * REST_MS - 1)
     assert failed.passes(3 * REST_MS)
 
 
-@pytest.mark.parametrize("how", [Ended.UNTOLD, Ended.BROKEN_OFF])
-def test_a_trial_that_tells_nothing_makes_room_for_the_next(how: Ended) -> None:
+@pytest.mark.parametrize("how", [CallEnd.UNTOLD, CallEnd.BROKEN_OFF])
+def test_a_trial_that_tells_nothing_makes_room_for_the_next(how: CallEnd) -> None:
     """Otherwise a browser that goes away during the trial closes the provider for ever."""
     assert OPEN.begun().ended(how, REST_MS, trial=True).passes(REST_MS)
 
@@ -71,17 +71,17 @@ def test_a_trial_that_tells_nothing_makes_room_for_the_next(how: Ended) -> None:
 @pytest.mark.parametrize("circuit", [OPEN, OPEN.begun()])
 def test_any_answer_closes_it(circuit: Circuit, trial: bool) -> None:  # noqa: FBT001 - parametrized
     """Otherwise a provider that is back is kept closed by what was before."""
-    assert circuit.ended(Ended.ANSWERED, 0, trial=trial) == Circuit()
+    assert circuit.ended(CallEnd.ANSWERED, 0, trial=trial) == Circuit()
 
 
 def test_stragglers_do_not_make_the_rest_longer() -> None:
     """Otherwise sixty calls that hung when it opened keep it closed for ten seconds more each."""
-    assert OPEN.ended(Ended.IN_VAIN, REST_MS - 1, trial=False).passes(REST_MS)
+    assert OPEN.ended(CallEnd.IN_VAIN, REST_MS - 1, trial=False).passes(REST_MS)
 
 
 def test_a_straggler_does_not_end_the_trial() -> None:
     """Otherwise two trials run at once, then three."""
-    assert not OPEN.begun().ended(Ended.UNTOLD, REST_MS, trial=False).passes(REST_MS)
+    assert not OPEN.begun().ended(CallEnd.UNTOLD, REST_MS, trial=False).passes(REST_MS)
 
 
 def test_a_clock_that_was_set_back_does_not_keep_it_closed() -> None:
@@ -91,18 +91,18 @@ def test_a_clock_that_was_set_back_does_not_keep_it_closed() -> None:
 
 def test_a_provider_that_answers_nonsense_is_reported_and_asked_on() -> None:
     """Otherwise the operator hears nothing of a provider that answers 503 to everybody."""
-    faulty = after(*[Ended.FAULTY] * WORTH_A_WORD)
+    faulty = after(*[CallEnd.FAULTY] * WORTH_A_WORD)
 
     assert faulty.troubled
     assert faulty.passes(0)
-    assert not after(*[Ended.FAULTY] * WORTH_A_WORD, Ended.ANSWERED).troubled
+    assert not after(*[CallEnd.FAULTY] * WORTH_A_WORD, CallEnd.ANSWERED).troubled
 
 
-STEPS: Final = st.lists(st.tuples(st.sampled_from(Ended), st.integers(0, 3 * REST_MS)), max_size=40)
+STEPS: Final = st.lists(st.tuples(st.sampled_from(CallEnd), st.integers(0, 3 * REST_MS)), max_size=40)
 
 
 @given(STEPS)
-def test_whatever_happened_somebody_may_call_after_the_rest(steps: list[tuple[Ended, int]]) -> None:
+def test_whatever_happened_somebody_may_call_after_the_rest(steps: list[tuple[CallEnd, int]]) -> None:
     """Otherwise some order of events closes a provider until a restart."""
     circuit, now = Circuit(), 0
     for how, waited in steps:

@@ -9,11 +9,12 @@ import pytest
 from identity import app, config
 from identity.clock import LATEST
 from identity.metrics import Metrics
+from identity.outbound.allowed_addresses import AllowedAddresses
+from identity.outbound.circuit import WORTH_A_WORD, CallEnd, Circuit
+from identity.outbound.client import OutboundClient
+from identity.outbound.connections import OutboundRules
 from identity.types import Millis
-from identity.web.circuit import WORTH_A_WORD, Circuit, Ended
 from identity.web.context import Probe
-from identity.web.outbound import Outbound, Rules
-from identity.web.reach import Reach
 from tests.support.clock import NOON
 from tests.support.guards import Expectation
 from tests.support.origin import Answer, Origin
@@ -111,7 +112,7 @@ def test_a_provider_in_trouble_is_a_warning_and_the_daemon_is_ready() -> None:
     """Otherwise nobody hears of it, or one provider's outage takes all daemons out of service."""
 
     async def troubled() -> list[Probe]:
-        client = Outbound(Rules(reach=Reach(hosts=frozenset({"localhost"}))))
+        client = OutboundClient(OutboundRules(allowed=AllowedAddresses(hosts=frozenset({"localhost"}))))
         for _ in range(WORTH_A_WORD):
             await client.for_provider("corp").fetch("GET", origin.url(host="localhost"))
         probes = list(app._providers_probed(config.parse(CONFIGURED, base=Path()), client))
@@ -135,7 +136,7 @@ def test_a_provider_that_is_left_alone_is_in_the_numbers() -> None:
     """Otherwise no alarm can be built on it."""
     metrics, circuit = Metrics(), Circuit()
     for _ in range(5):
-        circuit = circuit.ended(Ended.IN_VAIN, 0, trial=False)
+        circuit = circuit.ended(CallEnd.IN_VAIN, 0, trial=False)
 
     app._up(metrics, "corp", circuit)
     app._up(metrics, "other", Circuit())

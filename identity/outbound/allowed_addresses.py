@@ -44,7 +44,7 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AllowedAddresses:
     """What may be called besides public addresses."""
 
     networks: tuple[Network, ...] = ()

@@ -1,9 +1,9 @@
 """The daemon's calls to login providers: what each may take, and what becomes of it.
 
 Owns time, size, redirects, tries, and how much one provider may hold of us: its calls at once, its
-connections and look-ups (`outbound_ways`), and whether it is asked at all (`circuit`). Nothing that
+connections and look-ups (`connections`), and whether it is asked at all (`circuit`). Nothing that
 one provider can use up is shared with another, so one that hangs costs its own people time and
-nobody else's. Where calls go, and through what, is `outbound_ways`.
+nobody else's. Where calls go, and through what, is `connections`.
 
 A POST is sent once, whatever happens, and on a connection of its own: it carries a code that works
 once. A GET, which here is a discovery document, a key set or a profile, is tried a second time after
@@ -23,25 +23,14 @@ from urllib.parse import SplitResult, urljoin
 
 import httpx2
 
+from identity.outbound.allowed_addresses import is_disguised
+from identity.outbound.circuit import CallEnd, Circuit
+from identity.outbound.connections import AddressRefused, GuardedConnections, OutboundRules, Resolve
 from identity.types import SECOND, Clock, Millis
-from identity.web.circuit import Circuit, Ended
-from identity.web.outbound_ways import AddressRefused, GuardedBackend, Resolve, Rules, Way, proxy_of
-from identity.web.reach import is_disguised
 from providers.addresses import Refused, check_url, host_and_port
 from providers.base import Http, HttpResponse, ProviderBroken, ProviderSlow
 
-__all__ = [
-    "LARGEST",
-    "AddressRefused",
-    "Called",
-    "GuardedBackend",
-    "Outbound",
-    "Resolve",
-    "Rules",
-    "proxy_of",
-]
-
-log = logging.getLogger("identity.web.outbound")
+log = logging.getLogger("identity.outbound")
 
 LARGEST: Final = 1_048_576
 """Bytes of an answer, on the wire and after decompression."""
@@ -71,7 +60,7 @@ def _monotonic() -> Millis:
     return time.monotonic_ns() // 1_000_000
 
 
-class Outbound:
+class OutboundClient:
     """The calls of all providers, each on a line of its own. Lives on one event loop; `aclose` it at the end.
 
     Args:
@@ -85,7 +74,7 @@ class Outbound:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: OutboundRules,
         *,
         on_call: Callable[[Called], None] = lambda _: None,
         on_circuit: Callable[[str, Circuit], None] = lambda _name, _circuit: None,
@@ -104,7 +93,7 @@ class Outbound:
     def for_provider(self, name: str) -> Http:
         """Return the client as one provider sees it: its calls are counted, and limited, under its name."""
         if name not in self._lines:
-            self._lines[name] = _Line(self, name, Way(self.rules, self._resolve, self._trust))
+            self._lines[name] = _Line(self, name, GuardedConnections(self.rules, self._resolve, self._trust))
         return self._lines[name]
 
     async def fetch(
@@ -120,15 +109,15 @@ class Outbound:
     async def aclose(self) -> None:
         """Close the connections that are kept."""
         for line in self._lines.values():
-            await line.way.aclose()
+            await line.connections.aclose()
 
 
 class _Line:
     """One provider's calls: its `Http`."""
 
-    def __init__(self, outbound: Outbound, name: str, way: Way) -> None:
+    def __init__(self, outbound: OutboundClient, name: str, connections: GuardedConnections) -> None:
         self.name = name
-        self.way = way
+        self.connections = connections
         self._outbound = outbound
         self._room = asyncio.Semaphore(outbound.rules.calls)
         self._circuit = Circuit()
@@ -187,7 +176,7 @@ class _Line:
             async with asyncio.timeout(self._outbound.rules.total_ms / SECOND):
                 return await self._follow(call, url)
         except TimeoutError:
-            call.tells(Ended.IN_VAIN, f"{_asked(call, url)}: no answer in time")
+            call.tells(CallEnd.IN_VAIN, f"{_asked(call, url)}: no answer in time")
             raise ProviderSlow(call.trouble) from None
         finally:
             self._note(call, trial=trial)
@@ -230,7 +219,7 @@ class _Line:
 
     async def _once(self, call: "_Call", url: str, *, fresh: bool) -> HttpResponse:
         call.sent += len(call.body or b"")
-        client = self.way.client(fresh=fresh)
+        client = self.connections.client(fresh=fresh)
         try:
             async with client.stream(call.method, url, headers=call.headers, content=call.body) as answer:
                 try:
@@ -241,9 +230,9 @@ class _Line:
             raise _failed(call, url, error) from None
         status = answer.status_code
         if status >= _FAULTY:
-            call.tells(Ended.FAULTY, f"{_asked(call, url)}: answered {status}")
+            call.tells(CallEnd.FAULTY, f"{_asked(call, url)}: answered {status}")
         else:
-            call.tells(Ended.ANSWERED)
+            call.tells(CallEnd.ANSWERED)
         return HttpResponse(status, {name.lower(): answer.headers[name] for name in answer.headers}, body)
 
 
@@ -256,10 +245,10 @@ class _Call:
     body: bytes | None = field(repr=False)
     sent: int = 0
     received: int = 0
-    ended: Ended = Ended.UNTOLD
+    ended: CallEnd = CallEnd.UNTOLD
     trouble: str = ""
 
-    def tells(self, ended: Ended, trouble: str = "") -> None:
+    def tells(self, ended: CallEnd, trouble: str = "") -> None:
         """Note what is known now; a later try of the same call may know more."""
         self.ended, self.trouble = ended, trouble
 
@@ -282,24 +271,24 @@ def _failed(call: _Call, url: str, error: Exception) -> ProviderBroken:
     # the other texts may quote an answer.
     told = f": {error}" if refused or isinstance(error, httpx2.ConnectError) else ""
     text = f"{_asked(call, url)}: {type(error).__name__}{told}"
-    call.tells(Ended.UNTOLD if refused else _ended(call, error), text)
+    call.tells(CallEnd.UNTOLD if refused else _ended(call, error), text)
     if isinstance(error, httpx2.TimeoutException):
         return ProviderSlow(text)
     broke = isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
     return _Failed(text, worth_another=broke and not refused)
 
 
-def _ended(call: _Call, error: Exception) -> Ended:
+def _ended(call: _Call, error: Exception) -> CallEnd:
     match error:
         case httpx2.TimeoutException() | httpx2.ConnectError() | httpx2.ProxyError():
-            return Ended.IN_VAIN
+            return CallEnd.IN_VAIN
         case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
             # What a GET asks for is ours; what a POST carries came from somebody's browser.
-            return Ended.IN_VAIN if call.method == "GET" else Ended.BROKEN_OFF
+            return CallEnd.IN_VAIN if call.method == "GET" else CallEnd.BROKEN_OFF
         case _TooLarge() | httpx2.DecodingError():
-            return Ended.FAULTY
+            return CallEnd.FAULTY
         case _:
-            return Ended.UNTOLD
+            return CallEnd.UNTOLD
 
 
 async def _read(answer: httpx2.Response) -> bytes:

@@ -1,14 +1,14 @@
 """Where the daemon's calls to providers go: look-ups, addresses, proxies, kept connections.
 
 Owns which addresses are reached: a host is resolved here, all its addresses are judged
-(`identity.web.reach`), and the connection goes to one that was, so that a name which resolves
+(`allowed_addresses`), and the connection goes to one that was, so that a name which resolves
 differently the next moment gains nothing. TLS still checks the name. The address is not written into
 the URL for that: connections are pooled by URL, and a second name on that address would ride on the
 first one's certificate.
 
-Invariant: a `Way` is one provider's alone, threads for its look-ups included. The event loop's own
-resolver has four threads (uvloop) and uses two of them at a time: two look-ups that hang would stop
-every other provider's.
+Invariant: `GuardedConnections` are one provider's alone, threads for its look-ups included. The event
+loop's own resolver has four threads (uvloop) and uses two of them at a time: two look-ups that hang
+would stop every other provider's.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from typing import Final, TypeAlias
 import httpcore2
 import httpx2
 
+from identity.outbound.allowed_addresses import AllowedAddresses, literal_of
+from identity.outbound.lookup import Lookup
 from identity.types import Millis
-from identity.web.lookup import Lookup
-from identity.web.reach import Reach, literal_of
 from providers.addresses import is_loopback
 
 _MOST_ADDRESSES: Final = 4
@@ -36,10 +36,10 @@ _SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytear
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class OutboundRules:
     """What the operator decides about outbound calls."""
 
-    reach: Reach = field(default_factory=Reach)
+    allowed: AllowedAddresses = field(default_factory=AllowedAddresses)
     total_ms: Millis = 10_000
     """From the first look-up to the last byte, redirects and second tries included."""
     connect_ms: Millis = 3_000
@@ -58,7 +58,9 @@ class AddressRefused(httpcore2.ConnectError):
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Connects to checked addresses only. `inner` makes the connections."""
 
-    def __init__(self, rules: Rules, resolve: Resolve, inner: httpcore2.AsyncNetworkBackend | None = None) -> None:
+    def __init__(
+        self, rules: OutboundRules, resolve: Resolve, inner: httpcore2.AsyncNetworkBackend | None = None
+    ) -> None:
         self._rules = rules
         self._resolve = resolve
         self._inner = inner or httpcore2.AnyIOBackend()
@@ -91,19 +93,19 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             raise httpcore2.ConnectTimeout("the name was not resolved in time") from error
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("the name cannot be resolved") from error
-        if not self._rules.reach.permits(host, found):
+        if not self._rules.allowed.permits(host, found):
             raise AddressRefused(f"{host} is on a private address; list it in [outbound] if it belongs there")
         return found[:_MOST_ADDRESSES]
 
 
-class Way:
+class GuardedConnections:
     """The connections of one provider: none of them, and no thread, is shared with another.
 
     What must not be sent twice goes on a connection of its own. On one that was kept, the server may
     be closing it at this moment, and then nobody can tell whether the request was heard.
     """
 
-    def __init__(self, rules: Rules, resolve: Resolve | None, trust: ssl.SSLContext) -> None:
+    def __init__(self, rules: OutboundRules, resolve: Resolve | None, trust: ssl.SSLContext) -> None:
         guard = GuardedBackend(rules, resolve or Lookup())
         self._kept = _client(rules, guard, trust, keep=rules.calls)
         self._fresh = _client(rules, guard, trust, keep=0)
@@ -118,7 +120,7 @@ class Way:
         await self._fresh.aclose()
 
 
-def _client(rules: Rules, guard: GuardedBackend, trust: ssl.SSLContext, *, keep: int) -> httpx2.AsyncClient:
+def _client(rules: OutboundRules, guard: GuardedBackend, trust: ssl.SSLContext, *, keep: int) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=rules.calls, max_keepalive_connections=keep, keepalive_expiry=_IDLE_S)
     proxied = (
         httpx2.AsyncHTTPTransport(verify=trust, proxy=rules.proxy, trust_env=False, limits=limits)
@@ -157,7 +159,7 @@ class _Route(httpx2.AsyncBaseTransport):
     """
 
     def __init__(
-        self, direct: httpx2.AsyncBaseTransport, proxied: httpx2.AsyncBaseTransport | None, rules: Rules
+        self, direct: httpx2.AsyncBaseTransport, proxied: httpx2.AsyncBaseTransport | None, rules: OutboundRules
     ) -> None:
         self._direct = direct
         self._proxied = proxied
@@ -168,12 +170,12 @@ class _Route(httpx2.AsyncBaseTransport):
         host = request.url.host
         if self._proxied is None or self._goes_direct(host):
             return await self._direct.handle_async_request(request)
-        if literal_of(host) is not None and not self._rules.reach.permits(host, [host]):
+        if literal_of(host) is not None and not self._rules.allowed.permits(host, [host]):
             raise httpx2.ConnectError(f"{host} is a private address") from AddressRefused(host)
         return await self._proxied.handle_async_request(request)
 
     def _goes_direct(self, host: str) -> bool:
-        if is_loopback(host) or self._rules.reach.lists(host):
+        if is_loopback(host) or self._rules.allowed.lists(host):
             return True
         return any(host == rule or host.endswith(f".{rule}") for rule in self._rules.direct)
 

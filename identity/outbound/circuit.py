@@ -35,7 +35,7 @@ WORTH_A_WORD: Final = 5
 """Calls in a row without a usable answer that are reported."""
 
 
-class Ended(Enum):
+class CallEnd(Enum):
     """How a call ended, as far as it tells something of the provider."""
 
     ANSWERED = "a whole answer"
@@ -76,18 +76,18 @@ class Circuit:
         """Note that a call which passed is made; while the circuit is not closed, it is the trial."""
         return self if self.closed else replace(self, on_trial=True)
 
-    def ended(self, how: Ended, now: Millis, *, trial: bool) -> "Circuit":
+    def ended(self, how: CallEnd, now: Millis, *, trial: bool) -> "Circuit":
         """Note how a call ended; `trial` tells the one that passed an open circuit from stragglers."""
         match how:
-            case Ended.ANSWERED:
+            case CallEnd.ANSWERED:
                 return Circuit()
-            case Ended.FAULTY:
+            case CallEnd.FAULTY:
                 return Circuit(troubles=self.troubles + 1)
-            case Ended.IN_VAIN:
+            case CallEnd.IN_VAIN:
                 return self._failed(now, trial=trial)
-            case Ended.BROKEN_OFF:
+            case CallEnd.BROKEN_OFF:
                 return replace(self, troubles=self.troubles + 1, on_trial=self.on_trial and not trial)
-            case Ended.UNTOLD:
+            case CallEnd.UNTOLD:
                 return replace(self, on_trial=self.on_trial and not trial)
 
     def _failed(self, now: Millis, *, trial: bool) -> "Circuit":

@@ -9,21 +9,22 @@ from typing import Final
 
 import pytest
 
-from identity.web.outbound import LARGEST, Called, Outbound, Resolve, Rules, proxy_of
-from identity.web.reach import Reach
+from identity.outbound.allowed_addresses import AllowedAddresses
+from identity.outbound.client import LARGEST, Called, OutboundClient
+from identity.outbound.connections import OutboundRules, Resolve, proxy_of
 from providers.base import HttpResponse, ProviderBroken
 from tests.support.certificates import Authority
 from tests.support.memcached import free_port
 from tests.support.origin import Answer, Asked, ConnectProxy, Origin
 
-LOOPBACK: Final = Reach(networks=(ip_network("127.0.0.0/8"),))
+LOOPBACK: Final = AllowedAddresses(networks=(ip_network("127.0.0.0/8"),))
 NAME: Final = "id.example"
 
 
 class Client:
     """The production client on a loop of its own."""
 
-    def __init__(self, runner: asyncio.Runner, outbound: Outbound, called: list[Called]) -> None:
+    def __init__(self, runner: asyncio.Runner, outbound: OutboundClient, called: list[Called]) -> None:
         self._runner = runner
         self.outbound = outbound
         self.called = called
@@ -46,14 +47,16 @@ class Client:
 
 @contextmanager
 def client(
-    rules: Rules | None = None, *, trust: ssl.SSLContext | None = None, resolve: Resolve | None = None
+    rules: OutboundRules | None = None, *, trust: ssl.SSLContext | None = None, resolve: Resolve | None = None
 ) -> Iterator[Client]:
     """Return a client that may call this machine, unless the rules say otherwise."""
     called: list[Called] = []
     with asyncio.Runner() as runner:
 
-        async def opened() -> Outbound:
-            return Outbound(rules or Rules(reach=LOOPBACK), on_call=called.append, trust=trust, resolve=resolve)
+        async def opened() -> OutboundClient:
+            return OutboundClient(
+                rules or OutboundRules(allowed=LOOPBACK), on_call=called.append, trust=trust, resolve=resolve
+            )
 
         outbound = runner.run(opened())
         try:
@@ -138,7 +141,7 @@ def test_an_answer_of_unknown_size_is_cut_off(http: Client) -> None:
 def test_an_answer_that_trickles_is_given_up() -> None:
     """Otherwise a byte now and then holds a connection, and a person, for ever."""
     trickle = Answer(headers=[("Content-Length", "100000")], body=b"{", dribble=True)
-    with Origin(lambda _: trickle) as origin, client(Rules(reach=LOOPBACK, total_ms=150)) as http:
+    with Origin(lambda _: trickle) as origin, client(OutboundRules(allowed=LOOPBACK, total_ms=150)) as http:
         assert "in time" in http.failure("GET", origin.url())
         assert http.called[0].outcome == "failed"
     assert len(origin.asked) <= 1
@@ -151,7 +154,7 @@ def test_a_resolver_that_hangs_is_given_up() -> None:
         await asyncio.Event().wait()
         return ()
 
-    with client(Rules(connect_ms=20), resolve=never) as http:
+    with client(OutboundRules(connect_ms=20), resolve=never) as http:
         assert "ConnectTimeout" in http.failure("GET", f"https://{NAME}/")
 
 
@@ -257,10 +260,10 @@ def test_redirects_that_go_in_circles_end(http: Client) -> None:
 def test_the_name_in_the_certificate_is_checked_although_we_resolve_ourselves(authority: Authority) -> None:
     """Otherwise whoever answers at the address is the provider."""
     trust = authority.client_context()
-    reach = Reach(hosts=frozenset({NAME, "other.example"}))
+    allowed = AllowedAddresses(hosts=frozenset({NAME, "other.example"}))
     with (
         Origin(certificate=authority.issue(NAME)) as origin,
-        client(Rules(reach=reach), trust=trust, resolve=resolves_to("127.0.0.1")) as http,
+        client(OutboundRules(allowed=allowed), trust=trust, resolve=resolves_to("127.0.0.1")) as http,
     ):
         assert http.get(origin.url(host=NAME)).status == 200
         # The second name is on the same address: it must not ride on the first one's connection.
@@ -324,7 +327,7 @@ def test_calls_go_through_the_proxy_and_tls_does_not_end_there(authority: Author
     """Otherwise networks that allow nothing else cannot log anybody in."""
     trust = authority.client_context()
     with Origin(certificate=authority.issue(NAME)) as origin, ConnectProxy(origin.port) as proxy:
-        rules = Rules(proxy=f"http://user:canary@127.0.0.1:{proxy.port}")
+        rules = OutboundRules(proxy=f"http://user:canary@127.0.0.1:{proxy.port}")
         with client(rules, trust=trust, resolve=resolves_to()) as http:
             assert http.get(f"https://{NAME}/").status == 200
             assert "CERTIFICATE_VERIFY_FAILED" in http.failure("GET", "https://other.example/")
@@ -338,7 +341,7 @@ def test_calls_go_through_the_proxy_and_tls_does_not_end_there(authority: Author
 @pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[fd00::1]", "[::ffff:10.0.0.1]", "100.64.0.1"])
 def test_a_private_address_is_refused_behind_a_proxy_too(host: str) -> None:
     """Otherwise the proxy reaches inside for us."""
-    with ConnectProxy(1) as proxy, client(Rules(proxy=f"http://127.0.0.1:{proxy.port}")) as http:
+    with ConnectProxy(1) as proxy, client(OutboundRules(proxy=f"http://127.0.0.1:{proxy.port}")) as http:
         assert "private address" in http.failure("GET", f"https://{host}/")
     assert proxy.heads == []
 
@@ -346,9 +349,9 @@ def test_a_private_address_is_refused_behind_a_proxy_too(host: str) -> None:
 def test_listed_hosts_are_called_without_the_proxy(authority: Authority) -> None:
     """Otherwise a provider inside is looked for outside."""
     trust = authority.client_context()
-    reach = Reach(networks=LOOPBACK.networks, hosts=frozenset({"inside.example"}))
+    allowed = AllowedAddresses(networks=LOOPBACK.networks, hosts=frozenset({"inside.example"}))
     with Origin(certificate=authority.issue(NAME, "inside.example", "127.0.0.1")) as origin, ConnectProxy(1) as proxy:
-        rules = Rules(reach=reach, proxy=f"http://127.0.0.1:{proxy.port}", direct=("example",))
+        rules = OutboundRules(allowed=allowed, proxy=f"http://127.0.0.1:{proxy.port}", direct=("example",))
         with client(rules, trust=trust, resolve=resolves_to("127.0.0.1")) as http:
             for host in (NAME, "inside.example", "127.0.0.1"):
                 assert http.get(origin.url(host=host)).status == 200

@@ -13,7 +13,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import Final, TypeAlias
 
-from identity.web.reach import literal_of
+from identity.outbound.allowed_addresses import literal_of
 
 AT_ONCE: Final = 4
 """Look-ups of one provider that are under way; a lost packet holds one of them for five seconds."""

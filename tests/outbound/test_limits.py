@@ -10,17 +10,18 @@ from typing import Any, Final
 
 import pytest
 
-from identity.web import outbound
-from identity.web.circuit import IN_VAIN, REST_MS, WORTH_A_WORD, Circuit
-from identity.web.lookup import AT_ONCE
-from identity.web.outbound import Called, Outbound, Rules
+from identity.outbound import client
+from identity.outbound.circuit import IN_VAIN, REST_MS, WORTH_A_WORD, Circuit
+from identity.outbound.client import Called, OutboundClient
+from identity.outbound.connections import OutboundRules
+from identity.outbound.lookup import AT_ONCE
 from providers.base import HttpResponse, ProviderBroken, ProviderSlow
+from tests.outbound.test_client import LOOPBACK, NAME
 from tests.support.certificates import Authority
 from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
 from tests.support.memcached import free_port
 from tests.support.origin import Answer, ConnectProxy, Origin
-from tests.web.test_outbound import LOOPBACK, NAME
 
 pytestmark = pytest.mark.threat(59)
 
@@ -32,16 +33,16 @@ CROWD: Final = 40
 class Lines:
     """The production client and its providers, on one loop."""
 
-    def __init__(self, runner: asyncio.Runner, rules: Rules, **more: Any) -> None:  # noqa: ANN401 - the client's
+    def __init__(self, runner: asyncio.Runner, rules: OutboundRules, **more: Any) -> None:  # noqa: ANN401 - the client's
         self.clock = ManualClock()
         self.called: list[Called] = []
         self.circuits: list[tuple[str, bool]] = []
         self._runner = runner
 
-        async def opened() -> Outbound:
-            return Outbound(rules, on_call=self.called.append, on_circuit=self._told, clock=self.clock, **more)
+        async def opened() -> OutboundClient:
+            return OutboundClient(rules, on_call=self.called.append, on_circuit=self._told, clock=self.clock, **more)
 
-        self.outbound: Outbound = runner.run(opened())
+        self.outbound: OutboundClient = runner.run(opened())
 
     def _told(self, name: str, circuit: Circuit) -> None:
         self.circuits.append((name, circuit.closed))
@@ -98,7 +99,7 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture
 def lines(runner: asyncio.Runner) -> Iterator[Lines]:
     """Give a client as the daemon has it."""
-    made = Lines(runner, Rules(reach=LOOPBACK))
+    made = Lines(runner, OutboundRules(allowed=LOOPBACK))
     yield made
     made.run(made.outbound.aclose())
 
@@ -119,7 +120,7 @@ def test_a_crowd_behind_the_proxy_holds_up_nobody_elsewhere(runner: asyncio.Runn
         Origin(lambda asked: Answer(hang=asked.target == "/slow"), authority.issue(NAME)) as origin,
         ConnectProxy(origin.port) as proxy,
     ):
-        made = Lines(runner, Rules(proxy=f"http://127.0.0.1:{proxy.port}"), trust=trust)
+        made = Lines(runner, OutboundRules(proxy=f"http://127.0.0.1:{proxy.port}"), trust=trust)
         assert made.beside_a_crowd(f"https://{NAME}/slow", f"https://{NAME}/") == CROWD
         made.run(made.outbound.aclose())
 
@@ -196,8 +197,8 @@ def test_more_calls_than_the_limit_wait_for_a_moment_and_are_told(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise people queue behind a slow provider without end, and nobody tells them which it is."""
-    monkeypatch.setattr(outbound, "WAIT_MS", 20)
-    made = Lines(runner, Rules(reach=LOOPBACK, calls=2))
+    monkeypatch.setattr(client, "WAIT_MS", 20)
+    made = Lines(runner, OutboundRules(allowed=LOOPBACK, calls=2))
 
     async def three() -> str:
         http = made.outbound.for_provider("slow")
@@ -235,7 +236,7 @@ def test_every_call_gives_its_place_back(lines: Lines) -> None:
 
 def opened(lines: Lines, url: str, expect_log: ExpectLog) -> None:
     """Let a provider keep callers waiting until it is left alone."""
-    with expect_log("identity.web.outbound", "provider-away: acme") as seen:
+    with expect_log("identity.outbound", "provider-away: acme") as seen:
         for _ in range(IN_VAIN):
             lines.in_vain(url)
     assert len(seen.records) == 1
@@ -341,7 +342,7 @@ def test_a_provider_that_answers_only_faults_is_reported_and_called(lines: Lines
 
 def test_an_address_that_may_not_be_called_says_so_every_time(runner: asyncio.Runner) -> None:
     """Otherwise a mistake in the configuration looks like an outage over there."""
-    made = Lines(runner, Rules())
+    made = Lines(runner, OutboundRules())
     for _ in range(4 * IN_VAIN):
         assert "private address" in str(made.failure("acme", "http://127.0.0.1:1/"))
     made.run(made.outbound.aclose())

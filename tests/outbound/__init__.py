@@ -1,0 +1,1 @@
+"""The one client to the outside."""
