@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from hashlib import new as new_hash
 from typing import Final
 
+from joserfc.errors import JoseError
+from joserfc.jwk import Key
+from joserfc.jws import CompactSignature, extract_compact
+
 from providers.base import ProviderBroken
-from providers.jwks import PublicKey
+from providers.jwks import SIGNATURES, fits, verifies
 from providers.untrusted import base64url, given, json_object, seconds, to_base64url, word
 
 SKEW_S: Final = 60
@@ -29,19 +33,16 @@ class Unverified:
 
     algorithm: str
     kid: str | None
-    message: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    signed: CompactSignature = field(repr=False)
     claims: Mapping[str, object] = field(repr=False)
 
-    def signed_by(self, keys: Iterable[PublicKey]) -> bool:
+    def signed_by(self, keys: Iterable[Key]) -> bool:
         """Tell whether one of the keys that fit signed it."""
-        return any(key.verifies(self.algorithm, self.message, self.signature) for key in self.fitting(keys))
+        return any(verifies(key, self.signed) for key in self.fitting(keys))
 
-    def fitting(self, keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
+    def fitting(self, keys: Iterable[Key]) -> tuple[Key, ...]:
         """Return the keys that may have signed it: by `kid` if it names one, always by algorithm."""
-        return tuple(
-            key for key in keys if self.algorithm in key.algorithms and (self.kid is None or self.kid == key.kid)
-        )
+        return tuple(key for key in keys if self.kid in (None, key.kid) and fits(key, self.algorithm))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,12 @@ def read(token: str, algorithms: Iterable[str]) -> Unverified:
     if kid is not None and not isinstance(kid, str):
         raise ProviderBroken("the ID token's key id is not text")
     _check_type(header.get("typ"))
-    claims = json_object(base64url(parts[1], "the ID token"), "the ID token")
-    return Unverified(algorithm, kid, f"{parts[0]}.{parts[1]}".encode(), base64url(parts[2], "the ID token"), claims)
+    base64url(parts[2], "the ID token")
+    try:
+        signed = extract_compact(token.encode(), registry=SIGNATURES)
+    except JoseError:
+        raise ProviderBroken("the ID token is not base64url") from None
+    return Unverified(algorithm, kid, signed, json_object(signed.payload, "the ID token"))
 
 
 def _parts(token: str) -> list[str]:

@@ -1,37 +1,31 @@
 """Key sets (RFC 7517): which public keys of a provider may verify which signatures.
 
-Pure. Reads a JWK Set into keys that know the algorithms they fit, so that choosing a key can
+Pure. joserfc imports the keys, knows which signatures a key fits, and verifies; so choosing a key can
 neither mix families (an RSA key as HMAC secret, CVE-2024-37568) nor use a key meant for encryption.
-What is not understood is skipped, as RFC 7517 §5 has it; private and symmetric keys never count.
+By hand is what it leaves open: limits on numbers, members that are null, and that what is not
+understood is passed over, as RFC 7517 §5 has it. Private and symmetric keys never count.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from joserfc.errors import JoseError
 from joserfc.jwa import JWS_ALGORITHMS
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.jwk import JWKRegistry, Key
+from joserfc.jws import CompactSignature, JWSRegistry, validate_compact
+from joserfc.util import base64_to_int
 
 from providers.base import ProviderBroken
-from providers.untrusted import base64url, given, json_object
+from providers.untrusted import given, json_object
 
 _MOST_KEYS: Final = 100
 _LONGEST: Final = 1_400
 """Of a member in base64url: an RSA modulus of 8,192 bits. Larger keys only cost time."""
 _SMALLEST_RSA: Final = 2_048
-"""Bits (NIST SP 800-131A)."""
+"""Bits (NIST SP 800-131A). The library warns of smaller ones, and takes them."""
 _LARGEST_EXPONENT: Final = 32
-
-_RSA: Final = ("RS256", "PS256", "RS384", "RS512", "PS384", "PS512")
-_FITS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    ("RSA", ""): _RSA,
-    ("EC", "P-256"): ("ES256",),
-    ("EC", "P-384"): ("ES384",),
-    ("EC", "P-521"): ("ES512",),
-    ("OKP", "Ed25519"): ("Ed25519", "EdDSA"),
-}
-_MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
+# Given private numbers, the library would take them, and may factor a modulus for it.
+_PUBLIC: Final[Mapping[str, tuple[str, ...]]] = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 ALGORITHMS: Final = (
     "RS256",
@@ -48,30 +42,38 @@ ALGORITHMS: Final = (
 )
 """Asymmetric signatures only: `none` and HMAC have no place in a token signed for the public (RFC 8725 §3.1)."""
 
-# RFC 9864 gives `EdDSA` the name of its curve; the old name is what most providers still write.
-_VERIFIERS: Final = {alg.name: alg for alg in JWS_ALGORITHMS if alg.name in ALGORITHMS}
-_VERIFIERS["EdDSA"] = _VERIFIERS["Ed25519"]
+
+class _Signatures(JWSRegistry):
+    """The algorithms above; what a header holds besides them is judged where a token is read."""
+
+    algorithms = {alg.name: alg for alg in JWS_ALGORITHMS if alg.name in ALGORITHMS}  # noqa: RUF012 - as inherited
+    # RFC 9864 gives `EdDSA` the name of its curve; the old name is what most providers still write.
+    algorithms["EdDSA"] = algorithms["Ed25519"]
+    default_header_registry = {}  # noqa: RUF012 - as inherited
+    max_header_length = max_signature_length = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """One key and what it may verify."""
-
-    kid: str | None
-    algorithms: frozenset[str]
-    key: Key = field(repr=False)
-
-    def verifies(self, algorithm: str, message: bytes, signature: bytes) -> bool:
-        """Tell whether the signature is this key's. Never raises."""
-        if algorithm not in self.algorithms:
-            return False
-        try:
-            return _VERIFIERS[algorithm].verify(message, signature, self.key)
-        except (JoseError, ValueError):
-            return False
+SIGNATURES: Final = _Signatures(algorithms=ALGORITHMS, strict_check_header=False)
 
 
-def read_keys(body: bytes) -> tuple[PublicKey, ...]:
+def fits(key: Key, algorithm: str) -> bool:
+    """Tell whether a key may verify this algorithm's signatures: by family, curve, and what it was made for."""
+    try:
+        SIGNATURES.get_alg(algorithm).check_key(key)
+    except JoseError:
+        return False
+    return True
+
+
+def verifies(key: Key, token: CompactSignature) -> bool:
+    """Tell whether a token's signature is this key's. Never raises."""
+    try:
+        return validate_compact(token, key, registry=SIGNATURES)
+    except (JoseError, ValueError):
+        return False
+
+
+def read_keys(body: bytes) -> tuple[Key, ...]:
     """Read a JWK Set. Raises ProviderBroken if it holds no key that can verify anything."""
     members = json_object(body, "the key set").get("keys")
     if not isinstance(members, list) or len(members) > _MOST_KEYS:
@@ -82,19 +84,18 @@ def read_keys(body: bytes) -> tuple[PublicKey, ...]:
     return keys
 
 
-def _read_key(member: object) -> PublicKey | None:
+def _read_key(member: object) -> Key | None:
     if not isinstance(member, dict) or not _for_signatures(member):
         return None
-    algorithms = _algorithms(member)
-    if not algorithms:
+    kty, kid, alg = member.get("kty"), member.get("kid"), member.get("alg")
+    numbers = {name: member.get(name) for name in _PUBLIC.get(kty, ())} if isinstance(kty, str) else {}
+    if not numbers or not all(isinstance(value, str) and len(value) <= _LONGEST for value in numbers.values()):
         return None
-    kty = member["kty"]
-    public = {name: member.get(name) for name in _MEMBERS[kty]}
-    if not all(isinstance(value, str) and len(value) <= _LONGEST for value in public.values()):
-        return None
-    kid = member.get("kid")
-    key = _import(kty, {"kty": kty, **{name: str(value) for name, value in public.items()}})
-    return PublicKey(kid if isinstance(kid, str) and kid else None, algorithms, key) if key else None
+    # One name of the Edwards curve stands for both.
+    designed = given(alg) and not (kty == "OKP" and alg in ("EdDSA", "Ed25519"))
+    named = {"kid": kid} if isinstance(kid, str) and kid else {}
+    key = _import({"kty": kty, **numbers, **named, **({"alg": alg} if designed else {})})
+    return key if key and any(fits(key, name) for name in ALGORITHMS) else None
 
 
 def _for_signatures(member: Mapping[str, object]) -> bool:
@@ -103,32 +104,13 @@ def _for_signatures(member: Mapping[str, object]) -> bool:
     return verifies and (not given(use) or use == "sig")
 
 
-def _algorithms(member: Mapping[str, object]) -> frozenset[str]:
-    kty = member.get("kty")
-    curve = "" if kty == "RSA" else member.get("crv")
-    if not isinstance(kty, str) or not isinstance(curve, str):
-        return frozenset()
-    fitting = _FITS.get((kty, curve), ())
-    named = member.get("alg")
-    if not given(named) or (named in fitting and kty == "OKP"):
-        return frozenset(fitting)
-    return frozenset(name for name in fitting if name == named)
-
-
-def _import(kty: str, public: dict[str, str | list[str]]) -> Key | None:
+def _import(public: dict[str, Any]) -> Key | None:
     try:
-        if kty == "RSA" and not (_bits(public["n"]) >= _SMALLEST_RSA and _bits(public["e"]) <= _LARGEST_EXPONENT):
+        if public["kty"] == "RSA" and not (
+            base64_to_int(public["n"]).bit_length() >= _SMALLEST_RSA
+            and base64_to_int(public["e"]).bit_length() <= _LARGEST_EXPONENT
+        ):
             return None
-        match kty:
-            case "RSA":
-                return RSAKey.import_key(public)
-            case "EC":
-                return ECKey.import_key(public)
-            case _:
-                return OKPKey.import_key(public)
-    except (JoseError, ProviderBroken, ValueError, TypeError):
+        return JWKRegistry.import_key(public)
+    except (JoseError, ValueError, TypeError, KeyError):  # the last for a curve that the library does not know
         return None
-
-
-def _bits(number: object) -> int:
-    return int.from_bytes(base64url(str(number), "a key")).bit_length()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from joserfc.jwk import Key
+
 from options import types
 from options.option import BadOptions, option, required
 from options.secret import Secret
@@ -17,7 +19,7 @@ from providers.addresses import web_address
 from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, Start
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, read
-from providers.jwks import ALGORITHMS, PublicKey, read_keys
+from providers.jwks import ALGORITHMS, read_keys
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, location
 from providers.remembered import Remembered
@@ -128,7 +130,7 @@ class OidcProvider:
         hosts = [host.lower() for host in given.endpoint_hosts]
         return await fetch_metadata(http, given.issuer, hosts, userinfo=given.userinfo)
 
-    async def _fetch_keys(self, http: Http) -> tuple[PublicKey, ...]:
+    async def _fetch_keys(self, http: Http) -> tuple[Key, ...]:
         metadata = await self._metadata.value(http)
         answer = await http.fetch("GET", metadata.jwks_url, headers={"Accept": "application/json"})
         if answer.status != _OK:

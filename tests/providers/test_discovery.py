@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 from unittest.mock import Mock
 
 import pytest
 from joserfc.errors import BadSignatureError
+from joserfc.jws import CompactSignature, extract_compact
 
 from providers import jwks
 from providers.base import ProviderBroken
 from providers.discovery import read_metadata
-from providers.jwks import read_keys
+from providers.jwks import ALGORITHMS, fits, read_keys, verifies
 from providers.remembered import FRESH_MS, PAUSE_MS, RENEW_PAUSE_MS, USABLE_MS
 from tests.providers.test_oidc import DISCOVERY, options
 from tests.support.bench import Bench, bench
@@ -259,13 +261,18 @@ def test_a_set_without_a_usable_key_is_refused(body: bytes) -> None:
         read_keys(body)
 
 
+def signed(algorithm: str) -> CompactSignature:
+    """Return a token that the key `k` signed."""
+    return extract_compact(replace(rsa_key("k"), alg=algorithm).sign({"alg": algorithm, "kid": "k"}, {}).encode())
+
+
 def test_a_key_says_nothing_about_other_algorithms() -> None:
     """Otherwise an RSA key verifies what it was not made for."""
     (key,) = read_keys(json.dumps({"keys": [rsa_key("k").jwk(alg="RS256")]}).encode())
 
-    assert key.algorithms == {"RS256"}
-    assert not key.verifies("PS256", b"", b"")
-    assert not key.verifies("HS256", b"", b"")
+    assert [name for name in (*ALGORITHMS, "HS256", "none") if fits(key, name)] == ["RS256"]
+    assert verifies(key, signed("RS256"))
+    assert not verifies(key, signed("PS256"))
 
 
 @pytest.mark.parametrize("error", [ValueError("cannot"), BadSignatureError()])
@@ -274,10 +281,9 @@ def test_a_library_that_fails_over_a_signature_has_not_verified_it(
 ) -> None:
     """Otherwise a key that a library chokes on is a 500; no key is known that does, so the library is replaced."""
     (key,) = read_keys(json.dumps({"keys": [rsa_key("k").jwk()]}).encode())
-    verifier = type("Chokes", (), {"verify": Mock(side_effect=error)})()
-    monkeypatch.setitem(jwks._VERIFIERS, "RS256", verifier)
+    monkeypatch.setattr(jwks.SIGNATURES.algorithms["RS256"], "verify", Mock(side_effect=error))
 
-    assert key.verifies("RS256", b"", b"") is False
+    assert verifies(key, signed("RS256")) is False
 
 
 # --- how long they are kept ---------------------------------------------------------------------------
