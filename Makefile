@@ -49,7 +49,7 @@ simulate: $(VENV)/dev.stamp ## Simulate ten million requests of honest browsers,
 	@$(BIN)/python identityd.py sessions simulate --requests $(or $(REQUESTS),1e7)
 
 explore: $(VENV)/dev.stamp ## Visit every interleaving of two messages in flight (minutes)
-	@$(BIN)/python -m identity.simulate
+	@$(BIN)/python -m lab
 
 proxies: $(VENV)/dev.stamp ## Test through the real proxies and print what each carries
 	@$(BIN)/python -m tests.proxies

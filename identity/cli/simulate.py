@@ -1,6 +1,7 @@
 """`sessions simulate`: the published figures, to be rerun by anybody under any setting.
 
-Owns the options, the progress and where the output goes; what is played is in identity/simulate.
+Owns the options, the progress and where the output goes; what is played is in `lab`, which a
+daemon does not need: where it was left away, the command says so.
 """
 
 import os
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,10 +19,10 @@ from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.sessions.rotation import Pace
-    from identity.simulate.networks import Network
-    from identity.simulate.run import Crew
-    from identity.simulate.study import Part, Result, Study
-    from identity.simulate.tally import Total
+    from lab.networks import Network
+    from lab.run import Crew
+    from lab.study import Part, Result, Study
+    from lab.tally import Total
 
 THIEVES: Final = ("passive", "hammer", "browser", "sniper", "pacer", "lurker")
 TRAFFICS: Final = ("usual", "active", "parallel", "polling")
@@ -134,6 +136,8 @@ def simulate(**options: Any) -> None:  # noqa: ANN401 - click has read each as i
       identityd.py sessions simulate --thefts 0 --crashes 0 --network train:like=mobile,loss_up=.1
       identityd.py sessions simulate --requests 1e6 --network mobile-h2 --traffic parallel --thefts 0
     """  # noqa: D301 - click knows a paragraph to keep by this very character
+    if find_spec("lab") is None:
+        raise click.ClickException("what is played is in lab/, which is not beside identityd.py; run it where it is")
     given = Given(**options)
     study = _study(given)
     begin = time.monotonic()
@@ -142,14 +146,14 @@ def simulate(**options: Any) -> None:  # noqa: ANN401 - click has read each as i
     _print(given, finished=finished, took=took)
     if given.plot:
         _draw(given, given.plot)
-    from identity.simulate.report import false_logouts
+    from lab.report import false_logouts
 
     raise SystemExit(1 if false_logouts(given.shown) else 0)
 
 
 def _study(given: Given) -> "Study":
-    from identity.simulate import networks
-    from identity.simulate.study import Study
+    from lab import networks
+    from lab.study import Study
 
     traffic = {each.name: each for each in networks.TRAFFICS}[given.traffic]
     return Study(
@@ -179,7 +183,7 @@ def _paces(given: Given) -> tuple["Pace", ...]:
 
 def _networks(given: Given) -> tuple["Network", ...]:
     from identity.errors import ConfigError
-    from identity.simulate import definitions
+    from lab import definitions
 
     known = definitions.KNOWN
     if given.network_file:
@@ -193,7 +197,7 @@ def _networks(given: Given) -> tuple["Network", ...]:
 
 def _play(parts: "Sequence[Part]", given: Given) -> bool:
     """Play the parts into `given.shown`; say whether it came to the end."""
-    from identity.simulate.run import crew
+    from lab.run import crew
 
     try:
         with crew(given.processes) as hands:
@@ -205,8 +209,8 @@ def _play(parts: "Sequence[Part]", given: Given) -> bool:
 
 
 def _play_part(part: "Part", hands: "Crew", given: Given, *, of: str) -> None:
-    from identity.simulate.run import simulate as play
-    from identity.simulate.study import Result
+    from lab.run import simulate as play
+    from lab.study import Result
 
     terminal, begin, drawn = sys.stderr.isatty(), time.monotonic(), 0.0
     for number, total in enumerate(play(part.network, part.experiment, part.goal, crew=hands)):
@@ -241,7 +245,7 @@ def _rate(total: "Total", took: float) -> str:
 def _print(given: Given, *, finished: bool, took: float) -> None:
     import json
 
-    from identity.simulate import report
+    from lab import report
 
     played = report.requests([result.total for result in given.shown])
     if given.as_json:
@@ -256,7 +260,7 @@ def _print(given: Given, *, finished: bool, took: float) -> None:
 
 def _draw(given: Given, path: Path) -> None:
     from identity.errors import ConfigError
-    from identity.simulate.plot import lifetimes
+    from lab.plot import lifetimes
 
     try:
         path.write_text(lifetimes(given.shown, caption=_caption(given)), encoding="utf-8")

@@ -1,6 +1,9 @@
 """`sessions simulate` as it is typed."""
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +12,10 @@ from click.testing import CliRunner, Result
 
 from identity.cli import cli
 from identity.cli import simulate as command
-from identity.simulate import run as running
-from identity.simulate.run import Job, play
-from identity.simulate.tally import Total
+from lab import run as running
+from lab.run import Job, play
+from lab.tally import Total
+from tests.support.sources import ROOT
 
 SMALL = ("--requests", "700", "--thefts", "2", "--crashes", "2", "--processes", "1", "--thief", "browser")
 
@@ -99,6 +103,26 @@ def test_a_plot_that_cannot_be_written_is_a_line(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "A copied jar" in result.stdout
     assert "cannot be written" in result.stderr
+
+
+def test_a_daemon_without_the_lab_says_what_is_missing(tmp_path: Path) -> None:
+    """Who puts the daemon alone on a machine gets a sentence from this command, and not a traceback."""
+    for part in ("identity", "options", "providers"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "identityd.py", tmp_path)
+
+    said = subprocess.run(
+        [sys.executable, "-P", tmp_path / "identityd.py", "sessions", "simulate"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.returncode == 1
+    assert "lab/, which is not beside identityd.py" in said.stderr
+    assert len(said.stderr.splitlines()) == 1
 
 
 def test_an_interrupted_run_prints_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

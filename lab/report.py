@@ -6,8 +6,8 @@ Owns the words and the rounding.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from identity.simulate.study import Question, Result, seconds
-from identity.simulate.tally import Total, percentile
+from lab.study import Question, Result, seconds
+from lab.tally import Total, percentile
 
 Column = tuple[str, Callable[[Result], str]]
 

@@ -25,8 +25,8 @@ from identity.sessions.planning import Asked, Jar, Plan, Rules, plan, undecided
 from identity.sessions.record import Lineage, Record, Session
 from identity.sessions.rotation import Pace
 from identity.sessions.store import Found, Read, Version
-from identity.simulate.world import AT, HOST, SID
 from identity.types import AccountId, IdentityKey, Locator, Millis, TokenId, Username
+from lab.world import AT, HOST, SID
 
 NEVER: Final[Millis] = 1_000_000_000
 PATIENCE: Final = 0.98

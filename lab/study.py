@@ -10,11 +10,11 @@ from typing import Final
 
 from identity.sessions.planning import Rules
 from identity.sessions.rotation import Pace
-from identity.simulate.experiment import Experiment
-from identity.simulate.networks import ACTIVE, GOOD, NETWORKS, USUAL, Network, Thief, Traffic
-from identity.simulate.run import Goal
-from identity.simulate.tally import Total
 from identity.types import Millis
+from lab.experiment import Experiment
+from lab.networks import ACTIVE, GOOD, NETWORKS, USUAL, Network, Thief, Traffic
+from lab.run import Goal
+from lab.tally import Total
 
 CRASH_WATCHED_S: Final = 600.0
 """A crash happens in the first five minutes; what it ends, it ends soon."""

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 from identity.errors import ConfigError
-from identity.simulate.networks import GOOD, NETWORKS, Network
+from lab.networks import GOOD, NETWORKS, Network
 
 KNOWN: Final[Mapping[str, Network]] = {network.name: network for network in NETWORKS}
 FIELDS: Final = tuple(field.name for field in fields(Network) if field.name != "name")

@@ -8,8 +8,8 @@ import pytest
 
 from identity.sessions.planning import Asked, Jar, Plan, Rules, plan
 from identity.sessions.store import Read
-from identity.simulate.explore import Production, explore, wander
 from identity.types import Locator
+from lab.explore import Production, explore, wander
 
 STEPS = 25_000
 

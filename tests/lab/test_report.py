@@ -7,13 +7,13 @@ import pytest
 
 from identity.sessions.planning import Rules
 from identity.sessions.rotation import Pace
-from identity.simulate.experiment import Experiment
-from identity.simulate.networks import GOOD, NETWORKS, Thief
-from identity.simulate.plot import lifetimes
-from identity.simulate.report import as_markdown, as_text, as_values
-from identity.simulate.run import Goal
-from identity.simulate.study import Part, Question, Result, Study
-from identity.simulate.tally import Tally, Total, percentile
+from lab.experiment import Experiment
+from lab.networks import GOOD, NETWORKS, Thief
+from lab.plot import lifetimes
+from lab.report import as_markdown, as_text, as_values
+from lab.run import Goal
+from lab.study import Part, Question, Result, Study
+from lab.tally import Tally, Total, percentile
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,16 +1,16 @@
-"""Visit every interleaving of a few messages: `python -m identity.simulate --help`."""
+"""Visit every interleaving of a few messages: `python -m lab --help`."""
 
 import argparse
 import sys
 import time
 
-from identity.simulate.explore import explore
+from lab.explore import explore
 
 
 def main() -> int:
     """Parse the command line, explore, print one line."""
     parser = argparse.ArgumentParser(
-        prog="python -m identity.simulate",
+        prog="python -m lab",
         description="Visit every interleaving of a few messages through the production decision: the end of an honest "
         "browser's session must be unreachable. Simulated hours are in `identityd.py sessions simulate`.",
     )

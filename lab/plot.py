@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Final
 from xml.sax.saxutils import escape
 
-from identity.simulate.networks import Thief
-from identity.simulate.study import Question, Result, seconds
-from identity.simulate.tally import percentile
+from lab.networks import Thief
+from lab.study import Question, Result, seconds
+from lab.tally import percentile
 
 _WIDTH: Final = 760
 _PANEL: Final = 300

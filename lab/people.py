@@ -7,9 +7,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, Protocol
 
-from identity.simulate.browser import Browser
-from identity.simulate.networks import Thief, Traffic
-from identity.simulate.tally import Tally
+from lab.browser import Browser
+from lab.networks import Thief, Traffic
+from lab.tally import Tally
 
 DISCOURAGED: Final = 60.0
 """A thief who was refused for so long asks once a minute from then on."""

@@ -7,12 +7,12 @@ import pytest
 
 from identity.sessions.cookie import Token
 from identity.sessions.record import Lineage, Record
-from identity.simulate.experiment import Baggage, Experiment
-from identity.simulate.networks import GOOD, Thief
-from identity.simulate.run import Job, play
-from identity.simulate.tally import Total
-from identity.simulate.world import AT, BEGINS, HOST, first_session
 from identity.types import AccountId, Locator, SessionId, TokenId, Username
+from lab.experiment import Baggage, Experiment
+from lab.networks import GOOD, Thief
+from lab.run import Job, play
+from lab.tally import Total
+from lab.world import AT, BEGINS, HOST, first_session
 
 LONG: Final = BEGINS + 10**10
 EARLIER: Final = BEGINS - 3_600_000

@@ -18,12 +18,12 @@ from identity.sessions.cookie import Token
 from identity.sessions.planning import Asked, Plan, Write, plan, undecided
 from identity.sessions.record import Lineage, Record, Session
 from identity.sessions.store import Found, Read, Version
-from identity.simulate.browser import Browser, Request
-from identity.simulate.experiment import Experiment
-from identity.simulate.networks import Network
-from identity.simulate.people import Intruder, Person
-from identity.simulate.tally import Tally
 from identity.types import AccountId, Host, IdentityKey, Locator, Millis, SessionId, TokenId, Username
+from lab.browser import Browser, Request
+from lab.experiment import Experiment
+from lab.networks import Network
+from lab.people import Intruder, Person
+from lab.tally import Tally
 
 HOST: Final = Host("app.example")
 SID: Final = SessionId(b"s" * 16)

@@ -8,12 +8,12 @@ import pytest
 from identity.sessions.planning import Asked, Jar, Plan, Rules, plan
 from identity.sessions.rotation import Pace
 from identity.sessions.store import Read
-from identity.simulate import world
-from identity.simulate.experiment import Experiment
-from identity.simulate.networks import ACTIVE, AWFUL, GOOD, NETWORKS, PARALLEL, POLLING, Network, Thief
-from identity.simulate.run import Goal, Job, crew, play, simulate
-from identity.simulate.tally import Total, percentile
 from identity.types import Locator
+from lab import world
+from lab.experiment import Experiment
+from lab.networks import ACTIVE, AWFUL, GOOD, NETWORKS, PARALLEL, POLLING, Network, Thief
+from lab.run import Goal, Job, crew, play, simulate
+from lab.tally import Total, percentile
 
 MOBILE_H2 = NETWORKS[2]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from identity.sessions.cookie import Token
 from identity.sessions.planning import Rules
 from identity.sessions.record import Record, Session
-from identity.simulate.networks import Thief, Traffic
 from identity.types import Locator
+from lab.networks import Thief, Traffic
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from itertools import count, islice
 from random import Random
 from typing import Final, Protocol
 
-from identity.simulate.experiment import Experiment
-from identity.simulate.networks import Network
-from identity.simulate.tally import Total
-from identity.simulate.world import World
+from lab.experiment import Experiment
+from lab.networks import Network
+from lab.tally import Total
+from lab.world import World
 
 SESSIONS_PER_JOB: Final = 20
 AHEAD: Final = 3

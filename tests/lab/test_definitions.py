@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from identity.errors import ConfigError
-from identity.simulate.definitions import from_file, from_line
-from identity.simulate.networks import GOOD, NETWORKS
+from lab.definitions import from_file, from_line
+from lab.networks import GOOD, NETWORKS
 
 MOBILE = NETWORKS[1]
 
