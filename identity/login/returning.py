@@ -32,7 +32,7 @@ from urllib.parse import unquote
 FALLBACK: Final = "/account"
 FRONT_PAGE: Final = "/"
 CONTINUE: Final = "/continue"
-"""Where a login leads on to an application on another host (`web.handover`)."""
+"""Where a login leads on to an application on another host (`handover.py`)."""
 LONGEST: Final = 2_048
 DECODINGS: Final = 3
 """An address that is still encoded after so many decodings was made to get past a filter."""

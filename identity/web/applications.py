@@ -23,21 +23,22 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from identity.errors import BadInput, Forbidden
+from identity.login import handover
 from identity.login.carrying import LONGEST
 from identity.login.codes import CODE_MS, START_MS, Destination, challenge_of, is_challenge
 from identity.login.flow import SECRET_BYTES, spelt
 from identity.login.results import Visit
 from identity.login.returning import CONTINUE, safe_path
 from identity.sessions.check import Check, Verdict
+from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.sessions.record import Ended
 from identity.types import Host
-from identity.web import bindings, handover, parameters
+from identity.web import bindings, parameters
 from identity.web.base import Listener, Route
 from identity.web.context import RegisteredApp
 from identity.web.fields import Fields
 from identity.web.login import ADDRESS_CHARS, DOUBTFUL, REASONS, LoginHandler
 from identity.web.page import Side
-from identity.web.places import summarise_address, summarise_agent
 from identity.web.session import COOKIE_CHARS, COOKIE_LINES, AppHandler, target_of
 
 CHALLENGE_CHARS: Final = 64

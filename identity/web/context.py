@@ -200,12 +200,16 @@ class Context:
     probes: Callable[[], Sequence[Probe]] = tuple
     """Asks every store and provider how it is; runs on a thread."""
     asker: Asker = field(init=False)
+    """Gathers session checks of concurrent requests; handlers ask it, not the checker."""
     guesses: Guesses = field(init=False)
     """Wrong secrets of applications."""
     arriving: Arriving = field(init=False)
-    """Gathers session checks of concurrent requests; handlers ask it, not the service."""
+    """Notices the cookies that a proxy drops."""
+    _apps_by_host: Mapping[Host, RegisteredApp] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        by_host = {host: app for app in reversed(self.apps.values()) for host in app.hosts}
+        object.__setattr__(self, "_apps_by_host", by_host)
         object.__setattr__(self, "guesses", Guesses(self.clock))
         arriving = Arriving(self.clock)
         object.__setattr__(self, "arriving", arriving)
@@ -220,7 +224,7 @@ class Context:
 
     def app_of(self, host: Host) -> RegisteredApp | None:
         """Return the application a host is registered to."""
-        return next((app for app in self.apps.values() if host in app.hosts), None)
+        return self._apps_by_host.get(host)
 
     def origin_of(self, host: Host) -> str | None:
         """Return the origin of an application's own host, if a login may lead there."""

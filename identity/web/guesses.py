@@ -9,8 +9,8 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from identity.sessions.client_summary import summarise_address
 from identity.types import MINUTE, SECOND, ClientId, Clock, Millis
-from identity.web.places import summarise_address
 
 log = logging.getLogger("identity.web.guesses")
 

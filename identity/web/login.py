@@ -31,6 +31,7 @@ from identity.errors import (
     StoreUnavailable,
     TooOften,
 )
+from identity.login import handover
 from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
 from identity.login.pacing import Counted
 from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
@@ -40,7 +41,7 @@ from identity.login.staying import Stay
 from identity.sessions.check import Outcome, SetCookie, Verdict
 from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
-from identity.web import bindings, handover, parameters
+from identity.web import bindings, parameters
 from identity.web.base import Listener, Route
 from identity.web.page import PageHandler
 from identity.web.pages import Way

@@ -16,11 +16,12 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from identity.errors import StoreError, StoreUnavailable
+from identity.login import handover
 from identity.sessions.check import Check, Mode, Verdict
 from identity.sessions.record import Ended, Session
 from identity.sessions.service import LOGOUT_DELETIONS
 from identity.types import AccountId, IdentityKey, Locator, SessionId
-from identity.web import csrf, handover
+from identity.web import csrf
 from identity.web.base import RETRY_AFTER_S, Listener, Route
 from identity.web.page import PageHandler, Side
 from identity.web.refusals import NotSameSite

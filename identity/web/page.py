@@ -27,13 +27,14 @@ from tornado.httputil import HTTPInputError, parse_body_arguments
 from tornado.web import Finish
 
 from identity.errors import BadInput, IdentityError, NotFound, StoreUnavailable
+from identity.login import handover
 from identity.sessions.check import DELETIONS, Check, Mode, Outcome, Verdict
+from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.sessions.record import Session
 from identity.types import AccountId, Host, Username
-from identity.web import csrf, fetching, handover, parameters, verdicts
+from identity.web import csrf, fetching, parameters, verdicts
 from identity.web.base import Handler, host_of, is_local, require_host
 from identity.web.context import Context
-from identity.web.places import summarise_address, summarise_agent
 from identity.web.refusals import NotAPage, NotSameSite, WrongMediaType
 
 PRELOAD: Final = f"<{verdicts.ACK}>; rel=preload; as=image"

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from identity.errors import IdentityError, TooOften
 from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.types import SECOND, ClientId
 from identity.web import callers, forwarded, verdicts
 from identity.web.base import RETRY_AFTER_S, Handler, JsonHandler, Listener, Route, is_local
@@ -24,7 +25,6 @@ from identity.web.forwarded import Forwarded
 from identity.web.guesses import FREE, HELD, NOBODY, WAIT_S
 from identity.web.lingering import Lingering
 from identity.web.page import CSP, PageHandler, Side, error_page
-from identity.web.places import summarise_address, summarise_agent
 from identity.web.verdicts import Target
 
 DRAINED: Final = 1 << 30

@@ -22,9 +22,9 @@ from typing import ClassVar, Final
 from urllib.parse import quote, urlencode
 
 from identity.errors import BadInput, Forbidden, IdentityError, StoreUnavailable
+from identity.login import handover
 from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.types import SECOND, Host, SessionId
-from identity.web import handover
 from identity.web.context import RegisteredApp
 
 BOUNCED: Final = "identityd-bounced"

@@ -9,10 +9,10 @@ import pytest
 from identity.login.carrying import Carrying
 from identity.login.codes import Destination, StartCode, challenge_of
 from identity.login.flow import spelt
+from identity.login.handover import continue_path
 from identity.login.packing import pack_flow, pack_start
 from identity.login.store import Kind
 from identity.types import SECOND, ClientId, Host, SessionId
-from identity.web.handover import continue_path
 from tests.security.test_login_records import _flow
 from tests.support.caches import ring
 from tests.support.logins import form_of, location, query_of

@@ -8,10 +8,10 @@ import pytest
 
 from identity.login.codes import CODE_MS, Destination, StartCode, challenge_of, is_challenge, start_flaw
 from identity.login.flow import SKEW_MS, Flaw
+from identity.login.handover import continue_path
 from identity.login.packing import pack_start, unpack_sign_up, unpack_start
 from identity.login.returning import LONGEST, safe_path
 from identity.types import AccountId, ClientId, Host, SessionId
-from identity.web.handover import continue_path
 from tests.support.jars import NOW
 
 SECRET = "r" * 43

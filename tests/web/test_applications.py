@@ -3,8 +3,8 @@
 import pytest
 
 from identity.login.codes import challenge_of
+from identity.login.handover import continue_path, led_to, login_path
 from identity.types import HOUR, MINUTE, SECOND, ClientId
-from identity.web.handover import continue_path, led_to, login_path
 from tests.support.house import text
 from tests.support.logins import location, query_of
 from tests.support.realm import LOGIN, SHOP, SHOP_APP, SHOP_SECRET, WIKI, Realm, Traveller, user

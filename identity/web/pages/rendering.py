@@ -9,11 +9,11 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from identity.sessions.client_summary import THIS_COMPUTER, is_local
 from identity.types import Clock, Millis
 from identity.web.pages import drawings, moments
 from identity.web.pages.catalogue import ENGLISH, Catalogue
 from identity.web.pages.style import STYLESHEET
-from identity.web.places import THIS_COMPUTER, is_local
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 

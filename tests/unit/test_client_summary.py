@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.web.places import AGENT_LENGTH, is_local, summarise_address, summarise_agent
+from identity.sessions.client_summary import AGENT_LENGTH, is_local, summarise_address, summarise_agent
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 AGENTS = [
