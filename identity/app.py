@@ -20,6 +20,7 @@ from identity.accounts.service import AccountService
 from identity.audit import AuditQueue, Rationed
 from identity.config import App, Config, SessionStoreKind, require_certificate
 from identity.errors import StoreError
+from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.entering import Entering
@@ -55,7 +56,7 @@ from identity.stores.single import Alone
 from identity.types import Clock, Host
 from identity.watching import Clearing, Housekeeping, Watching, end_sessions
 from identity.web import demo
-from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
+from identity.web.context import Context, Probe, RegisteredApp
 from identity.web.pages import Pages
 from identity.web.pool import Pool
 from identity.web.server import Daemon, Listening, Ports, run

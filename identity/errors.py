@@ -57,6 +57,7 @@ class StoreError(IdentityError):
     """A store is in trouble. Never a reason to end a session."""
 
     status = 503
+    retry_after_s: ClassVar[int] = 5
     default_code = "store"
     default_public = "The login service cannot reach its store. You are not logged out. Try again in a few seconds."
 

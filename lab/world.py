@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from identity.sessions.check import Outcome
+from identity.sessions.checking import RACES
 from identity.sessions.cookie import Token
 from identity.sessions.planning import Asked, Plan, Write, plan, undecided
 from identity.sessions.record import Lineage, Record, Session
@@ -30,7 +31,6 @@ SID: Final = SessionId(b"s" * 16)
 AT: Final = Locator(b"l" * 12)
 BEGINS: Final[Millis] = 1_900_000_000_000
 REDIRECTS: Final = 20
-RACES: Final = 4
 SWAPS_PER_SECOND: Final = 500
 
 

@@ -28,20 +28,20 @@ from identity import cookies
 from identity.audit import Event
 from identity.clock import problem_at
 from identity.errors import BadInput, ClockWrong, IdentityError, NotFound, StoreError, StoreUnavailable, TooOften
+from identity.forward_auth.peers import is_near
+from identity.forward_auth.requests import AGENT_LIMIT
 from identity.log import request as serving
 from identity.sessions.check import SetCookie
 from identity.types import AccountId, Host
 from identity.web import inside, parameters
 from identity.web.bodies import Bodies
-from identity.web.context import Context, is_near
+from identity.web.context import Context
 from identity.web.lingering import Lingering, announced
 from identity.web.refusals import TooLarge, WrongHost, WrongMethod
 from identity.web.traffic import Traffic
 
 log = logging.getLogger("identity.web")
 
-RETRY_AFTER_S: Final = 5
-AGENT_LIMIT: Final = 256
 PATH_LIMIT: Final = 200
 """Of a path in the log: a stranger chooses it."""
 GIVEN_ID_LIMIT: Final = 64
@@ -302,9 +302,7 @@ class Handler(RequestHandler):
         """Turn whatever was raised into the answer of this kind of handler."""
         error = as_identity_error(kwargs.get("exc_info", (None, None, None))[1], status_code)
         self.set_status(error.status)
-        if isinstance(error, StoreError):
-            self.set_header("Retry-After", str(RETRY_AFTER_S))
-        if isinstance(error, TooOften):
+        if isinstance(error, StoreError | TooOften):
             self.set_header("Retry-After", str(error.retry_after_s))
         if isinstance(error, WrongMethod):
             self.set_header("Allow", ", ".join(self.allowed_methods()))

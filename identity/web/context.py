@@ -4,15 +4,13 @@ Owns the `Context` and the small values in it. Made once by the composition root
 handler reaches it as `self.context`. Nothing here knows of a request, and nothing here is a store.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol
 
 from identity.accounts.service import AccountService
 from identity.audit import Event
-from identity.errors import ConfigError
+from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import KeyRing
 from identity.login.flow import tag_of
 from identity.login.service import LoginService
@@ -26,9 +24,6 @@ from identity.web.guesses import Guesses
 from identity.web.pool import Pool
 from options.secret import Secret
 from providers.base import Http, Provider
-
-Network: TypeAlias = IPv4Network | IPv6Network
-_WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
 
 
 class Renderer(Protocol):
@@ -107,48 +102,6 @@ class CookieNames:
         return f"__Host-idd{letter}" if self.secure else f"idd{letter}{self.port}"
 
 
-class TrustedPeers:
-    """The proxies whose `X-Forwarded-*` are believed; by default none.
-
-    Raises:
-        ConfigError: a network that holds every address would let anybody be a proxy (THREATS 37).
-    """
-
-    __slots__ = ("_networks",)
-
-    def __init__(self, networks: Sequence[str] = ()) -> None:
-        self._networks: tuple[Network, ...] = tuple(ip_network(n) for n in networks)
-        problems = tuple(f"[proxies] trusted: {n} would trust everybody" for n in self._networks if n.prefixlen == 0)
-        if problems:
-            raise ConfigError(problems)
-
-    def trusts(self, address: str) -> bool:
-        """Tell whether the address is a listed proxy's. An unreadable one is not."""
-        try:
-            peer = ip_address(address)
-        except ValueError:
-            return False
-        if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
-            peer = peer.ipv4_mapped
-        return any(peer in network for network in self._networks)
-
-    def client(self, address: str, forwarded_for: str) -> str:
-        """Return whose request it is: the nearest address in the chain that is not a listed proxy.
-
-        Some proxies write the client's port behind it (`192.0.2.1:4711`, `[2001:db8::1]:4711`); it is left out.
-        """
-        if not self.trusts(address):
-            return address
-        for hop in reversed(forwarded_for.split(",")):
-            candidate = _without_port(hop.strip())
-            if not _is_address(candidate):
-                return address
-            if not self.trusts(candidate):
-                return candidate
-            address = candidate
-        return address
-
-
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One thing the daemon needs, as `/readyz` shows it. `problem` is empty when it is usable."""
@@ -208,7 +161,7 @@ class Context:
     _apps_by_host: Mapping[Host, RegisteredApp] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        by_host = {host: app for app in reversed(self.apps.values()) for host in app.hosts}
+        by_host = {host: app for app in reversed(tuple(self.apps.values())) for host in app.hosts}
         object.__setattr__(self, "_apps_by_host", by_host)
         object.__setattr__(self, "guesses", Guesses(self.clock))
         arriving = Arriving(self.clock)
@@ -247,24 +200,3 @@ class Context:
         """Names of our cookies on the login host."""
         port = self.public_host.rpartition(":")[2]
         return CookieNames(secure=self.secure, port=int(port) if port.isdigit() else 80)
-
-
-def is_near(address: str) -> bool:
-    """Tell whether an address is of this machine or of a private network, where proxies are and strangers are not."""
-    if not _is_address(address):
-        return False
-    ip = ip_address(address)
-    return not ((ip.ipv4_mapped if isinstance(ip, IPv6Address) else None) or ip).is_global
-
-
-def _without_port(hop: str) -> str:
-    match = _WITH_PORT.fullmatch(hop)
-    return (match[1] or match[2]) if match else hop
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

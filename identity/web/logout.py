@@ -22,7 +22,7 @@ from identity.sessions.record import Ended, Session
 from identity.sessions.service import LOGOUT_DELETIONS
 from identity.types import AccountId, IdentityKey, Locator, SessionId
 from identity.web import csrf
-from identity.web.base import RETRY_AFTER_S, Listener, Route
+from identity.web.base import Listener, Route
 from identity.web.page import PageHandler, Side
 from identity.web.refusals import NotSameSite
 
@@ -70,7 +70,7 @@ class EndingPage(PageHandler):
         """Answer 503 with a page of its own; unlike a raised error this keeps the cookies that were deleted."""
         self.reason = code
         self.set_status(HTTPStatus.SERVICE_UNAVAILABLE)
-        self.set_header("Retry-After", str(RETRY_AFTER_S))
+        self.set_header("Retry-After", str(StoreError.retry_after_s))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(self.error_page(StoreUnavailable(code)))
 
@@ -178,7 +178,7 @@ class Logout(EndingPage):
         named = self.context.sessions.named(self.session_check())
         if not named:
             raise trouble
-        self.set_header("Retry-After", str(RETRY_AFTER_S))
+        self.set_header("Retry-After", str(StoreError.retry_after_s))
         self.ask_anyway(named[0][1])
 
     async def _leave_anyway(self, trouble: StoreUnavailable) -> None:

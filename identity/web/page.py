@@ -27,17 +27,18 @@ from tornado.httputil import HTTPInputError, parse_body_arguments
 from tornado.web import Finish
 
 from identity.errors import BadInput, IdentityError, NotFound, StoreUnavailable
+from identity.forward_auth import requests, targets
 from identity.login import handover
 from identity.sessions.check import DELETIONS, Check, Mode, Outcome, Verdict
 from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.sessions.record import Session
 from identity.types import AccountId, Host, Username
-from identity.web import csrf, fetching, parameters, verdicts
+from identity.web import csrf, fetching, parameters
 from identity.web.base import Handler, host_of, is_local, require_host
 from identity.web.context import Context
 from identity.web.refusals import NotAPage, NotSameSite, WrongMediaType
 
-PRELOAD: Final = f"<{verdicts.ACK}>; rel=preload; as=image"
+PRELOAD: Final = f"<{targets.ACK}>; rel=preload; as=image"
 """Makes the browser come back at once with the token it was just given, without any script."""
 LONG_JAR: Final = 6_000
 """Characters of cookies, 48 names of ours; servers that take 8 KB of header refuse soon after."""
@@ -132,7 +133,7 @@ class PageHandler(Handler):
         if verdict.session is None or verdict.account_id is None or verdict.username is None:
             reading = self.request.method in ("GET", "HEAD")
             here = (self.request.uri if reading else self.request.path) or "/"
-            self.send_to_login(verdict, back=verdicts.ascii_uri(here))
+            self.send_to_login(verdict, back=targets.ascii_uri(here))
         if self.request.method == "POST":
             self.check_form(verdict.session.id)
         return SignedIn(verdict.session, verdict.account_id, verdict.username)
@@ -162,12 +163,12 @@ class PageHandler(Handler):
             cookies=cookies,
             host=self.host,
             mode=mode,
-            navigation=verdicts.is_navigation(self.request.method or "", headers),
+            navigation=requests.is_navigation(self.request.method or "", headers),
             reading=self.request.method in ("GET", "HEAD"),
             may_mint="prefetch" not in headers.get("Sec-Purpose", ""),
-            flag=verdicts.flag_of(self.request.uri or ""),
+            flag=targets.flag_of(self.request.uri or ""),
             # A script may come to `/.identityd/ack` by itself.
-            user_activity=verdicts.said_activity(headers.get("X-User-Activity")) is not False,
+            user_activity=requests.said_activity(headers) is not False,
             deletions=LONG_JAR_DELETIONS if sum(map(len, cookies)) > LONG_JAR else DELETIONS,
             address=summarise_address(self.address),
             agent=summarise_agent(self.agent),
@@ -183,15 +184,15 @@ class PageHandler(Handler):
 
     def _bounce(self, verdict: Verdict) -> NoReturn:
         self._harmless = True
-        here = verdicts.ascii_uri(self.request.uri or "/")
-        location = verdicts.with_flag(here, verdict.flag) if verdict.flag else here
+        here = targets.ascii_uri(self.request.uri or "/")
+        location = targets.with_flag(here, verdict.flag) if verdict.flag else here
         self.go(location, status=HTTPStatus.TEMPORARY_REDIRECT)
         raise Finish
 
     def send_to_login(self, verdict: Verdict, *, back: str) -> NoReturn:
         """Redirect to the login page, which leads back to a path of this site, and stop."""
         self._harmless = True
-        back = verdicts.without_flag(back)  # after a login nothing is bounced any more
+        back = targets.without_flag(back)  # after a login nothing is bounced any more
         reason = "" if verdict.reason == "anonymous" else verdict.reason
         if self.is_application:
             self.go(handover.login_path(back, reason=reason))
@@ -274,7 +275,7 @@ class PageHandler(Handler):
 
     def _worth_another_try(self, error: IdentityError) -> str:
         """Return this page's address if loading it again may work, which for a form would send it again."""
-        here = verdicts.without_flag(self.request.uri or "/")
+        here = targets.without_flag(self.request.uri or "/")
         reading = self.request.method in ("GET", "HEAD")
         return here if reading and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and is_local(here) else ""
 

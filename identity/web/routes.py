@@ -15,7 +15,8 @@ from typing import Any, Final
 from tornado.web import Application
 
 from identity.errors import NotFound
-from identity.web import account, applications, assets, login, logout, notice, ops, session, verdicts, welcome
+from identity.forward_auth.targets import ascii_uri
+from identity.web import account, applications, assets, login, logout, notice, ops, session, welcome
 from identity.web.base import Handler, JsonHandler, Listener, Route, require_host
 from identity.web.bodies import INTERNAL, PUBLIC, Bodies
 from identity.web.context import Context
@@ -50,7 +51,7 @@ class Canonical(PageHandler):
         require_host(self.host, self.context.hosts)
         path = self.request.path.rstrip("/")
         query = f"?{self.request.query}" if self.request.query else ""
-        self.go(verdicts.ascii_uri(path + query), status=HTTPStatus.PERMANENT_REDIRECT)
+        self.go(ascii_uri(path + query), status=HTTPStatus.PERMANENT_REDIRECT)
 
 
 class _Missing(Handler):

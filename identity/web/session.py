@@ -1,31 +1,32 @@
 """Whose session is it? For reverse proxies (`/auth`), applications (`/session/…`) and browsers (ack).
 
-Owns the translation of those requests into `Check`s and of verdicts into answers; every way of
-asking goes through the one service function (THREATS 35). Who may ask: `/auth` is for listed
-proxies, `/session/…` for registered applications, and each sees only registered hosts, an
-application only its own. Whatever is not 200 or carries a cookie is never stored.
+Owns the ways in; what a request means and what a verdict looks like is `identity/forward_auth/`, and
+every way of asking ends in the one checker (THREATS 35). Who may ask: `/auth` is for listed proxies,
+`/session/…` for registered applications, and each sees only registered hosts, an application only
+its own.
 """
 
 import asyncio
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from identity.errors import IdentityError, TooOften
-from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.errors import IdentityError, StoreError, TooOften
+from identity.forward_auth import answers, requests, targets
+from identity.forward_auth.answers import Answer
+from identity.forward_auth.requests import BrowserRequest
+from identity.forward_auth.targets import Target
+from identity.sessions.check import Check, Mode, Outcome, SetCookie, Verdict
 from identity.sessions.client_summary import summarise_address, summarise_agent
-from identity.types import SECOND, ClientId
-from identity.web import callers, forwarded, verdicts
-from identity.web.base import RETRY_AFTER_S, Handler, JsonHandler, Listener, Route, is_local
+from identity.types import ClientId
+from identity.web import callers
+from identity.web.base import Handler, JsonHandler, Listener, Route, is_local
 from identity.web.context import RegisteredApp
 from identity.web.fields import Fields
-from identity.web.forwarded import Forwarded
 from identity.web.guesses import FREE, HELD, NOBODY, WAIT_S
 from identity.web.lingering import Lingering
 from identity.web.page import CSP, PageHandler, Side, error_page
-from identity.web.verdicts import Target
 
 DRAINED: Final = 1 << 30
 """Bytes of an upload that `/auth` reads before it answers; more is refused."""
@@ -35,21 +36,8 @@ COOKIE_CHARS: Final = 65_536
 URL_CHARS: Final = 16_384
 MANY: Final = 1_000
 _DROPPED: Final = re.compile(r"\A[\x00-\x20]|[\x00-\x1f\x7f]")
-_READING: Final = frozenset({"GET", "HEAD"})
 _MODES: Final = {"browser": Mode.BROWSER, "websocket": Mode.WEBSOCKET, "read-only": Mode.READ_ONLY}
-_STATUS: Final = {
-    Outcome.BOUNCE: HTTPStatus.TEMPORARY_REDIRECT,
-    Outcome.FORBIDDEN: HTTPStatus.FORBIDDEN,
-    Outcome.RETRY: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A verdict, and where it sends the browser."""
-
-    verdict: Verdict
-    location: str | None = None
+_REFUSED: Final = {Outcome.FORBIDDEN: HTTPStatus.FORBIDDEN, Outcome.RETRY: HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 class Auth(Handler):
@@ -60,7 +48,7 @@ class Auth(Handler):
     """
 
     max_body = DRAINED
-    _judging: "asyncio.Task[Judged] | None" = None
+    _judging: "asyncio.Task[Answer] | None" = None
 
     @classmethod
     def allowed_methods(cls) -> tuple[str, ...]:
@@ -76,7 +64,7 @@ class Auth(Handler):
     def prepare(self) -> None:
         """Begin to judge before the body is there; for nobody but listed proxies is it read at all."""
         super().prepare()
-        forwarded.require_listed(self.request.remote_ip or "", self.context.peers)
+        requests.require_listed(self.request.remote_ip or "", self.context.peers)
         cast("Lingering", self.request.connection).set_body_timeout(DRAIN_TIMEOUT_S)
         self._judging = asyncio.ensure_future(self._judge())
         # A browser that leaves during its upload leaves nobody to hear of an error.
@@ -95,113 +83,46 @@ class Auth(Handler):
         """Answer what was judged."""
         if self._judging is None:
             raise IdentityError(detail="answered before it was judged")
-        judged = await self._judging
-        self.reason = judged.verdict.reason
-        if judged.verdict.outcome is Outcome.OK:
-            self._pass(judged.verdict)
-        elif self._to_browser:
-            self._refuse_to_browser(judged)
+        answer = await self._judging
+        self.reason = answer.reason
+        self.set_status(answer.status)
+        if answer.may_be_stored:
+            self.clear_header("Cache-Control")
+        for name, value in answer.headers:
+            if isinstance(value, SetCookie):
+                self.put_cookie(value)
+            else:
+                self.put_header(name, value)
+        if answer.refusal is None:
+            self.finish()
         else:
-            self._refuse_to_proxy(judged)
+            self.answer_error(answer.refusal)
 
     head = get
 
     def answer_error(self, error: IdentityError) -> None:
         """Show a person a page where the proxy hands it on as it is."""
-        if not (self._to_browser and self._navigation):
+        if not (self._to_browser and requests.loads_page(self.request.headers)):
             super().answer_error(error)
             return
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", CSP.format(forms="'none'"))
         self.finish(error_page(self.context, error, request_id=self.request_id))
 
-    async def _judge(self) -> Judged:
-        peer = self.request.remote_ip or ""
-        asked = forwarded.read(self.request.headers, peer=peer, peers=self.context.peers)
+    async def _judge(self) -> Answer:
+        peer, peers = self.request.remote_ip or "", self.context.peers
+        asked = requests.read(self.request.headers, peer=peer, peers=peers)
         app = self.context.app_of(asked.target.host)
         if app is None:
-            return Judged(verdicts.FORBIDDEN)
-        check = self._check(app, asked)
+            return answers.answer(answers.UNKNOWN_HOST, to_browser=self._to_browser)
+        check = requests.check_of(asked, app)
         verdict = await self.context.asker.ask(check)
-        public_url = self.context.public_url
-        return Judged(verdict, verdicts.location(verdict, check, asked.target, public_url=public_url))
-
-    def _check(self, app: RegisteredApp, asked: Forwarded) -> Check:
-        headers = self.request.headers
-        static = verdicts.is_static(app, asked.target.uri)
-        said = verdicts.said_activity(headers.get("X-User-Activity"))
-        return Check(
-            cookies=self.cookie_lines(),
-            host=asked.target.host,
-            mode=_mode(Mode.WEBSOCKET if "Sec-WebSocket-Version" in headers else Mode.BROWSER, app),
-            navigation=self._navigation,
-            reading=asked.method in _READING,
-            may_mint=not static and "prefetch" not in headers.get("Sec-Purpose", ""),
-            flag=verdicts.flag_of(asked.target.uri),
-            user_activity=verdicts.is_activity(app, asked.target.uri, said=said),
-            address=summarise_address(self.address),
-            agent=summarise_agent(self.agent),
-            client=app.id,
-        )
-
-    @property
-    def _navigation(self) -> bool:
-        headers = self.request.headers
-        return verdicts.is_navigation(headers.get("X-Forwarded-Method", "GET"), headers)
+        location = targets.location(verdict, check, asked.target, public_url=self.context.public_url)
+        return answers.answer(verdict, location, to_browser=self._to_browser)
 
     @property
     def _to_browser(self) -> bool:
         return self.request.query_arguments.get("redirect") == [b"1"]
-
-    def _pass(self, verdict: Verdict) -> None:
-        if verdict.set_cookies:
-            self._give_cookies(verdict)
-            self._number_cookies(verdict)
-        else:
-            # Proxies copy this header beside the application's own.
-            self.clear_header("Cache-Control")
-        self.put_header("X-Identity-User", verdicts.ascii_uri(verdict.username or ""))
-        self.put_header("X-Identity-Id", str(verdict.account_id))
-        if verdict.session:
-            self.put_header("X-Identity-Session", verdicts.session_text(verdict.session.id))
-            self.put_header("X-Identity-Idle-Ends", str(verdict.idle_ends_at // SECOND))
-            self.put_header("X-Identity-Absolute-Ends", str(verdict.session.ends_at // SECOND))
-        self.finish()
-
-    def _refuse_to_proxy(self, judged: Judged) -> None:
-        self.put_header("X-Identity-Verdict", judged.verdict.outcome.value)
-        self.put_header("X-Identity-Reason", judged.verdict.reason)
-        if judged.location:
-            self.put_header("X-Identity-Location", judged.location)
-        self._give_cookies(judged.verdict)
-        self._number_cookies(judged.verdict)
-        status = _STATUS.get(judged.verdict.outcome, HTTPStatus.UNAUTHORIZED)
-        self._refuse(HTTPStatus.UNAUTHORIZED if status == HTTPStatus.TEMPORARY_REDIRECT else status, judged.verdict)
-
-    def _refuse_to_browser(self, judged: Judged) -> None:
-        """Refuse with nothing in it that a script on the page may not read."""
-        self._give_cookies(judged.verdict)
-        if judged.location:
-            self.put_header("Location", judged.location)
-        login = HTTPStatus.FOUND if judged.location else HTTPStatus.UNAUTHORIZED
-        self._refuse(_STATUS.get(judged.verdict.outcome, login), judged.verdict)
-
-    def _refuse(self, status: HTTPStatus, verdict: Verdict) -> None:
-        self.set_status(status)
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            self.put_header("Retry-After", str(RETRY_AFTER_S))
-        if status in (HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT):
-            self.finish()
-        else:
-            self.answer_error(verdicts.refusal(verdict))
-
-    def _give_cookies(self, verdict: Verdict) -> None:
-        for cookie in verdict.set_cookies:
-            self.put_cookie(cookie)
-
-    def _number_cookies(self, verdict: Verdict) -> None:
-        for number, cookie in enumerate(verdict.set_cookies, start=1):
-            self.put_header(f"X-Identity-Cookie-{number}", str(cookie))
 
 
 class AppHandler(JsonHandler):
@@ -252,19 +173,18 @@ class CheckOne(AppHandler):
         fields = Fields(self.json_body(), known=_FIELDS)
         target = target_of(fields)
         if target.host not in self.app.hosts:
-            self._send(verdicts.FORBIDDEN, None)
+            self._send(answers.UNKNOWN_HOST, None)
             return
-        check = _browser_check(fields, target, self.app)
+        check = requests.check_of(_browser_request(fields, target), self.app)
         verdict = await self.context.asker.ask(check)
-        self._send(verdict, verdicts.location(verdict, check, target, public_url=self.context.public_url))
+        self._send(verdict, targets.location(verdict, check, target, public_url=self.context.public_url))
 
     def _send(self, verdict: Verdict, location: str | None) -> None:
         self.reason = verdict.reason
         if verdict.outcome is Outcome.RETRY:
-            self.put_header("Retry-After", str(RETRY_AFTER_S))
-        refused = verdict.outcome in (Outcome.FORBIDDEN, Outcome.RETRY)
-        self.set_status(_STATUS[verdict.outcome] if refused else HTTPStatus.OK)
-        self.answer(verdicts.checked(verdict, location))
+            self.put_header("Retry-After", str(StoreError.retry_after_s))
+        self.set_status(_REFUSED.get(verdict.outcome, HTTPStatus.OK))
+        self.answer(answers.checked(verdict, location))
 
 
 class CheckMany(AppHandler):
@@ -278,10 +198,10 @@ class CheckMany(AppHandler):
         checks = [self._look(each, at) for at, each in enumerate(asked)]
         own = [check for check in checks if check.host in self.app.hosts]
         found = iter(await self.context.checks.run(self.context.checker.check_many, own))
-        answers = [next(found) if check.host in self.app.hosts else verdicts.FORBIDDEN for check in checks]
-        for check, verdict in zip(checks, answers, strict=True):
+        verdicts = [next(found) if check.host in self.app.hosts else answers.UNKNOWN_HOST for check in checks]
+        for check, verdict in zip(checks, verdicts, strict=True):
             self.context.asker.note(check, verdict)
-        self.answer({"answers": [verdicts.looked_at(verdict) for verdict in answers]})
+        self.answer({"answers": [answers.looked_at(verdict) for verdict in verdicts]})
 
     def _look(self, value: object, at: int) -> Check:
         fields = Fields(value, known={"cookie", "url"}, at=f"checks[{at}]")
@@ -326,41 +246,32 @@ def target_of(fields: Fields) -> Target:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or "@" in parts.netloc:
             raise fields.wrong("url", "must be an absolute http or https address")
-        host = forwarded.named_host(parts.netloc.lower(), parts.scheme)
+        host = targets.named_host(parts.netloc.lower(), parts.scheme)
     except ValueError:
         raise fields.wrong("url", "is not an address") from None
     rest = url[len(parts.scheme) + 3 + len(parts.netloc) :].partition("#")[0]
     return Target(parts.scheme, host, rest if rest.startswith("/") else f"/{rest}")
 
 
-def _browser_check(fields: Fields, target: Target, app: RegisteredApp) -> Check:
+def _browser_request(fields: Fields, target: Target) -> BrowserRequest:
     mode = fields.choice("mode", _MODES, default="browser")
-    method = fields.text("method", limit=32) if fields.has("method") else "GET"
-    static = verdicts.is_static(app, target.uri)
-    said = not fields.flag("background") if fields.has("background") else None
-    return Check(
+    return BrowserRequest(
+        target=target,
+        method=fields.text("method", limit=32) if fields.has("method") else "GET",
         cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
-        host=target.host,
-        mode=_mode(mode, app),
+        mode=mode,
         # A caller that forgets it would get no login address and little rotation: it must say.
         navigation=fields.flag("navigation") if mode is Mode.BROWSER else False,
-        reading=method in _READING,
-        may_mint=not static and not (fields.has("prefetch") and fields.flag("prefetch")),
-        flag=verdicts.flag_of(target.uri),
-        user_activity=verdicts.is_activity(app, target.uri, said=said),
+        prefetch=fields.has("prefetch") and fields.flag("prefetch"),
+        active=not fields.flag("background") if fields.has("background") else None,
         address=summarise_address(fields.text("address")) if fields.has("address") else "",
         agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",
-        client=app.id,
     )
-
-
-def _mode(mode: Mode, app: RegisteredApp) -> Mode:
-    return Mode.NO_MINT if mode is Mode.BROWSER and not app.mint else mode
 
 
 ROUTES: Final = (
     Route("/auth", Auth, Listener.INTERNAL),
     Route("/session/check", CheckOne, Listener.INTERNAL),
     Route("/session/check-many", CheckMany, Listener.INTERNAL),
-    Route(re.escape(verdicts.ACK), Ack, Listener.PUBLIC),
+    Route(re.escape(targets.ACK), Ack, Listener.PUBLIC),
 )

@@ -154,7 +154,7 @@ def test_every_reason_is_on_the_page_with_its_verdicts() -> None:
 def _reasons() -> dict[str, set[Outcome]]:
     found: dict[str, set[Outcome]] = {ended.code: {Outcome.LOGIN} for ended in Ended}
     found |= {f"store-{why.value}": {Outcome.RETRY} for why in Unread}
-    for path in files("*.py", "identity/sessions", "identity/web"):
+    for path in files("*.py", "identity/sessions", "identity/forward_auth", "identity/web"):
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and _function(node) in ("Plan", "Verdict") and len(node.args) > 1:
                 outcome = re.fullmatch(r"Outcome\.([A-Z]+)", ast.unparse(node.args[0]))

@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
+from identity.forward_auth.requests import is_static
 from identity.web.context import RegisteredApp
-from identity.web.verdicts import is_static
 from tests.support.sources import files, name, tree
 from tests.support.web import OTHER_HOST, Site
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from identity.errors import ConfigError
+from identity.forward_auth.peers import TrustedPeers
 from identity.types import Host
-from identity.web.context import TrustedPeers
 from tests.support.handlers import ROUTES, get, post, token_of
 from tests.support.web import LOCAL, Jar, Site, ask, forwarded
 

@@ -221,9 +221,9 @@ def _leads(handler: type) -> bool:
 
 REACHED: Final = {
     "identity/web/base.py": {"_redirect"},
-    "identity/web/session.py": {"_refuse_to_proxy", "_refuse_to_browser"},
+    "identity/forward_auth/answers.py": {"answer"},
 }
-"""Every function that writes a Location header; all others go through `go`, `go_out` of the base."""
+"""Every function that names a Location header; all others go through `go`, `go_out` of the base."""
 
 
 def test_every_function_that_sets_a_location_is_known() -> None:
@@ -238,24 +238,21 @@ def test_every_function_that_sets_a_location_is_known() -> None:
 
 
 def _sets_location(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Tell whether a function names such a header; `location`, so spelt, is a field of JSON unless it is put."""
     return any(
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and (
-            node.func.attr == "redirect"
-            or (node.func.attr in ("put_header", "set_header", "add_header") and _names_location(node))
-        )
+        (isinstance(node, ast.Attribute) and node.attr == "redirect")
+        or (_names_location(node) and ast.unparse(node) != "'location'")
+        or (isinstance(node, ast.Call) and _called(node).endswith("_header") and any(map(_names_location, node.args)))
         for node in ast.walk(function)
     )
 
 
-def _names_location(call: ast.Call) -> bool:
-    first = call.args[0] if call.args else None
-    return isinstance(first, ast.Constant) and str(first.value).lower() in (
-        "location",
-        "x-identity-location",
-        "refresh",
-    )
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _names_location(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and str(node.value).lower() in ("location", "x-identity-location", "refresh")
 
 
 GO_OUT: Final = {"identity/web/login.py", "identity/web/demo.py", "identity/web/applications.py"}

@@ -21,6 +21,7 @@ from uuid import UUID
 import uvloop
 
 from identity.audit import Event
+from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import KeyRing, new_ring
 from identity.metrics import Metrics
 from identity.sessions.check import Check, Opening, SetCookie
@@ -34,7 +35,7 @@ from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
 from identity.types import AccountId, ClientId, Host, IdentityKey, SessionId, Username
 from identity.web.base import Route
-from identity.web.context import Context, Probe, RegisteredApp, TrustedPeers
+from identity.web.context import Context, Probe, RegisteredApp
 from identity.web.pages import Pages
 from identity.web.pool import Pool
 from identity.web.server import Daemon, Listening, Ports
