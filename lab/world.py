@@ -14,9 +14,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from identity.sessions.check import Outcome
-from identity.sessions.checking import RACES
 from identity.sessions.cookie import Token
-from identity.sessions.planning import Asked, Plan, Write, plan, undecided
+from identity.sessions.planning import RACES, Asked, Plan, Write, plan, undecided
 from identity.sessions.record import Lineage, Record, Session
 from identity.sessions.store import Found, Read, Version
 from identity.types import AccountId, Host, IdentityKey, Locator, Millis, SessionId, TokenId, Username

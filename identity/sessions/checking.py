@@ -26,14 +26,12 @@ from identity.sessions.check import Check, Outcome, SetCookie, Verdict
 from identity.sessions.cookie import Names, Shown
 from identity.sessions.gathering import Live, group
 from identity.sessions.minting import Mint
-from identity.sessions.planning import Asked, Jar, Plan, Rules, Write, active_at, plan, undecided
+from identity.sessions.planning import RACES, Asked, Jar, Plan, Rules, Write, active_at, plan, undecided
 from identity.sessions.record import Record
 from identity.sessions.store import Read, Version, Written
 from identity.sessions.watcher import Watcher
 from identity.types import MINUTE, Chance, Clock, Locator, Millis, RandomBytes, SessionId, TokenId
 
-RACES: Final = 4
-"""How often a lost compare-and-swap is decided again before the answer goes out without cookies."""
 COMPARE_AFTER_MS: Final[Millis] = 5 * MINUTE
 
 

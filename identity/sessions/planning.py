@@ -40,7 +40,7 @@ that more arrive (`deletions`).
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from identity.sessions import changes
 from identity.sessions.changes import Lifetimes
@@ -52,6 +52,9 @@ from identity.sessions.record import Copied, Ended, Lineage, Record
 from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
 from identity.sessions.store import Read, Unread, Version
 from identity.types import Host, Locator, Millis, SessionId, TokenId
+
+RACES: Final = 4
+"""How often a lost compare-and-swap is decided again before the answer goes out without cookies."""
 
 MarkerTest: TypeAlias = Callable[[SessionId, Collection[TokenId]], bool]
 """Tells whether the marker that was shown is for exactly this session and this set of tokens."""

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.sessions.checkers import AsyncChecker, Checker
-from identity.sessions.checking import RACES, Checking, Conversation, ReadRecords, SwapRecord, TellWatcher
+from identity.sessions.checking import Checking, Conversation, ReadRecords, SwapRecord, TellWatcher
+from identity.sessions.planning import RACES
 from identity.sessions.record import Record
 from identity.sessions.store import Read, SessionStore, Unread, Version, Written
 from identity.types import SECOND, AccountId, Host, Locator, Millis
