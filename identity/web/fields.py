@@ -3,6 +3,7 @@
 Pure. Codes: `field-missing`, `field-type`, `field-value`, `field-unknown`.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -10,6 +11,8 @@ from identity.errors import BadInput
 
 T = TypeVar("T")
 TEXT_LIMIT: Final = 2_048
+# A lone surrogate, `\ud800` in JSON, is no character and would fail wherever it is written.
+_NO_TEXT: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _KIND: Final = {str: "text", bool: "true or false", list: "a list", dict: "an object"}
 
 
@@ -86,8 +89,7 @@ class Fields:
     def _clean(self, name: str, text: str, limit: int) -> str:
         if len(text) > limit:
             raise self._wrong("field-value", name, f"is longer than {limit} characters")
-        # A lone surrogate, `\ud800` in JSON, is no character and would fail wherever it is written.
-        if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in text):
+        if _NO_TEXT.search(text):
             raise self._wrong("field-value", name, "holds characters that are not allowed")
         return text
 

@@ -68,7 +68,7 @@ _IMPURE_MODULES: Final = frozenset(
         "urllib.request",
     }
 )
-_PURE_LIBRARIES: Final = frozenset({"cryptography", "joserfc"})
+_PURE_LIBRARIES: Final = frozenset({"cryptography", "joserfc", "msgspec"})
 _IMPURE_CALLS: Final = frozenset({"open", "print", "input", "now", "utcnow", "today", "uuid1", "uuid4"})
 
 _HOMES: Final = {
@@ -80,6 +80,7 @@ _HOMES: Final = {
     "authlib": ("providers/*", "identity/oauth/*"),
     "cryptography": ("identity/login/carrying.py",),
     "joserfc": ("providers/*", "identity/oauth/*"),
+    "msgspec": ("identity/login/packing.py",),
     "httpx2": ("identity/outbound/*",),
     "httpcore2": ("identity/outbound/*",),
     "jinja2": ("identity/web/pages/*",),

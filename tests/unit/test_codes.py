@@ -56,26 +56,28 @@ def test_a_code_survives_packing() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"kind": "flow"}, "not a start record"),
         ({"more": 1}, "canonical"),
-        ({"login": "xyz"}, "hexadecimal"),
-        ({"created_at": "1"}, "not a time"),
+        ({"login": "xyz"}, "not a start record"),
+        ({"created_at": "1"}, "not a start record"),
         ({"created_at": -1}, "not a time"),
-        ({"account": 7}, "not text"),
+        ({"account_id": 7}, "not a start record"),
     ],
 )
 def test_other_bytes_are_no_code(change: dict[str, object], why: str) -> None:
     """What another release or kind wrote must not be half understood."""
-    body = json.dumps(json.loads(pack_start(CODE)) | change, sort_keys=True, separators=(",", ":")).encode()
+    whole = json.loads(pack_start(CODE))
+    body = json.dumps(whole | {"record": whole["record"] | change}, sort_keys=True, separators=(",", ":")).encode()
 
     with pytest.raises(ValueError, match=why):
         unpack_start(body)
 
 
 def test_a_code_is_no_sign_up() -> None:
-    """A kind is inside its record."""
+    """A kind is beside its record."""
     with pytest.raises(ValueError, match="sign-up"):
         unpack_sign_up(pack_start(CODE))
+    with pytest.raises(ValueError, match="not a start record"):
+        unpack_start(pack_start(CODE).replace(b'"kind":"start"', b'"kind":"flow"'))
 
 
 def test_a_challenge_is_that_of_pkce() -> None:
