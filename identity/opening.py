@@ -39,13 +39,14 @@ from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import MemcachedCache
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
-from identity.stores.records import SessionRecords, key_of
-from identity.stores.ring_change import Lists, RingChange
-from identity.stores.ring_node import RingNode
+from identity.stores.node_console import NodeConsole
+from identity.stores.records import SESSIONS, SessionRecords, key_of
+from identity.stores.rendezvous import Rendezvous
 from identity.stores.sealing import Sealer
 from identity.stores.servers import UNTOLD, Limits, Server, Told
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
+from identity.upkeep.node_list import NodeList, NodeListChange
 from identity.watching import Clearing, end_sessions
 
 DURABLE_THREADS: Final = 16
@@ -283,18 +284,19 @@ def open_trial(config: Config, closing: ExitStack, *, clock: Clock, lifetime_ms:
     return Trial(sessions, ring(), names)
 
 
-def open_ring_node(node: Node) -> RingNode:
+def open_node_console(node: Node) -> NodeConsole:
     """Connect to one memcached as an operator's command does. Raises StoreUnavailable."""
-    return RingNode(node.name, node.host, node.port)
+    return NodeConsole(node.name, node.host, node.port)
 
 
-def ring_change(config: Config, nodes: Sequence[RingNode], *, before: Sequence[str]) -> RingChange:
+def node_list_change(config: Config, nodes: Sequence[NodeConsole], *, before: Sequence[str]) -> NodeListChange:
     """Compose a change from the list `before` to the configured one."""
     after = [node.name for node in config.memcached.nodes]
     generation = config.memcached.generation
     sealer = Sealer(Ring(config), purpose=Purpose.NODE, clock=now)
     markers = NodeMarkers(after, generation=generation, sealer=sealer)
-    return RingChange(nodes, lists=Lists(before, after), generation=generation, markers=markers)
+    old, new = (NodeList(names, Rendezvous(names).node_of) for names in (before, after))
+    return NodeListChange(nodes, before=old, after=new, generation=generation, markers=markers, records=SESSIONS)
 
 
 def open_caches(

@@ -242,7 +242,7 @@ class CopyNote(Protocol):
 
     A store that carries one refuses to be opened (ConfigError, `UNFINISHED_COPY`) but for copying:
     people whose identity is not copied yet would be asked to sign up. At most one note, outside
-    all tables that are copied; what it says is for `identity.accounts.copying` alone. A write is
+    all tables that are copied; what it says is for `identity.upkeep.copying` alone. A write is
     durable, and seen by every later opening in every data centre, when it returns.
     """
 

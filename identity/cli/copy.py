@@ -1,7 +1,7 @@
 """`copy`: everything durable from one account store into another, proven to have arrived.
 
 Owns the questions asked before it and the words afterwards; the copy itself is
-`identity.accounts.copying`.
+`identity.upkeep.copying`.
 """
 
 import os
@@ -15,9 +15,9 @@ from identity.cli.options import config_option
 from identity.cli.saying import say
 
 if TYPE_CHECKING:
-    from identity.accounts.copying import Outcome, Refused, Tally
     from identity.cli.progress import Progress
     from identity.config import Config
+    from identity.upkeep.copying import CopyOutcome, CopyRefused, Tally
 
 _KINDS: Final = click.Choice(["sqlite", "cassandra"])
 _NOT_DONE: Final = 1
@@ -105,28 +105,28 @@ def _run(source: "Config", target: "Config", threads: int) -> None:
     _tell(outcome, source.accounts.store.value, target.accounts.store.value)
 
 
-def _copied(source: "Config", target: "Config", *, progress: "Progress", threads: int) -> "Outcome":
+def _copied(source: "Config", target: "Config", *, progress: "Progress", threads: int) -> "CopyOutcome":
     import time
     from contextlib import closing
 
-    from identity.accounts.copied_tables import Side
-    from identity.accounts.copying import Copying
     from identity.opening import now, open_to_copy
+    from identity.upkeep.copied_tables import CopySide
+    from identity.upkeep.copying import Copying
 
     with closing(open_to_copy(source, now)) as ours, closing(open_to_copy(target, now)) as theirs:
         return Copying(
-            Side(source.accounts.store.value, ours, ours.audit),
-            Side(target.accounts.store.value, theirs, theirs.audit),
+            CopySide(source.accounts.store.value, ours, ours.audit),
+            CopySide(target.accounts.store.value, theirs, theirs.audit),
             threads=threads,
             told=progress,
             pause=time.sleep,
         ).run()
 
 
-def _tell(outcome: "Outcome", source: str, target: str) -> None:
+def _tell(outcome: "CopyOutcome", source: str, target: str) -> None:
     """Print what came of it. Exits with 1 if the copy is not whole; raises ConfigError if there is none."""
-    from identity.accounts.copying import Done, Unequal
     from identity.errors import ConfigError
+    from identity.upkeep.copying import Done, Unequal
 
     match outcome:
         case Done(tallies):
@@ -150,22 +150,22 @@ def _tell(outcome: "Outcome", source: str, target: str) -> None:
             raise ConfigError((_why(refused, source, target),))
 
 
-def _why(refused: "Refused", source: str, target: str) -> str:
-    from identity.accounts.copying import MOST_REVOCATIONS, Refused
+def _why(refused: "CopyRefused", source: str, target: str) -> str:
+    from identity.upkeep.copying import MOST_REVOCATIONS, CopyRefused
 
     match refused:
-        case Refused.SOURCE_EMPTY:
+        case CopyRefused.SOURCE_EMPTY:
             return f"--from: {source} holds nobody; name the store that is in use. Nothing was copied"
-        case Refused.SOURCE_UNFINISHED:
+        case CopyRefused.SOURCE_UNFINISHED:
             return f"--from: {source} is itself an unfinished copy; finish that one first. Nothing was copied"
-        case Refused.TOO_MANY_REVOCATIONS:
+        case CopyRefused.TOO_MANY_REVOCATIONS:
             return (
                 f"--from: {source} holds {MOST_REVOCATIONS} or more ends of sessions that have not reached memcached; "
                 "start the daemon, let it reach every node, and copy then. Nothing was copied"
             )
-        case Refused.TARGET_OF_ANOTHER:
+        case CopyRefused.TARGET_OF_ANOTHER:
             return f"--to: {target} holds an unfinished copy from another store; empty it. Nothing was copied"
-        case Refused.TARGET_IN_USE:
+        case CopyRefused.TARGET_IN_USE:
             return (
                 f"--to: {target} holds rows already, and no copy into it is unfinished; "
                 "if a copy was just done, it is whole. Otherwise empty it. Nothing was copied"

@@ -14,8 +14,8 @@ from identity.cli.options import config_option
 from identity.cli.saying import say
 
 if TYPE_CHECKING:
-    from identity.accounts.fsck import Checked, Finding
     from identity.opening import Accounts
+    from identity.upkeep.fsck import Checked, Inconsistency
 
 _THREADS: Final = click.IntRange(1, 64)
 _INTERRUPTED: Final = "Interrupted. What was mended is whole; run it again for the rest."
@@ -80,9 +80,9 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
 def _walk(accounts: "Accounts", threads: int, *, repair: bool) -> "Iterator[Checked]":
     from uuid import uuid4
 
-    from identity.accounts.fsck import Fsck
-    from identity.accounts.mending import Mending
     from identity.opening import now
+    from identity.upkeep.fsck import Fsck
+    from identity.upkeep.mending import Mending
 
     mending = Mending(accounts, audit=accounts.audit, clock=now, new_uuid=uuid4, checkpoint=lambda _: None)
     return Fsck(accounts, clock=now, mending=mending if repair else None, threads=threads).run()
@@ -117,14 +117,14 @@ class _Report:
                     self._print(finding)
                 bar.label = f"{each.table.value}, {self._rate():,} rows/s"
 
-    def _print(self, finding: "Finding") -> None:
+    def _print(self, finding: "Inconsistency") -> None:
         outcome = _outcome(finding)
         self._outcomes[outcome] += 1
-        verdict = finding.verdict
+        verdict = finding.diagnosis
         facts = {
             "outcome": outcome,
             "code": verdict.fault.value,
-            "step": verdict.step.value,
+            "step": verdict.remedy.value,
             "account": str(finding.account_id),
             "identity": finding.identity,
             "username": finding.username,
@@ -133,7 +133,7 @@ class _Report:
             say(json.dumps({name: value for name, value in facts.items() if value}))
             return
         about = " ".join(f"{name} {facts[name]}" for name in ("identity", "username", "account") if facts[name])
-        say(f"{outcome:<7} {verdict.fault.value:<20} {verdict.step.value:<8} {about}")
+        say(f"{outcome:<7} {verdict.fault.value:<20} {verdict.remedy.value:<8} {about}")
 
     def _rate(self) -> int:
         return round(self._checked.total() / max(self._clock() - self._began, 0.001))
@@ -152,11 +152,11 @@ class _Report:
             say("Nothing was changed. --repair mends what is not marked `ask`.")
 
 
-def _outcome(finding: "Finding") -> str:
-    from identity.accounts.checking import Step
-    from identity.accounts.mending import Mended
+def _outcome(finding: "Inconsistency") -> str:
+    from identity.upkeep.diagnosis import Remedy
+    from identity.upkeep.mending import Mended
 
-    if finding.verdict.step is Step.WAIT:
+    if finding.diagnosis.remedy is Remedy.WAIT:
         return "waits"
     if finding.outcome is None:
         return "found"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from identity.accounts.copying import Step
+from identity.upkeep.copying import CopyProgress
 
 _EVERY_S = 10.0
 """Between two lines where they pile up, for example in a journal."""
@@ -32,7 +32,7 @@ class Progress:
         self._begun = 0
         self._last = ""
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: CopyProgress) -> None:
         """Show the step, if it is time to."""
         what, now = (step.stage.value, step.table), self._clock()
         if what != self._what:
@@ -59,7 +59,7 @@ class Progress:
         self._out.write(f"{self._last}\n")
         self._out.flush()
 
-    def _line(self, step: Step, seconds: float) -> str:
+    def _line(self, step: CopyProgress, seconds: float) -> str:
         rate = f"{(step.done - self._begun) / seconds:,.0f}/s" if seconds > 0 else ""
         if step.total is None:
             return f"{step.stage.value:<17} {step.table:<11} {step.done:>11,}  {rate}"

@@ -3,7 +3,7 @@
 import click
 
 from identity.cli import account_sessions
-from identity.cli.ring import ring
+from identity.cli.node_list import ring
 from identity.cli.simulate import simulate
 
 

@@ -31,6 +31,10 @@ class Said:
     listed: bytes
     """A digest of the names of all nodes."""
 
+    def lists(self, names: Sequence[str]) -> bool:
+        """Tell whether that was of these nodes, in any order."""
+        return self.listed == digest(names)
+
 
 class NodeMarkers:
     """Writes and reads node markers.

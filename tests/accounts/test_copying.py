@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from identity.accounts.copied_tables import TABLES, Side
-from identity.accounts.copy_places import Places
-from identity.accounts.copying import MOST_REVOCATIONS, PAUSES_S, Copying, Done, Refused, Tally, Unequal
 from identity.accounts.store import AccountStore, IdentityState, UsernameState
 from identity.audit import Event
 from identity.errors import StoreUnavailable
 from identity.stores.memory import MemoryAccounts
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import MINUTE, AccountId
+from identity.upkeep.copied_tables import TABLES, CopySide
+from identity.upkeep.copy_position import CopyPosition
+from identity.upkeep.copying import MOST_REVOCATIONS, PAUSES_S, Copying, CopyRefused, Done, Tally, Unequal
 from tests.contracts.account_kinds import new_identity, new_username
 from tests.contracts.accounts import new_event, new_revocation
 from tests.support.accounts import Registry, Stopped
@@ -26,7 +26,7 @@ from tests.support.wholeness import disagreements
 
 KINDS: Final = ("memory", "sqlite")
 
-Open = Callable[[str], Side]
+Open = Callable[[str], CopySide]
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def opened(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
     """Give a function that opens an empty store of a kind."""
     stores: list[SqliteAccounts] = []
 
-    def open_(kind: str) -> Side:
+    def open_(kind: str) -> CopySide:
         if kind == "memory":
             memory = MemoryAccounts(clock=clock)
-            return Side(kind, memory, memory.audit)
+            return CopySide(kind, memory, memory.audit)
         stores.append(SqliteAccounts(tmp_path / f"{len(stores)}.sqlite", clock=clock))
-        return Side(kind, stores[-1], stores[-1].audit)
+        return CopySide(kind, stores[-1], stores[-1].audit)
 
     yield open_
     for store in stores:
@@ -53,7 +53,7 @@ def opened(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
 
 
 @pytest.fixture
-def source(opened: Open) -> Side:
+def source(opened: Open) -> CopySide:
     """Give a store with ten people."""
     side = opened("memory")
     fill(side, range(10))
@@ -61,7 +61,7 @@ def source(opened: Open) -> Side:
 
 
 @pytest.fixture
-def target(opened: Open) -> Side:
+def target(opened: Open) -> CopySide:
     """Give an empty store."""
     return opened("memory")
 
@@ -89,7 +89,7 @@ def test_people_arrive_with_everything_they_have(opened: Open, from_: str, to: s
     assert target.store.copy_note.read() is None
 
 
-def test_a_copy_back_gives_what_there_was(opened: Open, source: Side) -> None:
+def test_a_copy_back_gives_what_there_was(opened: Open, source: CopySide) -> None:
     """Whoever tries a cluster and goes back would have lost people on the way."""
     over, back = opened("sqlite"), opened("memory")
 
@@ -99,7 +99,7 @@ def test_a_copy_back_gives_what_there_was(opened: Open, source: Side) -> None:
     assert contents(back) == contents(source)
 
 
-def test_people_log_in_with_the_copy(source: Side, target: Side, clock: ManualClock) -> None:
+def test_people_log_in_with_the_copy(source: CopySide, target: CopySide, clock: ManualClock) -> None:
     """Equal rows are worth nothing if a login does not find its way through them."""
     there = Registry(source.store, audit=source.audit, clock=clock)
     alice = there.member("x1", "alice", "x2")
@@ -112,7 +112,7 @@ def test_people_log_in_with_the_copy(source: Side, target: Side, clock: ManualCl
     assert disagreements(target.store) == []
 
 
-def test_pending_claims_are_left_out_and_counted(source: Side, target: Side, clock: ManualClock) -> None:
+def test_pending_claims_are_left_out_and_counted(source: CopySide, target: CopySide, clock: ManualClock) -> None:
     """Copied without its expiry a claim would keep an identity or a name from everybody, for good."""
     source.store.identities.insert(new_identity(), expires_at=clock() + MINUTE)
     source.store.usernames.insert(new_username(), expires_at=clock() + MINUTE)
@@ -142,7 +142,7 @@ def test_expired_rows_are_not_there_for_a_copy(opened: Open, clock: ManualClock,
 
 @pytest.mark.parametrize("checkpoint", ["sign-up.committed", "complete.account-written", "complete.name-owned"])
 def test_a_committed_sign_up_is_finished_in_the_copy(
-    source: Side, target: Side, clock: ManualClock, checkpoint: str
+    source: CopySide, target: CopySide, clock: ManualClock, checkpoint: str
 ) -> None:
     """A daemon that was stopped in the middle of a sign-up would leave an identity nobody can use."""
     there = Registry(source.store, audit=source.audit, clock=clock)
@@ -157,7 +157,7 @@ def test_a_committed_sign_up_is_finished_in_the_copy(
     assert disagreements(target.store) == []
 
 
-def test_an_unfinished_copy_carries_a_note_from_its_first_row_on(source: Side, target: Side) -> None:
+def test_an_unfinished_copy_carries_a_note_from_its_first_row_on(source: CopySide, target: CopySide) -> None:
     """A daemon started meanwhile would offer a sign-up to everybody who is not copied yet."""
     notes: list[str | None] = []
 
@@ -169,7 +169,7 @@ def test_an_unfinished_copy_carries_a_note_from_its_first_row_on(source: Side, t
     assert target.store.copy_note.read() is None
 
 
-def interrupted(source: Side, target: Side, table: str) -> None:
+def interrupted(source: CopySide, target: CopySide, table: str) -> None:
     """Copy, and stop after the first batch of a table."""
 
     def stop(step: Any) -> None:  # noqa: ANN401 - a step
@@ -197,10 +197,10 @@ def test_a_copy_that_was_interrupted_goes_on_and_is_whole(opened: Open, table: s
         assert resumed.written == resumed.rows - BATCH
 
 
-def test_rows_written_after_the_last_note_are_met_again_unharmed(source: Side, target: Side) -> None:
+def test_rows_written_after_the_last_note_are_met_again_unharmed(source: CopySide, target: CopySide) -> None:
     """A kill falls between a row and the note of it nearly always."""
     interrupted(source, target, "identities")
-    target.store.copy_note.write(Places("memory").text())
+    target.store.copy_note.write(CopyPosition("memory").text())
 
     outcome = copy(source, target)
 
@@ -209,7 +209,7 @@ def test_rows_written_after_the_last_note_are_met_again_unharmed(source: Side, t
     assert contents(target) == contents(source)
 
 
-def test_a_row_that_differs_is_named_and_not_written_over(source: Side, target: Side) -> None:
+def test_a_row_that_differs_is_named_and_not_written_over(source: CopySide, target: CopySide) -> None:
     """One of two people who meet under one name would lose it, and nobody would know."""
     mine, other = person(3).username, replace(person(3).username, account_id=AccountId(uuid4()), op=uuid4())
     interrupted(source, target, "identities")
@@ -223,7 +223,7 @@ def test_a_row_that_differs_is_named_and_not_written_over(source: Side, target: 
     assert target.store.copy_note.read() is not None
 
 
-def test_a_profile_or_event_that_differs_is_found(source: Side, target: Side) -> None:
+def test_a_profile_or_event_that_differs_is_found(source: CopySide, target: CopySide) -> None:
     """An audit that says something else than it did proves nothing."""
     interrupted(source, target, "identities")
     target.store.profiles.write(replace(person(4).profile, email="else@example.org"))
@@ -237,7 +237,7 @@ def test_a_profile_or_event_that_differs_is_found(source: Side, target: Side) ->
 
 
 @pytest.mark.parametrize("add", ["account", "event", "revocation"])
-def test_a_row_too_many_is_found(source: Side, target: Side, add: str) -> None:
+def test_a_row_too_many_is_found(source: CopySide, target: CopySide, add: str) -> None:
     """What was unlinked since would be a way to log in again."""
     interrupted(source, target, "identities")
     match add:
@@ -255,7 +255,7 @@ def test_a_row_too_many_is_found(source: Side, target: Side, add: str) -> None:
 
 
 def test_a_row_that_is_missing_before_the_noted_place_is_found_and_brought_by_the_next_run(
-    source: Side, target: Side
+    source: CopySide, target: CopySide
 ) -> None:
     """The source went on being used between two runs of a copy, and somebody signed up."""
     interrupted(source, target, "audit")
@@ -269,50 +269,50 @@ def test_a_row_that_is_missing_before_the_noted_place_is_found_and_brought_by_th
     assert contents(target) == contents(source)
 
 
-def test_a_store_in_use_is_not_copied_into(source: Side, target: Side) -> None:
+def test_a_store_in_use_is_not_copied_into(source: CopySide, target: CopySide) -> None:
     """Two installations' people would be mixed."""
     target.store.accounts.insert(person(99).account)
     before = contents(target)
 
-    assert copy(source, target) is Refused.TARGET_IN_USE
+    assert copy(source, target) is CopyRefused.TARGET_IN_USE
 
     assert contents(target) == before
     assert target.store.copy_note.read() is None
 
 
-def test_a_copy_that_is_done_is_not_begun_again(source: Side, target: Side) -> None:
+def test_a_copy_that_is_done_is_not_begun_again(source: CopySide, target: CopySide) -> None:
     """The copy is in use by now; an old row must not come back into it."""
     copy(source, target)
 
-    assert copy(source, target) is Refused.TARGET_IN_USE
+    assert copy(source, target) is CopyRefused.TARGET_IN_USE
 
 
-def test_an_empty_source_is_refused(target: Side, opened: Open) -> None:
+def test_an_empty_source_is_refused(target: CopySide, opened: Open) -> None:
     """A misspelt file name would be "copied" and served: nobody would have an account."""
-    assert copy(opened("memory"), target) is Refused.SOURCE_EMPTY
+    assert copy(opened("memory"), target) is CopyRefused.SOURCE_EMPTY
     assert target.store.copy_note.read() is None
 
 
-def test_half_a_copy_is_not_copied_on(source: Side, target: Side, opened: Open) -> None:
+def test_half_a_copy_is_not_copied_on(source: CopySide, target: CopySide, opened: Open) -> None:
     """Half of the people would be lost, and the copy of the half would be called whole."""
     interrupted(source, target, "accounts")
 
-    assert copy(target, opened("memory")) is Refused.SOURCE_UNFINISHED
+    assert copy(target, opened("memory")) is CopyRefused.SOURCE_UNFINISHED
 
 
-def test_a_copy_from_elsewhere_is_not_finished_from_here(source: Side, target: Side) -> None:
+def test_a_copy_from_elsewhere_is_not_finished_from_here(source: CopySide, target: CopySide) -> None:
     """The noted places are places in another store's order."""
     interrupted(source, target, "accounts")
 
-    assert copy(replace(source, name="cassandra"), target) is Refused.TARGET_OF_ANOTHER
+    assert copy(replace(source, name="cassandra"), target) is CopyRefused.TARGET_OF_ANOTHER
 
 
-def test_more_revocations_than_a_store_shows_are_refused(source: Side, target: Side) -> None:
+def test_more_revocations_than_a_store_shows_are_refused(source: CopySide, target: CopySide) -> None:
     """A thief's session would live on, because its end was the thousand and first."""
     for _ in range(MOST_REVOCATIONS):
         source.store.revocations.add(new_revocation())
 
-    assert copy(source, target) is Refused.TOO_MANY_REVOCATIONS
+    assert copy(source, target) is CopyRefused.TOO_MANY_REVOCATIONS
 
 
 class Shaky:
@@ -338,13 +338,13 @@ class Shaky:
         return self._rows.insert(row)
 
 
-def shaken(side: Side, monkeypatch: pytest.MonkeyPatch, *, times: int) -> None:
+def shaken(side: CopySide, monkeypatch: pytest.MonkeyPatch, *, times: int) -> None:
     """Let the first writes of accounts fail."""
     monkeypatch.setattr(side.store, "accounts", Shaky(side.store.accounts, times))
 
 
 def test_a_moment_without_the_store_does_not_end_the_copy(
-    source: Side, target: Side, monkeypatch: pytest.MonkeyPatch
+    source: CopySide, target: CopySide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One time-out in hours would."""
     shaken(target, monkeypatch, times=2)
@@ -357,7 +357,7 @@ def test_a_moment_without_the_store_does_not_end_the_copy(
 
 
 def test_a_store_that_stays_away_ends_the_copy_which_can_be_run_again(
-    source: Side, target: Side, monkeypatch: pytest.MonkeyPatch
+    source: CopySide, target: CopySide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The operator must hear of it, mend the cluster and go on."""
     shaken(target, monkeypatch, times=(len(PAUSES_S) + 1) * THREADS * 2)
@@ -382,13 +382,13 @@ def test_every_table_of_a_store_is_copied() -> None:
 )
 def test_a_note_that_cannot_be_read_means_from_the_beginning(note: str) -> None:
     """Rows would be skipped because of a misread number."""
-    places = Places.read(note, source="memory")
+    places = CopyPosition.read(note, source="memory")
 
     assert places.of("audit") is None
     assert places.done("audit") == 0
 
 
-def test_facts_are_compared_whatever_their_order(source: Side, target: Side) -> None:
+def test_facts_are_compared_whatever_their_order(source: CopySide, target: CopySide) -> None:
     """A store that keeps them in another order would never be equal."""
     event = Event(uuid4(), 1, "login", None, "self", facts={"a": "1", "b": "2"})
     source.audit.append(event)

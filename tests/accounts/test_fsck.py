@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from identity.accounts.checking import Fault, Step, Verdict
-from identity.accounts.mending import Mended
 from identity.accounts.results import SignedUp
 from identity.accounts.store import AccountStatus
 from identity.stores.memory import MemoryAccounts
 from identity.types import Username
+from identity.upkeep.diagnosis import Diagnosis, Fault, Remedy
+from identity.upkeep.mending import Mended
 from tests.support.accounts import Registry, key
 from tests.support.clock import ManualClock
 from tests.support.contention import WatchedStore
@@ -59,7 +59,7 @@ def test_without_repair_it_is_found_and_nothing_is_written(registry: Registry, w
 
     (found,) = run(registry)
 
-    assert (found.verdict, found.outcome, found.left) == (Verdict(fault, step), None, True)
+    assert (found.diagnosis, found.outcome, found.left) == (Diagnosis(fault, step), None, True)
     assert list(everything(registry)) == before
     assert not any(event.action.startswith("repair") for event in registry.audit.of_account(found.account_id))
 
@@ -73,9 +73,9 @@ def test_with_repair_it_is_mended_once_and_for_all(registry: Registry, what: str
 
     (found,) = run(registry, repair=True)
 
-    assert (found.verdict, found.outcome, found.left) == (Verdict(fault, step), Mended.DONE, False)
+    assert (found.diagnosis, found.outcome, found.left) == (Diagnosis(fault, step), Mended.DONE, False)
     assert disagreements(registry.store) == []
-    assert [each for each in run(registry) if each.verdict.step is not Step.WAIT] == []
+    assert [each for each in run(registry) if each.diagnosis.remedy is not Remedy.WAIT] == []
 
 
 @pytest.mark.parametrize("what", list(LEFT))
@@ -88,7 +88,7 @@ def test_what_the_rows_do_not_tell_is_left_to_an_operator(registry: Registry, wh
 
     found = run(registry, repair=True)
 
-    assert {each.verdict for each in found} == {Verdict(fault, Step.ASK) for fault in faults}
+    assert {each.diagnosis for each in found} == {Diagnosis(fault, Remedy.ASK) for fault in faults}
     assert all(each.left for each in found)
     assert list(everything(registry)) == before
 
@@ -103,7 +103,7 @@ def test_what_waits_for_somebody_is_said_and_is_no_fault(registry: Registry, wha
 
     found = run(registry, repair=True)
 
-    assert [(each.verdict, each.left) for each in found] == [(Verdict(fault, Step.WAIT), False)]
+    assert [(each.diagnosis, each.left) for each in found] == [(Diagnosis(fault, Remedy.WAIT), False)]
     assert list(everything(registry)) == before
 
 
@@ -156,7 +156,7 @@ def test_a_disabled_account_stays_disabled_when_its_way_is_restored(registry: Re
     registry.store.identities.delete(row)
     long_after(registry)
 
-    assert verdicts(run(registry, repair=True)) == [Verdict(Fault.WAY_LOST, Step.RESTORE)]
+    assert verdicts(run(registry, repair=True)) == [Diagnosis(Fault.WAY_LOST, Remedy.RESTORE)]
     assert registry.log_in("2") is None
 
 
@@ -299,7 +299,7 @@ def test_nothing_of_an_account_in_a_merge_is_touched(registry: Registry) -> None
     long_after(registry)
     before = list(everything(registry))
 
-    assert verdicts(run(registry, repair=True)) == [Verdict(Fault.IN_MERGE, Step.WAIT)]
+    assert verdicts(run(registry, repair=True)) == [Diagnosis(Fault.IN_MERGE, Remedy.WAIT)]
     assert list(everything(registry)) == before
 
 
@@ -313,7 +313,7 @@ def test_a_link_that_waits_for_a_merge_is_left(registry: Registry) -> None:
 
     unfinished, _ = run(registry, repair=True)
 
-    assert (unfinished.verdict.fault, unfinished.outcome, unfinished.left) == (Fault.UNFINISHED, Mended.LEFT, True)
+    assert (unfinished.diagnosis.fault, unfinished.outcome, unfinished.left) == (Fault.UNFINISHED, Mended.LEFT, True)
 
 
 def test_a_name_is_owned_again_under_the_claim_of_its_sign_up(registry: Registry) -> None:
@@ -344,7 +344,7 @@ def test_an_identity_that_the_other_account_gives_up_meanwhile_stays_listed(regi
 
     found = run(registry, repair=True, checkpoint=at_first_step(lambda: registry.unlink(bob, "3")))
 
-    assert verdicts(found) == [Verdict(Fault.WAY_LOST, Step.RESTORE)]
+    assert verdicts(found) == [Diagnosis(Fault.WAY_LOST, Remedy.RESTORE)]
     assert registry.log_in("3") == alice
 
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from identity.accounts.fsck import AHEAD, Fsck
-from identity.accounts.mending import Mending
 from identity.errors import StoreUnavailable
+from identity.upkeep.fsck import AHEAD, Fsck
+from identity.upkeep.mending import Mending
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.contention import WatchedStore
 from tests.support.disorder import MENDED, change_account, long_after, run, steps

@@ -17,9 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from identity.accounts.copied_tables import TABLES, Side
 from identity.cli.files import new_ring_file
 from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES
+from identity.upkeep.copied_tables import TABLES, CopySide
 from tests.support.cassandra import installation
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, opened
@@ -70,7 +70,7 @@ def _measure(cluster: CassandraCluster, folder: Path, number: int, threads: str)
     sys.stdout.write(f"all runs together: {time.perf_counter() - begin:,.0f} s\n")
     ours, there = side_of(source)[1], opened(reached)
     with closing(there):
-        _compare(ours, Side("cassandra", there, there.audit))
+        _compare(ours, CopySide("cassandra", there, there.audit))
 
 
 def _settle(path: Path, numbers: Iterable[int]) -> None:
@@ -122,7 +122,7 @@ def _run(folder: Path, threads: str, place: str) -> None:
     sys.stdout.write(f"-- killed at: {place}\n" if place else "")
 
 
-def _compare(ours: Side, theirs: Side) -> None:
+def _compare(ours: CopySide, theirs: CopySide) -> None:
     for table in TABLES:
         here = sorted(table.scan(ours, None), key=table.label)
         there = sorted(table.scan(theirs, None), key=table.label)

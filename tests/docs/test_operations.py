@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from identity.accounts.checking import Fault
 from identity.metrics import METRICS
 from identity.sessions.record import Copied
+from identity.upkeep.diagnosis import Fault
 from identity.web.pages.catalogue import ENGLISH
 from tests.support.sources import tree
 

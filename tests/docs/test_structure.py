@@ -22,7 +22,7 @@ _PURE: Final = frozenset(
         "identity/forward_auth/peers.py",
         "identity/forward_auth/requests.py",
         "identity/forward_auth/targets.py",
-        "identity/accounts/checking.py",
+        "identity/upkeep/diagnosis.py",
         "identity/accounts/linking.py",
         "identity/accounts/naming.py",
         "identity/accounts/usernames.py",

@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import pytest
 
-from identity.accounts.checking import REST_MS, Fault
-from identity.accounts.fsck import Finding
-from identity.accounts.mending import REPAIR_CHECKPOINTS
 from identity.accounts.results import Linked, Reached, SignedUp
 from identity.stores.memory import MemoryAccounts
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Millis
+from identity.upkeep.diagnosis import REST_MS, Fault
+from identity.upkeep.fsck import Inconsistency
+from identity.upkeep.mending import REPAIR_CHECKPOINTS
 from tests.support.accounts import Registry
 from tests.support.clock import NOON, ManualClock
 from tests.support.disorder import MENDED, long_after, run, steps
@@ -90,7 +90,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
         file.close()
 
 
-def impatient(registry: Registry) -> list[Finding]:
+def impatient(registry: Registry) -> list[Inconsistency]:
     """Mend three times in a row, as if everything were old."""
     return [
         finding
@@ -126,7 +126,7 @@ def test_people_who_change_different_things_get_what_they_were_told(opened: Open
 
         assert (linked, unlinked) == (Linked(alice), Reached(alice))
         assert isinstance(signed_up, SignedUp)
-        assert {finding.verdict.fault for each in found for finding in each} <= UNDER_WAY
+        assert {finding.diagnosis.fault for each in found for finding in each} <= UNDER_WAY
         assert whole(registry)
         assert registry.log_in("1") == registry.log_in("3") == alice
         assert registry.log_in("7") == signed_up.account_id
@@ -147,7 +147,7 @@ def test_people_who_want_one_identity_end_with_rows_that_agree(opened: Open) -> 
             partial(impatient, registry),
         )
 
-        assert {finding.verdict.fault for finding in found} <= UNDER_WAY
+        assert {finding.diagnosis.fault for finding in found} <= UNDER_WAY
         assert whole(registry)
         assert (registry.log_in("1"), registry.log_in("5")) == (alice, carol)
 

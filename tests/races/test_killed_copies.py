@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 
-from identity.accounts.copied_tables import TABLES, Side
-from identity.accounts.copy_places import Places
-from identity.accounts.copying import Done
+from identity.upkeep.copied_tables import TABLES, CopySide
+from identity.upkeep.copy_position import CopyPosition
+from identity.upkeep.copying import Done
 from tests.support.copies import BATCH, contents, copy, fill, killed, side_of
 
 PEOPLE: Final = 2 * BATCH + 20
@@ -28,7 +28,7 @@ POINTS: Final = (
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Side]]:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, CopySide]]:
     """Give a file full of people, which no copy changes."""
     path = tmp_path_factory.mktemp("town") / "source.sqlite"
     store, side = side_of(path)
@@ -39,7 +39,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Side]
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_copy_is_marked_and_finished_by_the_next_run(
-    town: tuple[Path, Side], tmp_path: Path, point: str
+    town: tuple[Path, CopySide], tmp_path: Path, point: str
 ) -> None:
     """A power failure in the night of the move would lose people, or show what they did twice."""
     path, source = town
@@ -48,7 +48,7 @@ def test_a_killed_copy_is_marked_and_finished_by_the_next_run(
 
     note = store.copy_note.read()
     assert note is not None
-    places = Places.read(note, source="sqlite")
+    places = CopyPosition.read(note, source="sqlite")
     for table in TABLES:
         assert places.done(table.name) <= len(list(table.scan(target, None)))
 
@@ -60,7 +60,7 @@ def test_a_killed_copy_is_marked_and_finished_by_the_next_run(
     store.close()
 
 
-def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(town: tuple[Path, Side], tmp_path: Path) -> None:
+def test_a_copy_that_is_killed_again_and_again_comes_to_its_end(town: tuple[Path, CopySide], tmp_path: Path) -> None:
     """A machine that restarts every few minutes that night must still get there."""
     path, source = town
     for point in POINTS[1:]:

@@ -17,12 +17,12 @@ from typing import Final
 
 import pytest
 
-from identity.accounts.checking import REST_MS
 from identity.accounts.linking import CLAIM_TTL_MS
-from identity.accounts.mending import REPAIR_CHECKPOINTS
 from identity.accounts.service import CHECKPOINTS
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import SECOND
+from identity.upkeep.diagnosis import REST_MS
+from identity.upkeep.mending import REPAIR_CHECKPOINTS
 from tests.contracts.kills import Kill, KillsContract, Left, make_victim
 from tests.support.accounts import Registry
 from tests.support.clock import NOON, ManualClock

@@ -16,11 +16,11 @@ from typing import Final
 
 import pytest
 
-from identity.accounts.checking import REST_MS
 from identity.accounts.linking import CLAIM_TTL_MS
 from identity.stores.cassandra.settings import Settings
 from identity.stores.cassandra.store import CassandraAccounts
 from identity.types import SECOND, Millis
+from identity.upkeep.diagnosis import REST_MS
 from tests.contracts.kills import Kill, KillsContract, Left, make_victim
 from tests.support.accounts import Registry
 from tests.support.cassandra.cluster import CassandraCluster

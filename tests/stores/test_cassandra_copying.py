@@ -8,12 +8,12 @@ from typing import Final
 import pytest
 from click.testing import CliRunner, Result
 
-from identity.accounts.copied_tables import Side
-from identity.accounts.copying import Done, Refused
 from identity.cli import cli
 from identity.errors import ConfigError
 from identity.stores.cassandra.settings import Settings
 from identity.stores.sqlite import SqliteAccounts
+from identity.upkeep.copied_tables import CopySide
+from identity.upkeep.copying import CopyRefused, Done
 from tests.support.accounts import Registry
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, now, opened
@@ -57,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def town(path: Path) -> Iterator[Side]:
+def town(path: Path) -> Iterator[CopySide]:
     """Give that file, opened."""
     store, side = side_of(path)
     with closing(store):
@@ -65,7 +65,7 @@ def town(path: Path) -> Iterator[Side]:
 
 
 def test_everybody_arrives_and_comes_back_however_often_it_is_killed(
-    path: Path, town: Side, reached: Settings, tmp_path: Path
+    path: Path, town: CopySide, reached: Settings, tmp_path: Path
 ) -> None:
     """Power failures in the nights of the move would lose people, or show what they did twice.
 
@@ -76,7 +76,7 @@ def test_everybody_arrives_and_comes_back_however_often_it_is_killed(
         with pytest.raises(ConfigError, match="a copy into this store is not finished"):
             opened(reached)
     with closing(opened(reached, to_copy=True)) as store:
-        cluster = Side("cassandra", store, store.audit)
+        cluster = CopySide("cassandra", store, store.audit)
         assert isinstance(copy(town, cluster), Done)
         assert contents(cluster) == contents(town)
 
@@ -84,10 +84,10 @@ def test_everybody_arrives_and_comes_back_however_often_it_is_killed(
         killed(spelt(reached), str(tmp_path / "back.sqlite"), point)
     ours, back = side_of(tmp_path / "back.sqlite", to_copy=True)
     with closing(ours), closing(opened(reached)) as store:
-        cluster = Side("cassandra", store, store.audit)
+        cluster = CopySide("cassandra", store, store.audit)
         assert isinstance(copy(cluster, back), Done)
         assert contents(back) == contents(town)
-        assert copy(back, cluster) is Refused.TARGET_IN_USE
+        assert copy(back, cluster) is CopyRefused.TARGET_IN_USE
 
 
 def command(folder: Path, *options: str) -> Result:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from identity.accounts.checking import REST_MS, Step
-from identity.accounts.mending import Mended
 from identity.accounts.results import Linked, Reached, SignedUp
 from identity.stores.cassandra.settings import Settings
 from identity.stores.cassandra.store import CassandraAccounts
+from identity.upkeep.diagnosis import REST_MS, Remedy
+from identity.upkeep.mending import Mended
 from tests.support.accounts import Registry
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import emptied, migrated, opened
@@ -62,10 +62,10 @@ def test_with_repair_it_is_mended_once_and_for_all(registry: Registry, what: str
 
     found = run(registry, repair=True)
 
-    assert {each.verdict.fault for each in found} == {fault}
+    assert {each.diagnosis.fault for each in found} == {fault}
     assert {each.outcome for each in found} == {Mended.DONE}
     assert disagreements(registry.store) == []
-    assert [each for each in run(registry) if each.verdict.step is not Step.WAIT] == []
+    assert [each for each in run(registry) if each.diagnosis.remedy is not Remedy.WAIT] == []
 
 
 @pytest.mark.parametrize("what", list(LEFT))
@@ -78,7 +78,7 @@ def test_what_the_rows_do_not_tell_is_left_to_an_operator(registry: Registry, wh
 
     found = run(registry, repair=True)
 
-    assert {each.verdict.fault for each in found} == faults
+    assert {each.diagnosis.fault for each in found} == faults
     assert set(map(str, everything(registry))) == before
 
 

@@ -12,7 +12,7 @@ from identity.stores.cassandra.statements import ALL, CONDITIONAL_TABLES, Kind, 
 from tests.support.sources import ROOT, tree
 
 CONDITIONAL: Final = {table.name for table in CONDITIONAL_TABLES} | {"schema_migrations", "schema_locks"}
-SCANNERS: Final = {"identity/accounts/fsck.py", "identity/accounts/copying.py", "identity/accounts/copied_tables.py"}
+SCANNERS: Final = {"identity/upkeep/fsck.py", "identity/upkeep/copying.py", "identity/upkeep/copied_tables.py"}
 
 every_statement = pytest.mark.parametrize(
     "statement", ALL, ids=[f"{each.table}-{each.kind.value}-{number}" for number, each in enumerate(ALL)]

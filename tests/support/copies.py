@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from identity.accounts.copied_tables import TABLES, Side
-from identity.accounts.copying import Copying, Outcome, Step
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
@@ -34,6 +32,8 @@ from identity.audit import Event
 from identity.stores.cassandra.settings import Settings
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import AccountId, IdentityKey, Username, UsernameKey
+from identity.upkeep.copied_tables import TABLES, CopySide
+from identity.upkeep.copying import Copying, CopyOutcome, CopyProgress
 from tests.support.cassandra_accounts import opened
 from tests.support.clock import NOON
 from tests.support.sources import ROOT
@@ -82,7 +82,7 @@ def person(number: int) -> Person:
     return Person(identities, username, account, profile, events)
 
 
-def fill(side: Side, people: Iterable[int]) -> None:
+def fill(side: CopySide, people: Iterable[int]) -> None:
     """Write people into a store, an end of a session and an event of nobody's too."""
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(lambda number: _settle(side, person(number)), people))
@@ -91,7 +91,7 @@ def fill(side: Side, people: Iterable[int]) -> None:
     side.audit.append(Event(uuid5(_TOWN, "nobody"), NOON, "login-refused", None, "system"))
 
 
-def _settle(side: Side, someone: Person) -> None:
+def _settle(side: CopySide, someone: Person) -> None:
     for row in someone.identities:
         side.store.identities.insert(row)
     side.store.usernames.insert(someone.username)
@@ -101,20 +101,20 @@ def _settle(side: Side, someone: Person) -> None:
         side.audit.append(event)
 
 
-def contents(side: Side) -> dict[str, list[Any]]:
+def contents(side: CopySide) -> dict[str, list[Any]]:
     """Return every row of every table; a row that is there twice is there twice."""
     return {table.name: sorted(table.scan(side, None), key=table.label) for table in TABLES}
 
 
-def copy(source: Side, target: Side, *, told: Callable[[Step], None] = lambda _: None) -> Outcome:
+def copy(source: CopySide, target: CopySide, *, told: Callable[[CopyProgress], None] = lambda _: None) -> CopyOutcome:
     """Run a copy that waits for nothing."""
     return Copying(source, target, threads=THREADS, told=told, pause=lambda _: None, batch=BATCH).run()
 
 
-def side_of(path: Path, *, to_copy: bool = False) -> tuple[SqliteAccounts, Side]:
+def side_of(path: Path, *, to_copy: bool = False) -> tuple[SqliteAccounts, CopySide]:
     """Open an account file as one side of a copy; without `to_copy` several processes may."""
     store = SqliteAccounts(path, clock=lambda: NOON, to_copy=to_copy)
-    return store, Side("sqlite", store, store.audit)
+    return store, CopySide("sqlite", store, store.audit)
 
 
 def spelt(reached: Settings) -> str:
@@ -123,13 +123,13 @@ def spelt(reached: Settings) -> str:
     return f"cassandra {host} {port} {reached.local_data_centre} {reached.keyspace}"
 
 
-def _named(name: str, *, to_copy: bool = False) -> Side:
+def _named(name: str, *, to_copy: bool = False) -> CopySide:
     if not name.startswith("cassandra "):
         return side_of(Path(name), to_copy=to_copy)[1]
     _, host, port, dc, keyspace = name.split()
     reached = Settings(contact_points=((host, int(port)),), local_data_centre=dc, keyspace=keyspace)
     store = opened(reached, to_copy=to_copy)
-    return Side("cassandra", store, store.audit)
+    return CopySide("cassandra", store, store.audit)
 
 
 def killed(source: str, target: str, point: str) -> None:
@@ -183,7 +183,7 @@ def main(source: str, target: str, point: str) -> None:
         doomed: Any = _Doomed(theirs.store, last=int(words[1]))
         theirs = replace(theirs, store=doomed)
 
-    def told(step: Step) -> None:
+    def told(step: CopyProgress) -> None:
         if [*step.stage.value.split(), step.table, str(step.done)] == words:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -7,10 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from identity.accounts.checking import REST_MS, Fault, Step, Verdict
-from identity.accounts.fsck import Finding, Fsck
 from identity.accounts.linking import CLAIM_TTL_MS
-from identity.accounts.mending import Mending
 from identity.accounts.store import (
     AccountStatus,
     AccountStore,
@@ -24,6 +21,9 @@ from identity.accounts.store import (
 from identity.accounts.usernames import fold
 from identity.stores.memory import MemoryAccounts
 from identity.types import SECOND, AccountId, Checkpoint, Clock, Millis, Username, UsernameKey
+from identity.upkeep.diagnosis import REST_MS, Diagnosis, Fault, Remedy
+from identity.upkeep.fsck import Fsck, Inconsistency
+from identity.upkeep.mending import Mending
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import ManualClock
 from tests.support.wholeness import disagreements
@@ -38,7 +38,7 @@ def run(
     threads: int = 2,
     clock: Clock | None = None,
     checkpoint: Checkpoint = lambda _: None,
-) -> list[Finding]:
+) -> list[Inconsistency]:
     """Look through the registry's store, mend if told to, and return what was found."""
     now = clock or registry.clock
     mending = Mending(registry.store, audit=registry.audit, clock=now, new_uuid=uuid4, checkpoint=checkpoint)
@@ -53,16 +53,16 @@ def everything_wrong(store: AccountStore, *, now: Millis) -> list[str]:
     expire, in a real cluster by a clock that no test can advance.
     """
     fsck = Fsck(store, clock=lambda: now + REST_MS + SECOND, mending=None, threads=4)
-    found = [finding.verdict.fault for checked in fsck.run() for finding in checked.findings]
+    found = [finding.diagnosis.fault for checked in fsck.run() for finding in checked.findings]
     return [*disagreements(store), *(fault.value for fault in found if fault not in _CLAIMS)]
 
 
 _CLAIMS: Final = frozenset({Fault.CLAIM_OUTLIVED, Fault.NAME_CLAIM_OUTLIVED})
 
 
-def verdicts(findings: Iterable[Finding]) -> list[Verdict]:
+def verdicts(findings: Iterable[Inconsistency]) -> list[Diagnosis]:
     """Return what was found, in the order of the codes."""
-    return sorted((finding.verdict for finding in findings), key=lambda verdict: verdict.fault.value)
+    return sorted((finding.diagnosis for finding in findings), key=lambda verdict: verdict.fault.value)
 
 
 def long_after(registry: Registry) -> None:
@@ -209,18 +209,18 @@ def _revocation(registry: Registry, *, epoch: int) -> None:
     registry.store.revocations.add(Revocation(UUID(int=1), account, None, epoch, 1, registry.clock()))
 
 
-MENDED: Final[dict[str, tuple[Callable[[Registry], None], Fault, Step]]] = {
-    "a sign-up cut short": (_sign_up_cut_short, Fault.UNFINISHED, Step.FINISH),
-    "a link cut short": (_link_cut_short, Fault.UNFINISHED, Step.FINISH),
-    "an unlink cut short": (_unlink_cut_short, Fault.LEFTOVER_IDENTITY, Step.REMOVE),
-    "a claim that stayed": (_identity_claim_that_stayed, Fault.CLAIM_OUTLIVED, Step.REMOVE),
-    "a name claim that stayed": (_name_claim_that_stayed, Fault.NAME_CLAIM_OUTLIVED, Step.REMOVE),
-    "the name of a late helper": (_name_of_a_late_helper, Fault.NAME_UNUSED, Step.REMOVE),
-    "a link without its row": (_lost_link, Fault.WAY_LOST, Step.RESTORE),
-    "an only way without its row": (_lost_only_way, Fault.WAY_LOST, Step.RESTORE),
-    "a way that is another's": (_way_of_two, Fault.WAY_ELSEWHERE, Step.UNLIST),
-    "a name without its row": (_lose_name, Fault.NAME_LOST, Step.OWN),
-    "a name not confirmed": (_name_not_confirmed, Fault.NAME_UNCONFIRMED, Step.OWN),
+MENDED: Final[dict[str, tuple[Callable[[Registry], None], Fault, Remedy]]] = {
+    "a sign-up cut short": (_sign_up_cut_short, Fault.UNFINISHED, Remedy.FINISH),
+    "a link cut short": (_link_cut_short, Fault.UNFINISHED, Remedy.FINISH),
+    "an unlink cut short": (_unlink_cut_short, Fault.LEFTOVER_IDENTITY, Remedy.REMOVE),
+    "a claim that stayed": (_identity_claim_that_stayed, Fault.CLAIM_OUTLIVED, Remedy.REMOVE),
+    "a name claim that stayed": (_name_claim_that_stayed, Fault.NAME_CLAIM_OUTLIVED, Remedy.REMOVE),
+    "the name of a late helper": (_name_of_a_late_helper, Fault.NAME_UNUSED, Remedy.REMOVE),
+    "a link without its row": (_lost_link, Fault.WAY_LOST, Remedy.RESTORE),
+    "an only way without its row": (_lost_only_way, Fault.WAY_LOST, Remedy.RESTORE),
+    "a way that is another's": (_way_of_two, Fault.WAY_ELSEWHERE, Remedy.UNLIST),
+    "a name without its row": (_lose_name, Fault.NAME_LOST, Remedy.OWN),
+    "a name not confirmed": (_name_not_confirmed, Fault.NAME_UNCONFIRMED, Remedy.OWN),
 }
 """What `--repair` mends: how it comes about, and what is found."""
 

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
-from identity.accounts.fsck import Fsck
-from identity.accounts.mending import Mending
 from identity.accounts.results import By, Change, Link, SignedUp, SignUp, Unlink
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
@@ -26,6 +24,8 @@ from identity.accounts.usernames import NamePolicy
 from identity.opening import Accounts
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import AccountId, Clock, IdentityKey
+from identity.upkeep.fsck import Fsck
+from identity.upkeep.mending import Mending
 from tests.support.accounts import key
 
 SIGN_UP: Final = (

@@ -13,8 +13,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from identity import opening
-from identity.accounts.copied_tables import Side
-from identity.accounts.copying import MOST_REVOCATIONS, Stage, Step
 from identity.cli import cli
 from identity.cli.progress import Progress
 from identity.config import AccountStoreKind, Config
@@ -23,6 +21,8 @@ from identity.opening import Accounts
 from identity.stores.memory import MemoryAccounts
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock
+from identity.upkeep.copied_tables import CopySide
+from identity.upkeep.copying import MOST_REVOCATIONS, CopyProgress, Stage
 from tests.contracts.accounts import new_revocation
 from tests.support.clock import ManualClock
 from tests.support.copies import contents, fill, person, side_of
@@ -52,9 +52,9 @@ class Move:
         return self.folder / "identityd.sqlite"
 
     @property
-    def there(self) -> Side:
+    def there(self) -> CopySide:
         """Return the cluster as a side of a copy."""
-        return Side("cassandra", self.cluster, self.cluster.audit)
+        return CopySide("cassandra", self.cluster, self.cluster.audit)
 
     def fill(self, people: int) -> None:
         """Put people into the account file."""
@@ -224,7 +224,7 @@ def test_a_source_that_is_still_used_is_named_and_the_target_not_blamed(
     """Told that the copy holds rows too many, an operator would throw it away, and meet the same again."""
     fill(move.there, range(3))
 
-    def sign_up(_: Progress, step: Step) -> None:
+    def sign_up(_: Progress, step: CopyProgress) -> None:
         if step.stage is Stage.COPY and step.table == "identities":
             fill(move.there, range(9, 10))
 
@@ -294,9 +294,9 @@ def steps(progress: Progress, clock: list[float], *, every: float) -> None:
     """Tell a table's steps, with time between them."""
     for done in (250, 500, 1_000):
         clock[0] += every
-        progress(Step(Stage.COPY, "accounts", done, 1_000))
+        progress(CopyProgress(Stage.COPY, "accounts", done, 1_000))
     clock[0] += every
-    progress(Step(Stage.COUNT_COPY, "accounts", 1_000))
+    progress(CopyProgress(Stage.COUNT_COPY, "accounts", 1_000))
     progress.end()
 
 
@@ -331,9 +331,9 @@ def test_the_rate_leaves_out_what_an_earlier_run_did() -> None:
     out, clock = io.StringIO(), [0.0]
     progress = Progress(out, clock=lambda: clock[0])
 
-    progress(Step(Stage.COPY, "accounts", 5_100, 10_000))
+    progress(CopyProgress(Stage.COPY, "accounts", 5_100, 10_000))
     clock[0] += 1
-    progress(Step(Stage.COPY, "accounts", 5_200, 10_000))
+    progress(CopyProgress(Stage.COPY, "accounts", 5_200, 10_000))
     progress.end()
 
     assert out.getvalue().endswith("52%  100/s\n")

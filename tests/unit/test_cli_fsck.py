@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from identity.accounts.checking import REST_MS
-from identity.accounts.fsck import Checked, Fsck
 from identity.cli import cli
 from identity.stores.sqlite import SqliteAccounts
+from identity.upkeep.diagnosis import REST_MS
+from identity.upkeep.fsck import Checked, Fsck
 from tests.support.accounts import Registry
 from tests.support.clock import ManualClock
 from tests.support.disorder import LEFT, MENDED, WAITING

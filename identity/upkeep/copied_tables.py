@@ -37,7 +37,7 @@ KeyedT = TypeVar("KeyedT", bound=_Keyed[Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class CopySide:
     """One of the two stores, and what its kind is called."""
 
     name: str
@@ -46,19 +46,19 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Table(Generic[RowT]):
+class CopiedTable(Generic[RowT]):
     """A table of any store."""
 
     name: str
-    scan: Callable[[Side, str | None], Iterator[RowT]]
+    scan: Callable[[CopySide, str | None], Iterator[RowT]]
     """All rows in the store's order, or those behind a place."""
     place: Callable[[RowT], str | None]
     """Where a row is in that order; None if a scan always begins at the beginning."""
-    put: Callable[[Side, RowT], bool]
+    put: Callable[[CopySide, RowT], bool]
     """Write a row unless there is one; tell whether there was none. May be repeated."""
     label: Callable[[RowT], str]
     """What a row is called when it is in trouble."""
-    read: Callable[[Side, RowT], RowT | None] = lambda _side, _row: None
+    read: Callable[[CopySide, RowT], RowT | None] = lambda _side, _row: None
     """The row at the same key, if the table is read by key."""
     kept: Callable[[RowT], bool] = lambda _: True
     """Whether a row is for good."""
@@ -83,11 +83,11 @@ def _rows(
     of: Callable[[AccountStore], Rows[KeyT, KeyedT]],
     key: Callable[[str], KeyT],
     kept: Callable[[KeyedT], bool],
-) -> Table[KeyedT]:
-    def scan(side: Side, after: str | None) -> Iterator[KeyedT]:
+) -> CopiedTable[KeyedT]:
+    def scan(side: CopySide, after: str | None) -> Iterator[KeyedT]:
         return of(side.store).scan(after=None if after is None else key(after))
 
-    return Table(
+    return CopiedTable(
         name,
         scan=scan,
         place=lambda row: str(row.key),
@@ -102,19 +102,19 @@ def _account_id(text: str) -> AccountId:
     return AccountId(UUID(text))
 
 
-def _put_profile(side: Side, profile: Profile) -> bool:
+def _put_profile(side: CopySide, profile: Profile) -> bool:
     if side.store.profiles.read(profile.account_id) is not None:
         return False
     side.store.profiles.write(profile)
     return True
 
 
-def _put_event(side: Side, event: Event) -> bool:
+def _put_event(side: CopySide, event: Event) -> bool:
     side.audit.append(event)
     return True
 
 
-def _put_revocation(side: Side, revocation: Revocation) -> bool:
+def _put_revocation(side: CopySide, revocation: Revocation) -> bool:
     side.store.revocations.add(revocation)
     return True
 
@@ -128,7 +128,7 @@ def _event_at(place: str) -> Event:
     return Event(UUID(id_), at, "", _account_id(account_id) if account_id else None, "")
 
 
-_PROFILES: Final[Table[Profile]] = Table(
+_PROFILES: Final[CopiedTable[Profile]] = CopiedTable(
     "profiles",
     scan=lambda side, after: side.store.profiles.scan(after=None if after is None else _account_id(after)),
     place=lambda profile: str(profile.account_id),
@@ -137,7 +137,7 @@ _PROFILES: Final[Table[Profile]] = Table(
     read=lambda side, profile: side.store.profiles.read(profile.account_id),
 )
 
-_REVOCATIONS: Final[Table[Revocation]] = Table(
+_REVOCATIONS: Final[CopiedTable[Revocation]] = CopiedTable(
     "revocations",
     scan=lambda side, _: iter(side.store.revocations.open()),
     place=lambda _: None,
@@ -145,7 +145,7 @@ _REVOCATIONS: Final[Table[Revocation]] = Table(
     label=lambda revocation: str(revocation.id),
 )
 
-_AUDIT: Final[Table[Event]] = Table(
+_AUDIT: Final[CopiedTable[Event]] = CopiedTable(
     "audit",
     scan=lambda side, after: side.audit.scan(after=None if after is None else _event_at(after)),
     place=_event_place,
@@ -153,7 +153,7 @@ _AUDIT: Final[Table[Event]] = Table(
     label=lambda event: str(event.id),
 )
 
-KEYED: Final[tuple[Table[Any], ...]] = (
+KEYED: Final[tuple[CopiedTable[Any], ...]] = (
     _rows(
         "identities",
         lambda store: store.identities,
@@ -171,7 +171,7 @@ KEYED: Final[tuple[Table[Any], ...]] = (
 )
 """Tables whose rows are read back one by one, as a login will read them."""
 
-UNKEYED: Final[tuple[Table[Any], ...]] = (_REVOCATIONS, _AUDIT)
+UNKEYED: Final[tuple[CopiedTable[Any], ...]] = (_REVOCATIONS, _AUDIT)
 """Tables that are compared as a whole."""
 
 TABLES: Final = (*KEYED, *UNKEYED)

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TablePosition:
     """The last row of a table that is in the target for sure, and how many are."""
 
     last: str | None
@@ -19,12 +19,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class CopyPosition:
     """For each table, how far it is copied; for a table that is not named, nothing is."""
 
     source: str
     """The kind of store that is copied from: a place is one in its order."""
-    tables: Mapping[str, Place] = field(default_factory=dict)
+    tables: Mapping[str, TablePosition] = field(default_factory=dict)
 
     @staticmethod
     def source_of(note: str) -> str | None:
@@ -33,7 +33,7 @@ class Places:
         return source if isinstance(source, str) else None
 
     @classmethod
-    def read(cls, note: str | None, *, source: str) -> "Places":
+    def read(cls, note: str | None, *, source: str) -> "CopyPosition":
         """Return what the note says of a copy from this kind of store; without a note, that it begins."""
         found = _read(note or "")
         tables = found.get("tables") if found.get("from") == source else None
@@ -56,9 +56,9 @@ class Places:
         place = self.tables.get(table)
         return place.done if place and place.last is not None else 0
 
-    def reached(self, table: str, last: str | None, done: int) -> "Places":
+    def reached(self, table: str, last: str | None, done: int) -> "CopyPosition":
         """Return the places with this table's moved on."""
-        return replace(self, tables={**self.tables, table: Place(last, done)})
+        return replace(self, tables={**self.tables, table: TablePosition(last, done)})
 
 
 def _read(note: str) -> dict[str, Any]:
@@ -69,9 +69,9 @@ def _read(note: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _place(each: object) -> Place | None:
+def _place(each: object) -> TablePosition | None:
     match each:
         case [str() as last, int() as done]:
-            return Place(last, done)
+            return TablePosition(last, done)
         case _:
             return None

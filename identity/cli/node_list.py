@@ -1,7 +1,7 @@
 """`sessions ring`: the list of memcached nodes: looking at it, and changing it.
 
-Owns the commands and their manual; `ring_steps.py` owns what they check and say, and
-`identity/stores/ring_change.py` the change itself. The configuration file is the operator's: it is
+Owns the commands and their manual; `node_list_steps.py` owns what they check and say, and
+`identity/upkeep/node_list.py` the change itself. The configuration file is the operator's: it is
 read, never written.
 """
 
@@ -49,7 +49,7 @@ def add(path: Path, node: str, *, yes: bool) -> None:
     Example:
       identityd.py sessions ring add three=10.0.0.13:11211
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from identity.cli import ring_steps as steps
+    from identity.cli import node_list_steps as steps
 
     read = steps.configured(path)
     joining = steps.node(node)
@@ -72,7 +72,7 @@ def remove(path: Path, name: str, *, yes: bool) -> None:
     Example:
       identityd.py sessions ring remove three
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from identity.cli import ring_steps as steps
+    from identity.cli import node_list_steps as steps
 
     read = steps.configured(path)
     steps.must_not_list(read, name)
@@ -90,6 +90,6 @@ def show(path: Path) -> None:
     Example:
       identityd.py sessions ring show
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from identity.cli import ring_steps as steps
+    from identity.cli import node_list_steps as steps
 
     steps.show(steps.configured(path))

@@ -2,7 +2,7 @@
 
 Owns the walk over the tables and its order: index rows first, because finishing them settles the
 rest; names next; accounts, when both are in order; last what is still to be revoked. A scanned row is
-only a hint: it is read again, settled, with its counterparts, and judged (`checking.py`) only if
+only a hint: it is read again, settled, with its counterparts, and judged (`diagnosis.py`) only if
 it is still the same afterwards. Streams: at most a few rows for each thread are in memory.
 """
 
@@ -14,14 +14,14 @@ from enum import Enum
 from functools import partial
 from typing import Final, TypeVar
 
-from identity.accounts import checking
-from identity.accounts.checking import Step, Verdict
 from identity.accounts.linking import in_merge
-from identity.accounts.mending import Mended, Mending, Suspect
 from identity.accounts.store import AccountRow, AccountStore, IdentityRow, Revocation
 from identity.accounts.usernames import fold
 from identity.accounts.writing import ROUNDS
 from identity.types import AccountId, Clock, IdentityKey, UsernameKey
+from identity.upkeep import diagnosis
+from identity.upkeep.diagnosis import Diagnosis, Remedy
+from identity.upkeep.mending import Mended, Mending, Suspect
 
 AHEAD: Final = 4
 """Rows read ahead of the slowest, for each thread."""
@@ -29,7 +29,7 @@ AHEAD: Final = 4
 T = TypeVar("T")
 
 
-class Table(Enum):
+class WalkedTable(Enum):
     """What is walked over."""
 
     IDENTITIES = "identities"
@@ -39,10 +39,10 @@ class Table(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Inconsistency:
     """One thing that is wrong, or waits."""
 
-    verdict: Verdict
+    diagnosis: Diagnosis
     account_id: AccountId
     identity: IdentityKey | None
     username: UsernameKey | None
@@ -52,15 +52,15 @@ class Finding:
     @property
     def left(self) -> bool:
         """Tell whether something is wrong after this; what only waits is not."""
-        return self.verdict.step is not Step.WAIT and self.outcome is not Mended.DONE
+        return self.diagnosis.remedy is not Remedy.WAIT and self.outcome is not Mended.DONE
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A row was looked at."""
 
-    table: Table
-    findings: tuple[Finding, ...]
+    table: WalkedTable
+    findings: tuple[Inconsistency, ...]
 
 
 class Fsck:
@@ -89,14 +89,16 @@ class Fsck:
             StoreCorrupt: a table holds a row that cannot be read; its key is not known.
         """
         store = self._store
-        yield from self._over(Table.IDENTITIES, (row.key for row in store.identities.scan()), self._identity)
-        yield from self._over(Table.USERNAMES, (row.key for row in store.usernames.scan()), self._name)
-        yield from self._over(Table.ACCOUNTS, (row.key for row in store.accounts.scan()), self._account)
-        yield from self._over(Table.REVOCATIONS, store.revocations.open(), self._revocation)
+        yield from self._over(WalkedTable.IDENTITIES, (row.key for row in store.identities.scan()), self._identity)
+        yield from self._over(WalkedTable.USERNAMES, (row.key for row in store.usernames.scan()), self._name)
+        yield from self._over(WalkedTable.ACCOUNTS, (row.key for row in store.accounts.scan()), self._account)
+        yield from self._over(WalkedTable.REVOCATIONS, store.revocations.open(), self._revocation)
 
-    def _over(self, table: Table, keys: Iterable[T], look: Callable[[T], tuple[Suspect, ...]]) -> Iterator[Checked]:
+    def _over(
+        self, table: WalkedTable, keys: Iterable[T], look: Callable[[T], tuple[Suspect, ...]]
+    ) -> Iterator[Checked]:
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="idd-fsck")
-        under_way: deque[Future[tuple[Finding, ...]]] = deque()
+        under_way: deque[Future[tuple[Inconsistency, ...]]] = deque()
         try:
             for key in keys:
                 under_way.append(pool.submit(self._settled, partial(look, key)))
@@ -107,11 +109,11 @@ class Fsck:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _settled(self, look: Callable[[], tuple[Suspect, ...]]) -> tuple[Finding, ...]:
+    def _settled(self, look: Callable[[], tuple[Suspect, ...]]) -> tuple[Inconsistency, ...]:
         """Look, take the steps, and look again as long as somebody else changes the rows meanwhile."""
         if self._mending is None:
             return tuple(_finding(suspect, None) for suspect in look())
-        mended: list[Finding] = []
+        mended: list[Inconsistency] = []
         for _ in range(ROUNDS):
             found = [_finding(suspect, self._mending.mend(suspect)) for suspect in look()]
             mended += [each for each in found if each.outcome is Mended.DONE]
@@ -128,8 +130,8 @@ class Fsck:
             if row is None:
                 return None, ()
             account = self._store.accounts.read_settled(row.account_id)
-            verdict = checking.of_identity(row, account, now=self._clock())
-            return row, (Suspect(verdict, row.account_id, key, identity=row),) if verdict else ()
+            wrong = diagnosis.of_identity(row, account, now=self._clock())
+            return row, (Suspect(wrong, row.account_id, key, identity=row),) if wrong else ()
 
         return _steady(judged, lambda: rows.read_settled(key))
 
@@ -141,8 +143,8 @@ class Fsck:
             if name is None:
                 return None, ()
             owner = self._store.accounts.read_settled(name.account_id)
-            verdict = checking.of_name(name, owner, now=self._clock())
-            return name, (Suspect(verdict, name.account_id, name=name),) if verdict else ()
+            wrong = diagnosis.of_name(name, owner, now=self._clock())
+            return name, (Suspect(wrong, name.account_id, name=name),) if wrong else ()
 
         return _steady(judged, lambda: names.read_settled(key))
 
@@ -161,22 +163,22 @@ class Fsck:
         rows = {key: self._store.identities.read_settled(key) for key in account.identities}
         name = self._store.usernames.read_settled(fold(account.username))
         now = self._clock()
-        if verdict := checking.of_account(account, rows, now=now):
-            yield Suspect(verdict, account.key)
+        if wrong := diagnosis.of_account(account, rows, now=now):
+            yield Suspect(wrong, account.key)
         if in_merge(account):
             return
         for key, row in rows.items():
             other = self._store.accounts.read_settled(row.account_id) if row and row.account_id != account.key else None
-            if verdict := checking.of_way(account, key, row, other=other, now=now):
-                yield Suspect(verdict, account.key, key, account=account)
-        if verdict := checking.of_own_name(account, rows, name, now=now):
+            if wrong := diagnosis.of_way(account, key, row, other=other, now=now):
+                yield Suspect(wrong, account.key, key, account=account)
+        if wrong := diagnosis.of_own_name(account, rows, name, now=now):
             there = tuple(row for row in rows.values() if row)
-            yield Suspect(verdict, account.key, name=name, account=account, rows=there)
+            yield Suspect(wrong, account.key, name=name, account=account, rows=there)
 
     def _revocation(self, revocation: Revocation) -> tuple[Suspect, ...]:
         account = self._store.accounts.read_settled(revocation.account_id)
-        verdict = checking.of_revocation(revocation, account, now=self._clock())
-        return (Suspect(verdict, revocation.account_id, revocation.identity),) if verdict else ()
+        wrong = diagnosis.of_revocation(revocation, account, now=self._clock())
+        return (Suspect(wrong, revocation.account_id, revocation.identity),) if wrong else ()
 
 
 def _steady(
@@ -190,5 +192,5 @@ def _steady(
     return ()  # What changes all the time is not stuck.
 
 
-def _finding(suspect: Suspect, outcome: Mended | None) -> Finding:
-    return Finding(suspect.verdict, suspect.account_id, suspect.key, suspect.username, outcome)
+def _finding(suspect: Suspect, outcome: Mended | None) -> Inconsistency:
+    return Inconsistency(suspect.diagnosis, suspect.account_id, suspect.key, suspect.username, outcome)

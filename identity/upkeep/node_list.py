@@ -6,12 +6,12 @@ record whose node changes is deleted, never moved, and its account logs in again
     step                                      | a kill behind it leaves
     ------------------------------------------+--------------------------------------------------
     every node that stays answers, and its    | nothing changed
-    marker is the old ring's (or the new's)   |
+    marker is the old list's (or the new's)   |
     purge: values that the old list does not  | nothing that anybody reads is gone
     place where they are                      |
-    empty the node that joins, and mark it    | the old ring serves
+    empty the node that joins, and mark it    | the old list serves
     mark each node that stays for the new     | nodes already marked are refused by daemons with
-    ring                                      | the old list: "try again"; the same command goes on
+    list                                      | the old list: "try again"; the same command goes on
     purge: values that the new list does not  | values nobody looks for, purged before the next
     place where they are                      | change
 
@@ -28,36 +28,33 @@ from typing import Final
 
 from identity.errors import StoreUnavailable
 from identity.sessions.store import Unread
-from identity.stores.markers import NodeMarkers, Said, digest
-from identity.stores.records import SESSIONS
-from identity.stores.rendezvous import Rendezvous
-from identity.stores.ring_node import Marked, RingNode
+from identity.upkeep.store import ListedNode, Markers, MarkerText, NodeMarker
 
 _PASSES: Final = 20
 _CLEAN: Final = 2
 """So many looks in a row must find nothing: memcached may leave out a value that is in use just then."""
 
 
-class Standing(Enum):
+class NodeStanding(Enum):
     """How a node stands to a change."""
 
     OLD = "old"
-    """Marked for the ring as it was before."""
+    """Marked for the list as it was before."""
     NEW = "new"
-    """Marked for the ring as it will be."""
+    """Marked for the list as it will be."""
     EMPTY = "empty"
     """Not marked: new, or restarted."""
     WRONG = "wrong"
-    """Marked for something else: another installation, another node, a ring of another time."""
+    """Marked for something else: another installation, another node, a list of another time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class NodeState:
     """What was found at one node."""
 
     name: str
     address: str
-    standing: Standing
+    standing: NodeStanding
     problem: str
     """Why it cannot be used; empty for any other standing."""
     generation: int
@@ -68,37 +65,45 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
-    """The names before and after a change."""
+class NodeList:
+    """The nodes of a configuration."""
 
-    before: Sequence[str]
-    after: Sequence[str]
-
-    @property
-    def joining(self) -> frozenset[str]:
-        """Names that are new."""
-        return frozenset(self.after) - frozenset(self.before)
+    names: Sequence[str]
+    node_of: Callable[[str], str]
+    """The name of the node where a key's value belongs."""
 
 
-class RingChange:
+class NodeListChange:
     """A change of the list of nodes.
 
     Args:
         nodes: a connection to each node of the new list.
-        lists: names before and after.
-        generation: of the new ring.
-        markers: for the new ring.
+        before: the list that daemons use now.
+        after: the list that they will use.
+        generation: of the new list.
+        markers: of the new list.
+        records: what the keys of session records begin with, before the colon.
     """
 
-    def __init__(self, nodes: Sequence[RingNode], *, lists: Lists, generation: int, markers: NodeMarkers) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[ListedNode],
+        *,
+        before: NodeList,
+        after: NodeList,
+        generation: int,
+        markers: Markers,
+        records: str,
+    ) -> None:
         self._nodes = nodes
-        self._lists = lists
-        self._generation = generation
+        self._before = before
+        self._after = after
+        self._joining = frozenset(after.names) - frozenset(before.names)
         self._markers = markers
-        self._before = Rendezvous(lists.before)
-        self._after = Rendezvous(lists.after)
+        self._generation = generation
+        self._prefix = f"{records}:"
 
-    def look(self) -> list[Look]:
+    def look(self) -> list[NodeState]:
         """Look at every node; nothing is changed. Raises StoreUnavailable."""
         return [self._look(node) for node in self._nodes]
 
@@ -106,66 +111,64 @@ class RingChange:
         """Make the change, or what is left of it; return how many values were purged.
 
         Raises:
-            StoreUnavailable: a node went away, or somebody else marks it; repeating goes on from there.
+            StoreUnavailable: a node went away, or another operator's command marks it; repeating goes on from there.
             ValueError: a node that stays is marked for this generation or a later one.
         """
-        staying = [node for node in self._nodes if node.name not in self._lists.joining]
+        staying = [node for node in self._nodes if node.name not in self._joining]
         old = [node for node in staying if self._is_old(node)]
         purged = sum(purge(node, self._before.node_of) for node in old)
         if old:
             for node in self._nodes:
-                if node.name in self._lists.joining:
+                if node.name in self._joining:
                     node.empty()
                     self._mark(node)
         for node in old:
             self._mark(node)
         return purged + sum(purge(node, self._after.node_of) for node in staying)
 
-    def _is_old(self, node: RingNode) -> bool:
+    def _is_old(self, node: ListedNode) -> bool:
         standing, _, generation = self._standing(node.name, node.marker())
-        if standing is Standing.OLD and generation >= self._generation:
-            raise ValueError("the generation of the new ring must be higher")
-        return standing is not Standing.NEW
+        if standing is NodeStanding.OLD and generation >= self._generation:
+            raise ValueError("the generation of the new list must be higher")
+        return standing is not NodeStanding.NEW
 
-    def _mark(self, node: RingNode) -> None:
+    def _mark(self, node: ListedNode) -> None:
         seen = node.marker()
         standing, problem, _ = self._standing(node.name, seen)
-        if standing is Standing.NEW:
+        if standing is NodeStanding.NEW:
             return
-        if standing is Standing.WRONG or not node.mark(self._markers.make(node.name), over=seen):
+        if standing is NodeStanding.WRONG or not node.mark(self._markers.make(node.name), over=seen):
             raise StoreUnavailable(detail=f"memcached node {node.name}: {problem or 'somebody else marks it just now'}")
 
-    def _look(self, node: RingNode) -> Look:
+    def _look(self, node: ListedNode) -> NodeState:
         standing, problem, generation = self._standing(node.name, node.marker())
-        prefix = f"{SESSIONS}:"
         records = moving = 0
         for key in node.held():
-            if key.startswith(prefix):
+            if key.startswith(self._prefix):
                 records += 1
                 moving += self._after.node_of(key) != node.name
-        return Look(node.name, node.address, standing, problem, generation, records, moving)
+        return NodeState(node.name, node.address, standing, problem, generation, records, moving)
 
-    def _standing(self, name: str, marked: Marked | None) -> tuple[Standing, str, int]:
+    def _standing(self, name: str, marked: NodeMarker | None) -> tuple[NodeStanding, str, int]:
         """Return how a node stands, why it cannot be used, and the generation it is marked for."""
         if marked is None:
-            return Standing.EMPTY, "", 0
-        match self._markers.read(marked.value):
-            case Said(generation=generation) if not self._markers.problem(name, marked.value):
-                return Standing.NEW, "", generation
-            case Said() as said if self._was_ours(name, said):
-                return Standing.OLD, "", said.generation
-            case Said(generation=generation):
-                return Standing.WRONG, self._markers.problem(name, marked.value), generation
-            case Unread():
-                return Standing.WRONG, self._markers.problem(name, marked.value), 0
+            return NodeStanding.EMPTY, "", 0
+        problem, text = self._markers.problem(name, marked.value), self._markers.read(marked.value)
+        if isinstance(text, Unread):
+            return NodeStanding.WRONG, problem, 0
+        if not problem:
+            return NodeStanding.NEW, "", text.generation
+        if self._was_ours(name, text):
+            return NodeStanding.OLD, "", text.generation
+        return NodeStanding.WRONG, problem, text.generation
 
-    def _was_ours(self, name: str, said: Said) -> bool:
-        if name in self._lists.joining:
-            return True  # whatever ring it was in: it is emptied
-        return (said.name, said.listed) == (name, digest(self._lists.before))
+    def _was_ours(self, name: str, text: MarkerText) -> bool:
+        if name in self._joining:
+            return True  # Whatever list it was in: it is emptied.
+        return text.name == name and text.lists(self._before.names)
 
 
-def purge(node: RingNode, place: Callable[[str], str]) -> int:
+def purge(node: ListedNode, place: Callable[[str], str]) -> int:
     """Delete the values that belong to other nodes; return how many. Raises StoreUnavailable."""
     purged = clean = 0
     for _ in range(_PASSES):
@@ -177,5 +180,5 @@ def purge(node: RingNode, place: Callable[[str], str]) -> int:
     raise StoreUnavailable(detail=f"memcached node {node.name}: somebody keeps writing values that belong elsewhere")
 
 
-def _strays(node: RingNode, place: Callable[[str], str]) -> Iterator[str]:
+def _strays(node: ListedNode, place: Callable[[str], str]) -> Iterator[str]:
     return (key for key in node.held() if place(key) != node.name)

@@ -1,7 +1,7 @@
-"""What is wrong between the rows of the identity map, and which step mends it.
+"""What is wrong between the rows of the identity map, and its remedy.
 
 Pure. Owns five tables, one for each thing that is looked at, and the codes of `identityd.py fsck`
-(docs/operations.md explains each). Invariant: a step is named only where the rules of creation,
+(docs/operations.md explains each). Invariant: a remedy is named only where the rules of creation,
 link and unlink leave one reading of the rows; whatever else is found is for an operator to see.
 
 Rows younger than two claims' lives are never judged: their makers may still be at work.
@@ -51,7 +51,7 @@ class Fault(Enum):
     REVOCATION_WAITING = "revocation-waiting"
 
 
-class Step(Enum):
+class Remedy(Enum):
     """What is done about it."""
 
     FINISH = "finish"
@@ -71,11 +71,11 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A fault and the step for it."""
+class Diagnosis:
+    """A fault and its remedy."""
 
     fault: Fault
-    step: Step
+    remedy: Remedy
 
 
 def young(since: Millis, *, now: Millis) -> bool:
@@ -83,10 +83,10 @@ def young(since: Millis, *, now: Millis) -> bool:
     return now - since <= REST_MS
 
 
-def of_identity(row: IdentityRow, account: AccountRow | None, *, now: Millis) -> Verdict | None:
+def of_identity(row: IdentityRow, account: AccountRow | None, *, now: Millis) -> Diagnosis | None:
     """Judge an index row by the account it names. The first match wins.
 
-    | claimed | index row  | account                        | verdict                   |
+    | claimed | index row  | account                        | diagnosis                 |
     |---------|------------|--------------------------------|---------------------------|
     | lately  | any        | any                            | none                      |
     |         | pending    | any                            | claim-outlived: remove    |
@@ -106,28 +106,28 @@ def of_identity(row: IdentityRow, account: AccountRow | None, *, now: Millis) ->
     if young(row.claimed_at, now=now):
         return None
     if row.state is IdentityState.PENDING:
-        return Verdict(Fault.CLAIM_OUTLIVED, Step.REMOVE)
+        return Diagnosis(Fault.CLAIM_OUTLIVED, Remedy.REMOVE)
     if row.state is IdentityState.COMPLETING:
-        return Verdict(Fault.UNFINISHED, Step.FINISH)
+        return Diagnosis(Fault.UNFINISHED, Remedy.FINISH)
     if account is None:
-        return Verdict(Fault.ACCOUNT_LOST, Step.ASK)
+        return Diagnosis(Fault.ACCOUNT_LOST, Remedy.ASK)
     if in_merge(account):
-        return Verdict(Fault.IN_MERGE, Step.WAIT) if account.status is AccountStatus.MERGED else None
+        return Diagnosis(Fault.IN_MERGE, Remedy.WAIT) if account.status is AccountStatus.MERGED else None
     return _of_settled(row, account)
 
 
-def _of_settled(row: IdentityRow, account: AccountRow) -> Verdict | None:
+def _of_settled(row: IdentityRow, account: AccountRow) -> Diagnosis | None:
     if not account.identities:
         return None
     if row.key not in account.identities:
-        return Verdict(Fault.LEFTOVER_IDENTITY, Step.REMOVE)
-    return Verdict(Fault.NEEDS_NAME, Step.WAIT) if row.state is IdentityState.NEEDS_NAME else None
+        return Diagnosis(Fault.LEFTOVER_IDENTITY, Remedy.REMOVE)
+    return Diagnosis(Fault.NEEDS_NAME, Remedy.WAIT) if row.state is IdentityState.NEEDS_NAME else None
 
 
-def of_name(name: UsernameRow, owner: AccountRow | None, *, now: Millis) -> Verdict | None:
+def of_name(name: UsernameRow, owner: AccountRow | None, *, now: Millis) -> Diagnosis | None:
     """Judge a username row by the account it names. The first match wins.
 
-    | claimed | username row | owner             | verdict                        |
+    | claimed | username row | owner             | diagnosis                      |
     |---------|--------------|-------------------|--------------------------------|
     | lately  | any          | any               | none                           |
     |         | retired      | any               | none                           |
@@ -146,18 +146,20 @@ def of_name(name: UsernameRow, owner: AccountRow | None, *, now: Millis) -> Verd
     if owner is not None and (in_merge(owner) or fold(owner.username) == name.key):
         return None
     if name.state is UsernameState.PENDING:
-        return Verdict(Fault.NAME_CLAIM_OUTLIVED, Step.REMOVE)
-    return Verdict(Fault.NAME_WITHOUT_OWNER, Step.ASK) if owner is None else Verdict(Fault.NAME_UNUSED, Step.REMOVE)
+        return Diagnosis(Fault.NAME_CLAIM_OUTLIVED, Remedy.REMOVE)
+    if owner is None:
+        return Diagnosis(Fault.NAME_WITHOUT_OWNER, Remedy.ASK)
+    return Diagnosis(Fault.NAME_UNUSED, Remedy.REMOVE)
 
 
 def of_way(
     account: AccountRow, key: IdentityKey, row: IdentityRow | None, *, other: AccountRow | None, now: Millis
-) -> Verdict | None:
+) -> Diagnosis | None:
     """Judge one identity that an account lists. The first match wins.
 
     `other` is the account that the index row names, where that is another one.
 
-    | linked | index row               | other account               | verdict                  |
+    | linked | index row               | other account               | diagnosis                |
     |--------|-------------------------|-----------------------------|--------------------------|
     | lately | any                     |                             | none                     |
     |        | none                    |                             | way-lost: restore        |
@@ -172,20 +174,20 @@ def of_way(
     if young(account.identities[key].linked_at, now=now):
         return None
     if row is None:
-        return Verdict(Fault.WAY_LOST, Step.RESTORE)
+        return Diagnosis(Fault.WAY_LOST, Remedy.RESTORE)
     settled = row.state in {IdentityState.ACTIVE, IdentityState.NEEDS_NAME}
     if not settled or row.account_id == account.key or (other and in_merge(other)):
         return None
     theirs = other is not None and key in other.identities and len(account.identities) > 1
-    return Verdict(Fault.WAY_ELSEWHERE, Step.UNLIST if theirs else Step.ASK)
+    return Diagnosis(Fault.WAY_ELSEWHERE, Remedy.UNLIST if theirs else Remedy.ASK)
 
 
 def of_own_name(
     account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | None], name: UsernameRow | None, *, now: Millis
-) -> Verdict | None:
+) -> Diagnosis | None:
     """Judge the name an account uses by the row of that name. The first match wins.
 
-    | account                              | username row               | verdict               |
+    | account                              | username row               | diagnosis             |
     |--------------------------------------|----------------------------|-----------------------|
     | made lately                          | any                        | none                  |
     | has a way completing or needing name | any                        | none: is being asked  |
@@ -200,20 +202,20 @@ def of_own_name(
     if young(account.created_at, now=now) or any(row.state in asked for row in _leading(account, rows)):
         return None
     if name is None:
-        return Verdict(Fault.NAME_LOST, Step.OWN)
+        return Diagnosis(Fault.NAME_LOST, Remedy.OWN)
     own = name.account_id == account.key
     if name.state is UsernameState.PENDING:
         old = own and not young(name.claimed_at, now=now)
-        return Verdict(Fault.NAME_UNCONFIRMED, Step.OWN) if old else None
+        return Diagnosis(Fault.NAME_UNCONFIRMED, Remedy.OWN) if old else None
     if name.state is UsernameState.ACTIVE and own:
         return None
-    return Verdict(Fault.NAME_TAKEN, Step.ASK)
+    return Diagnosis(Fault.NAME_TAKEN, Remedy.ASK)
 
 
-def of_account(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | None], *, now: Millis) -> Verdict | None:
+def of_account(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | None], *, now: Millis) -> Diagnosis | None:
     """Judge an account as a whole. The first match wins.
 
-    | account                                                | verdict          |
+    | account                                                | diagnosis        |
     |--------------------------------------------------------|------------------|
     | merging                                                | in-merge: wait   |
     | merged, and lists an identity                          | in-merge: wait   |
@@ -225,18 +227,18 @@ def of_account(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | Non
     if account.status is AccountStatus.MERGED and not account.identities:
         return None
     if in_merge(account):
-        return Verdict(Fault.IN_MERGE, Step.WAIT)
+        return Diagnosis(Fault.IN_MERGE, Remedy.WAIT)
     times = (account.created_at, *(listed.linked_at for listed in account.identities.values()))
     restored = any(rows[key] is None for key in account.identities)
     if restored or any(young(at, now=now) for at in times) or any(_leading(account, rows)):
         return None
-    return Verdict(Fault.UNREACHABLE, Step.ASK)
+    return Diagnosis(Fault.UNREACHABLE, Remedy.ASK)
 
 
-def of_revocation(revocation: Revocation, account: AccountRow | None, *, now: Millis) -> Verdict | None:
+def of_revocation(revocation: Revocation, account: AccountRow | None, *, now: Millis) -> Diagnosis | None:
     """Judge a revocation that is still open.
 
-    | kept   | of a session | account               | verdict                    |
+    | kept   | of a session | account               | diagnosis                  |
     |--------|--------------|-----------------------|----------------------------|
     | lately | any          | any                   | none                       |
     |        | yes          | any                   | revocation-waiting: wait   |
@@ -249,7 +251,7 @@ def of_revocation(revocation: Revocation, account: AccountRow | None, *, now: Mi
         return None
     happened = account is not None and account.epoch >= revocation.epoch
     waits = revocation.session is not None or happened
-    return Verdict(Fault.REVOCATION_WAITING if waits else Fault.REVOCATION_ABANDONED, Step.WAIT)
+    return Diagnosis(Fault.REVOCATION_WAITING if waits else Fault.REVOCATION_ABANDONED, Remedy.WAIT)
 
 
 def _leading(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | None]) -> Iterator[IdentityRow]:

@@ -17,9 +17,9 @@ from enum import Enum
 from itertools import islice
 from typing import Any, Final, TypeAlias, TypeVar
 
-from identity.accounts.copied_tables import KEYED, TABLES, UNKEYED, Side, Table, fingerprint
-from identity.accounts.copy_places import Places
 from identity.errors import StoreUnavailable
+from identity.upkeep.copied_tables import KEYED, TABLES, UNKEYED, CopiedTable, CopySide, fingerprint
+from identity.upkeep.copy_position import CopyPosition
 
 BATCH: Final = 1_000
 """Rows between two notes of how far the copy is: what a killed copy does again at most."""
@@ -44,7 +44,7 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CopyProgress:
     """How far it is: rows done, by this run or an earlier one, of how many if that is known."""
 
     stage: Stage
@@ -93,7 +93,7 @@ class Unequal:
     tallies: tuple[Tally, ...]
 
 
-class Refused(Enum):
+class CopyRefused(Enum):
     """Nothing was written."""
 
     SOURCE_EMPTY = "source-empty"
@@ -105,7 +105,7 @@ class Refused(Enum):
     TOO_MANY_REVOCATIONS = "too-many-revocations"
 
 
-Outcome: TypeAlias = Done | Unequal | Refused
+CopyOutcome: TypeAlias = Done | Unequal | CopyRefused
 
 
 class Copying:
@@ -122,11 +122,11 @@ class Copying:
 
     def __init__(
         self,
-        source: Side,
-        target: Side,
+        source: CopySide,
+        target: CopySide,
         *,
         threads: int,
-        told: Callable[[Step], None],
+        told: Callable[[CopyProgress], None],
         pause: Callable[[float], None],
         batch: int = BATCH,
     ) -> None:
@@ -137,13 +137,13 @@ class Copying:
         self._threads = threads
         self._batch = batch
 
-    def run(self) -> Outcome:
+    def run(self) -> CopyOutcome:
         """Copy and verify. Run again it goes on where it was; StoreUnavailable leaves it to be run again."""
         note = self._patiently(self._target.store.copy_note.read)
         refused = self._patiently(lambda: self._refusal(note))
         if refused:
             return refused
-        places = Places.read(note, source=self._source.name)
+        places = CopyPosition.read(note, source=self._source.name)
         self._note(places)
         tallies = {table.name: self._counted(table) for table in TABLES}
         with ThreadPoolExecutor(self._threads, thread_name_prefix="idd-copy") as threads:
@@ -156,40 +156,40 @@ class Copying:
                 tallies[table.name] = self._compared(table, tallies[table.name])
         return self._concluded(tuple(tallies.values()))
 
-    def _refusal(self, note: str | None) -> Refused | None:
+    def _refusal(self, note: str | None) -> CopyRefused | None:
         if self._source.store.copy_note.read() is not None:
-            return Refused.SOURCE_UNFINISHED
+            return CopyRefused.SOURCE_UNFINISHED
         if next(self._source.store.identities.scan(), None) is None:
-            return Refused.SOURCE_EMPTY
+            return CopyRefused.SOURCE_EMPTY
         if len(self._source.store.revocations.open()) >= MOST_REVOCATIONS:
-            return Refused.TOO_MANY_REVOCATIONS
+            return CopyRefused.TOO_MANY_REVOCATIONS
         if note is None:
             used = any(next(table.scan(self._target, None), None) is not None for table in TABLES)
-            return Refused.TARGET_IN_USE if used else None
-        return None if Places.source_of(note) == self._source.name else Refused.TARGET_OF_ANOTHER
+            return CopyRefused.TARGET_IN_USE if used else None
+        return None if CopyPosition.source_of(note) == self._source.name else CopyRefused.TARGET_OF_ANOTHER
 
-    def _note(self, places: Places) -> None:
+    def _note(self, places: CopyPosition) -> None:
         self._patiently(lambda: self._target.store.copy_note.write(places.text()))
 
-    def _concluded(self, tallies: tuple[Tally, ...]) -> Outcome:
+    def _concluded(self, tallies: tuple[Tally, ...]) -> CopyOutcome:
         if all(tally.whole for tally in tallies):
             self._patiently(self._target.store.copy_note.clear)
             return Done(tallies)
         # The next run looks at every row: what is missing may lie before the places noted.
-        self._note(Places(self._source.name))
+        self._note(CopyPosition(self._source.name))
         return Unequal(tallies)
 
-    def _counted(self, table: Table[Any]) -> Tally:
+    def _counted(self, table: CopiedTable[Any]) -> Tally:
         rows = left_out = 0
         for batch in self._batches(table.scan(self._source, None)):
             kept = sum(map(table.kept, batch))
             rows, left_out = rows + kept, left_out + len(batch) - kept
-            self._told(Step(Stage.COUNT, table.name, rows))
+            self._told(CopyProgress(Stage.COUNT, table.name, rows))
         return Tally(table.name, rows, left_out)
 
     def _copied(
-        self, table: Table[RowT], tally: Tally, *, places: Places, threads: ThreadPoolExecutor
-    ) -> tuple[Tally, Places]:
+        self, table: CopiedTable[RowT], tally: Tally, *, places: CopyPosition, threads: ThreadPoolExecutor
+    ) -> tuple[Tally, CopyPosition]:
         before, written = places.done(table.name), 0
 
         def put(row: RowT) -> bool:
@@ -201,10 +201,10 @@ class Copying:
             # All of the batch is written; only now may the note say so.
             places = places.reached(table.name, table.place(batch[-1]), before + written)
             self._note(places)
-            self._told(Step(Stage.COPY, table.name, before + written, tally.rows))
+            self._told(CopyProgress(Stage.COPY, table.name, before + written, tally.rows))
         return replace(tally, written=written, before=before), places
 
-    def _read_back(self, table: Table[RowT], tally: Tally, threads: ThreadPoolExecutor) -> Tally:
+    def _read_back(self, table: CopiedTable[RowT], tally: Tally, threads: ThreadPoolExecutor) -> Tally:
         equal, done = 0, 0
         examples: list[str] = []
 
@@ -216,17 +216,17 @@ class Copying:
             equal, done = equal + sum(answers), done + len(batch)
             examples += [table.label(row) for row, fine in zip(batch, answers, strict=True) if not fine]
             del examples[EXAMPLES:]
-            self._told(Step(Stage.READ, table.name, done, tally.rows))
+            self._told(CopyProgress(Stage.READ, table.name, done, tally.rows))
         return replace(tally, equal=equal, examples=tuple(examples), there=self._count_copy(table))
 
-    def _count_copy(self, table: Table[Any]) -> int:
+    def _count_copy(self, table: CopiedTable[Any]) -> int:
         there = 0
         for batch in self._batches(filter(table.kept, table.scan(self._target, None))):
             there += len(batch)
-            self._told(Step(Stage.COUNT_COPY, table.name, there))
+            self._told(CopyProgress(Stage.COUNT_COPY, table.name, there))
         return there
 
-    def _compared(self, table: Table[Any], tally: Tally) -> Tally:
+    def _compared(self, table: CopiedTable[Any], tally: Tally) -> Tally:
         """Compare tables that are not read by key: the sums of all rows' fingerprints, and the rows if they differ."""
         ours, _ = self._sum(table, self._source)
         theirs, there = self._sum(table, self._target)
@@ -236,11 +236,11 @@ class Copying:
         strays = [table.label(row) for row in table.scan(self._source, None) if fingerprint(row) not in known]
         return replace(tally, equal=tally.rows - len(strays), there=there, examples=tuple(strays[:EXAMPLES]))
 
-    def _sum(self, table: Table[Any], side: Side) -> tuple[int, int]:
+    def _sum(self, table: CopiedTable[Any], side: CopySide) -> tuple[int, int]:
         total = rows = 0
         for batch in self._batches(table.scan(side, None)):
             total, rows = total + sum(map(fingerprint, batch)), rows + len(batch)
-            self._told(Step(Stage.READ, table.name, rows))
+            self._told(CopyProgress(Stage.READ, table.name, rows))
         return total, rows
 
     def _patiently(self, act: Callable[[], T]) -> T:

@@ -6,13 +6,13 @@ of this. Must not look into session records. Trouble is StoreUnavailable with th
 
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, NoReturn
 from urllib.parse import unquote
 
 from identity.errors import StoreUnavailable
 from identity.stores.bounds import MARKER_KEY
 from identity.types import SECOND, Millis
+from identity.upkeep.store import NodeMarker
 
 _PATIENCE_MS: Final[Millis] = 10_000
 """An operator waits longer than a browser: naming a million values takes seconds."""
@@ -20,16 +20,8 @@ _BATCH: Final = 500
 _CHUNK: Final = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A marker, and its version for a compare-and-swap."""
-
-    value: bytes
-    version: bytes
-
-
-class RingNode:
-    """A connection to one node; whoever opens it closes it. Every method raises StoreUnavailable."""
+class NodeConsole:
+    """A connection to one node, to be closed by its opener. Every method raises StoreUnavailable."""
 
     def __init__(self, name: str, host: str, port: int, *, patience_ms: Millis = _PATIENCE_MS) -> None:
         self.name = name
@@ -45,7 +37,7 @@ class RingNode:
         self._lines.close()
         self._socket.close()
 
-    def marker(self) -> Marked | None:
+    def marker(self) -> NodeMarker | None:
         """Return the node's marker; None if it has none."""
         head = self._asked(b"gets %b\r\n" % MARKER_KEY.encode())
         if head == b"END":
@@ -55,9 +47,9 @@ class RingNode:
             self._fail("answers nonsense")
         value = self._exactly(int(words[3]) + 2)[:-2]
         self._expect(self._line(), b"END")
-        return Marked(value, words[4])
+        return NodeMarker(value, words[4])
 
-    def mark(self, value: bytes, *, over: Marked | None) -> bool:
+    def mark(self, value: bytes, *, over: NodeMarker | None) -> bool:
         """Write the marker over exactly what was seen; False if it is another one by now."""
         key = MARKER_KEY.encode()
         if over is None:

@@ -17,9 +17,9 @@ from identity.cli.saying import say
 from identity.config import Config, Node, SessionStoreKind
 from identity.config.values import read_node
 from identity.errors import ConfigError, StoreError, StoreUnavailable
-from identity.opening import open_ring_node, ring_change
-from identity.stores.ring_change import Look, RingChange, Standing
-from identity.stores.ring_node import RingNode
+from identity.opening import node_list_change, open_node_console
+from identity.stores.node_console import NodeConsole
+from identity.upkeep.node_list import NodeListChange, NodeStanding, NodeState
 
 
 def configured(path: Path) -> Config:
@@ -69,13 +69,13 @@ def _write(nodes: Iterable[Node], generation: int) -> None:
 def change(read: Config, before: Sequence[str], *, yes: bool) -> None:
     """Look at the nodes, say what the change means, ask, and make it."""
     with _connected(read.memcached.nodes) as nodes:
-        ring = ring_change(read, nodes, before=before)
+        listed = node_list_change(read, nodes, before=before)
         with _trouble("Nothing was changed."):
-            looks = ring.look()
+            looks = listed.look()
         _judge(read, looks, before)
-        if all(look.standing is Standing.NEW for look in looks):
+        if all(look.standing is NodeStanding.NEW for look in looks):
             # Strays may be left of a command that was killed.
-            _carry_out(ring)
+            _carry_out(listed)
             say("The ring is as configured already. Restart every daemon that does not have this configuration.")
             return
         if not yes and not desk.watched():
@@ -83,34 +83,34 @@ def change(read: Config, before: Sequence[str], *, yes: bool) -> None:
         desk.confirm("\n".join(_meaning(read, looks, before)), yes=yes)
         if yes:
             say("\n".join(_meaning(read, looks, before)))
-        _carry_out(ring)
+        _carry_out(listed)
     say(
         "Done. Daemons with the old list answer `try again` and log nobody out: restart every daemon with this "
         "configuration now. Each is in order when its /readyz answers 200."
     )
 
 
-def _carry_out(ring: RingChange) -> None:
+def _carry_out(listed: NodeListChange) -> None:
     with _trouble("Nobody is served an old record. Give the same command again, it goes on from there."):
-        ring.carry_out()
+        listed.carry_out()
 
 
-def _judge(read: Config, looks: Sequence[Look], before: Sequence[str]) -> None:
+def _judge(read: Config, looks: Sequence[NodeState], before: Sequence[str]) -> None:
     """Refuse a change that does not begin at the ring that is there. Ends with exit code 1."""
-    wrong = [f"memcached node {look.name}: {look.problem}" for look in looks if look.standing is Standing.WRONG]
+    wrong = [f"memcached node {look.name}: {look.problem}" for look in looks if look.standing is NodeStanding.WRONG]
     if wrong:
         _refuse(
             "\n".join(wrong) + "\nNothing was changed: the ring is not the one that this change begins at. "
             "Look at `sessions ring show`; docs/memcached.md says how to begin anew."
         )
-    generations = {look.generation for look in looks if look.standing is Standing.OLD and look.name in before}
+    generations = {look.generation for look in looks if look.standing is NodeStanding.OLD and look.name in before}
     if len(generations) > 1:
         _refuse("Nodes are of different generations: one came back with old data. Nothing was changed.")
     if generations and max(generations) >= read.memcached.generation:
         _write(read.memcached.nodes, max(generations) + 1)
 
 
-def _meaning(read: Config, looks: Sequence[Look], before: Sequence[str]) -> Iterator[str]:
+def _meaning(read: Config, looks: Sequence[NodeState], before: Sequence[str]) -> Iterator[str]:
     after = {each.name for each in read.memcached.nodes}
     staying = [look for look in looks if look.name in before]
     records, moving = sum(look.records for look in staying), sum(look.moving for look in staying)
@@ -130,34 +130,34 @@ def show(read: Config) -> None:
     for each in read.memcached.nodes:
         try:
             with _open(each) as node:
-                [look] = ring_change(read, [node], before=names).look()
+                [look] = node_list_change(read, [node], before=names).look()
         except StoreUnavailable as error:
             text, usable = str(error.detail), False
             say(f"{each}  {text.rpartition(': ')[2]}")
         else:
-            usable &= look.standing in (Standing.NEW, Standing.EMPTY)
+            usable &= look.standing in (NodeStanding.NEW, NodeStanding.EMPTY)
             say(f"{each}  {_state(look)}")
     if not usable:
         raise SystemExit(1)
 
 
-def _state(look: Look) -> str:
+def _state(look: NodeState) -> str:
     stray = f", {look.moving} of them out of place" if look.moving else ""
     records = f"{look.records} accounts{stray}"
     match look.standing:
-        case Standing.NEW:
+        case NodeStanding.NEW:
             return f"in use; {records}"
-        case Standing.EMPTY:
+        case NodeStanding.EMPTY:
             return f"has no marker yet, the next daemon that meets it writes one; {records}"
-        case Standing.OLD:
+        case NodeStanding.OLD:
             return f"is marked for generation {look.generation}: daemons do not use it; {records}"
-        case Standing.WRONG:
+        case NodeStanding.WRONG:
             return f"{look.problem}; {records}"
 
 
 @contextmanager
-def _open(node: Node) -> Iterator[RingNode]:
-    opened = open_ring_node(node)
+def _open(node: Node) -> Iterator[NodeConsole]:
+    opened = open_node_console(node)
     try:
         yield opened
     finally:
@@ -165,12 +165,12 @@ def _open(node: Node) -> Iterator[RingNode]:
 
 
 @contextmanager
-def _connected(nodes: Iterable[Node]) -> Iterator[list[RingNode]]:
-    opened: list[RingNode] = []
+def _connected(nodes: Iterable[Node]) -> Iterator[list[NodeConsole]]:
+    opened: list[NodeConsole] = []
     try:
         with _trouble("Nothing was changed: every node of the new list must answer."):
             for each in nodes:
-                opened.append(open_ring_node(each))  # noqa: PERF401 - what is open is closed when the next fails
+                opened.append(open_node_console(each))  # noqa: PERF401 - what is open is closed when the next fails
         yield opened
     finally:
         for connection in opened:

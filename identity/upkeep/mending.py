@@ -1,6 +1,6 @@
 """Mending what `fsck` found, by the same conditional steps as everything else.
 
-Owns the steps that `checking.py` names, and their entries in the audit: one before, one with the
+Owns the steps that `diagnosis.py` names, and their entries in the audit: one before, one with the
 outcome. Invariant: a row is changed only while it is the one that was judged, so whatever a
 person does at the same moment wins; and a kill between two steps leaves what `fsck` finds again.
 """
@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from identity.accounts.checking import Step, Verdict
 from identity.accounts.completing import Completing
 from identity.accounts.ending import Ending, Raised
 from identity.accounts.linking import Refusal, Refuse, in_merge, is_sign_up
@@ -33,6 +32,7 @@ from identity.audit import AuditLog
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 from identity.types import AccountId, Checkpoint, Clock, IdentityKey, UsernameKey
+from identity.upkeep.diagnosis import Diagnosis, Remedy
 
 REPAIR_CHECKPOINTS: Final = ("repair.removed", "repair.restored", "repair.owned")
 """Every place at which mending may be interrupted beside those of the services; the kill tests visit each."""
@@ -42,9 +42,9 @@ _SETTLED: Final = frozenset({IdentityState.ACTIVE, IdentityState.NEEDS_NAME})
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A verdict, with the rows it was judged by."""
+    """A diagnosis, with the rows it was judged by."""
 
-    verdict: Verdict
+    diagnosis: Diagnosis
     account_id: AccountId
     key: IdentityKey | None = None
     identity: IdentityRow | None = None
@@ -108,25 +108,25 @@ class Mending:
         )
 
     def mend(self, suspect: Suspect) -> Mended:
-        """Take the step of the verdict. Raises StoreUnavailable; what was done until then is whole."""
+        """Take the step of the remedy. Raises StoreUnavailable; what was done until then is whole."""
         step = self._step(suspect)
         if step is None:
             return Mended.LEFT
-        by = By("system", why=suspect.verdict.fault.value)
+        by = By("system", why=suspect.diagnosis.fault.value)
         attempt = Attempt("repair", self._new_uuid(), suspect.account_id, by, suspect.key, suspect.username)
         return self._trail.around(attempt, lambda: step(by))
 
     def _step(self, suspect: Suspect) -> Callable[[By], Mended] | None:
         match suspect:
-            case Suspect(verdict=Verdict(step=Step.FINISH), identity=IdentityRow() as row):
+            case Suspect(diagnosis=Diagnosis(remedy=Remedy.FINISH), identity=IdentityRow() as row):
                 return lambda by: self._finish(row, by=by)
-            case Suspect(verdict=Verdict(step=Step.REMOVE)):
+            case Suspect(diagnosis=Diagnosis(remedy=Remedy.REMOVE)):
                 return lambda _: self._remove(suspect)
-            case Suspect(verdict=Verdict(step=Step.RESTORE), key=str() as key, account=AccountRow() as account):
+            case Suspect(diagnosis=Diagnosis(remedy=Remedy.RESTORE), key=str() as key, account=AccountRow() as account):
                 return lambda _: self._restore(account, key)
-            case Suspect(verdict=Verdict(step=Step.UNLIST), key=str() as key):
+            case Suspect(diagnosis=Diagnosis(remedy=Remedy.UNLIST), key=str() as key):
                 return lambda _: self._unlist(suspect.account_id, key)
-            case Suspect(verdict=Verdict(step=Step.OWN), account=AccountRow() as account):
+            case Suspect(diagnosis=Diagnosis(remedy=Remedy.OWN), account=AccountRow() as account):
                 return lambda _: self._own(account, suspect)
             case _:
                 return None

@@ -6,19 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from identity.accounts.checking import (
-    REST_MS,
-    Fault,
-    Step,
-    Verdict,
-    of_account,
-    of_identity,
-    of_name,
-    of_own_name,
-    of_revocation,
-    of_way,
-    young,
-)
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
@@ -30,6 +17,19 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.types import AccountId, IdentityKey, Millis, Username, UsernameKey
+from identity.upkeep.diagnosis import (
+    REST_MS,
+    Diagnosis,
+    Fault,
+    Remedy,
+    of_account,
+    of_identity,
+    of_name,
+    of_own_name,
+    of_revocation,
+    of_way,
+    young,
+)
 from tests.support.clock import NOON
 
 ME: Final = AccountId(UUID(int=1))
@@ -80,23 +80,23 @@ def test_rows_are_left_alone_for_two_lives_of_a_claim(since: Millis, *, expected
     ("row", "account", "expected"),
     [
         *((row(state, at=LATELY), None, None) for state in IdentityState),
-        *((row(PENDING), there, Verdict(Fault.CLAIM_OUTLIVED, Step.REMOVE)) for there in (None, MINE)),
-        *((row(COMPLETING), there, Verdict(Fault.UNFINISHED, Step.FINISH)) for there in (None, MINE, MERGING)),
-        *((row(state), None, Verdict(Fault.ACCOUNT_LOST, Step.ASK)) for state in (NEEDS_NAME, ACTIVE)),
+        *((row(PENDING), there, Diagnosis(Fault.CLAIM_OUTLIVED, Remedy.REMOVE)) for there in (None, MINE)),
+        *((row(COMPLETING), there, Diagnosis(Fault.UNFINISHED, Remedy.FINISH)) for there in (None, MINE, MERGING)),
+        *((row(state), None, Diagnosis(Fault.ACCOUNT_LOST, Remedy.ASK)) for state in (NEEDS_NAME, ACTIVE)),
         *((row(state), MERGING, None) for state in (NEEDS_NAME, ACTIVE)),
-        *((row(state), MERGED, Verdict(Fault.IN_MERGE, Step.WAIT)) for state in (NEEDS_NAME, ACTIVE)),
+        *((row(state), MERGED, Diagnosis(Fault.IN_MERGE, Remedy.WAIT)) for state in (NEEDS_NAME, ACTIVE)),
         *((row(state), account(), None) for state in (NEEDS_NAME, ACTIVE)),
         *(
-            (row(state), account(SECOND_KEY), Verdict(Fault.LEFTOVER_IDENTITY, Step.REMOVE))
+            (row(state), account(SECOND_KEY), Diagnosis(Fault.LEFTOVER_IDENTITY, Remedy.REMOVE))
             for state in (NEEDS_NAME, ACTIVE)
         ),
-        (row(NEEDS_NAME), MINE, Verdict(Fault.NEEDS_NAME, Step.WAIT)),
+        (row(NEEDS_NAME), MINE, Diagnosis(Fault.NEEDS_NAME, Remedy.WAIT)),
         (row(ACTIVE), MINE, None),
         (row(ACTIVE), account(KEY, status=AccountStatus.DISABLED), None),
     ],
 )
 def test_an_index_row_is_judged_by_its_account(
-    row: IdentityRow, account: AccountRow | None, expected: Verdict | None
+    row: IdentityRow, account: AccountRow | None, expected: Diagnosis | None
 ) -> None:
     """A way that works would be removed, or one that does not be kept for ever."""
     assert of_identity(row, account, now=NOON) == expected
@@ -110,20 +110,20 @@ def test_an_index_row_is_judged_by_its_account(
         *((name(state), replace(MERGING, username=Username("b")), None) for state in UsernameState),
         *((name(state), MINE, None) for state in UsernameState),
         *(
-            (name(UsernameState.PENDING), owner, Verdict(Fault.NAME_CLAIM_OUTLIVED, Step.REMOVE))
+            (name(UsernameState.PENDING), owner, Diagnosis(Fault.NAME_CLAIM_OUTLIVED, Remedy.REMOVE))
             for owner in (None, account(KEY, username="bob"))
         ),
-        (name(UsernameState.ACTIVE), None, Verdict(Fault.NAME_WITHOUT_OWNER, Step.ASK)),
-        (name(UsernameState.ACTIVE), account(KEY, username="bob"), Verdict(Fault.NAME_UNUSED, Step.REMOVE)),
+        (name(UsernameState.ACTIVE), None, Diagnosis(Fault.NAME_WITHOUT_OWNER, Remedy.ASK)),
+        (name(UsernameState.ACTIVE), account(KEY, username="bob"), Diagnosis(Fault.NAME_UNUSED, Remedy.REMOVE)),
     ],
 )
-def test_a_name_is_judged_by_its_owner(name: UsernameRow, owner: AccountRow | None, expected: Verdict | None) -> None:
+def test_a_name_is_judged_by_its_owner(name: UsernameRow, owner: AccountRow | None, expected: Diagnosis | None) -> None:
     """A stranger would get the name of a person, or a name nobody uses be locked."""
     assert of_name(name, owner, now=NOON) == expected
 
 
-UNLIST: Final = Verdict(Fault.WAY_ELSEWHERE, Step.UNLIST)
-ASK: Final = Verdict(Fault.WAY_ELSEWHERE, Step.ASK)
+UNLIST: Final = Diagnosis(Fault.WAY_ELSEWHERE, Remedy.UNLIST)
+ASK: Final = Diagnosis(Fault.WAY_ELSEWHERE, Remedy.ASK)
 BOTH: Final = account(KEY, SECOND_KEY)
 
 
@@ -132,7 +132,7 @@ BOTH: Final = account(KEY, SECOND_KEY)
     [
         (account(KEY, at=LATELY), None, None, None),
         (account(KEY, at=LATELY), row(ACTIVE, owner=YOU), YOURS, None),
-        (MINE, None, None, Verdict(Fault.WAY_LOST, Step.RESTORE)),
+        (MINE, None, None, Diagnosis(Fault.WAY_LOST, Remedy.RESTORE)),
         *((BOTH, row(state, owner=owner), YOURS, None) for state in (PENDING, COMPLETING) for owner in (ME, YOU)),
         *((MINE, row(state), None, None) for state in (NEEDS_NAME, ACTIVE)),
         (BOTH, row(ACTIVE, owner=YOU), replace(MERGING, key=YOU), None),
@@ -143,13 +143,13 @@ BOTH: Final = account(KEY, SECOND_KEY)
     ],
 )
 def test_a_listed_identity_is_judged_by_its_index_row(
-    account: AccountRow, row: IdentityRow | None, other: AccountRow | None, expected: Verdict | None
+    account: AccountRow, row: IdentityRow | None, other: AccountRow | None, expected: Diagnosis | None
 ) -> None:
     """A person would lose a way to log in, or keep one that is somebody else's."""
     assert of_way(account, KEY, row, other=other, now=NOON) == expected
 
 
-TAKEN: Final = Verdict(Fault.NAME_TAKEN, Step.ASK)
+TAKEN: Final = Diagnosis(Fault.NAME_TAKEN, Remedy.ASK)
 
 
 @pytest.mark.parametrize(
@@ -158,25 +158,25 @@ TAKEN: Final = Verdict(Fault.NAME_TAKEN, Step.ASK)
         (replace(MINE, created_at=LATELY), row(ACTIVE), None, None),
         *((MINE, row(state), None, None) for state in (COMPLETING, NEEDS_NAME)),
         (MINE, row(NEEDS_NAME), name(UsernameState.ACTIVE, owner=YOU), None),
-        (MINE, row(NEEDS_NAME, owner=YOU), None, Verdict(Fault.NAME_LOST, Step.OWN)),
-        *((MINE, there, None, Verdict(Fault.NAME_LOST, Step.OWN)) for there in (None, row(ACTIVE))),
+        (MINE, row(NEEDS_NAME, owner=YOU), None, Diagnosis(Fault.NAME_LOST, Remedy.OWN)),
+        *((MINE, there, None, Diagnosis(Fault.NAME_LOST, Remedy.OWN)) for there in (None, row(ACTIVE))),
         (MINE, row(ACTIVE), name(UsernameState.ACTIVE), None),
         (MINE, row(ACTIVE), name(UsernameState.PENDING, at=LATELY), None),
-        (MINE, row(ACTIVE), name(UsernameState.PENDING), Verdict(Fault.NAME_UNCONFIRMED, Step.OWN)),
+        (MINE, row(ACTIVE), name(UsernameState.PENDING), Diagnosis(Fault.NAME_UNCONFIRMED, Remedy.OWN)),
         (MINE, row(ACTIVE), name(UsernameState.PENDING, owner=YOU), None),
         (MINE, row(ACTIVE), name(UsernameState.ACTIVE, owner=YOU), TAKEN),
         *((MINE, row(ACTIVE), name(UsernameState.RETIRED, owner=owner), TAKEN) for owner in (ME, YOU)),
     ],
 )
 def test_the_name_of_an_account_is_judged_by_its_row(
-    account: AccountRow, row: IdentityRow | None, name: UsernameRow | None, expected: Verdict | None
+    account: AccountRow, row: IdentityRow | None, name: UsernameRow | None, expected: Diagnosis | None
 ) -> None:
     """Two people would have one name, or a person who is being asked for a name be given the lost one."""
     assert of_own_name(account, {KEY: row}, name, now=NOON) == expected
 
 
-UNREACHABLE: Final = Verdict(Fault.UNREACHABLE, Step.ASK)
-WAITS: Final = Verdict(Fault.IN_MERGE, Step.WAIT)
+UNREACHABLE: Final = Diagnosis(Fault.UNREACHABLE, Remedy.ASK)
+WAITS: Final = Diagnosis(Fault.IN_MERGE, Remedy.WAIT)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ WAITS: Final = Verdict(Fault.IN_MERGE, Step.WAIT)
     ],
 )
 def test_an_account_is_judged_by_what_leads_to_it(
-    account: AccountRow, row: IdentityRow | None, expected: Verdict | None
+    account: AccountRow, row: IdentityRow | None, expected: Diagnosis | None
 ) -> None:
     """A person who can never log in again would be noticed by nobody."""
     assert of_account(account, dict.fromkeys(account.identities, row), now=NOON) == expected
@@ -223,4 +223,4 @@ def test_an_open_revocation_is_judged_by_the_epoch_of_its_account(
 ) -> None:
     """Sessions that nobody ends, because no daemon runs, would go unnoticed."""
     verdict = of_revocation(revocation, account, now=NOON)
-    assert verdict == (Verdict(expected, Step.WAIT) if expected else None)
+    assert verdict == (Diagnosis(expected, Remedy.WAIT) if expected else None)

@@ -18,9 +18,9 @@ from identity.sessions.check import Outcome
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import MemcachedCache
+from identity.stores.node_console import NodeConsole
 from identity.stores.records import SessionRecords, key_of
 from identity.stores.rendezvous import Rendezvous
-from identity.stores.ring_node import RingNode
 from identity.stores.sealing import Sealer
 from identity.types import SECOND, AccountId
 from options.secret import Secret
@@ -117,7 +117,7 @@ class City:
 
     def held(self, name: str) -> set[str]:
         """Return the keys a node holds."""
-        node = RingNode(name, *self.nodes[name].address)
+        node = NodeConsole(name, *self.nodes[name].address)
         try:
             return set(node.held())
         finally:
@@ -241,7 +241,7 @@ def test_what_a_late_login_left_at_the_old_place_is_gone_before_that_place_count
     """A login that began before the change may be written after it; nobody may ever be served that record."""
     joined(city)
     [account_id, *_] = city.of("c", THREE)
-    node = RingNode("a", *city.nodes["a"].address)
+    node = NodeConsole("a", *city.nodes["a"].address)
     late = key_of(city.daemons.keys.locator(account_id))
     assert node._asked(f"add {late} 0 0 3\r\nold\r\n".encode()) == b"STORED"
     node.close()
@@ -324,16 +324,16 @@ def test_a_node_of_another_installation_is_not_emptied(city: City) -> None:
 def test_a_change_that_was_cut_short_goes_on(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator's connection breaks between two markers; the same command must finish it."""
     city.write(THREE, 2)
-    real = RingNode.mark
+    real = NodeConsole.mark
     marked: list[str] = []
 
-    def cut(self: RingNode, value: bytes, *, over: object) -> bool:
+    def cut(self: NodeConsole, value: bytes, *, over: object) -> bool:
         if len(marked) == 2:
             raise KeyboardInterrupt
         marked.append(self.name)
         return real(self, value, over=over)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(RingNode, "mark", cut)
+    monkeypatch.setattr(NodeConsole, "mark", cut)
     CliRunner().invoke(cli, ["sessions", "ring", "add", "-c", str(city.folder / "identityd.ini"), "c=127.0.0.1:1"])
     with untouched_log():
         city.run("add", f"c={city.nodes['c'].name}", "--yes")
