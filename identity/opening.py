@@ -28,6 +28,7 @@ from identity.sessions.changes import Lifetimes
 from identity.sessions.checkers import Checker
 from identity.sessions.checking import Checking
 from identity.sessions.cookie import Names
+from identity.sessions.minting import Mint
 from identity.sessions.planning import Rules
 from identity.sessions.rotation import Pace
 from identity.sessions.service import SessionService
@@ -275,13 +276,13 @@ def open_trial(config: Config, closing: ExitStack, *, clock: Clock, lifetime_ms:
         clock: may be behind, so that a fresh token is old enough to be renewed.
         lifetime_ms: the sessions end so long after `clock`, whoever forgets to end them.
     """
-    ring, names = Ring(config), token_names(config)
+    ring = Ring(config)
     cache = _memcached(config, ring, now, lambda _: True)
     closing.callback(cache.close)
     rules = replace(session_rules(config), lifetimes=Lifetimes(idle_ms=lifetime_ms, absolute_ms=lifetime_ms))
     records = SessionRecords(cache, keys=ring, clock=now, alarm=CorruptAlarm(clock=now))
-    sessions = SessionService(records, keys=ring, names=names, rules=rules, clock=clock, random_bytes=os.urandom)
-    return Trial(sessions, ring(), names)
+    sessions = SessionService(records, _mint(config, ring), rules=rules, clock=clock)
+    return Trial(sessions, ring(), _token_names(config))
 
 
 def open_node_console(node: Node) -> NodeConsole:
@@ -343,22 +344,14 @@ def _memcached(
 
 def session_service(ground: Ground, cache: Cache) -> SessionService:
     """Compose a session service over a cache."""
-    records, names, rules = _session_records(ground, cache), token_names(ground.config), session_rules(ground.config)
-    return SessionService(
-        records, keys=ground.ring, names=names, rules=rules, clock=ground.clock, random_bytes=os.urandom
-    )
+    mint, rules = _mint(ground.config, ground.ring), session_rules(ground.config)
+    return SessionService(_session_records(ground, cache), mint, rules=rules, clock=ground.clock)
 
 
 def session_checker(ground: Ground, cache: Cache, watcher: Watcher) -> Checker:
     """Compose what answers checks over a cache."""
-    checking = Checking(
-        keys=ground.ring,
-        names=token_names(ground.config),
-        rules=session_rules(ground.config),
-        clock=ground.clock,
-        chance=random.random,
-        random_bytes=os.urandom,
-    )
+    mint, rules = _mint(ground.config, ground.ring), session_rules(ground.config)
+    checking = Checking(mint, rules=rules, clock=ground.clock, chance=random.random)
     return Checker(checking, _session_records(ground, cache), watcher)
 
 
@@ -367,8 +360,11 @@ def _session_records(ground: Ground, cache: Cache) -> SessionRecords:
     return SessionRecords(cache, keys=ground.ring, clock=ground.clock, alarm=alarm)
 
 
-def token_names(config: Config) -> Names:
-    """Return the names of the cookies that hold tokens."""
+def _mint(config: Config, ring: Ring) -> Mint:
+    return Mint(ring, _token_names(config), os.urandom)
+
+
+def _token_names(config: Config) -> Names:
     public = config.server.public_url
     return Names(secure=public.scheme == "https", port=public.port)
 

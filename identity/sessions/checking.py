@@ -23,14 +23,14 @@ from typing import Any, Final, TypeAlias, TypeVar
 from identity.keyring import KeyRing
 from identity.sessions import changes, cookie
 from identity.sessions.check import Check, Outcome, SetCookie, Verdict
-from identity.sessions.cookie import Names, Shown
+from identity.sessions.cookie import Shown
 from identity.sessions.gathering import Live, group
 from identity.sessions.minting import Mint
 from identity.sessions.planning import RACES, Asked, Jar, Plan, Rules, Write, active_at, plan, undecided
 from identity.sessions.record import Record
 from identity.sessions.store import Read, Version, Written
 from identity.sessions.watcher import Watcher
-from identity.types import MINUTE, Chance, Clock, Locator, Millis, RandomBytes, SessionId, TokenId
+from identity.types import MINUTE, Chance, Clock, Locator, Millis, SessionId, TokenId
 
 COMPARE_AFTER_MS: Final[Millis] = 5 * MINUTE
 
@@ -65,34 +65,17 @@ Conversation: TypeAlias = Generator[Wanted, Any, T]
 """What is sent back depends on what was yielded, which no type of Python's says; the table above does."""
 
 
-def show(check: Check, *, keys: Callable[[], KeyRing], names: Names, rules: Rules, now: Millis) -> Shown:
-    """Sort a check's cookies."""
-    return cookie.read(check.cookies, ring=keys(), names=names, not_before=now - rules.lifetimes.absolute_ms)
-
-
 class Checking:
     """Conversations that answer checks.
 
     Args:
-        keys: gives the current key ring.
-        names: the daemon's cookie names.
+        mint: reads and makes tokens.
         rules: the operator's settings.
-        clock, chance, random_bytes: time and randomness.
+        clock, chance: time and randomness.
     """
 
-    def __init__(
-        self,
-        *,
-        keys: Callable[[], KeyRing],
-        names: Names,
-        rules: Rules,
-        clock: Clock,
-        chance: Chance,
-        random_bytes: RandomBytes,
-    ) -> None:
-        self._mint = Mint(keys, names, random_bytes)
-        self._keys = keys
-        self._names = names
+    def __init__(self, mint: Mint, *, rules: Rules, clock: Clock, chance: Chance) -> None:
+        self._mint = mint
         self._rules = rules
         self._clock = clock
         self._chance = chance
@@ -104,7 +87,8 @@ class Checking:
         list cost a second read.
         """
         now = self._clock()
-        shown = [show(check, keys=self._keys, names=self._names, rules=self._rules, now=now) for check in checks]
+        not_before = now - self._rules.lifetimes.absolute_ms
+        shown = [self._mint.read(check.cookies, not_before=not_before) for check in checks]
         jars = [Jar(group(each.tokens), each.junk, each.newer, each.claimed) for each in shown]
         wanted = {locator for jar in jars for locator in jar.locators}
         reads: dict[Locator, Read] = dict((yield ReadRecords(wanted)) if wanted else {})
@@ -117,7 +101,7 @@ class Checking:
         return verdicts
 
     def _asked(self, check: Check, shown: Shown, now: Millis) -> Asked:
-        ring, markers = self._keys(), shown.markers
+        ring, markers = self._mint.keys(), shown.markers
         return Asked(
             now=now,
             host=check.host,

@@ -12,11 +12,9 @@ from functools import partial
 from typing import Final
 
 from identity.errors import StoreCorrupt, StoreError, StoreUnavailable
-from identity.keyring import KeyRing
 from identity.sessions import changes
 from identity.sessions.check import Check, Opening, SetCookie
-from identity.sessions.checking import show
-from identity.sessions.cookie import Names, Shown, Token
+from identity.sessions.cookie import Shown, Token
 from identity.sessions.gathering import GROUPS, Live, gather, group
 from identity.sessions.minting import Mint
 from identity.sessions.planning import Rules
@@ -30,7 +28,6 @@ from identity.types import (
     IdentityKey,
     Locator,
     Millis,
-    RandomBytes,
     SessionId,
     Username,
 )
@@ -65,28 +62,16 @@ class SessionService:
 
     Args:
         store: session records.
-        keys: gives the current key ring.
-        names: the daemon's cookie names.
+        mint: reads and makes tokens.
         rules: the operator's settings.
-        clock, random_bytes: time and randomness.
+        clock: the time.
     """
 
-    def __init__(
-        self,
-        store: SessionStore,
-        *,
-        keys: Callable[[], KeyRing],
-        names: Names,
-        rules: Rules,
-        clock: Clock,
-        random_bytes: RandomBytes,
-    ) -> None:
-        self._keys = keys
-        self._names = names
+    def __init__(self, store: SessionStore, mint: Mint, *, rules: Rules, clock: Clock) -> None:
         self._rules = rules
         self._clock = clock
-        self._mint = Mint(keys, names, random_bytes)
-        self._records = Records(store, keys=keys, lifetimes=rules.lifetimes, clock=clock)
+        self._mint = mint
+        self._records = Records(store, keys=mint.keys, lifetimes=rules.lifetimes, clock=clock)
 
     def ticket(self, account_id: AccountId) -> Ticket:
         """Read the record of an account that is about to log in; before its account row is read.
@@ -352,7 +337,7 @@ class SessionService:
         return (*cookies, *([self._mint.delete_marker()] if shown.markers else []))
 
     def _shown(self, check: Check, now: Millis) -> Shown:
-        return show(check, keys=self._keys, names=self._names, rules=self._rules, now=now)
+        return self._mint.read(check.cookies, not_before=now - self._rules.lifetimes.absolute_ms)
 
 
 def _record_for(opening: Opening, read: Found | Absent | Unread, *, now: Millis) -> Record | None:

@@ -23,6 +23,7 @@ from identity.login.flow import Person
 from identity.login.results import SignedIn, Visit
 from identity.opening import Accounts
 from identity.sessions.check import Check
+from identity.sessions.minting import Mint
 from identity.sessions.planning import Rules
 from identity.sessions.service import SessionService
 from identity.stores.alarm import CorruptAlarm
@@ -99,11 +100,9 @@ def services(store: Accounts) -> tuple[AccountService, Entering]:
     cache = MemoryCache(clock=wall_clock)
     sessions = SessionService(
         SessionRecords(cache, keys=lambda: keys, clock=wall_clock, alarm=CorruptAlarm(clock=wall_clock)),
-        keys=lambda: keys,
-        names=NAMES,
+        Mint(lambda: keys, NAMES, os.urandom),
         rules=Rules(),
         clock=wall_clock,
-        random_bytes=os.urandom,
     )
     accounts = AccountService(
         store,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from identity.sessions.check import Check, Mode, Outcome, Verdict
 from identity.sessions.checkers import AsyncChecker, Checker
 from identity.sessions.checking import Checking, Conversation, ReadRecords, SwapRecord, TellWatcher
+from identity.sessions.minting import Mint
 from identity.sessions.planning import RACES
 from identity.sessions.record import Record
 from identity.sessions.store import Read, SessionStore, Unread, Version, Written
@@ -115,14 +116,8 @@ class Life:
 
 def checking_of(daemons: Daemons) -> Checking:
     """Return conversations of this world's keys, time and chance."""
-    return Checking(
-        keys=lambda: daemons.keys,
-        names=NAMES,
-        rules=daemons.rules,
-        clock=daemons.clock,
-        chance=lambda: daemons.chance,
-        random_bytes=daemons.random.randbytes,
-    )
+    mint = Mint(lambda: daemons.keys, NAMES, daemons.random.randbytes)
+    return Checking(mint, rules=daemons.rules, clock=daemons.clock, chance=lambda: daemons.chance)
 
 
 def world() -> tuple[Daemons, list[BrowserJar]]:

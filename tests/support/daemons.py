@@ -14,6 +14,7 @@ from identity.sessions.check import Check, Opening, Outcome, Verdict
 from identity.sessions.checkers import Checker
 from identity.sessions.checking import Checking
 from identity.sessions.cookie import Names
+from identity.sessions.minting import Mint
 from identity.sessions.planning import Rules
 from identity.sessions.record import Copied, Record, Session
 from identity.sessions.service import Opened, SessionService
@@ -125,8 +126,9 @@ class SessionDaemon(SessionService):
         random_bytes: RandomBytes,
         watcher: Watcher,
     ) -> None:
-        super().__init__(store, keys=keys, names=names, rules=rules, clock=clock, random_bytes=random_bytes)
-        checking = Checking(keys=keys, names=names, rules=rules, clock=clock, chance=chance, random_bytes=random_bytes)
+        mint = Mint(keys, names, random_bytes)
+        super().__init__(store, mint, rules=rules, clock=clock)
+        checking = Checking(mint, rules=rules, clock=clock, chance=chance)
         self.check_many = Checker(checking, store, watcher).check_many
 
 

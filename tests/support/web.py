@@ -27,13 +27,13 @@ from identity.metrics import Metrics
 from identity.sessions.check import Check, Opening, SetCookie
 from identity.sessions.cookie import Names
 from identity.sessions.planning import Rules
-from identity.sessions.record import Copied, Ended, Session
+from identity.sessions.record import Copied, Session
 from identity.sessions.service import Opened
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
-from identity.types import AccountId, ClientId, Host, IdentityKey, SessionId, Username
+from identity.types import AccountId, ClientId, Host, IdentityKey, Username
 from identity.web.base import Route
 from identity.web.context import Context, Probe, RegisteredApp
 from identity.web.pages import Pages
@@ -118,9 +118,6 @@ class Heard:
         self.foreigners.append(account_id)
 
     def corrupt(self) -> None:
-        """Nothing to remember."""
-
-    def unreached(self, account_id: AccountId, session_id: SessionId, reason: Ended) -> None:
         """Nothing to remember."""
 
     def compare_due(self, account_id: AccountId) -> None:
