@@ -18,7 +18,7 @@ import uvloop
 
 from identity.accounts.service import AccountService
 from identity.audit import AuditQueue, Rationed
-from identity.config import App, Config, SessionStoreKind, require_certificate
+from identity.config import AppSection, Config, SessionStoreKind, require_certificate
 from identity.errors import StoreError
 from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import Purpose
@@ -256,7 +256,7 @@ def _providers(config: Config, clock: Clock) -> dict[str, Provider]:
     }
 
 
-def _registered(app: App) -> RegisteredApp:
+def _registered(app: AppSection) -> RegisteredApp:
     return RegisteredApp(
         app.id,
         app.secrets,

@@ -20,7 +20,7 @@ from identity.accounts.store import AccountStore, Revocation
 from identity.accounts.usernames import NamePolicy
 from identity.audit import AuditLog, AuditQueue, Event
 from identity.clock import problem_with_key, require
-from identity.config import AccountStoreKind, Config, Node, SessionStoreKind, load_ring
+from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics

@@ -14,26 +14,26 @@ from options.types import OptionType
 _LONGEST: Final = 2_000
 
 
-class Refused(ValueError):
+class BadAddress(ValueError):
     """The address cannot be used; the message says why and is safe to show to the operator."""
 
 
 def check_url(url: str) -> SplitResult:
     """Return the parts of an absolute address that may be called. Raises Refused."""
     if len(url) > _LONGEST:
-        raise Refused(f"is longer than {_LONGEST} characters")
+        raise BadAddress(f"is longer than {_LONGEST} characters")
     # Browsers, proxies and parsers disagree about these, which is how one address becomes two.
     if not url.isascii() or not url.isprintable() or any(mark in url for mark in ' \\"<>'):
-        raise Refused("holds a character that does not belong in an address")
+        raise BadAddress("holds a character that does not belong in an address")
     parts = _split(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise Refused("must be an absolute https address")
+        raise BadAddress("must be an absolute https address")
     if parts.username is not None or parts.password is not None:
-        raise Refused("must not hold a user name or password")
+        raise BadAddress("must not hold a user name or password")
     if parts.fragment or url.endswith("#"):
-        raise Refused("must not have a #fragment")
+        raise BadAddress("must not have a #fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise Refused("must be https (plain http is for this machine only)")
+        raise BadAddress("must be https (plain http is for this machine only)")
     return parts
 
 
@@ -42,7 +42,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise Refused("is not an address") from error
+        raise BadAddress("is not an address") from error
     return parts
 
 

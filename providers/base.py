@@ -27,7 +27,7 @@ class ProviderSlow(ProviderBroken):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class LoginStart:
     """What a login begins with. All values are made by the caller, fresh for each login."""
 
     redirect_uri: str
@@ -40,7 +40,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class LoginBegun:
     """Where to send the browser, and what the provider wants back at `finish`."""
 
     location: str
@@ -56,14 +56,14 @@ class Callback:
     """
 
     params: Mapping[str, str] = field(repr=False)
-    start: Start
+    start: LoginStart
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
     now: int = 0
     """Unix time in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ProviderProfile:
     """Who the provider says this is. Only `subject` (with `tenant`) identifies anybody."""
 
     subject: str
@@ -120,10 +120,10 @@ class Provider(Protocol):
         """What a person calls it, for example "Google"."""
         ...
 
-    async def begin(self, start: Start, http: Http) -> Begun:
+    async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Start a login. Raises ProviderBroken."""
         ...
 
-    async def finish(self, callback: Callback, http: Http) -> Profile:
+    async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Finish it. Raises ProviderDenied or ProviderBroken."""
         ...

@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from options.option import BadOptions
 from providers import untrusted
 from providers.addresses import is_loopback
-from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, Start
+from providers.base import Callback, Http, LoginBegun, LoginStart, Provider, ProviderBroken, ProviderProfile
 from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2 import Client, challenge, code_of, location
 
@@ -30,7 +30,7 @@ _CLIENT: Final = Client("identityd", "")
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class DemoPerson:
     """Somebody the demonstration offers to be."""
 
     name: str
@@ -39,14 +39,14 @@ class Person:
 
 
 PEOPLE: Final = (
-    Person("Ida Brook", "ida", "ida@demo.example"),
-    Person("Tomas Vale", "tomas", "tomas@demo.example"),
-    Person("Noor Hadley", "noor", "noor@demo.example"),
+    DemoPerson("Ida Brook", "ida", "ida@demo.example"),
+    DemoPerson("Tomas Vale", "tomas", "tomas@demo.example"),
+    DemoPerson("Noor Hadley", "noor", "noor@demo.example"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DemoRequest:
     """A login that waits on the page for an answer."""
 
     redirect_uri: str
@@ -60,7 +60,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Issued:
-    person: Person
+    person: DemoPerson
     redirect_uri: str
     challenge: str
     at: int
@@ -80,12 +80,12 @@ class DemoProvider:
         self._site = settings.site
         self._codes: OrderedDict[str, _Issued] = OrderedDict()
 
-    async def begin(self, start: Start, http: Http) -> Begun:  # noqa: ARG002 - its own authority needs no call
+    async def begin(self, start: LoginStart, http: Http) -> LoginBegun:  # noqa: ARG002 - its own authority needs no call
         """Send the browser to the page. No call."""
         page = f"{self._site.public_url}/demo/{self.name}"
-        return Begun(location(page, _CLIENT, start, challenge(start)))
+        return LoginBegun(location(page, _CLIENT, start, challenge(start)))
 
-    async def finish(self, callback: Callback, http: Http) -> Profile:  # noqa: ARG002 - the codes are here
+    async def finish(self, callback: Callback, http: Http) -> ProviderProfile:  # noqa: ARG002 - the codes are here
         """Redeem the code. No call. Raises ProviderDenied or ProviderBroken."""
         issued = self._codes.pop(code_of(callback), None)
         if issued is None or self._site.clock() - issued.at >= CODE_LIFE_MS:
@@ -94,7 +94,7 @@ class DemoProvider:
         if issued.redirect_uri != callback.start.redirect_uri or not hmac.compare_digest(issued.challenge, proof):
             raise ProviderBroken("the code was made for another login")
         person = issued.person
-        return Profile(
+        return ProviderProfile(
             subject=untrusted.subject(subject_of(person.name)),
             email_verified=False,
             handle=person.handle,
@@ -103,16 +103,16 @@ class DemoProvider:
             auth_at=issued.at // 1000,
         )
 
-    def asked(self, params: Mapping[str, str]) -> Request | None:
+    def asked(self, params: Mapping[str, str]) -> DemoRequest | None:
         """Read what the browser brought to the page; None if it is not a login of this provider."""
         redirect_uri = f"{self._site.public_url}/login/{self.name}/callback"
         proof, state = params.get("code_challenge", ""), params.get("state", "")
         # Codes go to our own callback only: an open redirect would be one even on a demonstration.
         if params.get("redirect_uri") != redirect_uri or params.get("code_challenge_method") != "S256":
             return None
-        return Request(redirect_uri, state, proof) if proof.isascii() and proof and state else None
+        return DemoRequest(redirect_uri, state, proof) if proof.isascii() and proof and state else None
 
-    def allow(self, request: Request, name: str) -> str | None:
+    def allow(self, request: DemoRequest, name: str) -> str | None:
         """Answer with a code for the person of that name; where the browser goes, or None for no name."""
         person = person_named(name)
         if person is None:
@@ -123,22 +123,22 @@ class DemoProvider:
             self._codes.popitem(last=False)
         return _answer(request, code=code)
 
-    def refuse(self, request: Request) -> str:
+    def refuse(self, request: DemoRequest) -> str:
         """Answer that the person said no; where the browser goes."""
         return _answer(request, error="access_denied")
 
 
-def _answer(request: Request, **more: str) -> str:
+def _answer(request: DemoRequest, **more: str) -> str:
     return f"{request.redirect_uri}?{urlencode({**more, 'state': request.state})}"
 
 
-def person_named(name: str) -> Person | None:
+def person_named(name: str) -> DemoPerson | None:
     """Return one of the offered people, or somebody new of that name; None if nothing is left of it."""
     subject = subject_of(name)
     known = {subject_of(person.name): person for person in PEOPLE}
     if not subject or subject in known:
         return known.get(subject)
-    return Person(untrusted.shown(name), subject.split()[0], "")
+    return DemoPerson(untrusted.shown(name), subject.split()[0], "")
 
 
 def subject_of(name: str) -> str:

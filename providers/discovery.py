@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from providers.addresses import Refused, check_url, host_and_port
+from providers.addresses import BadAddress, check_url, host_and_port
 from providers.base import Http, ProviderBroken
 from providers.jwks import ALGORITHMS
 from providers.untrusted import given, json_object, word
@@ -87,7 +87,7 @@ def _endpoints(
     for name in names:
         try:
             urls[name], host = _endpoint(document, name, plain=plain)
-        except Refused as fault:
+        except BadAddress as fault:
             faults.append(f"{name} {fault}")
             continue
         if host not in allowed:
@@ -104,12 +104,12 @@ def _endpoint(document: Mapping[str, object], name: str, *, plain: bool) -> tupl
     """Return an endpoint's address and host. Raises Refused."""
     url = document.get(name)
     if not given(url):
-        raise Refused("is missing")
+        raise BadAddress("is missing")
     if not isinstance(url, str):
-        raise Refused("is not text")
+        raise BadAddress("is not text")
     parts = check_url(url)
     if parts.scheme == "http" and not plain:
-        raise Refused("is not https although the issuer is")
+        raise BadAddress("is not https although the issuer is")
     return url, host_and_port(parts)
 
 

@@ -16,7 +16,7 @@ from options.option import option, required
 from options.secret import Secret
 from providers import untrusted
 from providers.addresses import web_address
-from providers.base import Http, Profile, Provider, ProviderBroken
+from providers.base import Http, Provider, ProviderBroken, ProviderProfile
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Answered, Client, Endpoints, Grant, OAuth2Provider, fetch_json
 
@@ -43,14 +43,14 @@ class GitHubProfile:
     emails: bool
     """Whether the scope lets us read e-mail addresses; without it, one call less."""
 
-    async def __call__(self, grant: Grant, http: Http) -> Profile:
+    async def __call__(self, grant: Grant, http: Http) -> ProviderProfile:
         """Fetch and read it. One GET, or two. Raises ProviderBroken."""
         user = await fetch_json(http, f"{self.api}/user", grant.access_token, headers=_VERSION)
         if not isinstance(user, Mapping):
             raise ProviderBroken("the profile is not a JSON object")
         subject = untrusted.numeric_subject(user.get("id"))
         email = await self._email(grant, http) if self.emails else ""
-        return Profile(
+        return ProviderProfile(
             subject=subject,
             email_verified=bool(email),
             handle=untrusted.shown(user.get("login")),

@@ -21,7 +21,16 @@ from options.option import option, required
 from options.secret import Secret
 from providers import refusals, untrusted
 from providers.addresses import optional_web_address, web_address
-from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, ProviderDenied, Start
+from providers.base import (
+    Callback,
+    Http,
+    LoginBegun,
+    LoginStart,
+    Provider,
+    ProviderBroken,
+    ProviderDenied,
+    ProviderProfile,
+)
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 
 _OK: Final = 200
@@ -47,7 +56,7 @@ class Grant:
     id_token: str = field(default="", repr=False)
 
 
-def location(endpoint: str, client: Client, start: Start, more: Mapping[str, str]) -> str:
+def location(endpoint: str, client: Client, start: LoginStart, more: Mapping[str, str]) -> str:
     """Return where the browser is sent for a code."""
     asked = {
         "response_type": "code",
@@ -59,7 +68,7 @@ def location(endpoint: str, client: Client, start: Start, more: Mapping[str, str
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
 
-def challenge(start: Start) -> dict[str, str]:
+def challenge(start: LoginStart) -> dict[str, str]:
     """Return the PKCE parameters of a login; always S256."""
     return {"code_challenge": create_s256_code_challenge(start.verifier), "code_challenge_method": "S256"}
 
@@ -105,7 +114,7 @@ def refusal(error: object, where: str, *, no: bool = False) -> ProviderDenied | 
 
 
 async def exchange(
-    http: Http, url: str, client: Client, code: str, *, start: Start, method: str, pkce: bool = True
+    http: Http, url: str, client: Client, code: str, *, start: LoginStart, method: str, pkce: bool = True
 ) -> Grant:
     """Exchange a code at the token endpoint: one POST, never repeated.
 
@@ -197,7 +206,7 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))
 
 
-ReadProfile: TypeAlias = Callable[[Grant, Http], Awaitable[Profile]]
+ReadProfile: TypeAlias = Callable[[Grant, Http], Awaitable[ProviderProfile]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +233,14 @@ class OAuth2Provider:
     endpoints: Endpoints
     read_profile: ReadProfile
 
-    async def begin(self, start: Start, http: Http) -> Begun:  # noqa: ARG002 - the family needs no call here
+    async def begin(self, start: LoginStart, http: Http) -> LoginBegun:  # noqa: ARG002 - the family needs no call here
         """Send the browser to the authorisation endpoint. No call."""
         more = challenge(start) if self.endpoints.pkce else {}
         if self.endpoints.scope:
             more["scope"] = self.endpoints.scope
-        return Begun(location(self.endpoints.authorize, self.client, start, more))
+        return LoginBegun(location(self.endpoints.authorize, self.client, start, more))
 
-    async def finish(self, callback: Callback, http: Http) -> Profile:
+    async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Exchange the code and read the profile. Raises ProviderDenied or ProviderBroken."""
         ends = self.endpoints
         code = code_of(callback, issuer=ends.issuer)
@@ -248,13 +257,13 @@ class ConfiguredProfile:
     url: str
     paths: Mapping[str, str]
 
-    async def __call__(self, grant: Grant, http: Http) -> Profile:
+    async def __call__(self, grant: Grant, http: Http) -> ProviderProfile:
         """Fetch and read it. One GET. Raises ProviderBroken."""
         found = await fetch_json(http, self.url, grant.access_token)
         values = {name: untrusted.find(found, path) if path else None for name, path in self.paths.items()}
         email = untrusted.email(values["email"])
         subject = values["subject"]
-        return Profile(
+        return ProviderProfile(
             # An id may be a number or text here; both are written the same way for ever.
             subject=untrusted.subject(subject) if isinstance(subject, str) else untrusted.numeric_subject(subject),
             email_verified=bool(email) and untrusted.truth(values["email_verified"]),

@@ -16,7 +16,7 @@ from options.option import BadOptions, option, required
 from options.secret import Secret
 from providers import untrusted
 from providers.addresses import web_address
-from providers.base import Begun, Callback, Http, Profile, Provider, ProviderBroken, Start
+from providers.base import Callback, Http, LoginBegun, LoginStart, Provider, ProviderBroken, ProviderProfile
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, read
 from providers.jwks import ALGORITHMS, read_keys
@@ -69,7 +69,7 @@ class OidcProvider:
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
         self._keys = Remembered(f"key set of {self.name}", self._fetch_keys, clock=self._clock)
 
-    async def begin(self, start: Start, http: Http) -> Begun:
+    async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser to the authorisation endpoint. Raises ProviderBroken. No call with warm caches."""
         metadata = await self._metadata.value(http)
         more = {"scope": " ".join(self._options.scope), "nonce": start.nonce, **challenge(start)}
@@ -77,9 +77,9 @@ class OidcProvider:
         if start.force_login:
             more |= {"prompt": "login", "max_age": "0"}
             kept["asked_at"] = str(self._clock() // 1000)
-        return Begun(location(metadata.authorize_url, self._client, start, more), kept)
+        return LoginBegun(location(metadata.authorize_url, self._client, start, more), kept)
 
-    async def finish(self, callback: Callback, http: Http) -> Profile:
+    async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
         metadata = await self._metadata.value(http)
         code = code_of(callback, issuer=metadata.issuer, always_named=metadata.names_issuer)
@@ -145,7 +145,7 @@ def _asked_at(callback: Callback) -> int:
     return int(asked_at)
 
 
-def profile_of(subject: str, claims: Mapping[str, object], more: Mapping[str, object]) -> Profile:
+def profile_of(subject: str, claims: Mapping[str, object], more: Mapping[str, object]) -> ProviderProfile:
     """Make a profile of verified claims; what userinfo says well-formed counts before the ID token's.
 
     An address and whether it is verified are always taken from the same place.
@@ -157,7 +157,7 @@ def profile_of(subject: str, claims: Mapping[str, object], more: Mapping[str, ob
         found = (untrusted.shown(said.get(name)) for name in names for said in (more, claims))
         return next(filter(None, found), "")
 
-    return Profile(
+    return ProviderProfile(
         subject=subject,
         email_verified=bool(email) and untrusted.truth(addressed.get("email_verified")),
         handle=shown("preferred_username", "nickname"),

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl
 
 from joserfc.util import urlsafe_b64decode
 
-from providers.addresses import Refused, check_url
+from providers.addresses import BadAddress, check_url
 from providers.base import ProviderBroken
 
 LONGEST_SUBJECT: Final = 255
@@ -175,7 +175,7 @@ def address(value: object) -> str:
         return ""
     try:
         parts = check_url(value)
-    except Refused:
+    except BadAddress:
         return ""
     return value if parts.scheme == "https" else ""
 

@@ -14,7 +14,7 @@ import click
 from identity import config
 from identity.cli import desk
 from identity.cli.saying import say
-from identity.config import Config, Node, SessionStoreKind
+from identity.config import Config, MemcachedAddress, SessionStoreKind
 from identity.config.values import read_node
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.opening import node_list_change, open_node_console
@@ -30,7 +30,7 @@ def configured(path: Path) -> Config:
     return read
 
 
-def node(text: str) -> Node:
+def node(text: str) -> MemcachedAddress:
     """Return the node that is named. Raises UsageError."""
     try:
         return read_node(text)
@@ -38,7 +38,7 @@ def node(text: str) -> Node:
         raise click.UsageError(f"NODE: {error}") from None
 
 
-def must_list(read: Config, joining: Node) -> None:
+def must_list(read: Config, joining: MemcachedAddress) -> None:
     """See that the configuration has the node. Ends with exit code 1 and the lines to write."""
     there = {each.name: each for each in read.memcached.nodes}
     if joining.name not in there:
@@ -58,7 +58,7 @@ def must_not_list(read: Config, name: str) -> None:
         _write(left, read.memcached.generation + 1)
 
 
-def _write(nodes: Iterable[Node], generation: int) -> None:
+def _write(nodes: Iterable[MemcachedAddress], generation: int) -> None:
     lines = f"  [memcached]\n  nodes = {' '.join(map(str, nodes))}\n  generation = {generation}"
     _refuse(
         "Nothing was changed. Write this into the configuration of every daemon, restart none of them yet, "

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from identity.cli.findings import Finding, ok, problem, warning
-from identity.config import AccountStoreKind, Config, Node, SessionStoreKind, load_ring
+from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
 from identity.config.model import ProviderSection
 from identity.errors import ConfigError
 from identity.opening import require_time
@@ -117,7 +117,7 @@ def _ssl_reason(error: OSError) -> str:
     return str(text).replace("_", " ").lower() or type(error).__name__
 
 
-def _node(node: Node, config: Config) -> Iterator[Finding]:
+def _node(node: MemcachedAddress, config: Config) -> Iterator[Finding]:
     """Ask a memcached for its version, clock and settings, in its text protocol."""
     limits = config.memcached
     try:
@@ -168,12 +168,12 @@ def _providers(config: Config) -> Iterator[Finding]:
 async def _begin(section: ProviderSection, config: Config, http: "Http") -> Finding:
     from identity.app import site
     from providers import build
-    from providers.base import ProviderBroken, Start
+    from providers.base import LoginStart, ProviderBroken
 
     provider = build(section.kind, section.name, section.options, site=site(config), label=section.label)
     redirect_uri = f"{config.server.public_url}/login/{section.name}/callback"
     try:
-        await provider.begin(Start(redirect_uri, state="s" * 43, nonce="n" * 43, verifier="v" * 43), http)
+        await provider.begin(LoginStart(redirect_uri, state="s" * 43, nonce="n" * 43, verifier="v" * 43), http)
     except ProviderBroken as error:
         return problem(
             f"provider {section.name}: {error}; compare [provider:{section.name}] with what the provider says"

@@ -9,7 +9,7 @@ from typing import Final
 
 from identity.cli.findings import Finding, ok, problem, warning
 from identity.config import Config
-from identity.config.cassandra import Cassandra
+from identity.config.cassandra import CassandraSection
 from identity.config.values import join_host
 from identity.errors import ConfigError
 from identity.stores.cassandra.greeting import Refusal, Trouble
@@ -60,7 +60,7 @@ def of_cluster(config: Config) -> Iterator[Finding]:
     yield from said_of(found, config.cassandra)
 
 
-def said_of(found: Inspection, given: Cassandra) -> Iterator[Finding]:
+def said_of(found: Inspection, given: CassandraSection) -> Iterator[Finding]:
     """Yield the lines about an inspection. Pure."""
     outcome = found.outcome
     reached = {node.address for node in outcome.nodes} if isinstance(outcome, Reached) else set()
@@ -83,14 +83,14 @@ def _ours(refusal: Refusal) -> bool:
     return refusal.trouble is not Trouble.SILENT
 
 
-def _refusal(where: str, refusal: Refusal, given: Cassandra) -> str:
+def _refusal(where: str, refusal: Refusal, given: CassandraSection) -> str:
     said = _SAID[refusal.trouble]
     if refusal.trouble is Trouble.CLIENT_CERTIFICATE and not given.tls_certificate:
         said = _NO_CERTIFICATE
     return said.format(where=where, reason=refusal.reason, ca=given.tls_ca, certificate=given.tls_certificate)
 
 
-def _login(refused: LoginRefused, given: Cassandra) -> Finding:
+def _login(refused: LoginRefused, given: CassandraSection) -> Finding:
     if refused.reason:
         return problem(f"cassandra: the nodes answer, and no session begins: {refused.reason}; look into their logs")
     if not given.username:
@@ -100,7 +100,7 @@ def _login(refused: LoginRefused, given: Cassandra) -> Finding:
     )
 
 
-def _nodes(reached: Reached, given: Cassandra) -> Iterator[Finding]:
+def _nodes(reached: Reached, given: CassandraSection) -> Iterator[Finding]:
     for node in reached.nodes:
         yield _node(node, given)
     if len(versions := sorted({node.version for node in reached.nodes})) > 1:
@@ -116,7 +116,7 @@ def _nodes(reached: Reached, given: Cassandra) -> Iterator[Finding]:
         )
 
 
-def _node(node: Node, given: Cassandra) -> Finding:
+def _node(node: Node, given: CassandraSection) -> Finding:
     where = f"cassandra {node.address} in {node.data_centre}"
     match node.refusal:
         case None:
@@ -129,7 +129,7 @@ def _node(node: Node, given: Cassandra) -> Finding:
             return problem(_refusal(node.address, refusal, given))
 
 
-def _keyspace(reached: Reached, given: Cassandra) -> Iterator[Finding]:
+def _keyspace(reached: Reached, given: CassandraSection) -> Iterator[Finding]:
     there, name = reached.keyspace, f"[cassandra] keyspace: {given.keyspace}"
     if there is None:
         yield problem(f"{name} is not there; run in cqlsh: CREATE {_statement(reached, given)}")
@@ -150,7 +150,7 @@ def _keyspace(reached: Reached, given: Cassandra) -> Iterator[Finding]:
         yield ok(f"keyspace {given.keyspace}: copies {copies}; its tables fit, and a majority answers")
 
 
-def _placed(there: Keyspace, reached: Reached, given: Cassandra) -> Iterator[Finding]:
+def _placed(there: Keyspace, reached: Reached, given: CassandraSection) -> Iterator[Finding]:
     """Where the copies are."""
     name, change = f"[cassandra] keyspace: {given.keyspace}", f"ALTER {_statement(reached, given)}"
     if there.strategy != BY_DATA_CENTRE:
@@ -170,7 +170,7 @@ def _placed(there: Keyspace, reached: Reached, given: Cassandra) -> Iterator[Fin
         )
 
 
-def _lacking(there: Keyspace, given: Cassandra) -> Iterator[Finding]:
+def _lacking(there: Keyspace, given: CassandraSection) -> Iterator[Finding]:
     """What the role may not do."""
     if there.lacking:
         grants = " ".join(f'GRANT {each} ON KEYSPACE {given.keyspace} TO "{given.username}";' for each in there.lacking)
@@ -178,7 +178,7 @@ def _lacking(there: Keyspace, given: Cassandra) -> Iterator[Finding]:
         yield problem(f"[cassandra] username: {given.username} lacks {lacking}; run in cqlsh: {grants}")
 
 
-def _sparse(there: Keyspace, reached: Reached, given: Cassandra) -> Iterator[Finding]:
+def _sparse(there: Keyspace, reached: Reached, given: CassandraSection) -> Iterator[Finding]:
     """What the loss of one node costs."""
     local, nodes = given.local_data_centre, reached.data_centres.get(given.local_data_centre, 0)
     copies = there.copies.get(local, 0)
@@ -195,7 +195,7 @@ def _sparse(there: Keyspace, reached: Reached, given: Cassandra) -> Iterator[Fin
         )
 
 
-def _statement(reached: Reached, given: Cassandra) -> str:
+def _statement(reached: Reached, given: CassandraSection) -> str:
     return f"KEYSPACE {given.keyspace} WITH replication = {_replication(reached.data_centres)};"
 
 

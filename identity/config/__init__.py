@@ -6,32 +6,32 @@ composition root and the command line use it. Invariant: a configuration with an
 unknown names included, gives no `Config`.
 """
 
-from identity.config.cassandra import Cassandra
+from identity.config.cassandra import CassandraSection
 from identity.config.files import load_ring, require_certificate
 from identity.config.load import load, parse
 from identity.config.model import (
     AccountStoreKind,
-    App,
+    AppSection,
     Config,
     LogFormat,
     LogLevel,
     ProviderSection,
     SessionStoreKind,
 )
-from identity.config.values import ContactPoint, Node, Origin
+from identity.config.values import ContactPoint, MemcachedAddress, WebOrigin
 
 __all__ = [
     "AccountStoreKind",
-    "App",
-    "Cassandra",
+    "AppSection",
+    "CassandraSection",
     "Config",
     "ContactPoint",
     "LogFormat",
     "LogLevel",
-    "Node",
-    "Origin",
+    "MemcachedAddress",
     "ProviderSection",
     "SessionStoreKind",
+    "WebOrigin",
     "load",
     "load_ring",
     "parse",

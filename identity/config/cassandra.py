@@ -17,7 +17,7 @@ from options.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cassandra:
+class CassandraSection:
     """The accounts' cluster, for `[accounts] store = cassandra`."""
 
     contact_points: tuple[ContactPoint, ...] = option(

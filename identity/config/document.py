@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from identity.config.model import APP, PROVIDER, SECTIONS, App, ProviderSection
+from identity.config.model import APP, PROVIDER, SECTIONS, AppSection, ProviderSection
 from identity.config.sources import PLACEHOLDER
 from options.option import Option, options_of
 from providers import REGISTRY
@@ -49,7 +49,7 @@ def example() -> str:
         parts.append(_example_section(f";[{PROVIDER}:{kind.name}]", title, options))
         # Every kind has the common options; one section is enough to show them.
         common, title = common[:1], "Another provider; label and enabled as above."
-    parts.append(_example_section(f";[{APP}:wiki]", _FAMILY_INTROS[APP], options_of(App)))
+    parts.append(_example_section(f";[{APP}:wiki]", _FAMILY_INTROS[APP], options_of(AppSection)))
     return "\n".join(parts)
 
 
@@ -61,7 +61,9 @@ def tables() -> str:
         own = options_of(kind.options)
         intro = "Besides the options above:" if own else "No options besides those above."
         parts.append(_table(f"[{PROVIDER}:<name>] kind = {kind.name}", intro, own))
-    parts.append(_table(f"[{APP}:<client-id>]", doc_of(App).partition(": ")[2].capitalize(), options_of(App)))
+    parts.append(
+        _table(f"[{APP}:<client-id>]", doc_of(AppSection).partition(": ")[2].capitalize(), options_of(AppSection))
+    )
     return "\n".join(parts)
 
 

@@ -30,13 +30,13 @@ class Section:
 
 def read(text: str) -> tuple[tuple[Section, ...], tuple[str, ...]]:
     """Return the sections in order, and a sentence for every line that cannot be read."""
-    reader = _Reader()
+    reader = _IniReader()
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         reader.take(number, line.rstrip("\r"))
     return tuple(reader.sections.values()), tuple(reader.problems)
 
 
-class _Reader:
+class _IniReader:
     """Where reading stands: the section and option the next indented line would belong to."""
 
     def __init__(self) -> None:

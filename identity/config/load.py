@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from identity.config import files, ini, values
-from identity.config.model import APP, FAMILIES, PROVIDER, SECTIONS, App, Config, ProviderSection, Server
+from identity.config.model import APP, FAMILIES, PROVIDER, SECTIONS, AppSection, Config, ProviderSection, ServerSection
 from identity.config.rules import RULES, WARNINGS, Rule
 from identity.config.sources import Sources, suggestion
-from identity.config.values import Origin
+from identity.config.values import WebOrigin
 from identity.errors import ConfigError
 from identity.types import ClientId
 from options.option import Option, options_of, values_of
@@ -113,13 +113,13 @@ class _Loader:
         self.problems += (f"[{section}] {name}: {reason}" for name, reason in faults.items())
         self._faulty.update(f"{section}.{name}" for name in faults)
 
-    def _apps(self, given: Mapping[str, Mapping[str, str]]) -> tuple[App, ...]:
+    def _apps(self, given: Mapping[str, Mapping[str, str]]) -> tuple[AppSection, ...]:
         found = []
         for section, name in _members(given, APP):
             before = len(self.problems)
-            values = self._values(section, options_of(App), given[section])
+            values = self._values(section, options_of(AppSection), given[section])
             if len(self.problems) == before:
-                found.append(App(id=ClientId(name), **values))
+                found.append(AppSection(id=ClientId(name), **values))
         return tuple(found)
 
     def _providers(self, given: Mapping[str, Mapping[str, str]]) -> tuple[ProviderSection, ...]:
@@ -169,13 +169,13 @@ def _completed(config: Config, given: Mapping[str, Mapping[str, str]]) -> Config
     server = config.server
     url = server.public_url
     if "public_url" not in given.get("server", {}):
-        url = Origin("http", "localhost", server.port)
+        url = WebOrigin("http", "localhost", server.port)
     server = replace(server, public_url=url, internal_port=server.internal_port or server.port + 1)
     apps = tuple(_completed_app(app, server, config.sessions.static_paths) for app in config.apps)
     return replace(config, server=server, apps=apps)
 
 
-def _completed_app(app: App, server: Server, static_paths: tuple[str, ...]) -> App:
+def _completed_app(app: AppSection, server: ServerSection, static_paths: tuple[str, ...]) -> AppSection:
     from_hosts = tuple(values.read_origin(f"{server.public_url.scheme}://{host}") for host in app.hosts)
     return replace(
         app,

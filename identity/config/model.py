@@ -13,8 +13,8 @@ from typing import Final
 
 from identity.accounts.usernames import NamePolicy
 from identity.config import values
-from identity.config.cassandra import Cassandra
-from identity.config.values import HIGHEST_PORT, Network, Node, Origin
+from identity.config.cassandra import CassandraSection
+from identity.config.values import HIGHEST_PORT, MemcachedAddress, Network, WebOrigin
 from identity.login.staying import Stay
 from identity.sessions.changes import Lifetimes
 from identity.sessions.rotation import Pace
@@ -80,12 +80,12 @@ class AccountStoreKind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class ServerSection:
     """Listeners, addresses, TLS, the log."""
 
-    public_url: Origin = option(
+    public_url: WebOrigin = option(
         values.public_url,
-        Origin("http", "localhost", PORT),
+        WebOrigin("http", "localhost", PORT),
         "Address under which people's browsers reach identityd; left out, it is localhost with the port below.",
     )
     address: str = option(values.address, "127.0.0.1", "Address the public listener binds to.")
@@ -147,7 +147,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keys:
+class KeysSection:
     """The key ring."""
 
     file: Path = option(
@@ -158,7 +158,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions:
+class SessionsSection:
     """How sessions rotate and end."""
 
     store: SessionStoreKind = option(
@@ -207,10 +207,10 @@ class Sessions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memcached:
+class MemcachedSection:
     """The session records' servers, for `[sessions] store = memcached`."""
 
-    nodes: tuple[Node, ...] = option(
+    nodes: tuple[MemcachedAddress, ...] = option(
         values.nodes,
         (),
         "Servers as name=host:port; a name decides which records a server holds, so it outlives the address.",
@@ -244,7 +244,7 @@ class Memcached:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accounts:
+class AccountsSection:
     """Where accounts are kept."""
 
     store: AccountStoreKind = option(
@@ -255,14 +255,14 @@ class Accounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sqlite:
+class SqliteSection:
     """The account file, for `[accounts] store = sqlite`."""
 
     file: Path = option(types.path, Path("identityd.sqlite"), "Database file; made if it is missing, on a local disk.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usernames:
+class UsernamesSection:
     """Which usernames may be chosen."""
 
     min_length: int = option(types.whole(1, 32), _NAMES.min_length, "Fewest characters of a new username.")
@@ -275,7 +275,7 @@ class Usernames:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outbound:
+class OutboundSection:
     """Calls to login providers."""
 
     timeout_ms: Millis = option(
@@ -317,7 +317,7 @@ class ProviderSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class App:
+class AppSection:
     """One `[app:<client-id>]`: an application that may ask about sessions of its hosts."""
 
     id: ClientId
@@ -334,7 +334,7 @@ class App:
     mint: bool = option(
         types.flag, True, "With no, it is never given cookies to pass on, because its proxy would lose them."
     )
-    return_to: tuple[Origin, ...] = option(
+    return_to: tuple[WebOrigin, ...] = option(
         values.origins, (), "Origins a login may return to; left out, its hosts, with the scheme of public_url."
     )
     static_paths: tuple[str, ...] = option(
@@ -356,17 +356,17 @@ class App:
 class Config:
     """Everything that was configured. Paths are absolute or relative to the working directory."""
 
-    server: Server = field(default_factory=Server)
-    keys: Keys = field(default_factory=Keys)
-    sessions: Sessions = field(default_factory=Sessions)
-    memcached: Memcached = field(default_factory=Memcached)
-    accounts: Accounts = field(default_factory=Accounts)
-    sqlite: Sqlite = field(default_factory=Sqlite)
-    cassandra: Cassandra = field(default_factory=Cassandra)
-    usernames: Usernames = field(default_factory=Usernames)
-    outbound: Outbound = field(default_factory=Outbound)
+    server: ServerSection = field(default_factory=ServerSection)
+    keys: KeysSection = field(default_factory=KeysSection)
+    sessions: SessionsSection = field(default_factory=SessionsSection)
+    memcached: MemcachedSection = field(default_factory=MemcachedSection)
+    accounts: AccountsSection = field(default_factory=AccountsSection)
+    sqlite: SqliteSection = field(default_factory=SqliteSection)
+    cassandra: CassandraSection = field(default_factory=CassandraSection)
+    usernames: UsernamesSection = field(default_factory=UsernamesSection)
+    outbound: OutboundSection = field(default_factory=OutboundSection)
     providers: tuple[ProviderSection, ...] = ()
-    apps: tuple[App, ...] = ()
+    apps: tuple[AppSection, ...] = ()
     demo: bool = False
     """Whether this is the demonstration, the only place where the kind `demo` may exist."""
     warnings: tuple[str, ...] = ()
@@ -379,18 +379,18 @@ class Config:
 
 
 SECTIONS: Final[Mapping[str, type]] = {
-    "server": Server,
-    "keys": Keys,
-    "sessions": Sessions,
-    "memcached": Memcached,
-    "accounts": Accounts,
-    "sqlite": Sqlite,
-    "cassandra": Cassandra,
-    "usernames": Usernames,
-    "outbound": Outbound,
+    "server": ServerSection,
+    "keys": KeysSection,
+    "sessions": SessionsSection,
+    "memcached": MemcachedSection,
+    "accounts": AccountsSection,
+    "sqlite": SqliteSection,
+    "cassandra": CassandraSection,
+    "usernames": UsernamesSection,
+    "outbound": OutboundSection,
 }
 """Sections that stand once, by name; the name is also the attribute of `Config`."""
 PROVIDER: Final = "provider"
 APP: Final = "app"
-FAMILIES: Final[Mapping[str, type]] = {PROVIDER: ProviderSection, APP: App}
+FAMILIES: Final[Mapping[str, type]] = {PROVIDER: ProviderSection, APP: AppSection}
 """Sections that stand any number of times, as `[family:name]`."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from identity.config.model import AccountStoreKind, App, Config, LogLevel, SessionStoreKind
+from identity.config.model import AccountStoreKind, AppSection, Config, LogLevel, SessionStoreKind
 from identity.config.values import HIGHEST_PORT, is_loopback
 from options.option import BadOptions
 from providers import build
@@ -155,7 +155,7 @@ def buildable(config: Config) -> Iterator[str]:
 
 def app_secrets(config: Config) -> Iterator[str]:
     """A shared secret would let each application be the other."""
-    seen: dict[bytes, App] = {}
+    seen: dict[bytes, AppSection] = {}
     for app in config.apps:
         for secret in app.secrets:
             other = seen.setdefault(secret.reveal(), app)
@@ -230,7 +230,7 @@ def shared_with_the_login(config: Config) -> Iterator[str]:
 def shared_among_applications(config: Config) -> Iterator[str]:
     """Two applications on one host are one to a browser: each can use what the other is given."""
     public = _without_port(config.server.public_url.host)
-    owners: dict[str, App] = {}
+    owners: dict[str, AppSection] = {}
     for app in config.apps:
         for name in sorted({_without_port(host) for host in app.hosts} - {public}):
             other = owners.setdefault(name, app)

@@ -33,7 +33,7 @@ _WIDEST_V6: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class WebOrigin:
     """Scheme, host name and port of a web site; `str()` is what a browser calls its origin."""
 
     scheme: str
@@ -61,7 +61,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class MemcachedAddress:
     """One memcached server. Its name, not its address, decides which records it holds."""
 
     name: str
@@ -113,13 +113,13 @@ def read_url(text: str) -> SplitResult:
     return parts
 
 
-def read_origin(text: str) -> Origin:
+def read_origin(text: str) -> WebOrigin:
     """Read `https://host[:port]`; a trailing slash is allowed, a path is not."""
     parts = read_url(text)
     if parts.path not in ("", "/") or "?" in text:
         raise ValueError("must be scheme and host only, like https://login.example.com, without a path")
     hostname = read_hostname(parts.hostname or "")
-    return Origin(parts.scheme, hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+    return WebOrigin(parts.scheme, hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
 
 
 def read_hostname(text: str) -> str:
@@ -155,7 +155,7 @@ def read_host(text: str) -> Host:
             f"{text!r} is not a host; write the name alone, like wiki.example.com, without https:// or path"
         )
     hostname, port = read_host_port(text, default_port=_DEFAULT_PORTS["https"])
-    return Origin("https", hostname, port).host
+    return WebOrigin("https", hostname, port).host
 
 
 def read_internal_host(text: str) -> str:
@@ -166,12 +166,12 @@ def read_internal_host(text: str) -> str:
     return text.lower()
 
 
-def read_node(text: str) -> Node:
+def read_node(text: str) -> MemcachedAddress:
     """Read `name=host:port`."""
     name, equals, address = text.partition("=")
     if not equals or not _NODE_NAME.fullmatch(name):
         raise ValueError(f"{text!r} is not name=host:port with a name of a-z, 0-9 and -, like one=127.0.0.1:11211")
-    return Node(name, *read_host_port(address))
+    return MemcachedAddress(name, *read_host_port(address))
 
 
 def read_contact_point(text: str) -> ContactPoint:
@@ -243,7 +243,7 @@ def _read_address(given: str) -> str:
         raise ValueError(f"{given!r} is not an address to listen on, like 127.0.0.1 or ::1") from None
 
 
-def _read_public_url(given: str) -> Origin:
+def _read_public_url(given: str) -> WebOrigin:
     origin = read_origin(given)
     if not origin.secure and not origin.loopback:
         raise ValueError(

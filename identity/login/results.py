@@ -14,7 +14,7 @@ from identity.login.flow import Flow, SignUpRecord
 from identity.sessions.check import Check
 from identity.sessions.service import Opened
 from identity.types import Username
-from providers.base import Start
+from providers.base import LoginStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Started:
     """A login about to be sent to its provider."""
 
     flow: Flow
-    start: Start
+    start: LoginStart
 
 
 @dataclass(frozen=True, slots=True)

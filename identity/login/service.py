@@ -32,7 +32,7 @@ from identity.login.staying import stays
 from identity.login.store import Kind
 from identity.login.welcoming import Welcoming
 from identity.types import SECOND, Millis
-from providers.base import Profile, Start
+from providers.base import LoginStart, ProviderProfile
 
 MOST_KEPT: Final = 1_024
 """Characters a provider may want back at the end; the longest known token secret has a quarter of that."""
@@ -132,9 +132,9 @@ class LoginService:
             raise self._invalid(provider, flow)
         return flow
 
-    def start_of(self, flow: Flow) -> Start:
+    def start_of(self, flow: Flow) -> LoginStart:
         """Return what the provider was told at the beginning."""
-        return Start(
+        return LoginStart(
             redirect_uri=f"{self.rules.public_url}/login/{flow.provider}/callback",
             state=flow.state,
             nonce=flow.nonce,
@@ -150,7 +150,7 @@ class LoginService:
         """Note that the provider failed."""
         self._entering.tally(provider, "provider-failed")
 
-    def finish(self, flow: Flow, profile: Profile, visit: Visit) -> Finished:
+    def finish(self, flow: Flow, profile: ProviderProfile, visit: Visit) -> Finished:
         """End a proven login: open a session, begin a sign-up, or refuse.
 
         Costs one write of a marker, and for somebody who is known two reads of the account store and one
@@ -193,7 +193,7 @@ class LoginService:
         return FlowInvalid(detail=flaw.value)
 
 
-def _person(profile: Profile, *, now: Millis) -> Person:
+def _person(profile: ProviderProfile, *, now: Millis) -> Person:
     said = now if profile.auth_at is None else profile.auth_at * SECOND
     return Person(
         handle=_plain(profile.handle, _TEXT),

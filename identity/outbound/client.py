@@ -27,7 +27,7 @@ from identity.outbound.allowed_addresses import is_disguised
 from identity.outbound.circuit import CallEnd, Circuit
 from identity.outbound.connections import AddressRefused, GuardedConnections, OutboundRules, Resolve
 from identity.types import SECOND, Clock, Millis
-from providers.addresses import Refused, check_url, host_and_port
+from providers.addresses import BadAddress, check_url, host_and_port
 from providers.base import Http, HttpResponse, ProviderBroken, ProviderSlow
 
 log = logging.getLogger("identity.outbound")
@@ -306,7 +306,7 @@ async def _read(answer: httpx2.Response) -> bytes:
 def _checked(url: str) -> SplitResult:
     try:
         parts = check_url(url)
-    except Refused as fault:
+    except BadAddress as fault:
         raise ProviderBroken(f"an address that cannot be called: it {fault}") from None
     if is_disguised(parts.hostname or ""):
         raise ProviderBroken("an address that cannot be called: its host is a number in disguise")

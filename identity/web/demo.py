@@ -14,7 +14,7 @@ from identity.errors import FlowInvalid, NotFound
 from identity.web import bindings, parameters
 from identity.web.base import Listener, Route
 from identity.web.page import PageHandler
-from providers.demo import CARRIED, PEOPLE, DemoProvider, Request
+from providers.demo import CARRIED, PEOPLE, DemoProvider, DemoRequest
 
 _NAME_LIMIT: Final = 200
 
@@ -42,7 +42,7 @@ class Demo(PageHandler):
         else:
             self.go_out(location)
 
-    def _ask(self, provider: DemoProvider, request: Request, *, problem: str = "") -> None:
+    def _ask(self, provider: DemoProvider, request: DemoRequest, *, problem: str = "") -> None:
         self.show(
             "demo",
             status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
@@ -60,13 +60,13 @@ class Demo(PageHandler):
             raise NotFound
         return provider
 
-    def _request(self, provider: DemoProvider, params: Mapping[str, str]) -> Request:
+    def _request(self, provider: DemoProvider, params: Mapping[str, str]) -> DemoRequest:
         request = provider.asked(params)
         if request is None:
             raise FlowInvalid(detail="the demonstration page without a login of its provider")
         return request
 
-    def _binding(self, request: Request) -> bytes:
+    def _binding(self, request: DemoRequest) -> bytes:
         """Return what binds this login to this browser. Raises FlowInvalid."""
         secret = bindings.secret_of(self.own_cookie(self.context.names.flow(request.state)))
         if secret is None:

@@ -46,7 +46,7 @@ from identity.web.base import Listener, Route
 from identity.web.page import PageHandler
 from identity.web.pages import Way
 from identity.web.refusals import BeingFinished
-from providers.base import Callback, Profile, Provider, ProviderBroken, ProviderDenied, ProviderSlow
+from providers.base import Callback, Provider, ProviderBroken, ProviderDenied, ProviderProfile, ProviderSlow
 from providers.refusals import says_no, word_of
 
 log = logging.getLogger("identity.web.login")
@@ -310,7 +310,7 @@ class Answer(LoginHandler):
         detail = f"an answer of {name} without a state" + (f", which says {said}" if said else "")
         raise BadInput("parameter-missing", detail=detail, public="The parameter “state” is missing.")
 
-    async def _ask(self, provider: Provider, flow: Flow, params: Mapping[str, str]) -> Profile | None:
+    async def _ask(self, provider: Provider, flow: Flow, params: Mapping[str, str]) -> ProviderProfile | None:
         """Return who the provider says it is; None if it, or the person, said no."""
         login, now_s = self.context.login, self.context.clock() // SECOND
         answer = Callback(params, login.start_of(flow), flow.kept, now_s)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.base import Profile, ProviderBroken, ProviderDenied
+from providers.base import ProviderBroken, ProviderDenied, ProviderProfile
 from tests.contracts.provider_cases import (
     CANARIES,
     HOSTILE_NAME,
@@ -134,7 +134,7 @@ class ProviderContract(ProviderShapes):
         one, other = on.begin(), on.begin()
         answers = on.come_back(other), on.come_back(one)
 
-        async def both() -> list[Profile]:
+        async def both() -> list[ProviderProfile]:
             callbacks = on.callback(one, answers[1]), on.callback(other, answers[0])
             return await asyncio.gather(*(on.provider.finish(callback, on.http) for callback in callbacks))
 

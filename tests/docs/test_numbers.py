@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from identity import config
-from identity.config.model import SECTIONS, Sessions
+from identity.config.model import SECTIONS, SessionsSection
 from identity.login.returning import LONGEST
 from identity.sessions.check import DELETIONS
 from identity.web.door import HEAD_LIMIT
@@ -17,7 +17,7 @@ from options.option import options_of
 from tests.proxies.test_long_addresses import CARRIED
 from tests.support.sources import ROOT
 
-OPTIONS: Final = {option.name: option.default for option in options_of(Sessions)}
+OPTIONS: Final = {option.name: option.default for option in options_of(SessionsSection)}
 DAY_S: Final = 86_400
 NUMBER: Final = re.compile(r"`(?:\[(\w+)\] )?(\w+)`(?: \(|, | is )([0-9][0-9.,]*[0-9]|[0-9])( days)?")
 WORDS: Final = {3: "three", 30: "thirty"}

@@ -8,7 +8,7 @@ from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
 from identity.login.carrying import LONGEST
 from identity.login.flow import FLOW_MS, Flaw
 from identity.login.results import NeedsUsername
-from providers.base import Profile
+from providers.base import ProviderProfile
 from tests.support.logins import LoginSite
 from tests.support.scripted import person
 from tests.support.steps import CHARACTERS, asked, begun, choose, taken, visit
@@ -132,20 +132,20 @@ def test_a_subject_that_names_nobody_is_the_providers_fault(site: LoginSite, sub
     flow = taken(site, begun(site))
 
     with pytest.raises(ProviderTrouble):
-        site.logins.finish(flow, Profile(subject, email_verified=False), visit(site))
+        site.logins.finish(flow, ProviderProfile(subject, email_verified=False), visit(site))
 
 
 def test_the_same_subject_of_two_tenants_is_two_people(site: LoginSite) -> None:
     """Otherwise an id that one company hands out would open another's account."""
     for tenant, name in (("one", "ada-one"), ("two", "ada-two")):
-        choose(site, asked(site, Profile("ada", email_verified=False, tenant=tenant)), name)
+        choose(site, asked(site, ProviderProfile("ada", email_verified=False, tenant=tenant)), name)
 
     assert {row.key for row in site.store.identities.scan()} == {"github:one:ada", "github:two:ada"}
 
 
 def test_what_a_provider_says_is_cut_and_cleaned(site: LoginSite) -> None:
     """Otherwise a hostile provider could fill the store, or break the page."""
-    profile = Profile(
+    profile = ProviderProfile(
         "ada",
         email_verified=True,
         handle="a" * 9_000,

@@ -12,7 +12,7 @@ from identity.errors import FlowInvalid, NotFound, StoreUnavailable, TooOften
 from identity.login.carrying import LONGEST
 from identity.login.flow import SIGN_UP_MS
 from identity.login.results import AskAgain, Busy, NeedsUsername, SignedIn
-from providers.base import Profile
+from providers.base import ProviderProfile
 from tests.support.logins import LoginSite
 from tests.support.scripted import person
 from tests.support.steps import CHARACTERS, asked, choose, visit
@@ -30,15 +30,15 @@ def test_somebody_who_is_asked_for_a_name_costs_a_marker_and_no_more(site: Login
 @pytest.mark.parametrize(
     ("profile", "label"),
     [
-        (Profile("1", email_verified=False, handle="ada", name="Ada", email="ada@example.com"), "ada"),
-        (Profile("1", email_verified=False, name="Ada", email="ada@example.com"), "ada@example.com"),
-        (Profile("1", email_verified=False, name="Ada"), "Ada"),
-        (Profile("1", email_verified=False), ""),
+        (ProviderProfile("1", email_verified=False, handle="ada", name="Ada", email="ada@example.com"), "ada"),
+        (ProviderProfile("1", email_verified=False, name="Ada", email="ada@example.com"), "ada@example.com"),
+        (ProviderProfile("1", email_verified=False, name="Ada"), "Ada"),
+        (ProviderProfile("1", email_verified=False), ""),
     ],
     ids=["handle", "address", "name", "nothing"],
 )
 def test_a_way_to_log_in_is_labelled_by_what_its_owner_recognises(
-    site: LoginSite, profile: Profile, label: str
+    site: LoginSite, profile: ProviderProfile, label: str
 ) -> None:
     """Otherwise the account page would list numbers."""
     choose(site, asked(site, profile), "ada")
@@ -165,7 +165,7 @@ def test_a_sign_up_fits_its_cookie_whatever_a_provider_says(site: LoginSite) -> 
     def noise(length: int) -> str:
         return "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(length))
 
-    told = Profile(
+    told = ProviderProfile(
         "s" * 200, email_verified=True, handle=noise(200), name=noise(200), email=noise(320), picture=noise(9)
     )
     started = site.logins.start("github", return_to="/" + "".join(chance.choices(CHARACTERS, k=1_500)))

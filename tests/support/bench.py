@@ -17,7 +17,7 @@ from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.client import Called, OutboundClient
 from identity.outbound.connections import OutboundRules
 from providers import build
-from providers.base import Begun, Callback, Profile, Provider, Start
+from providers.base import Callback, LoginBegun, LoginStart, Provider, ProviderProfile
 from providers.kind import ProviderSite
 from tests.support.clock import ManualClock
 from tests.support.configuration import provider_options
@@ -31,8 +31,8 @@ PUBLIC_URL: Final = "http://127.0.0.1:8887"
 class Login:
     """A login on its way: what was remembered, and where the browser was sent."""
 
-    start: Start
-    begun: Begun
+    start: LoginStart
+    begun: LoginBegun
 
 
 class Visit(Protocol):
@@ -74,10 +74,10 @@ class Bench:
         """Run something on the daemon's loop."""
         return self.runner.run(coroutine)
 
-    def start(self, *, provider: Provider | None = None, force_login: bool = False) -> Start:
+    def start(self, *, provider: Provider | None = None, force_login: bool = False) -> LoginStart:
         """Return the fresh values a login begins with."""
         name = (provider or self.provider).name
-        return Start(
+        return LoginStart(
             redirect_uri=f"{PUBLIC_URL}/login/{name}/callback",
             state=f"canary-state-{secrets.token_urlsafe(24)}",
             nonce=f"canary-nonce-{secrets.token_urlsafe(24)}",
@@ -98,11 +98,11 @@ class Bench:
         """Return what the daemon hands to the provider."""
         return Callback(params=params, start=login.start, kept=login.begun.kept, now=self.clock() // 1000)
 
-    def finish(self, login: Login, params: Mapping[str, str], *, provider: Provider | None = None) -> Profile:
+    def finish(self, login: Login, params: Mapping[str, str], *, provider: Provider | None = None) -> ProviderProfile:
         """Finish a login."""
         return self.run((provider or self.provider).finish(self.callback(login, params), self.http))
 
-    def log_in(self, *, force_login: bool = False) -> Profile:
+    def log_in(self, *, force_login: bool = False) -> ProviderProfile:
         """Log in from beginning to end."""
         login = self.begin(force_login=force_login)
         return self.finish(login, self.come_back(login))

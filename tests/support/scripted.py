@@ -13,7 +13,16 @@ from urllib.parse import urlencode
 from identity.accounts.store import AccountRow, IdentityRow, Outcome, UsernameRow
 from identity.stores.memory import MemoryAccounts, MemoryRows
 from identity.types import Millis
-from providers.base import Begun, Callback, Http, Profile, ProviderBroken, ProviderDenied, ProviderSlow, Start
+from providers.base import (
+    Callback,
+    Http,
+    LoginBegun,
+    LoginStart,
+    ProviderBroken,
+    ProviderDenied,
+    ProviderProfile,
+    ProviderSlow,
+)
 
 KeyT = TypeVar("KeyT")
 RowT = TypeVar("RowT", IdentityRow, UsernameRow, AccountRow)
@@ -99,15 +108,15 @@ class ScriptedProvider:
         self.begin_fails = ""
         self.slow = False
 
-    async def begin(self, start: Start, http: Http) -> Begun:
+    async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser away; what is kept depends on this login alone."""
         del http
         if self.begin_fails:
             raise (ProviderSlow if self.slow else ProviderBroken)(self.begin_fails)
         asked = {"state": start.state, "redirect_uri": start.redirect_uri, "nonce": start.nonce}
-        return Begun(f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)})
+        return LoginBegun(f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)})
 
-    async def finish(self, callback: Callback, http: Http) -> Profile:
+    async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Say who it is, or do what the code says."""
         del http
         if callback.kept != {"proof": _proof(callback.start)} or callback.params["state"] != callback.start.state:
@@ -123,11 +132,11 @@ class ScriptedProvider:
         return self.people[code]
 
 
-def person(subject: str, **more: Any) -> Profile:  # noqa: ANN401 - the profile's own fields
+def person(subject: str, **more: Any) -> ProviderProfile:  # noqa: ANN401 - the profile's own fields
     """Return who a provider says this is."""
     told: dict[str, Any] = {"handle": subject, "name": subject.title(), "email_verified": False, **more}
-    return Profile(subject=subject, **told)
+    return ProviderProfile(subject=subject, **told)
 
 
-def _proof(start: Start) -> str:
+def _proof(start: LoginStart) -> str:
     return hashlib.sha256(f"{start.state} {start.nonce} {start.verifier} {start.redirect_uri}".encode()).hexdigest()

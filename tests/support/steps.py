@@ -6,7 +6,7 @@ from string import ascii_letters, digits
 from identity.login.flow import Flow
 from identity.login.results import AskAgain, Busy, NeedsUsername, SignedIn, Started, Visit
 from identity.sessions.check import Check
-from providers.base import Profile
+from providers.base import ProviderProfile
 from tests.support.logins import LoginSite
 from tests.support.scripted import person
 
@@ -43,7 +43,7 @@ def taken(site: LoginSite, begun: Begun) -> Flow:
     return site.logins.take(begun.flow.state, begun.flow.provider, begun.binding)
 
 
-def asked(site: LoginSite, profile: Profile | None = None) -> NeedsUsername:
+def asked(site: LoginSite, profile: ProviderProfile | None = None) -> NeedsUsername:
     """Log in as somebody who is new."""
     outcome = site.logins.finish(taken(site, begun(site)), profile or person("ada"), visit(site))
     assert isinstance(outcome, NeedsUsername)

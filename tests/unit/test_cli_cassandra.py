@@ -4,7 +4,7 @@ import pytest
 
 from identity.cli.findings import Level
 from identity.cli.probes_cassandra import said_of
-from identity.config import Cassandra
+from identity.config import CassandraSection
 from identity.stores.cassandra.greeting import Refusal, Trouble
 from identity.stores.cassandra.inspection import (
     BY_DATA_CENTRE,
@@ -17,7 +17,7 @@ from identity.stores.cassandra.inspection import (
     Unreached,
 )
 
-GIVEN = Cassandra(local_data_centre="dc1")
+GIVEN = CassandraSection(local_data_centre="dc1")
 SILENT = Refusal(Trouble.SILENT, "timed out")
 
 

@@ -27,7 +27,7 @@ def test_a_cluster_is_two_lines() -> None:
     """The defaults are the safe choice: a majority in the data centre, names unique across all of them."""
     given = config.parse(CLUSTER, base=Path()).cassandra
 
-    assert given == config.Cassandra(contact_points=(ContactPoint("127.0.0.1", 9042),), local_data_centre="dc1")
+    assert given == config.CassandraSection(contact_points=(ContactPoint("127.0.0.1", 9042),), local_data_centre="dc1")
     assert given.keyspace == "identityd"
     assert given.consistency is Consistency.LOCAL_QUORUM
     assert given.serial_consistency is SerialConsistency.SERIAL

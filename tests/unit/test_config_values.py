@@ -72,12 +72,12 @@ def test_names_that_may_mean_another_machine_are_not_loopback(name: str) -> None
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("one=127.0.0.1:11211", values.Node("one", "127.0.0.1", 11211)),
-        ("b-2=Cache.example.com:1", values.Node("b-2", "cache.example.com", 1)),
-        ("six=[::1]:11211", values.Node("six", "::1", 11211)),
+        ("one=127.0.0.1:11211", values.MemcachedAddress("one", "127.0.0.1", 11211)),
+        ("b-2=Cache.example.com:1", values.MemcachedAddress("b-2", "cache.example.com", 1)),
+        ("six=[::1]:11211", values.MemcachedAddress("six", "::1", 11211)),
     ],
 )
-def test_a_node_is_a_name_and_an_address(text: str, expected: values.Node) -> None:
+def test_a_node_is_a_name_and_an_address(text: str, expected: values.MemcachedAddress) -> None:
     """The name places records; read wrongly, every session would be looked for on another server."""
     assert values.read_node(text) == expected
     assert values.read_node(str(expected)) == expected

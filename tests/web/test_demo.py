@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from identity.types import Host
 from identity.web import bindings, demo
 from providers import build
-from providers.base import Callback, Profile, ProviderBroken, ProviderDenied, Start
+from providers.base import Callback, LoginStart, ProviderBroken, ProviderDenied, ProviderProfile
 from providers.demo import DemoOptions
 from providers.kind import ProviderSite
 from tests.support.web import Reply, Site
@@ -30,7 +30,7 @@ class Visitor:
     def __init__(self, site: Site, provider: Any) -> None:  # noqa: ANN401 - the provider under test
         self.site = site
         self.provider = provider
-        self.start = Start(CALLBACK, secrets.token_urlsafe(32), "nonce", "v" * 43)
+        self.start = LoginStart(CALLBACK, secrets.token_urlsafe(32), "nonce", "v" * 43)
         self.page = asyncio.run(provider.begin(self.start, None)).location.removeprefix(PUBLIC_URL)
         names = site.context.names
         cookie = bindings.made(
@@ -54,12 +54,12 @@ class Visitor:
             "POST", "/demo/demo", headers={**sent, **(headers or {})}, body=urlencode(fields).encode()
         )
 
-    def finish(self, reply: Reply) -> Profile:
+    def finish(self, reply: Reply) -> ProviderProfile:
         """Finish the login the page answered."""
         location = reply.one("Location") or ""
         assert location.startswith(f"{CALLBACK}?")
         params = dict(parse_qsl(urlsplit(location).query))
-        profile: Profile = asyncio.run(self.provider.finish(Callback(params, self.start), None))
+        profile: ProviderProfile = asyncio.run(self.provider.finish(Callback(params, self.start), None))
         return profile
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from identity.login.flow import FLOW_MS
-from providers.base import Profile
+from providers.base import ProviderProfile
 from tests.support.guards import Expectation
 from tests.support.logins import LoginSite, location, query_of
 
@@ -60,7 +60,7 @@ def test_a_provider_that_cannot_begin_is_a_502_that_stores_nothing(logins: Login
 def test_a_provider_that_names_nobody_is_a_502(logins: LoginSite, expect_log: ExpectLog, subject: str) -> None:
     """Otherwise two people could share an identity nobody can spell."""
     expect_log("identity.web", "provider")
-    logins.github.people["ada"] = Profile(subject=subject, email_verified=False)
+    logins.github.people["ada"] = ProviderProfile(subject=subject, email_verified=False)
 
     reply = logins.browser().log_in("ada")
 
