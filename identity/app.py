@@ -26,7 +26,7 @@ from identity.login.carrying import Carrying
 from identity.login.entering import Entering
 from identity.login.means import Means
 from identity.login.pacing import Pacing
-from identity.login.rules import Rules as LoginRules
+from identity.login.rules import LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.login.welcoming import Welcoming

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from identity.keyring import KeyRing, Purpose
 from identity.login.flow import Flaw, spelt
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.types import Clock, RandomBytes
 
 LONGEST: Final = 2_048
@@ -58,7 +58,7 @@ class Carrying:
         self._clock = clock
         self._random = random_bytes
 
-    def seal(self, kind: Kind, tag: str, body: bytes) -> str:
+    def seal(self, kind: RecordKind, tag: str, body: bytes) -> str:
         """Return the text to carry; whether it fits is for the caller to see (`LONGEST`)."""
         ring = self._keys()
         number = ring.signing_number(self._clock())
@@ -67,7 +67,7 @@ class Carrying:
         sealed = _cipher(ring, number, salt).encrypt(_NONCE, _compressed(body), _place(head, kind, tag))
         return spelt(head + salt + sealed)
 
-    def open(self, kind: Kind, tag: str, text: str) -> bytes | Flaw:
+    def open(self, kind: RecordKind, tag: str, text: str) -> bytes | Flaw:
         """Return the body, or why there is none: FORGED, or NEWER_KEY that this daemon has not read yet."""
         raw = _raw(text) if len(text) <= _MOST_BYTES else b""
         if len(raw) < _HEAD_BYTES + _SALT_BYTES + _TAG_BYTES or raw[0] != _VERSION:
@@ -86,7 +86,7 @@ def _cipher(ring: KeyRing, number: int, salt: bytes) -> AESGCM:
     return AESGCM(ring.mac(number, Purpose.CARRIED, salt))
 
 
-def _place(head: bytes, kind: Kind, tag: str) -> bytes:
+def _place(head: bytes, kind: RecordKind, tag: str) -> bytes:
     # Lengths first: no other pair of kind and tag gives the same bytes.
     return head + f"{len(kind.value)}:{kind.value}{len(tag)}:".encode() + tag.encode()
 

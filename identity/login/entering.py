@@ -14,8 +14,8 @@ from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow, IdentityRow, IdentityState, Profile
 from identity.audit import Event
 from identity.errors import StoreUnavailable
-from identity.login.flow import Person
-from identity.login.results import Busy, Refused, SignedIn, Visit
+from identity.login.flow import ProvenPerson
+from identity.login.results import LoggedIn, LoginBusy, LoginRefused, Visit
 from identity.sessions.check import Opening
 from identity.sessions.service import Opened, SessionService
 from identity.types import AccountId, Clock, IdentityKey, Millis, RandomBytes
@@ -25,7 +25,7 @@ TICKETS: Final = 4
 
 NotYet: TypeAlias = Unknown | ChooseName
 """The identity leads to no account, or to one without a name."""
-Entered: TypeAlias = SignedIn | Refused | Busy | NotYet
+Entered: TypeAlias = LoggedIn | LoginRefused | LoginBusy | NotYet
 
 
 class Count(Protocol):
@@ -68,7 +68,7 @@ class Entering:
         self,
         key: IdentityKey,
         provider: str,
-        person: Person,
+        person: ProvenPerson,
         *,
         return_to: str,
         visit: Visit,
@@ -106,7 +106,7 @@ class Entering:
         self._count("identityd_sign_ups_total", provider=provider, outcome=outcome)
 
     def _try(
-        self, row: IdentityRow, provider: str, person: Person, *, return_to: str, visit: Visit, persistent: bool
+        self, row: IdentityRow, provider: str, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool
     ) -> Entered | None:
         ticket = self._sessions.ticket(row.account_id)
         match decide(row, self._accounts.account(row.account_id)):
@@ -119,10 +119,10 @@ class Entering:
                 self.tally(provider, "signed-in")
                 self._count("identityd_sessions_opened_total")
                 self._tell("login", account.key, visit, provider=provider)
-                return SignedIn(opened, return_to)
+                return LoggedIn(opened, return_to)
             case Refuse(reason=reason):
                 self.refuse(provider, reason.value, visit, account_id=row.account_id)
-                return Refused(reason)
+                return LoginRefused(reason)
             case decision:
                 return _unopened(decision)
 
@@ -143,7 +143,7 @@ class Entering:
 
 def _unopened(decision: Decision) -> Entered:
     """Say what a decision means that neither lets in nor refuses."""
-    return decision if isinstance(decision, NotYet) else Busy()
+    return decision if isinstance(decision, NotYet) else LoginBusy()
 
 
 def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visit, *, persistent: bool) -> Opening:
@@ -160,7 +160,7 @@ def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visi
     )
 
 
-def _profile(account_id: AccountId, person: Person, *, now: Millis) -> Profile:
+def _profile(account_id: AccountId, person: ProvenPerson, *, now: Millis) -> Profile:
     return Profile(
         account_id=account_id,
         display_name=person.name,

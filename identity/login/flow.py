@@ -31,13 +31,13 @@ _TAG_CHARS: Final = 8
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
-class Purpose(Enum):
+class FlowPurpose(Enum):
     """What a login is for."""
 
     SIGN_IN = "sign-in"
 
 
-class Step(Enum):
+class SignUpStep(Enum):
     """What an unfinished sign-up waits for."""
 
     CHOOSE_NAME = "choose-name"
@@ -65,7 +65,7 @@ class Flow:
     """A browser that was sent to a provider."""
 
     provider: str
-    purpose: Purpose
+    purpose: FlowPurpose
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
@@ -87,7 +87,7 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ProvenPerson:
     """What a provider says of somebody, cut to sizes that can be kept. Information, never a key."""
 
     handle: str
@@ -106,14 +106,14 @@ class SignUpRecord:
     reference: str = field(repr=False)
     identity: IdentityKey
     provider: str
-    person: Person = field(repr=False)
+    person: ProvenPerson = field(repr=False)
     claim: UUID
     """Stays the same however often a name is lost, so that our own claim never blocks us; also names the account."""
     return_to: str
     created_at: Millis
     persistent: bool = False
     """As of the flow it comes from."""
-    step: Step = Step.CHOOSE_NAME
+    step: SignUpStep = SignUpStep.CHOOSE_NAME
 
     @property
     def expires_at(self) -> Millis:

@@ -11,8 +11,8 @@ from typing import TypeVar
 from identity.errors import StoreUnavailable
 from identity.login.carrying import Carrying
 from identity.login.flow import SECRET_BYTES, Flaw, spelt
-from identity.login.rules import Rules
-from identity.login.store import Kind, OneTimeStore
+from identity.login.rules import LoginRules
+from identity.login.store import OneTimeStore, RecordKind
 from identity.types import Clock, RandomBytes
 
 R = TypeVar("R")
@@ -24,7 +24,7 @@ class Means:
 
     carrying: Carrying
     one_time: OneTimeStore
-    rules: Rules
+    rules: LoginRules
     clock: Clock
     random_bytes: RandomBytes
 
@@ -32,7 +32,7 @@ class Means:
         """Return a value nobody can guess."""
         return spelt(self.random_bytes(SECRET_BYTES))
 
-    def opened(self, kind: Kind, tag: str, text: str | None, unpack: Callable[[bytes], R]) -> R | Flaw:
+    def opened(self, kind: RecordKind, tag: str, text: str | None, unpack: Callable[[bytes], R]) -> R | Flaw:
         """Return the record that a browser carries, or why it counts for nothing; `text` is None if it carries none.
 
         Raises:

@@ -16,7 +16,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from identity.errors import StoreError
-from identity.login.store import Kind, OneTimeStore
+from identity.login.store import OneTimeStore, RecordKind
 from identity.types import MINUTE, SECOND, Clock, Millis
 
 BUCKETS: Final = 2_048
@@ -60,12 +60,12 @@ class Pacing:
         bucket = int.from_bytes(self._place(what.value.encode() + network)[:8], "big") % BUCKETS
         names = [f"{what.value}{bucket:x}.{each:x}" for each in (minute - 1, minute)]
         try:
-            found = self._one_time.peek_many(Kind.PACE, names)
+            found = self._one_time.peek_many(RecordKind.PACE, names)
             before, during = (int.from_bytes(found[name] or b"", "big") for name in names)
             wait = wait_ms(before, during, most=self._most, at=now % MINUTE)
             if not wait:
                 until = (minute + 2) * MINUTE + SECOND
-                self._one_time.amend(Kind.PACE, names[1], _one_more, expires_at=until)
+                self._one_time.amend(RecordKind.PACE, names[1], _one_more, expires_at=until)
         except StoreError:
             # A login that begins costs nothing that is worth turning people away for.
             return 0

@@ -37,7 +37,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class LoggedIn:
     """The session is open."""
 
     opened: Opened
@@ -55,19 +55,19 @@ class NeedsUsername:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LoginRefused:
     """The person was proven and may not log in."""
 
     reason: Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
+class LoginBusy:
     """The same identity is being dealt with in another window; try again in half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Welcome:
+class UsernameForm:
     """What the username form shows first."""
 
     record: SignUpRecord
@@ -84,5 +84,5 @@ class AskAgain:
     alternatives: Sequence[Username] = ()
 
 
-Finished: TypeAlias = SignedIn | NeedsUsername | Refused | Busy
-Chosen: TypeAlias = SignedIn | AskAgain | Refused | Busy
+Finished: TypeAlias = LoggedIn | NeedsUsername | LoginRefused | LoginBusy
+Chosen: TypeAlias = LoggedIn | AskAgain | LoginRefused | LoginBusy

@@ -9,7 +9,7 @@ from identity.login.staying import Stay
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LoginRules:
     """The operator's settings that logins depend on."""
 
     public_url: str

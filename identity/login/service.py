@@ -21,15 +21,15 @@ from identity.accounts.linking import ChooseName, Unknown, identity_key
 from identity.errors import FlowInvalid, ProviderTrouble
 from identity.login.carrying import LONGEST
 from identity.login.entering import Entering
-from identity.login.flow import Flaw, Flow, Person, Purpose, callback_flaw, record_name, spent_until, tag_of
+from identity.login.flow import Flaw, Flow, FlowPurpose, ProvenPerson, callback_flaw, record_name, spent_until, tag_of
 from identity.login.means import Means
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, unpack_flow
-from identity.login.results import Chosen, Finished, Started, Visit, Welcome
+from identity.login.results import Chosen, Finished, Started, UsernameForm, Visit
 from identity.login.returning import safe_return, shorter
-from identity.login.rules import Rules
+from identity.login.rules import LoginRules
 from identity.login.staying import stays
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.login.welcoming import Welcoming
 from identity.types import SECOND, Millis
 from providers.base import LoginStart, ProviderProfile
@@ -58,7 +58,7 @@ class LoginService:
         self._means = means
 
     @property
-    def rules(self) -> Rules:
+    def rules(self) -> LoginRules:
         """The operator's settings."""
         return self._means.rules
 
@@ -85,7 +85,7 @@ class LoginService:
         secret = self._means.secret
         flow = Flow(
             provider=provider,
-            purpose=Purpose.SIGN_IN,
+            purpose=FlowPurpose.SIGN_IN,
             state=secret(),
             nonce=secret(),
             verifier=secret(),
@@ -109,7 +109,7 @@ class LoginService:
             raise ProviderTrouble(detail=f"{flow.provider} wants more than {MOST_KEPT} characters back at the end")
         for return_to in shorter(flow.return_to):
             body = pack_flow(replace(flow, return_to=return_to))
-            binding = self._means.carrying.seal(Kind.FLOW, tag_of(flow.state), body)
+            binding = self._means.carrying.seal(RecordKind.FLOW, tag_of(flow.state), body)
             if len(binding) <= LONGEST:
                 self._entering.tally(flow.provider, "started")
                 return binding
@@ -123,10 +123,10 @@ class LoginService:
             StoreUnavailable: the store is away, or this daemon does not know the key yet; the same answer
                 may be brought again.
         """
-        flow = self._means.opened(Kind.FLOW, tag_of(state), binding or None, unpack_flow)
+        flow = self._means.opened(RecordKind.FLOW, tag_of(state), binding or None, unpack_flow)
         if isinstance(flow, Flow):
             flow = callback_flaw(flow, state=state, provider=provider, now=self._means.clock()) or flow
-        if isinstance(flow, Flow) and self._means.one_time.peek(Kind.FLOW, record_name(state)) is not None:
+        if isinstance(flow, Flow) and self._means.one_time.peek(RecordKind.FLOW, record_name(state)) is not None:
             flow = Flaw.USED
         if isinstance(flow, Flaw):
             raise self._invalid(provider, flow)
@@ -167,7 +167,7 @@ class LoginService:
         except ValueError as error:
             raise ProviderTrouble(detail=f"{flow.provider} sent an unusable subject: {error}") from error
         until = spent_until(flow.expires_at, now=self._means.clock())
-        if not self._means.one_time.spend(Kind.FLOW, record_name(flow.state), expires_at=until):
+        if not self._means.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
         person = _person(profile, now=self._means.clock())
         match self._entering.enter(
@@ -180,7 +180,7 @@ class LoginService:
 
     # --- choosing a username
 
-    def welcome(self, reference: str, binding: str | None) -> Welcome:
+    def welcome(self, reference: str, binding: str | None) -> UsernameForm:
         """Return the sign-up this browser may finish; see `Welcoming.welcome`."""
         return self._welcoming.welcome(reference, binding)
 
@@ -193,9 +193,9 @@ class LoginService:
         return FlowInvalid(detail=flaw.value)
 
 
-def _person(profile: ProviderProfile, *, now: Millis) -> Person:
+def _person(profile: ProviderProfile, *, now: Millis) -> ProvenPerson:
     said = now if profile.auth_at is None else profile.auth_at * SECOND
-    return Person(
+    return ProvenPerson(
         handle=_plain(profile.handle, _TEXT),
         name=_plain(profile.name, _TEXT),
         email=_plain(profile.email, _EMAIL),

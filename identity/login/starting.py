@@ -21,7 +21,7 @@ from identity.login.means import Means
 from identity.login.packing import pack_start, unpack_start
 from identity.login.results import Visit
 from identity.login.returning import FRONT_PAGE
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.sessions.service import LoginOver, Opened, SessionService
 from identity.types import AccountId, ClientId, SessionId
 
@@ -59,7 +59,7 @@ class Starting:
         for shorter in (path, path.partition("?")[0], FRONT_PAGE):
             wanted = replace(destination, path=shorter)
             record = StartCode(wanted, account_id, login, created_at=self._means.clock())
-            code = self._means.carrying.seal(Kind.START, "", pack_start(record))
+            code = self._means.carrying.seal(RecordKind.START, "", pack_start(record))
             if len(code) <= LONGEST:
                 break
         self._tally(destination.client, "issued")
@@ -103,13 +103,13 @@ class Starting:
 
     def _used_up(self, code: str) -> StartCode | Flaw:
         """Return what a code stands for, once."""
-        record, now = self._means.opened(Kind.START, "", code, unpack_start), self._means.clock()
+        record, now = self._means.opened(RecordKind.START, "", code, unpack_start), self._means.clock()
         if isinstance(record, Flaw):
             return record
         if not is_fresh(record, now=now):
             return Flaw.EXPIRED
         until = spent_until(record.expires_at, now=now)
-        spent = self._means.one_time.spend(Kind.START, record_name(code), expires_at=until)
+        spent = self._means.one_time.spend(RecordKind.START, record_name(code), expires_at=until)
         return record if spent else Flaw.USED
 
     def _refused(self, client: ClientId, flaw: Flaw) -> FlowInvalid:

@@ -13,7 +13,7 @@ from typing import Protocol
 from identity.types import Millis
 
 
-class Kind(Enum):
+class RecordKind(Enum):
     """What a record, or what a browser carries, is for; the value is part of its key and of its seal."""
 
     FLOW = "f1"
@@ -31,23 +31,25 @@ class Kind(Enum):
 class OneTimeStore(Protocol):
     """Records that can be taken once. Thread-safe; every method raises StoreUnavailable on an outage."""
 
-    def put(self, kind: Kind, name: str, body: bytes, *, expires_at: Millis) -> None:
+    def put(self, kind: RecordKind, name: str, body: bytes, *, expires_at: Millis) -> None:
         """Keep `body` under a name nobody can guess. Raises ValueError if the name is taken."""
         ...
 
-    def peek(self, kind: Kind, name: str) -> bytes | None:
+    def peek(self, kind: RecordKind, name: str) -> bytes | None:
         """Return the record and leave it; None if it is absent, expired or taken."""
         ...
 
-    def take(self, kind: Kind, name: str) -> bytes | None:
+    def take(self, kind: RecordKind, name: str) -> bytes | None:
         """Return the record and remove it; of several callers at once exactly one gets it."""
         ...
 
-    def spend(self, kind: Kind, name: str, *, expires_at: Millis) -> bool:
+    def spend(self, kind: RecordKind, name: str, *, expires_at: Millis) -> bool:
         """Mark the name as used; of several callers at once exactly one gets True, as does nobody after it."""
         ...
 
-    def amend(self, kind: Kind, name: str, change: Callable[[bytes], bytes | None], *, expires_at: Millis) -> bytes:
+    def amend(
+        self, kind: RecordKind, name: str, change: Callable[[bytes], bytes | None], *, expires_at: Millis
+    ) -> bytes:
         """Change a record under a condition and return it as it then stands; absent is empty.
 
         `change` gives the new body, or None to leave it as it is, and may be called several times.
@@ -56,6 +58,6 @@ class OneTimeStore(Protocol):
         """
         ...
 
-    def peek_many(self, kind: Kind, names: Collection[str]) -> Mapping[str, bytes | None]:
+    def peek_many(self, kind: RecordKind, names: Collection[str]) -> Mapping[str, bytes | None]:
         """Return several records, as `peek` does, in one round trip to each node."""
         ...

@@ -31,7 +31,7 @@ from identity.login.flow import (
     SIGN_UP_MS,
     Flaw,
     Flow,
-    Person,
+    ProvenPerson,
     SignUpRecord,
     record_name,
     sign_up_flaw,
@@ -40,10 +40,10 @@ from identity.login.flow import (
 )
 from identity.login.means import Means
 from identity.login.packing import pack_sign_up, unpack_sign_up
-from identity.login.results import AskAgain, Busy, Chosen, NeedsUsername, Visit, Welcome
+from identity.login.results import AskAgain, Chosen, LoginBusy, NeedsUsername, UsernameForm, Visit
 from identity.login.returning import shorter
 from identity.login.rules import provider_unknown
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.types import SECOND, IdentityKey, Username
 
 MOST_NAMES: Final = 20
@@ -75,7 +75,7 @@ class Welcoming:
         self._entering = entering
         self._means = means
 
-    def begin(self, flow: Flow, key: IdentityKey, person: Person) -> NeedsUsername:
+    def begin(self, flow: Flow, key: IdentityKey, person: ProvenPerson) -> NeedsUsername:
         """Return what the browser must carry to choose a name; nothing is kept."""
         record = SignUpRecord(
             reference=self._means.secret(),
@@ -89,13 +89,13 @@ class Welcoming:
         )
         tag = tag_of(record.reference)
         for fitting in _smaller(record):
-            binding = self._means.carrying.seal(Kind.SIGN_UP, tag, pack_sign_up(fitting))
+            binding = self._means.carrying.seal(RecordKind.SIGN_UP, tag, pack_sign_up(fitting))
             if len(binding) <= LONGEST:
                 self._entering.tally(flow.provider, "needs-username")
                 return NeedsUsername(record.reference, binding)
         raise FlowInvalid("sign-up-invalid", detail="an identity that fits no cookie")
 
-    def welcome(self, reference: str, binding: str | None) -> Welcome:
+    def welcome(self, reference: str, binding: str | None) -> UsernameForm:
         """Return the sign-up this browser may finish, and a name to offer; nothing is used up.
 
         Raises:
@@ -104,9 +104,9 @@ class Welcoming:
             StoreUnavailable: a store is away.
         """
         record = self._opened(reference, binding)
-        if self._means.one_time.peek(Kind.SIGN_UP, record_name(reference)) is not None:
+        if self._means.one_time.peek(RecordKind.SIGN_UP, record_name(reference)) is not None:
             raise _invalid(Flaw.USED)
-        return Welcome(record, self._accounts.suggest(record.person.handle, record.person.name))
+        return UsernameForm(record, self._accounts.suggest(record.person.handle, record.person.name))
 
     def choose(self, reference: str, binding: str | None, username: str, visit: Visit) -> Chosen:
         """Make the account under the name that was typed, and open its first session.
@@ -121,16 +121,16 @@ class Welcoming:
         """
         record = self._opened(reference, binding)
         name, until = record_name(reference), spent_until(record.expires_at, now=self._means.clock())
-        if not self._means.one_time.spend(Kind.SIGN_UP, name, expires_at=until):
+        if not self._means.one_time.spend(RecordKind.SIGN_UP, name, expires_at=until):
             raise _invalid(Flaw.USED)
         try:
             chosen = self._choose(record, username, visit)
         except (StoreError, TooOften):
             with contextlib.suppress(StoreError):
-                self._means.one_time.take(Kind.SIGN_UP, name)
+                self._means.one_time.take(RecordKind.SIGN_UP, name)
             raise
-        if isinstance(chosen, AskAgain | Busy):
-            self._means.one_time.take(Kind.SIGN_UP, name)
+        if isinstance(chosen, AskAgain | LoginBusy):
+            self._means.one_time.take(RecordKind.SIGN_UP, name)
             if record.expires_at <= self._means.clock():
                 raise _invalid(Flaw.EXPIRED)
         return chosen
@@ -150,7 +150,7 @@ class Welcoming:
             case NameRefused(problem=problem):
                 return AskAgain(record, problem)
             case BeingFinished():
-                return Busy()
+                return LoginBusy()
         return self._entered(record, visit)
 
     def _entered(self, record: SignUpRecord, visit: Visit) -> Chosen:
@@ -163,13 +163,13 @@ class Welcoming:
             persistent=record.persistent,
         )
         # Unlinked, or its name lost, between the two calls: the form may be sent once more.
-        return Busy() if isinstance(entered, Unknown | ChooseName) else entered
+        return LoginBusy() if isinstance(entered, Unknown | ChooseName) else entered
 
     def _count(self, record: SignUpRecord, wanted: Username) -> None:
         """Raise TooOften unless the name is one of those this identity may ask for."""
         mine = sha256(fold(wanted).encode()).digest()[:_NAME_BYTES]
         asked = self._means.one_time.amend(
-            Kind.NAMES, record_name(record.identity), _adding(mine), expires_at=self._means.clock() + SIGN_UP_MS
+            RecordKind.NAMES, record_name(record.identity), _adding(mine), expires_at=self._means.clock() + SIGN_UP_MS
         )
         if mine not in _names(asked):
             self._entering.tally_sign_up(record.provider, "too-many-names")
@@ -180,7 +180,7 @@ class Welcoming:
             )
 
     def _opened(self, reference: str, binding: str | None) -> SignUpRecord:
-        record = self._means.opened(Kind.SIGN_UP, tag_of(reference), binding or None, unpack_sign_up)
+        record = self._means.opened(RecordKind.SIGN_UP, tag_of(reference), binding or None, unpack_sign_up)
         if isinstance(record, SignUpRecord):
             record = sign_up_flaw(record, reference=reference, now=self._means.clock()) or record
         if isinstance(record, Flaw):

@@ -20,7 +20,7 @@ from typing import Final
 
 from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.sessions.packing import NewerRecord, pack, unpack
 from identity.sessions.record import Record
 from identity.sessions.store import Absent, Found, Read, Unread, Version, Written
@@ -125,16 +125,18 @@ class OneTimeRecords:
         self._sealer = Sealer(keys, purpose=Purpose.ONE_TIME, clock=clock)
         self._alarm = alarm
 
-    def put(self, kind: Kind, name: str, body: bytes, *, expires_at: Millis) -> None:
+    def put(self, kind: RecordKind, name: str, body: bytes, *, expires_at: Millis) -> None:
         """Keep `body` under `name`. Raises ValueError if the name is taken or cannot be a name."""
         if not self._add(kind, name, body, expires_at=expires_at):
             raise ValueError(f"the name of a {kind.name} record is taken")
 
-    def spend(self, kind: Kind, name: str, *, expires_at: Millis) -> bool:
+    def spend(self, kind: RecordKind, name: str, *, expires_at: Millis) -> bool:
         """Mark the name as used; of several callers at once exactly one gets True, as does nobody after it."""
         return self._add(kind, name, b"", expires_at=expires_at)
 
-    def amend(self, kind: Kind, name: str, change: Callable[[bytes], bytes | None], *, expires_at: Millis) -> bytes:
+    def amend(
+        self, kind: RecordKind, name: str, change: Callable[[bytes], bytes | None], *, expires_at: Millis
+    ) -> bytes:
         """Change a record under a condition and return it as it then stands; absent is empty."""
         key = _required(kind, name)
         for _ in range(_ATTEMPTS):
@@ -155,12 +157,12 @@ class OneTimeRecords:
                 return changed
         raise StoreUnavailable(detail=f"a {kind.name} record changed at every attempt, or cannot be written")
 
-    def peek(self, kind: Kind, name: str) -> bytes | None:
+    def peek(self, kind: RecordKind, name: str) -> bytes | None:
         """Return the record and leave it."""
         key = _key_of(kind, name)
         return self._read(kind, key) if key else None
 
-    def take(self, kind: Kind, name: str) -> bytes | None:
+    def take(self, kind: RecordKind, name: str) -> bytes | None:
         """Return the record and remove it; of several callers at once exactly one gets it.
 
         StoreUnavailable after the removal was sent means that it may be gone: begin anew.
@@ -177,13 +179,13 @@ class OneTimeRecords:
             case Written.UNKNOWN:
                 raise StoreUnavailable(detail=f"whether a {kind.name} record was taken is unknown")
 
-    def peek_many(self, kind: Kind, names: Collection[str]) -> Mapping[str, bytes | None]:
+    def peek_many(self, kind: RecordKind, names: Collection[str]) -> Mapping[str, bytes | None]:
         """Return several records and leave them: one round trip to each node."""
         keys = {name: _required(kind, name) for name in names}
         got = self._cache.get_many(keys.values())
         return {name: self._found(kind, key, got[key]) for name, key in keys.items()}
 
-    def _add(self, kind: Kind, name: str, body: bytes, *, expires_at: Millis) -> bool:
+    def _add(self, kind: RecordKind, name: str, body: bytes, *, expires_at: Millis) -> bool:
         key = _required(kind, name)
         match self._cache.add(key, self._seal(kind, key, body, expires_at=expires_at), expires_at=expires_at):
             case Written.UNKNOWN:
@@ -191,13 +193,13 @@ class OneTimeRecords:
             case written:
                 return written is Written.APPLIED
 
-    def _seal(self, kind: Kind, key: CacheKey, body: bytes, *, expires_at: Millis) -> bytes:
+    def _seal(self, kind: RecordKind, key: CacheKey, body: bytes, *, expires_at: Millis) -> bytes:
         return self._sealer.seal(kind.value, key, expires_at.to_bytes(_EXPIRY_BYTES, "big") + body)
 
-    def _read(self, kind: Kind, key: CacheKey) -> bytes | None:
+    def _read(self, kind: RecordKind, key: CacheKey) -> bytes | None:
         return self._found(kind, key, self._cache.get_many((key,))[key])
 
-    def _found(self, kind: Kind, key: CacheKey, got: Got) -> bytes | None:
+    def _found(self, kind: RecordKind, key: CacheKey, got: Got) -> bytes | None:
         match got:
             case Missing.ABSENT:
                 return None
@@ -207,7 +209,7 @@ class OneTimeRecords:
                 opened = self._open(kind, key, data)
                 return opened[0] if opened else None
 
-    def _open(self, kind: Kind, key: CacheKey, data: bytes) -> tuple[bytes, Millis] | None:
+    def _open(self, kind: RecordKind, key: CacheKey, data: bytes) -> tuple[bytes, Millis] | None:
         """Return a record and its end; None if that is past."""
         match self._sealer.unseal(kind.value, key, data):
             case Unread.CORRUPT:
@@ -221,13 +223,13 @@ class OneTimeRecords:
                 return (body[_EXPIRY_BYTES:], expires_at) if self._clock() < expires_at else None
 
 
-def _key_of(kind: Kind, name: str) -> CacheKey | None:
+def _key_of(kind: RecordKind, name: str) -> CacheKey | None:
     """Return the key of a one-time record; None for what cannot be one (names come from browsers)."""
     key = CacheKey(f"{kind.value}:{name}")
     return key if name and is_key(key) else None
 
 
-def _required(kind: Kind, name: str) -> CacheKey:
+def _required(kind: RecordKind, name: str) -> CacheKey:
     key = _key_of(kind, name)
     if key is None:
         raise ValueError(f"this cannot be the name of a {kind.name} record")

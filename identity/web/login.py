@@ -34,7 +34,7 @@ from identity.errors import (
 from identity.login import handover
 from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
 from identity.login.pacing import Counted
-from identity.login.results import Busy, Finished, Refused, SignedIn, Visit
+from identity.login.results import Finished, LoggedIn, LoginBusy, LoginRefused, Visit
 from identity.login.returning import FALLBACK
 from identity.login.rules import provider_unknown
 from identity.login.staying import Stay
@@ -145,16 +145,16 @@ class LoginHandler(PageHandler):
         self.finish()
         return True
 
-    def enter(self, signed: SignedIn) -> None:
+    def enter(self, signed: LoggedIn) -> None:
         """Give the browser its session; what the person must know first stands between it and where it goes."""
         self.put_spent()
         for cookie in signed.opened.set_cookies:
             self.put_cookie(cookie)
         self.onward(notice_path(signed.return_to) if signed.opened.notices else signed.return_to)
 
-    def refuse(self, outcome: Refused | Busy) -> NoReturn:
+    def refuse(self, outcome: LoginRefused | LoginBusy) -> NoReturn:
         """Say why a proven person is not logged in."""
-        if isinstance(outcome, Busy):
+        if isinstance(outcome, LoginBusy):
             raise BeingFinished
         refusal = BeingFinished if outcome.reason is Refusal.MERGING else Forbidden
         self.again = self.again if refusal is BeingFinished else ""
@@ -325,10 +325,10 @@ class Answer(LoginHandler):
 
     def _end(self, outcome: Finished, provider: str) -> None:
         names = self.context.names
-        if isinstance(outcome, Refused | Busy):
+        if isinstance(outcome, LoginRefused | LoginBusy):
             self.refuse(outcome)
         self.put_cookie(SetCookie(names.last_provider, provider, _LAST_MS // SECOND, names.secure))
-        if isinstance(outcome, SignedIn):
+        if isinstance(outcome, LoggedIn):
             self.enter(outcome)
             return
         self.put_spent()

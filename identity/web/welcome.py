@@ -11,7 +11,7 @@ from typing import Final
 
 from identity.errors import BadInput, FlowInvalid
 from identity.login.flow import SignUpRecord
-from identity.login.results import AskAgain, Busy, Refused
+from identity.login.results import AskAgain, LoginBusy, LoginRefused
 from identity.login.returning import FALLBACK
 from identity.sessions.check import Outcome
 from identity.types import Username
@@ -53,10 +53,10 @@ class Welcome(LoginHandler):
         if isinstance(chosen, AskAgain):
             self._ask_again(chosen, binding, username=username)
             return
-        if isinstance(chosen, Busy):
+        if isinstance(chosen, LoginBusy):
             self.refuse(chosen)
         self.spend(cookie)
-        if isinstance(chosen, Refused):
+        if isinstance(chosen, LoginRefused):
             self.refuse(chosen)
         self.enter(chosen)
 

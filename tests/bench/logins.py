@@ -19,8 +19,8 @@ from identity.accounts.results import By, SignedUp, SignUp
 from identity.accounts.service import AccountService
 from identity.accounts.usernames import NamePolicy
 from identity.login.entering import Entering
-from identity.login.flow import Person
-from identity.login.results import SignedIn, Visit
+from identity.login.flow import ProvenPerson
+from identity.login.results import LoggedIn, Visit
 from identity.opening import Accounts
 from identity.sessions.check import Check
 from identity.sessions.minting import Mint
@@ -40,7 +40,7 @@ from tests.support.jars import HOST, NAMES
 LOGINS = 400
 THREADS = 16
 """As many calls as a daemon makes at once to its account store."""
-PERSON = Person(handle="ada", name="Ada", email="", email_verified=False, picture="", auth_at=wall_clock())
+PERSON = ProvenPerson(handle="ada", name="Ada", email="", email_verified=False, picture="", auth_at=wall_clock())
 VISIT = Visit(Check(cookies=(), host=HOST), "127.0.0.1", "bench")
 
 
@@ -135,7 +135,7 @@ def sign_up(accounts: AccountService, key: IdentityKey) -> None:
 def log_in(entering: Entering, key: IdentityKey) -> None:
     """Log somebody in who is known."""
     entered = entering.enter(key, "demo", PERSON, return_to="/account", visit=VISIT)
-    if not isinstance(entered, SignedIn):
+    if not isinstance(entered, LoggedIn):
         raise TypeError(entered)
 
 

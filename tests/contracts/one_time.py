@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from identity.errors import StoreCorrupt, StoreUnavailable
-from identity.login.store import Kind, OneTimeStore
+from identity.login.store import OneTimeStore, RecordKind
 from identity.types import HOUR, MINUTE, SECOND, Clock, Millis
 from tests.support.guards import Expectation
 from tests.support.racing import race
@@ -22,10 +22,10 @@ class Subject:
     clock: Clock
     advance: Callable[[Millis], None]
     """Return only when this much time has passed for the store too."""
-    spoil: Callable[[Kind, str], None]
+    spoil: Callable[[RecordKind, str], None]
     """Put something where this record is that the store did not write."""
 
-    def put(self, name: str, body: bytes = b"body", *, kind: Kind = Kind.FLOW) -> None:
+    def put(self, name: str, body: bytes = b"body", *, kind: RecordKind = RecordKind.FLOW) -> None:
         """Put a record that stays."""
         self.store.put(kind, name, body, expires_at=self.clock() + HOUR)
 
@@ -42,40 +42,40 @@ class OneTimeContract:
         """A callback replayed (Keycloak CVE-2020-14302) must find nothing."""
         subject.put("name", b"\0body\r\n\xff")
 
-        assert subject.store.take(Kind.FLOW, "name") == b"\0body\r\n\xff"
+        assert subject.store.take(RecordKind.FLOW, "name") == b"\0body\r\n\xff"
 
-        assert subject.store.take(Kind.FLOW, "name") is None
-        assert subject.store.peek(Kind.FLOW, "name") is None
+        assert subject.store.take(RecordKind.FLOW, "name") is None
+        assert subject.store.peek(RecordKind.FLOW, "name") is None
 
     def test_peeking_leaves_the_record(self, subject: Subject) -> None:
         """The username page is shown before, and after, each failed choice."""
         subject.put("name")
 
-        assert subject.store.peek(Kind.FLOW, "name") == b"body"
-        assert subject.store.peek(Kind.FLOW, "name") == b"body"
-        assert subject.store.take(Kind.FLOW, "name") == b"body"
+        assert subject.store.peek(RecordKind.FLOW, "name") == b"body"
+        assert subject.store.peek(RecordKind.FLOW, "name") == b"body"
+        assert subject.store.take(RecordKind.FLOW, "name") == b"body"
 
     def test_an_empty_body_is_a_record(self, subject: Subject) -> None:
         """Empty and absent are different answers."""
         subject.put("name", b"")
 
-        assert subject.store.take(Kind.FLOW, "name") == b""
+        assert subject.store.take(RecordKind.FLOW, "name") == b""
 
     def test_an_unknown_name_is_none(self, subject: Subject) -> None:
         """A made-up state is a refusal for the browser, not an error of the daemon."""
-        assert subject.store.peek(Kind.FLOW, "made-up") is None
-        assert subject.store.take(Kind.FLOW, "made-up") is None
+        assert subject.store.peek(RecordKind.FLOW, "made-up") is None
+        assert subject.store.take(RecordKind.FLOW, "made-up") is None
 
     @pytest.mark.threat(5)
     def test_kinds_are_apart(self, subject: Subject) -> None:
         """A sign-up record must not be found where a login looks, not even under the same name."""
-        subject.put("name", b"flow", kind=Kind.FLOW)
+        subject.put("name", b"flow", kind=RecordKind.FLOW)
 
-        assert subject.store.peek(Kind.SIGN_UP, "name") is None
-        assert subject.store.take(Kind.SIGN_UP, "name") is None
-        subject.put("name", b"sign-up", kind=Kind.SIGN_UP)
-        assert subject.store.take(Kind.FLOW, "name") == b"flow"
-        assert subject.store.take(Kind.SIGN_UP, "name") == b"sign-up"
+        assert subject.store.peek(RecordKind.SIGN_UP, "name") is None
+        assert subject.store.take(RecordKind.SIGN_UP, "name") is None
+        subject.put("name", b"sign-up", kind=RecordKind.SIGN_UP)
+        assert subject.store.take(RecordKind.FLOW, "name") == b"flow"
+        assert subject.store.take(RecordKind.SIGN_UP, "name") == b"sign-up"
 
     def test_a_name_that_is_taken_is_refused(self, subject: Subject) -> None:
         """Overwriting would let a second login finish the first."""
@@ -84,17 +84,17 @@ class OneTimeContract:
         with pytest.raises(ValueError, match="taken"):
             subject.put("name", b"second")
 
-        assert subject.store.take(Kind.FLOW, "name") == b"first"
+        assert subject.store.take(RecordKind.FLOW, "name") == b"first"
 
     def test_a_record_is_gone_after_its_time(self, subject: Subject) -> None:
         """A login left lying for longer than allowed must begin anew."""
-        subject.store.put(Kind.FLOW, "name", b"body", expires_at=subject.clock() + SECOND)
-        assert subject.store.peek(Kind.FLOW, "name") == b"body"
+        subject.store.put(RecordKind.FLOW, "name", b"body", expires_at=subject.clock() + SECOND)
+        assert subject.store.peek(RecordKind.FLOW, "name") == b"body"
 
         subject.advance(SECOND)
 
-        assert subject.store.peek(Kind.FLOW, "name") is None
-        assert subject.store.take(Kind.FLOW, "name") is None
+        assert subject.store.peek(RecordKind.FLOW, "name") is None
+        assert subject.store.take(RecordKind.FLOW, "name") is None
 
     @pytest.mark.parametrize(
         "name",
@@ -105,25 +105,25 @@ class OneTimeContract:
         """The name comes from a browser: it must neither reach memcached as a command nor be a 500."""
         subject.put("there")
 
-        assert subject.store.peek(Kind.FLOW, name) is None
-        assert subject.store.take(Kind.FLOW, name) is None
+        assert subject.store.peek(RecordKind.FLOW, name) is None
+        assert subject.store.take(RecordKind.FLOW, name) is None
         with pytest.raises(ValueError, match="cannot be the name"):
             subject.put(name)
 
-        assert subject.store.take(Kind.FLOW, "there") == b"body"
+        assert subject.store.take(RecordKind.FLOW, "there") == b"body"
 
     def test_a_corrupt_record_is_an_alarm_and_gives_nothing(
         self, subject: Subject, expect_log: Callable[..., Expectation]
     ) -> None:
         """Whoever can write to the cache must not be able to make up a login."""
         subject.put("name")
-        subject.spoil(Kind.FLOW, "name")
+        subject.spoil(RecordKind.FLOW, "name")
         seen = expect_log("identity.stores", "store-corrupt")
 
         with pytest.raises(StoreCorrupt):
-            subject.store.peek(Kind.FLOW, "name")
+            subject.store.peek(RecordKind.FLOW, "name")
         with pytest.raises(StoreCorrupt):
-            subject.store.take(Kind.FLOW, "name")
+            subject.store.take(RecordKind.FLOW, "name")
 
         assert len(seen.records) == 1
 
@@ -133,7 +133,7 @@ class OneTimeContract:
         for name in names:
             subject.put(name, name.encode())
 
-        taken = race(THREADS, lambda _: [subject.store.take(Kind.FLOW, name) for name in names])
+        taken = race(THREADS, lambda _: [subject.store.take(RecordKind.FLOW, name) for name in names])
 
         for at, name in enumerate(names):
             got = [mine[at] for mine in taken]
@@ -153,23 +153,23 @@ class OneTimeContract:
         outcomes = race(THREADS, put)
 
         assert outcomes.count(True) == 1
-        assert subject.store.take(Kind.FLOW, "name") == b"%d" % outcomes.index(True)
+        assert subject.store.take(RecordKind.FLOW, "name") == b"%d" % outcomes.index(True)
 
     def test_a_name_is_spent_once(self, subject: Subject) -> None:
         """A login, a form and a start code are good once."""
         until = subject.clock() + HOUR
 
-        assert subject.store.spend(Kind.FLOW, "name", expires_at=until)
+        assert subject.store.spend(RecordKind.FLOW, "name", expires_at=until)
 
-        assert not subject.store.spend(Kind.FLOW, "name", expires_at=until)
-        assert subject.store.spend(Kind.SIGN_UP, "name", expires_at=until)
-        assert subject.store.peek(Kind.FLOW, "name") == b""
-        assert subject.store.take(Kind.FLOW, "name") == b""
-        assert subject.store.spend(Kind.FLOW, "name", expires_at=until)
+        assert not subject.store.spend(RecordKind.FLOW, "name", expires_at=until)
+        assert subject.store.spend(RecordKind.SIGN_UP, "name", expires_at=until)
+        assert subject.store.peek(RecordKind.FLOW, "name") == b""
+        assert subject.store.take(RecordKind.FLOW, "name") == b""
+        assert subject.store.spend(RecordKind.FLOW, "name", expires_at=until)
 
     def test_of_many_who_spend_one_wins(self, subject: Subject) -> None:
         """An answer that is brought many times at the same moment opens one session."""
-        spent = race(THREADS, lambda _: subject.store.spend(Kind.FLOW, "name", expires_at=subject.clock() + HOUR))
+        spent = race(THREADS, lambda _: subject.store.spend(RecordKind.FLOW, "name", expires_at=subject.clock() + HOUR))
 
         assert spent.count(True) == 1
 
@@ -177,21 +177,21 @@ class OneTimeContract:
         """Counts would start anew, or be taken for what they were before."""
         until = subject.clock() + HOUR
 
-        assert subject.store.amend(Kind.NAMES, "name", lambda was: was + b"a", expires_at=until) == b"a"
-        assert subject.store.amend(Kind.NAMES, "name", lambda was: was + b"b", expires_at=until) == b"ab"
-        assert subject.store.amend(Kind.NAMES, "name", lambda _: None, expires_at=until) == b"ab"
-        assert subject.store.amend(Kind.NAMES, "other", lambda _: None, expires_at=until) == b""
-        assert subject.store.peek_many(Kind.NAMES, ("name", "other")) == {"name": b"ab", "other": None}
+        assert subject.store.amend(RecordKind.NAMES, "name", lambda was: was + b"a", expires_at=until) == b"a"
+        assert subject.store.amend(RecordKind.NAMES, "name", lambda was: was + b"b", expires_at=until) == b"ab"
+        assert subject.store.amend(RecordKind.NAMES, "name", lambda _: None, expires_at=until) == b"ab"
+        assert subject.store.amend(RecordKind.NAMES, "other", lambda _: None, expires_at=until) == b""
+        assert subject.store.peek_many(RecordKind.NAMES, ("name", "other")) == {"name": b"ab", "other": None}
 
     def test_who_changes_a_record_first_decides_its_end(self, subject: Subject) -> None:
         """Otherwise whoever goes on asking would never be let in again."""
         first = subject.clock() + 2 * SECOND
-        subject.store.amend(Kind.NAMES, "name", lambda _: b"a", expires_at=first)
-        subject.store.amend(Kind.NAMES, "name", lambda was: was + b"b", expires_at=first + HOUR)
+        subject.store.amend(RecordKind.NAMES, "name", lambda _: b"a", expires_at=first)
+        subject.store.amend(RecordKind.NAMES, "name", lambda was: was + b"b", expires_at=first + HOUR)
 
         subject.advance(3 * SECOND)
 
-        assert subject.store.amend(Kind.NAMES, "name", lambda was: was + b"c", expires_at=first + HOUR) == b"c"
+        assert subject.store.amend(RecordKind.NAMES, "name", lambda was: was + b"c", expires_at=first + HOUR) == b"c"
 
     def test_no_change_of_several_at_once_is_lost(self, subject: Subject) -> None:
         """Somebody who asks in parallel would be counted once."""
@@ -201,7 +201,7 @@ class OneTimeContract:
             for _ in range(5):
                 try:
                     subject.store.amend(
-                        Kind.NAMES, "name", lambda was: was + bytes((me,)), expires_at=subject.clock() + HOUR
+                        RecordKind.NAMES, "name", lambda was: was + bytes((me,)), expires_at=subject.clock() + HOUR
                     )
                 except StoreUnavailable:
                     continue
@@ -210,10 +210,10 @@ class OneTimeContract:
 
         added = race(4, add)
 
-        there = subject.store.peek(Kind.NAMES, "name") or b""
+        there = subject.store.peek(RecordKind.NAMES, "name") or b""
         assert [there.count(bytes((me,))) for me in range(4)] == added
 
     def test_a_time_that_is_past_is_refused(self, subject: Subject) -> None:
         """A flow that could never be taken is a programmer's error."""
         with pytest.raises(ValueError, match="is past"):
-            subject.store.put(Kind.FLOW, "name", b"body", expires_at=subject.clock() - MINUTE)
+            subject.store.put(RecordKind.FLOW, "name", b"body", expires_at=subject.clock() - MINUTE)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from identity.login.results import SignedIn
+from identity.login.results import LoggedIn
 from identity.stores.cassandra.statements import Kind
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, opened
@@ -30,7 +30,7 @@ def test_a_returning_login_reads_two_rows_and_writes_the_profile(counted: tuple[
     town.member("returning")
     sent.clear()
 
-    assert isinstance(town.log_in("returning"), SignedIn)
+    assert isinstance(town.log_in("returning"), LoggedIn)
 
     assert sum(sent[kind] for kind in READS) <= 2
     assert sent == {Kind.READ: 2, Kind.PLAIN: 1}

@@ -12,8 +12,8 @@ from identity.accounts.linking import ChooseName, Refusal, Unknown
 from identity.accounts.store import AccountRow, AccountStatus, IdentityRow, IdentityState, LinkedIdentity
 from identity.errors import StoreUnavailable
 from identity.login.entering import Entered
-from identity.login.flow import Person
-from identity.login.results import Busy, Refused, SignedIn, Visit
+from identity.login.flow import ProvenPerson
+from identity.login.results import LoggedIn, LoginBusy, LoginRefused, Visit
 from identity.sessions.check import Check, Opening
 from identity.types import AccountId, IdentityKey, Username
 from tests.support.clock import NOON
@@ -21,7 +21,7 @@ from tests.support.logins import LoginSite
 
 KEY = IdentityKey("github:ada")
 ACCOUNT = AccountId(UUID(int=7))
-PERSON = Person("ada", "Ada", "", email_verified=False, picture="", auth_at=NOON)
+PERSON = ProvenPerson("ada", "Ada", "", email_verified=False, picture="", auth_at=NOON)
 IDENTITY = IdentityRow(KEY, Username("ada"), ACCOUNT, IdentityState.ACTIVE, UUID(int=1), NOON, UUID(int=2))
 WAYS = {KEY: LinkedIdentity(NOON, "ada")}
 ROW = AccountRow(ACCOUNT, Username("ada"), AccountStatus.ACTIVE, 1, 1, UUID(int=3), NOON, WAYS)
@@ -89,7 +89,7 @@ def test_an_identity_that_leads_to_an_account_opens_a_session(site: LoginSite) -
 
     entered = enter(site)
 
-    assert isinstance(entered, SignedIn)
+    assert isinstance(entered, LoggedIn)
     session = entered.opened.session
     assert (session.identity, session.agent, session.address) == (KEY, "Firefox on Linux", "192.0.2.x")
     assert [s.id for s in site.sessions.devices(ACCOUNT)] == [session.id]
@@ -130,7 +130,7 @@ def test_an_account_disabled_between_the_reads_gets_no_session(site: LoginSite) 
     with between_the_reads(site, disable):
         entered = enter(site)
 
-    assert entered == Refused(Refusal.DISABLED)
+    assert entered == LoginRefused(Refusal.DISABLED)
     assert site.sessions.devices(ACCOUNT) == ()
 
 
@@ -148,7 +148,7 @@ def test_a_lost_race_is_tried_again_with_fresh_reads(site: LoginSite, races: int
     with between_the_reads(site, race):
         entered = enter(site)
 
-    assert isinstance(entered, SignedIn)
+    assert isinstance(entered, LoggedIn)
     assert site.store.reads == {"identities": 1, "accounts": 1 + races}
     assert len(site.sessions.devices(ACCOUNT)) == 1 + races
 
@@ -169,15 +169,15 @@ def test_four_lost_races_are_an_outage_and_open_nothing(site: LoginSite) -> None
     [
         (replace(IDENTITY, state=IdentityState.PENDING), None, Unknown()),
         (replace(IDENTITY, state=IdentityState.NEEDS_NAME), None, ChooseName(ACCOUNT)),
-        (IDENTITY, None, Refused(Refusal.NO_ACCOUNT)),
+        (IDENTITY, None, LoginRefused(Refusal.NO_ACCOUNT)),
         (IDENTITY, replace(ROW, identities={}), Unknown()),
-        (IDENTITY, replace(ROW, status=AccountStatus.DISABLED), Refused(Refusal.DISABLED)),
-        (IDENTITY, replace(ROW, status=AccountStatus.MERGING), Refused(Refusal.MERGING)),
-        (IDENTITY, replace(ROW, status=AccountStatus.MERGED), Refused(Refusal.MERGED)),
+        (IDENTITY, replace(ROW, status=AccountStatus.DISABLED), LoginRefused(Refusal.DISABLED)),
+        (IDENTITY, replace(ROW, status=AccountStatus.MERGING), LoginRefused(Refusal.MERGING)),
+        (IDENTITY, replace(ROW, status=AccountStatus.MERGED), LoginRefused(Refusal.MERGED)),
         (
             replace(IDENTITY, state=IdentityState.COMPLETING),
             replace(ROW, status=AccountStatus.MERGING, identities={}),
-            Busy(),
+            LoginBusy(),
         ),
     ],
     ids=["claimed", "needs a name", "no account", "unlinked", "disabled", "merging", "merged", "being linked"],
@@ -224,7 +224,7 @@ def test_a_profile_that_cannot_be_stored_does_not_fail_the_login(
         patch.setattr(site.store.profiles, "write", away)
         entered = enter(site)
 
-    assert isinstance(entered, SignedIn)
+    assert isinstance(entered, LoggedIn)
 
 
 def test_the_session_record_s_node_being_away_is_an_outage(site: LoginSite) -> None:

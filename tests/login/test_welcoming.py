@@ -11,7 +11,7 @@ from identity.accounts.usernames import NameProblem
 from identity.errors import FlowInvalid, NotFound, StoreUnavailable, TooOften
 from identity.login.carrying import LONGEST
 from identity.login.flow import SIGN_UP_MS
-from identity.login.results import AskAgain, Busy, NeedsUsername, SignedIn
+from identity.login.results import AskAgain, LoggedIn, LoginBusy, NeedsUsername
 from providers.base import ProviderProfile
 from tests.support.logins import LoginSite
 from tests.support.scripted import person
@@ -115,7 +115,7 @@ def test_an_identity_unlinked_right_after_its_sign_up_is_asked_to_try_again(site
         patch.setattr(site.accounts, "sign_up", unlinked)
         chosen = choose(site, needs, "ada")
 
-    assert chosen == Busy()
+    assert chosen == LoginBusy()
     assert site.logins.welcome(needs.reference, needs.binding)
 
 
@@ -131,7 +131,7 @@ def test_a_name_that_was_lost_after_the_commit_is_asked_for_again(site: LoginSit
 
     chosen = choose(site, asked(site, person("ada")), "other")
 
-    assert isinstance(chosen, SignedIn)
+    assert isinstance(chosen, LoggedIn)
     assert {row.username for row in site.store.accounts.scan()} == {"wanted", "other"}
 
 
@@ -155,7 +155,7 @@ def test_a_form_without_its_cookie_uses_nothing_up(site: LoginSite) -> None:
     with pytest.raises(FlowInvalid, match="sign-up-invalid"):
         site.logins.choose_username(needs.reference, None, "ada", visit(site))
 
-    assert isinstance(choose(site, needs, "ada"), SignedIn)
+    assert isinstance(choose(site, needs, "ada"), LoggedIn)
 
 
 def test_a_sign_up_fits_its_cookie_whatever_a_provider_says(site: LoginSite) -> None:
@@ -204,9 +204,9 @@ def test_a_new_sign_up_of_the_same_identity_begins_no_new_count(site: LoginSite)
     with pytest.raises(TooOften):
         choose(site, asked(site), "another")
 
-    assert isinstance(choose(site, asked(site, person("eve")), "another"), SignedIn)
+    assert isinstance(choose(site, asked(site, person("eve")), "another"), LoggedIn)
     site.clock.advance(SIGN_UP_MS)
-    assert isinstance(choose(site, asked(site), "yet-another"), SignedIn)
+    assert isinstance(choose(site, asked(site), "yet-another"), LoggedIn)
 
 
 def test_the_same_name_in_another_spelling_counts_once(site: LoginSite) -> None:
@@ -216,7 +216,7 @@ def test_the_same_name_in_another_spelling_counts_once(site: LoginSite) -> None:
     for spelt in ("taken", "Taken", "TAKEN", "no", "x", "a b") * 8:
         assert isinstance(choose(site, needs, spelt), AskAgain)
 
-    assert isinstance(choose(site, needs, "mine"), SignedIn)
+    assert isinstance(choose(site, needs, "mine"), LoggedIn)
 
 
 def test_a_form_that_is_being_dealt_with_is_in_one_hand(site: LoginSite) -> None:
@@ -235,4 +235,4 @@ def test_a_form_that_is_being_dealt_with_is_in_one_hand(site: LoginSite) -> None
         with pytest.raises(StoreUnavailable):
             choose(site, needs, "first")
 
-    assert isinstance(choose(site, needs, "first"), SignedIn)
+    assert isinstance(choose(site, needs, "first"), LoggedIn)

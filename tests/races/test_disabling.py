@@ -14,7 +14,7 @@ import pytest
 from identity.accounts.linking import Refusal
 from identity.accounts.results import Change, Reached, Unlink
 from identity.accounts.store import AccountRow
-from identity.login.results import Refused, SignedIn
+from identity.login.results import LoggedIn, LoginRefused
 from identity.types import AccountId
 from tests.races.conftest import Arena
 from tests.support.accounts import OPERATOR, PERSON, key
@@ -48,7 +48,7 @@ def test_no_session_of_a_disabled_account_survives(town: Town, arena: Arena) -> 
 
         assert done == Reached(account_id)
         assert town.sessions.devices(account_id) == ()
-        assert town.log_in(subject) == Refused(Refusal.DISABLED)
+        assert town.log_in(subject) == LoginRefused(Refusal.DISABLED)
 
     assert everything_wrong(town.store, now=town.clock()) == []
 
@@ -68,7 +68,7 @@ def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
 
     monkeypatch.setattr(town.accounts, "account", read_and_disable)
 
-    assert town.log_in("1") == Refused(Refusal.DISABLED)
+    assert town.log_in("1") == LoginRefused(Refusal.DISABLED)
 
     assert town.sessions.devices(account_id) == ()
 
@@ -84,8 +84,8 @@ def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: To
 
         assert done == Reached(account_id)
         assert {device.identity for device in town.sessions.devices(account_id)} <= {key(kept)}
-        assert not isinstance(town.log_in(taken), SignedIn)
-        assert isinstance(town.log_in(kept), SignedIn)
+        assert not isinstance(town.log_in(taken), LoggedIn)
+        assert isinstance(town.log_in(kept), LoggedIn)
 
     assert everything_wrong(town.store, now=town.clock()) == []
 
@@ -96,13 +96,13 @@ def test_after_logging_out_everywhere_only_later_logins_are_in(town: Town, arena
         subject = str(number)
         account_id = town.member(subject)
         before = town.log_in(subject)
-        assert isinstance(before, SignedIn)
+        assert isinstance(before, LoggedIn)
         end = partial(town.accounts.end_everywhere, Change(uuid4(), account_id, PERSON))
 
         done, *_ = race(LOGINS + 1, acts(end, *[partial(town.log_in, subject)] * LOGINS))
 
         assert done == Reached(account_id)
         assert before.opened.session.id not in {device.id for device in town.sessions.devices(account_id)}
-        assert isinstance(town.log_in(subject), SignedIn)
+        assert isinstance(town.log_in(subject), LoggedIn)
 
     assert everything_wrong(town.store, now=town.clock()) == []

@@ -13,7 +13,7 @@ from identity.accounts.linking import Refusal, Refuse, Unknown, identity_key, pa
 from identity.accounts.results import Change, Linked, NameTaken, Reached, SignedUp, Unlink
 from identity.accounts.store import IdentityState, LinkedIdentity, Profile
 from identity.accounts.usernames import NameRefused
-from identity.login.results import Refused, SignedIn
+from identity.login.results import LoggedIn, LoginRefused
 from identity.sessions.check import Outcome
 from identity.types import IdentityKey
 from tests.support.accounts import OPERATOR, PERSON, Registry, key
@@ -45,7 +45,7 @@ def test_an_account_registered_under_the_victim_s_address_does_not_get_the_victi
     """Otherwise whoever registers my address first reads what I write later."""
     attacker = town.member("attacker")
     address = replace(ADA, email="victim@example.org", email_verified=verified)
-    assert isinstance(town.log_in("attacker", person=address), SignedIn)
+    assert isinstance(town.log_in("attacker", person=address), LoggedIn)
     stored = town.accounts.profile(attacker)
     assert stored is not None
     assert stored.email == "victim@example.org"
@@ -55,7 +55,7 @@ def test_an_account_registered_under_the_victim_s_address_does_not_get_the_victi
     assert first == Unknown()
     victim = town.member("victim")
     assert victim != attacker
-    assert isinstance(town.log_in("victim"), SignedIn)
+    assert isinstance(town.log_in("victim"), LoggedIn)
     assert {each.identity for each in town.sessions.devices(attacker)} == {key("attacker")}
     account = town.accounts.account(attacker)
     assert account is not None
@@ -216,7 +216,7 @@ def test_nothing_the_person_types_reaches_the_identity(registry: Registry) -> No
 def test_an_unlinked_way_never_reaches_the_account_again(town: Town) -> None:
     """Otherwise the thief comes back through the door that was closed."""
     account_id = town.member("kept", "taken")
-    assert isinstance(town.log_in("taken"), SignedIn)
+    assert isinstance(town.log_in("taken"), LoggedIn)
 
     town.accounts.unlink(Unlink(uuid4(), account_id, key("taken"), PERSON))
 
@@ -224,9 +224,9 @@ def test_an_unlinked_way_never_reaches_the_account_again(town: Town) -> None:
     stranger = town.member("taken")
     assert stranger != account_id
     entered = town.log_in("taken")
-    assert isinstance(entered, SignedIn)
+    assert isinstance(entered, LoggedIn)
     assert town.sessions.devices(stranger) == (entered.opened.session,)
-    assert isinstance(town.log_in("kept"), SignedIn)
+    assert isinstance(town.log_in("kept"), LoggedIn)
 
 
 @pytest.mark.threat(23)
@@ -293,7 +293,7 @@ def test_a_disabled_account_s_very_next_request_is_refused(town: Town) -> None:
     town.accounts.disable(Change(uuid4(), account_id, OPERATOR))
 
     assert town.daemons.visit(jar).outcome is not Outcome.OK
-    assert town.log_in("1") == Refused(Refusal.DISABLED)
+    assert town.log_in("1") == LoginRefused(Refusal.DISABLED)
 
 
 @pytest.mark.threat(30)
@@ -307,4 +307,4 @@ def test_the_sessions_of_a_disabled_account_stay_ended_after_it_is_enabled(town:
     town.accounts.enable(Change(uuid4(), account_id, OPERATOR))
 
     assert town.daemons.visit(jar).outcome is not Outcome.OK
-    assert isinstance(town.log_in("1"), SignedIn)
+    assert isinstance(town.log_in("1"), LoggedIn)

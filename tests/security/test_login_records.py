@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from identity.login.flow import Flow, Person, Purpose, SignUpRecord
+from identity.login.flow import Flow, FlowPurpose, ProvenPerson, SignUpRecord
 from identity.login.packing import pack_flow, pack_sign_up
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.types import IdentityKey
 from identity.web import csrf
 from tests.support.logins import Browser, LoginSite, form_of, jar_of, location, welcomed
@@ -47,15 +47,17 @@ def test_a_sign_up_is_no_flow(logins: LoginSite) -> None:
 
 
 @pytest.mark.threat(5)
-@pytest.mark.parametrize("kind", [Kind.FLOW, Kind.SIGN_UP])
-def test_bytes_of_one_kind_under_the_seal_of_the_other_are_refused(logins: LoginSite, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [RecordKind.FLOW, RecordKind.SIGN_UP])
+def test_bytes_of_one_kind_under_the_seal_of_the_other_are_refused(logins: LoginSite, kind: RecordKind) -> None:
     """Otherwise a mistake in what is sealed for whom would turn a mere flow into a proven identity."""
-    other = Kind.FLOW if kind is Kind.SIGN_UP else Kind.SIGN_UP
-    body = pack_flow(_flow(logins)) if other is Kind.FLOW else pack_sign_up(_sign_up(logins))
+    other = RecordKind.FLOW if kind is RecordKind.SIGN_UP else RecordKind.SIGN_UP
+    body = pack_flow(_flow(logins)) if other is RecordKind.FLOW else pack_sign_up(_sign_up(logins))
     browser = logins.browser()
     browser.jar.cookies |= carried(logins, kind, body)
 
-    reply = browser.come_back("x" * 43, code="ada") if kind is Kind.FLOW else browser.get(f"/welcome?s={'x' * 43}")
+    reply = (
+        browser.come_back("x" * 43, code="ada") if kind is RecordKind.FLOW else browser.get(f"/welcome?s={'x' * 43}")
+    )
 
     assert reply.status == 400
 
@@ -240,7 +242,7 @@ def test_a_sign_up_whose_step_is_another_is_refused(logins: LoginSite) -> None:
     """Otherwise a record of a later release, waiting for more proof, would be finished by this one."""
     body = pack_sign_up(_sign_up(logins)).replace(b'"step":"choose-name"', b'"step":"prove-other"')
     browser = logins.browser()
-    cookies = carried(logins, Kind.SIGN_UP, body)
+    cookies = carried(logins, RecordKind.SIGN_UP, body)
     browser.jar.cookies |= cookies
     token = csrf.token(logins.ring, cookies["__Host-iddu-xxxxxxxx"].partition(".")[2].encode(), now=logins.clock())
 
@@ -256,7 +258,7 @@ def test_a_flow_for_another_purpose_signs_nobody_in(logins: LoginSite) -> None:
     """Otherwise a proof that was asked for linking would open a session."""
     body = pack_flow(_flow(logins)).replace(b'"purpose":"sign-in"', b'"purpose":"link"')
     browser = logins.browser()
-    browser.jar.cookies |= carried(logins, Kind.FLOW, body)
+    browser.jar.cookies |= carried(logins, RecordKind.FLOW, body)
 
     reply = browser.come_back("x" * 43, code="ada")
 
@@ -268,7 +270,7 @@ def test_a_flow_for_another_purpose_signs_nobody_in(logins: LoginSite) -> None:
 def test_the_records_these_attacks_start_from_would_pass_unchanged(logins: LoginSite) -> None:
     """Otherwise the refusals above could have another cause than the change."""
     browser = logins.browser()
-    browser.jar.cookies |= carried(logins, Kind.SIGN_UP, pack_sign_up(_sign_up(logins)))
+    browser.jar.cookies |= carried(logins, RecordKind.SIGN_UP, pack_sign_up(_sign_up(logins)))
 
     page = browser.get(f"/welcome?s={'x' * 43}")
 
@@ -288,9 +290,9 @@ def test_text_of_a_provider_reaches_no_header(logins: LoginSite) -> None:
     assert not [line for line in reply.cookies if line.startswith("x=")]
 
 
-def carried(logins: LoginSite, kind: Kind, body: bytes) -> dict[str, str]:
+def carried(logins: LoginSite, kind: RecordKind, body: bytes) -> dict[str, str]:
     """Return the cookie of the login or sign-up `xxx…` that holds this, sealed by the daemon itself."""
-    letter = {Kind.FLOW: "f", Kind.SIGN_UP: "u"}[kind]
+    letter = {RecordKind.FLOW: "f", RecordKind.SIGN_UP: "u"}[kind]
     return {f"__Host-idd{letter}-xxxxxxxx": f"0.{logins.carrying.seal(kind, 'x' * 8, body)}"}
 
 
@@ -301,7 +303,7 @@ def _session_of(browser: Browser) -> str:
 def _flow(logins: LoginSite) -> Flow:
     return Flow(
         provider="github",
-        purpose=Purpose.SIGN_IN,
+        purpose=FlowPurpose.SIGN_IN,
         state="x" * 43,
         nonce="n",
         verifier="v",
@@ -315,7 +317,7 @@ def _sign_up(logins: LoginSite) -> SignUpRecord:
         reference="x" * 43,
         identity=IdentityKey("github:eve"),
         provider="github",
-        person=Person("eve", "Eve", "", False, "", logins.clock()),
+        person=ProvenPerson("eve", "Eve", "", False, "", logins.clock()),
         claim=UUID(int=5),
         return_to="/account",
         created_at=logins.clock(),

@@ -10,7 +10,7 @@ import pytest
 
 from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.keyring import KeyRing, Purpose
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.sessions.packing import pack
 from identity.sessions.record import Ended, Tombstone
 from identity.sessions.store import Found, Read, Unread, Written
@@ -225,11 +225,13 @@ def test_a_value_sealed_as_another_kind_is_no_record(
 
 
 @pytest.mark.threat(5)
-@pytest.mark.parametrize("kind", Kind)
-def test_a_one_time_record_of_one_kind_is_refused_as_another(scene: Scene, expect_log: ExpectLog, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", RecordKind)
+def test_a_one_time_record_of_one_kind_is_refused_as_another(
+    scene: Scene, expect_log: ExpectLog, kind: RecordKind
+) -> None:
     """A sign-up record moved to a login's key, and the other way round, must not be taken there."""
     expect_log(LOG, "store-corrupt")
-    other = next(each for each in Kind if each is not kind)
+    other = next(each for each in RecordKind if each is not kind)
     scene.flows.put(other, "name", b"body", expires_at=wall_clock() + HOUR)
 
     plant(scene.node, f"{kind.value}:name", peek(scene.node, f"{other.value}:name"))
@@ -244,24 +246,24 @@ def test_a_one_time_record_of_one_kind_is_refused_as_another(scene: Scene, expec
 def test_a_flow_under_another_name_is_refused(scene: Scene, expect_log: ExpectLog) -> None:
     """The attacker gives his own login the victim's state."""
     expect_log(LOG, "store-corrupt")
-    scene.flows.put(Kind.FLOW, "attackers", b"body", expires_at=wall_clock() + HOUR)
+    scene.flows.put(RecordKind.FLOW, "attackers", b"body", expires_at=wall_clock() + HOUR)
 
     plant(scene.node, "f1:victims", peek(scene.node, "f1:attackers"))
 
     with pytest.raises(StoreCorrupt):
-        scene.flows.take(Kind.FLOW, "victims")
+        scene.flows.take(RecordKind.FLOW, "victims")
 
 
 def test_an_altered_flow_is_refused(scene: Scene, expect_log: ExpectLog) -> None:
     """Its return address, provider and purpose are in there."""
     seen = expect_log(LOG, "store-corrupt")
-    scene.flows.put(Kind.FLOW, "secret-state", b"https://login.example.com/", expires_at=wall_clock() + HOUR)
+    scene.flows.put(RecordKind.FLOW, "secret-state", b"https://login.example.com/", expires_at=wall_clock() + HOUR)
     value = peek(scene.node, "f1:secret-state")
 
     plant(scene.node, "f1:secret-state", value.replace(b"example", b"examplf"))
 
     with pytest.raises(StoreCorrupt) as caught:
-        scene.flows.take(Kind.FLOW, "secret-state")
+        scene.flows.take(RecordKind.FLOW, "secret-state")
     assert "secret-state" not in str(caught.value)
     assert "secret-state" not in "".join(record.getMessage() + repr(vars(record)) for record in seen.records)
 
@@ -270,15 +272,15 @@ def test_an_old_flow_written_back_is_worth_nothing_after_its_time(scene: Scene, 
     """Its end is inside the seal: who writes to memcached can delay it no longer than it was meant to live."""
     clock = ManualClock(wall_clock())
     flows = OneTimeRecords(cache, keys=lambda: scene.keys, clock=clock, alarm=CorruptAlarm(clock=clock))
-    flows.put(Kind.FLOW, "name", b"body", expires_at=clock() + 10 * MINUTE)
+    flows.put(RecordKind.FLOW, "name", b"body", expires_at=clock() + 10 * MINUTE)
     value = peek(scene.node, "f1:name")
-    assert flows.take(Kind.FLOW, "name") == b"body"
+    assert flows.take(RecordKind.FLOW, "name") == b"body"
     clock.advance(10 * MINUTE)
 
     plant(scene.node, "f1:name", value)
 
-    assert flows.peek(Kind.FLOW, "name") is None
-    assert flows.take(Kind.FLOW, "name") is None
+    assert flows.peek(RecordKind.FLOW, "name") is None
+    assert flows.take(RecordKind.FLOW, "name") is None
 
 
 def test_a_newer_key_number_is_a_retry_without_alarm(scene: Scene) -> None:
@@ -324,13 +326,13 @@ def test_a_format_that_only_claims_to_be_newer_is_an_alarm(scene: Scene, expect_
 
 def test_a_newer_flow_is_a_retry(scene: Scene) -> None:
     """The login is not refused for having been begun on a daemon that was upgraded first."""
-    scene.flows.put(Kind.FLOW, "name", b"body", expires_at=wall_clock() + HOUR)
+    scene.flows.put(RecordKind.FLOW, "name", b"body", expires_at=wall_clock() + HOUR)
     value = peek(scene.node, "f1:name")
 
     plant(scene.node, "f1:name", value[:1] + b"\x02" + value[2:])
 
     with pytest.raises(StoreUnavailable):
-        scene.flows.take(Kind.FLOW, "name")
+        scene.flows.take(RecordKind.FLOW, "name")
 
 
 def test_a_corrupt_record_is_replaced_only_while_it_is_corrupt(scene: Scene, expect_log: ExpectLog) -> None:

@@ -11,7 +11,7 @@ from identity.login.codes import Destination, StartCode, challenge_of
 from identity.login.flow import spelt
 from identity.login.handover import continue_path
 from identity.login.packing import pack_flow, pack_start
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.types import SECOND, ClientId, Host, SessionId
 from tests.security.test_login_records import _flow
 from tests.support.caches import ring
@@ -243,8 +243,8 @@ def test_a_session_token_is_no_secret_of_a_way(realm: Realm, ada: Traveller) -> 
 
 
 @pytest.mark.threat(5)
-@pytest.mark.parametrize("kind", [Kind.FLOW, Kind.SIGN_UP])
-def test_records_of_other_kinds_are_no_codes(realm: Realm, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [RecordKind.FLOW, RecordKind.SIGN_UP])
+def test_records_of_other_kinds_are_no_codes(realm: Realm, kind: RecordKind) -> None:
     """A login that proved nobody yet would open a session."""
     code = realm.carrying.seal(kind, "", pack_flow(_flow(realm)))
     browser = realm.traveller()
@@ -256,7 +256,7 @@ def test_records_of_other_kinds_are_no_codes(realm: Realm, kind: Kind) -> None:
 @pytest.mark.threat(5)
 def test_bytes_of_another_kind_under_the_seal_of_a_code_are_refused(realm: Realm, ada: Traveller) -> None:
     """A mistake in what is sealed for whom must not make a session of a login."""
-    code = realm.carrying.seal(Kind.START, "", pack_flow(_flow(realm)))
+    code = realm.carrying.seal(RecordKind.START, "", pack_flow(_flow(realm)))
     ada.load(f"{WIKI}/.identityd/login")
 
     assert ada.load(f"{WIKI}/.identityd/start?code={code}").status == 400
@@ -273,11 +273,11 @@ def test_a_code_that_somebody_else_wrote_is_refused(realm: Realm) -> None:
     thief = realm.traveller()
     thief.jars["wiki.example"].cookies[f"__Host-idds-{SECRET[:8]}"] = f"0.{SECRET}"
 
-    code = theirs.seal(Kind.START, "", body)
+    code = theirs.seal(RecordKind.START, "", body)
 
     assert thief.load(f"{WIKI}/.identityd/start?code={code}").status == 400
     assert thief.tokens("wiki.example") == []
-    own = realm.carrying.seal(Kind.START, "", body)
+    own = realm.carrying.seal(RecordKind.START, "", body)
     assert thief.load(f"{WIKI}/.identityd/start?code={own}").status == 303
 
 

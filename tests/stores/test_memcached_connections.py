@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from identity.errors import StoreUnavailable
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.sessions.store import Unread, Version, Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Missing, Trip, Value
@@ -98,7 +98,7 @@ def test_a_removal_whose_answer_is_lost_gives_the_record_to_nobody(
     expect_log(LOG, "closed the connection|Connection reset")
     alarm = CorruptAlarm(clock=wall_clock)
     records = OneTimeRecords(cache, keys=ring, clock=wall_clock, alarm=alarm)
-    records.put(Kind.FLOW, "x", b"body", expires_at=wall_clock() + HOUR)
+    records.put(RecordKind.FLOW, "x", b"body", expires_at=wall_clock() + HOUR)
     original = cache.remove
 
     def cut_off(key: CacheKey) -> Written:
@@ -108,10 +108,10 @@ def test_a_removal_whose_answer_is_lost_gives_the_record_to_nobody(
     cache.remove = cut_off  # type: ignore[method-assign]
 
     with pytest.raises(StoreUnavailable):
-        records.take(Kind.FLOW, "x")
+        records.take(RecordKind.FLOW, "x")
 
     there = OneTimeRecords(direct, keys=ring, clock=wall_clock, alarm=alarm)
-    assert there.take(Kind.FLOW, "x") is None
+    assert there.take(RecordKind.FLOW, "x") is None
 
 
 def test_a_read_whose_answer_is_lost_is_tried_once_more_and_not_for_ever(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from identity.errors import StoreUnavailable
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.bounds import MARKER_KEY
@@ -386,13 +386,13 @@ def test_an_outage_reaches_the_login_as_unavailable(memcached: list[MemcachedNod
     expect_log(LOG, "refuses connections")
     cache = memcached_cache(servers(memcached[:1]))
     records = OneTimeRecords(cache, keys=ring, clock=wall_clock, alarm=CorruptAlarm(clock=wall_clock))
-    records.put(Kind.FLOW, "x", b"body", expires_at=wall_clock() + HOUR)
+    records.put(RecordKind.FLOW, "x", b"body", expires_at=wall_clock() + HOUR)
     memcached[0].kill()
 
     with pytest.raises(StoreUnavailable):
-        records.put(Kind.FLOW, "y", b"body", expires_at=wall_clock() + HOUR)
+        records.put(RecordKind.FLOW, "y", b"body", expires_at=wall_clock() + HOUR)
     with pytest.raises(StoreUnavailable):
-        records.peek(Kind.FLOW, "x")
+        records.peek(RecordKind.FLOW, "x")
     with pytest.raises(StoreUnavailable):
-        records.take(Kind.FLOW, "x")
+        records.take(RecordKind.FLOW, "x")
     cache.close()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import Cache, CacheKey
 from identity.stores.memory_cache import MemoryCache
@@ -38,7 +38,7 @@ def sessions_over(cache: Cache, clock: Clock, advance: Advance) -> SessionSubjec
 def one_time_over(cache: Cache, clock: Clock, advance: Advance) -> OneTimeSubject:
     """Return one-time records over a cache."""
 
-    def spoil(kind: Kind, name: str) -> None:
+    def spoil(kind: RecordKind, name: str) -> None:
         overwrite(cache, CacheKey(f"{kind.value}:{name}"), b"somebody else's bytes", clock=clock)
 
     store = OneTimeRecords(cache, keys=ring, clock=clock, alarm=CorruptAlarm(clock=clock))

@@ -27,10 +27,10 @@ from identity.login.carrying import Carrying
 from identity.login.entering import Entering
 from identity.login.means import Means
 from identity.login.pacing import Pacing
-from identity.login.rules import Rules
+from identity.login.rules import LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
-from identity.login.store import Kind
+from identity.login.store import RecordKind
 from identity.login.welcoming import Welcoming
 from identity.sessions.store import Written
 from identity.stores.alarm import CorruptAlarm
@@ -84,7 +84,7 @@ class LoginSite(Site):
         means = Means(
             self.carrying,
             self.one_time,
-            Rules(self.public_url, enabled=self.providers.__contains__, origins=self.origins, names=self.policy),
+            LoginRules(self.public_url, enabled=self.providers.__contains__, origins=self.origins, names=self.policy),
             clock=self.clock,
             random_bytes=secrets.token_bytes,
         )
@@ -155,7 +155,7 @@ class LoginSite(Site):
 
     def records_full(self) -> AbstractContextManager[None]:
         """Let no marker of a login or sign-up be written meanwhile."""
-        return self._full(*(f"{kind.value}:" for kind in Kind))
+        return self._full(*(f"{kind.value}:" for kind in RecordKind))
 
     @contextmanager
     def _full(self, *prefixes: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from string import ascii_letters, digits
 
 from identity.login.flow import Flow
-from identity.login.results import AskAgain, Busy, NeedsUsername, SignedIn, Started, Visit
+from identity.login.results import AskAgain, LoggedIn, LoginBusy, NeedsUsername, Started, Visit
 from identity.sessions.check import Check
 from providers.base import ProviderProfile
 from tests.support.logins import LoginSite
@@ -50,8 +50,8 @@ def asked(site: LoginSite, profile: ProviderProfile | None = None) -> NeedsUsern
     return outcome
 
 
-def choose(site: LoginSite, needs: NeedsUsername, username: str) -> SignedIn | AskAgain | Busy:
+def choose(site: LoginSite, needs: NeedsUsername, username: str) -> LoggedIn | AskAgain | LoginBusy:
     """Send the username form."""
     chosen = site.logins.choose_username(needs.reference, needs.binding, username, visit(site))
-    assert isinstance(chosen, SignedIn | AskAgain | Busy)
+    assert isinstance(chosen, LoggedIn | AskAgain | LoginBusy)
     return chosen

@@ -13,8 +13,8 @@ from identity.accounts.service import AccountService
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
 from identity.login.entering import Entering
-from identity.login.flow import Person
-from identity.login.results import SignedIn, Visit
+from identity.login.flow import ProvenPerson
+from identity.login.results import LoggedIn, Visit
 from identity.opening import Accounts
 from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, Clock
@@ -23,7 +23,7 @@ from tests.support.accounts import PERSON, key
 from tests.support.daemons import Daemons
 from tests.support.jars import BrowserJar
 
-ADA: Final = Person("ada", "Ada", "ada@example.org", email_verified=True, picture="", auth_at=1)
+ADA: Final = ProvenPerson("ada", "Ada", "ada@example.org", email_verified=True, picture="", auth_at=1)
 
 
 def _uncounted(_name: str, /, **_labels: str) -> None:
@@ -69,7 +69,7 @@ class Town:
             self.link(made.account_id, each)
         return made.account_id
 
-    def log_in(self, subject: str, *, jar: BrowserJar | None = None, person: Person = ADA) -> object:
+    def log_in(self, subject: str, *, jar: BrowserJar | None = None, person: ProvenPerson = ADA) -> object:
         """Log in, with a browser of one's own unless one is given; four lost races are an answer too."""
         jar = jar or BrowserJar()
         visit = Visit(jar.check(), "192.0.2.1", "r")
@@ -77,7 +77,7 @@ class Town:
             entered = self._entering.enter(key(subject), "p", person, return_to="/", visit=visit)
         except StoreUnavailable:
             return None
-        if isinstance(entered, SignedIn):
+        if isinstance(entered, LoggedIn):
             jar.apply(entered.opened.set_cookies)
         return entered
 

@@ -13,8 +13,8 @@ from identity.login.flow import (
     SKEW_MS,
     Flaw,
     Flow,
-    Person,
-    Purpose,
+    FlowPurpose,
+    ProvenPerson,
     SignUpRecord,
     callback_flaw,
     record_name,
@@ -26,7 +26,7 @@ from tests.support.clock import NOON
 
 FLOW = Flow(
     provider="github",
-    purpose=Purpose.SIGN_IN,
+    purpose=FlowPurpose.SIGN_IN,
     state="the-state",
     nonce="the-nonce",
     verifier="the-verifier",
@@ -37,7 +37,7 @@ SIGN_UP = SignUpRecord(
     reference="the-reference",
     identity=IdentityKey("github:1"),
     provider="github",
-    person=Person("ann", "Ann", "ann@example.com", False, "", NOON),
+    person=ProvenPerson("ann", "Ann", "ann@example.com", False, "", NOON),
     claim=UUID(int=1),
     return_to="/account",
     created_at=NOON,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.login.flow import Flow, Person, Purpose, SignUpRecord
+from identity.login.flow import Flow, FlowPurpose, ProvenPerson, SignUpRecord
 from identity.login.packing import pack_flow, pack_sign_up, unpack_flow, unpack_sign_up
 from identity.types import IdentityKey
 from tests.unit.test_flow import FLOW, SIGN_UP
@@ -19,7 +19,7 @@ TIME = st.integers(0, 2**45)
 FLOWS = st.builds(
     Flow,
     provider=TEXT,
-    purpose=st.sampled_from(Purpose),
+    purpose=st.sampled_from(FlowPurpose),
     state=TEXT,
     nonce=TEXT,
     verifier=TEXT,
@@ -34,7 +34,7 @@ SIGN_UPS = st.builds(
     reference=TEXT,
     identity=TEXT.map(IdentityKey),
     provider=TEXT,
-    person=st.builds(Person, TEXT, TEXT, TEXT, st.booleans(), TEXT, TIME),
+    person=st.builds(ProvenPerson, TEXT, TEXT, TEXT, st.booleans(), TEXT, TIME),
     claim=st.uuids(),
     return_to=TEXT,
     created_at=TIME,
