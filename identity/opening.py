@@ -285,7 +285,7 @@ def open_trial(config: Config, closing: ExitStack, *, clock: Clock, lifetime_ms:
     return Trial(sessions, ring(), _token_names(config))
 
 
-def open_node_console(node: Node) -> NodeConsole:
+def open_node_console(node: MemcachedAddress) -> NodeConsole:
     """Connect to one memcached as an operator's command does. Raises StoreUnavailable."""
     return NodeConsole(node.name, node.host, node.port)
 

@@ -156,7 +156,7 @@ def _state(look: NodeState) -> str:
 
 
 @contextmanager
-def _open(node: Node) -> Iterator[NodeConsole]:
+def _open(node: MemcachedAddress) -> Iterator[NodeConsole]:
     opened = open_node_console(node)
     try:
         yield opened
@@ -165,7 +165,7 @@ def _open(node: Node) -> Iterator[NodeConsole]:
 
 
 @contextmanager
-def _connected(nodes: Iterable[Node]) -> Iterator[list[NodeConsole]]:
+def _connected(nodes: Iterable[MemcachedAddress]) -> Iterator[list[NodeConsole]]:
     opened: list[NodeConsole] = []
     try:
         with _trouble("Nothing was changed: every node of the new list must answer."):
