@@ -55,11 +55,11 @@ from identity.stores.records import OneTimeRecords
 from identity.stores.single import Alone
 from identity.types import Clock, Host
 from identity.watching import Clearing, Housekeeping, Watching, end_sessions
-from identity.web import demo
-from identity.web.context import Context, Probe, RegisteredApp
 from identity.web.pages import Pages
-from identity.web.pool import Pool
+from identity.web.people import demo
 from identity.web.server import Daemon, Listening, Ports, run
+from identity.web.state.context import Context, Probe, RegisteredApp
+from identity.web.state.pool import Pool
 from providers import build as build_provider
 from providers.base import Provider
 from providers.kind import ProviderSite

@@ -1,7 +1,7 @@
 """The built-in demonstration provider: invented people, no password, on this machine only.
 
 Owns both sides of a small authorisation code flow: the provider, and the authority whose page
-(`identity.web.demo`) asks who to be. A code works once, for the login and the PKCE challenge it was
+(`identity.web.people.demo`) asks who to be. A code works once, for the login and the PKCE challenge it was
 made for, and for a minute. Anybody may be anybody here, so it refuses to exist when the public
 address is not a loopback one, or the daemon is not started as a demonstration.
 """

@@ -1,7 +1,7 @@
 """One question about a browser's cookies, and its answer.
 
 Owns the values that go into and come out of the session service; HTTP is translated to and from
-them in `identity/web/session.py`. docs/http-api.md documents the words on the wire.
+them in `identity/web/programs/`. docs/http-api.md documents the words on the wire.
 """
 
 from dataclasses import dataclass, field

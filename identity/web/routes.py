@@ -16,24 +16,29 @@ from tornado.web import Application
 
 from identity.errors import NotFound
 from identity.forward_auth.targets import ascii_uri
-from identity.web import account, applications, assets, login, logout, notice, ops, session, welcome
-from identity.web.base import Handler, JsonHandler, Listener, Route, require_host
-from identity.web.bodies import INTERNAL, PUBLIC, Bodies
-from identity.web.context import Context
-from identity.web.page import PageHandler, Side
-from identity.web.target import SERVER
-from identity.web.traffic import Traffic
+from identity.web.http.base import Handler, JsonHandler, Listener, Route, require_host
+from identity.web.http.bodies import INTERNAL, PUBLIC, Bodies
+from identity.web.http.page import PageHandler, Side
+from identity.web.http.request_target import SERVER
+from identity.web.operators import health
+from identity.web.people import account, ack, application_login, assets, login, logout, notices, sign_up
+from identity.web.programs import checks, forward_auth, session_start
+from identity.web.state.context import Context
+from identity.web.state.traffic import Traffic
 
 ROUTES: Final[tuple[Route, ...]] = (
     *account.ROUTES,
     *logout.ROUTES,
-    *applications.ROUTES,
+    *application_login.ROUTES,
     *assets.ROUTES,
     *login.ROUTES,
-    *notice.ROUTES,
-    *welcome.ROUTES,
-    *session.ROUTES,
-    *ops.ROUTES,
+    *notices.ROUTES,
+    *sign_up.ROUTES,
+    *ack.ROUTES,
+    *forward_auth.ROUTES,
+    *checks.ROUTES,
+    *session_start.ROUTES,
+    *health.ROUTES,
 )
 _access: Final = logging.getLogger("identity.web.access")
 

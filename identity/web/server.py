@@ -21,12 +21,13 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from identity.errors import ConfigError
-from identity.web import heads, routes
-from identity.web.accepting import Accepting
-from identity.web.base import Route
-from identity.web.context import Context
-from identity.web.door import Door
-from identity.web.traffic import Traffic
+from identity.web import routes
+from identity.web.http import request_heads
+from identity.web.http.accepting import Accepting
+from identity.web.http.base import Route
+from identity.web.http.framing import Door
+from identity.web.state.context import Context
+from identity.web.state.traffic import Traffic
 
 log = logging.getLogger("identity.web.server")
 
@@ -76,7 +77,7 @@ class Server(HTTPServer):
         if len(self._connections) >= self.most:
             stream.close()
             return
-        heads.search_once(stream)
+        request_heads.search_once(stream)
         super().handle_stream(stream, address)
 
 

@@ -10,8 +10,9 @@ from identity.errors import ConfigError, IdentityError
 from identity.sessions.check import Outcome
 from identity.sessions.record import Ended
 from identity.sessions.store import Unread
-from identity.web import applications, demo, login, session
-from identity.web.base import Route
+from identity.web.http.base import Route
+from identity.web.people import demo, login
+from identity.web.programs import checks, forward_auth, session_start
 from identity.web.routes import ROUTES
 from tests.support.sources import ROOT, files, tree
 from tests.support.web import LOCAL, Site
@@ -52,7 +53,7 @@ def _first(*heading: str) -> set[str]:
 def _shown(route: Route) -> tuple[str, str, str]:
     path = route.path.replace("\\", "").replace("([a-z0-9-]{1,32})", "<provider>")
     methods = [method for method in route.handler.allowed_methods() if method != "HEAD"]
-    return path, route.listener.value, "any" if route.handler is session.Auth else ", ".join(methods)
+    return path, route.listener.value, "any" if route.handler is forward_auth.Auth else ", ".join(methods)
 
 
 def test_every_address_is_on_the_page() -> None:
@@ -165,12 +166,12 @@ def _reasons() -> dict[str, set[Outcome]]:
 
 def test_the_fields_of_a_check_are_on_the_page() -> None:
     """Otherwise an application is refused for a field the page told it to send, or never learns of one."""
-    assert _first("field", "type", "needed", "content") == set(session._FIELDS)
+    assert _first("field", "type", "needed", "content") == set(checks._FIELDS)
 
 
 def test_the_fields_of_a_start_are_on_the_page() -> None:
     """Otherwise an application that does its part itself is refused for what the page told it to send."""
-    assert _first("field", "needed", "content") == set(applications.FIELDS)
+    assert _first("field", "needed", "content") == set(session_start.FIELDS)
 
 
 def test_the_answers_are_on_the_page_field_by_field() -> None:

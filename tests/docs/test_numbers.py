@@ -10,9 +10,10 @@ from identity import config
 from identity.config.model import SECTIONS, SessionsSection
 from identity.login.returning import LONGEST
 from identity.sessions.check import DELETIONS
-from identity.web.door import HEAD_LIMIT
-from identity.web.page import LONG_JAR, LONG_JAR_DELETIONS
-from identity.web.session import MANY, URL_CHARS
+from identity.web.http.framing import HEAD_LIMIT
+from identity.web.http.page import LONG_JAR, LONG_JAR_DELETIONS
+from identity.web.programs.application import URL_CHARS
+from identity.web.programs.checks import MANY
 from options.option import options_of
 from tests.proxies.test_long_addresses import CARRIED
 from tests.support.sources import ROOT

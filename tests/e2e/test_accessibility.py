@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from identity.errors import NotFound
 from identity.types import Host
-from identity.web.base import Listener, Route
-from identity.web.page import PageHandler
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import PageHandler
 from tests.support.house import House
 from tests.support.openid_provider import MODULES
 from tests.support.samples import samples

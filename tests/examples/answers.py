@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from identity.sessions.cookie import Names
 from identity.types import TokenId
-from identity.web.context import CookieNames
+from identity.web.state.context import CookieNames
 from tests.support.origin import Answer, Asked
 
 ADA: dict[str, Any] = {"id": "7d1c", "name": "ada", "session": "s" * 22, "auth_time": 1_800_000_000}

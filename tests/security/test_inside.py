@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from identity.types import Host
-from identity.web import inside
-from identity.web.base import Listener
+from identity.web.http.base import Listener
 from identity.web.routes import ROUTES
+from identity.web.state import internal_hosts
 from tests.support.web import LOCAL, Site, basic, forwarded
 
 pytestmark = pytest.mark.threat(52)
@@ -87,7 +87,7 @@ def test_a_listed_port_is_the_only_one(site: Site) -> None:
 )
 def test_the_address_that_was_asked_is_a_name(host: str, arrived_at: str, *, answered: bool) -> None:
     """Otherwise Prometheus, which asks by address, has to be configured twice."""
-    assert inside.answers(Host(host), arrived_at=arrived_at, listed=(), registered=()) is answered
+    assert internal_hosts.answers(Host(host), arrived_at=arrived_at, listed=(), registered=()) is answered
 
 
 def test_a_listed_proxy_hands_the_browsers_host_on(site: Site) -> None:

@@ -9,7 +9,7 @@ from identity.login.flow import Flow, FlowPurpose, ProvenPerson, SignUpRecord
 from identity.login.packing import pack_flow, pack_sign_up
 from identity.login.store import RecordKind
 from identity.types import IdentityKey
-from identity.web import csrf
+from identity.web.http import csrf
 from tests.support.logins import Browser, LoginSite, form_of, jar_of, location, welcomed
 from tests.support.scripted import person
 

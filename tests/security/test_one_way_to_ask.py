@@ -6,13 +6,13 @@ from typing import Final
 import pytest
 
 from identity.forward_auth.requests import is_static
-from identity.web.context import RegisteredApp
+from identity.web.state.context import RegisteredApp
 from tests.support.sources import files, name, tree
 from tests.support.web import OTHER_HOST, Site
 
 ASKERS: Final = {
-    "identity/web/context.py": "gives it to the gatherer, which all handlers ask",
-    "identity/web/session.py": "`/session/check-many`, a list as it is",
+    "identity/web/state/context.py": "gives it to the gatherer, which all handlers ask",
+    "identity/web/programs/checks.py": "`/session/check-many`, a list as it is",
 }
 
 

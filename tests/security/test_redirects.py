@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from identity.web import routes
-from identity.web.base import Handler, Listener, Route, is_local
-from identity.web.page import PageHandler
+from identity.web.http.base import Handler, Listener, Route, is_local
+from identity.web.http.page import PageHandler
 from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.handlers import ROUTES
 from tests.support.logins import LoginSite, form_of, location
@@ -174,18 +174,18 @@ LEADERS: Final = {
     "account.EndAll": "test_no_location_without_a_parameter",
     "account.EndSession": "test_no_location_without_a_parameter",
     "account.Start": "test_no_location_without_a_parameter",
-    "applications.Continue": "test_the_way_to_an_application_ends_on_its_host",
-    "applications.Enter": "test_the_way_to_an_application_ends_on_its_host",
-    "applications.Start": "test_the_way_to_an_application_ends_on_its_host",
+    "application_login.Continue": "test_the_way_to_an_application_ends_on_its_host",
+    "application_login.Enter": "test_the_way_to_an_application_ends_on_its_host",
+    "application_login.Start": "test_the_way_to_an_application_ends_on_its_host",
     "login.Answer": "test_a_login_leads_nowhere_else",
     "login.Begin": "test_a_login_leads_nowhere_else",
     "login.Chooser": "test_a_login_leads_nowhere_else",
     "logout.ApplicationLogout": "test_leaving_leads_nowhere_else",
     "logout.Logout": "test_leaving_leads_nowhere_else",
-    "notice.Notices": "test_a_notice_leads_nowhere_else",
+    "notices.Notices": "test_a_notice_leads_nowhere_else",
     "routes.Canonical": "test_a_canonical_address_is_never_another_site",
-    "session.Ack": "test_ack_leads_nowhere_else",
-    "welcome.Welcome": "test_a_login_leads_nowhere_else",
+    "ack.Ack": "test_ack_leads_nowhere_else",
+    "sign_up.Welcome": "test_a_login_leads_nowhere_else",
 }
 """Every handler of the public listener that can answer with a Location, and the test that tries the corpus on it."""
 LEADING: Final = frozenset({"go", "go_out", "onward", "send_to_login", "signed_in", "visitor", "_redirect", "enter"})
@@ -220,7 +220,7 @@ def _leads(handler: type) -> bool:
 
 
 REACHED: Final = {
-    "identity/web/base.py": {"_redirect"},
+    "identity/web/http/base.py": {"_redirect"},
     "identity/forward_auth/answers.py": {"answer"},
 }
 """Every function that names a Location header; all others go through `go`, `go_out` of the base."""
@@ -255,7 +255,11 @@ def _names_location(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and str(node.value).lower() in ("location", "x-identity-location", "refresh")
 
 
-GO_OUT: Final = {"identity/web/login.py", "identity/web/demo.py", "identity/web/applications.py"}
+GO_OUT: Final = {
+    "identity/web/people/login.py",
+    "identity/web/people/demo.py",
+    "identity/web/people/application_login.py",
+}
 """The files that may lead to another site: to a provider, or back to a registered application."""
 
 

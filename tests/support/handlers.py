@@ -5,8 +5,8 @@ from typing import Final
 
 from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
 from identity.sessions.check import SetCookie
-from identity.web.base import Listener, Route
-from identity.web.page import PageHandler
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import PageHandler
 from tests.support.web import Jar, Reply, Site
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from identity.types import Host
-from identity.web.base import Handler, Listener, Route
+from identity.web.http.base import Handler, Listener, Route
 from tests.support.house import House
 from tests.support.web import LOCAL, Jar
 

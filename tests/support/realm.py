@@ -18,7 +18,7 @@ import pytest
 from identity.sessions.record import Record
 from identity.sessions.store import Found
 from identity.types import ClientId, Host, IdentityKey
-from identity.web.context import RegisteredApp
+from identity.web.state.context import RegisteredApp
 from options.secret import Secret
 from tests.support.logins import LoginSite, form_of, location, query_of
 from tests.support.web import APP, APP_SECRET, LOCAL, Jar, Reply, basic, forwarded

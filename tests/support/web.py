@@ -34,11 +34,11 @@ from identity.stores.cache import CacheKey, Got, Missing
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
 from identity.types import AccountId, ClientId, Host, IdentityKey, Username
-from identity.web.base import Route
-from identity.web.context import Context, Probe, RegisteredApp
+from identity.web.http.base import Route
 from identity.web.pages import Pages
-from identity.web.pool import Pool
 from identity.web.server import Daemon, Listening, Ports
+from identity.web.state.context import Context, Probe, RegisteredApp
+from identity.web.state.pool import Pool
 from options.secret import Secret
 from tests.support.clock import ManualClock
 from tests.support.daemons import SessionDaemon

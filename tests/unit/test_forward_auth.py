@@ -10,8 +10,8 @@ from identity.forward_auth.requests import check_of, is_navigation, read
 from identity.forward_auth.targets import Target, ascii_uri, flag_of, location, with_flag
 from identity.sessions.check import Check, Mode, Outcome, SetCookie, Verdict
 from identity.types import ClientId, Host, Username
-from identity.web.base import is_local
-from identity.web.context import RegisteredApp
+from identity.web.http.base import is_local
+from identity.web.state.context import RegisteredApp
 from tests.support.daemons import Daemons
 from tests.support.jars import ACCOUNT, SID, BrowserJar, session
 from tests.support.loading import LOADS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from identity.web.accepting import Accepting
+from identity.web.http.accepting import Accepting
 from tests.support.guards import Expectation
 from tests.support.waiting import until
 from tests.support.web import LOCAL, Site

@@ -8,7 +8,7 @@ from identity.sessions.delivery import ENOUGH, WINDOW_MS
 from tests.support.guards import Expectation
 from tests.support.web import LOCAL, Jar, Site
 
-LOG = "identity.web.arriving"
+LOG = "identity.web.state.dropped_cookies"
 ExpectLog = Callable[..., Expectation]
 
 

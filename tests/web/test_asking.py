@@ -14,8 +14,8 @@ from identity.errors import StoreUnavailable
 from identity.metrics import Metrics
 from identity.sessions.check import Check, Outcome, Verdict
 from identity.types import Host
-from identity.web.asking import ROUND, Asker
-from identity.web.pool import Pool
+from identity.web.state.gathering import ROUND, Asker
+from identity.web.state.pool import Pool
 from tests.support.web import LOCAL, Site
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from identity.types import Host
-from identity.web.base import Listener, Route
-from identity.web.page import PageHandler
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import PageHandler
 from tests.support.handlers import ROUTES
 from tests.support.web import LOCAL, Site
 

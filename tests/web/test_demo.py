@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity.types import Host
-from identity.web import bindings, demo
+from identity.web.people import binding_cookies, demo
 from providers import build
 from providers.base import Callback, LoginStart, ProviderBroken, ProviderDenied, ProviderProfile
 from providers.demo import DemoOptions
@@ -33,7 +33,7 @@ class Visitor:
         self.start = LoginStart(CALLBACK, secrets.token_urlsafe(32), "nonce", "v" * 43)
         self.page = asyncio.run(provider.begin(self.start, None)).location.removeprefix(PUBLIC_URL)
         names = site.context.names
-        cookie = bindings.made(
+        cookie = binding_cookies.made(
             names.flow(self.start.state), secrets.token_urlsafe(32), now=site.clock(), lasts_ms=1_000, names=names
         )
         self.cookie = {"Cookie": f"{cookie.name}={cookie.value}"}

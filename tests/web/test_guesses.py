@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from identity.types import MINUTE, ClientId
-from identity.web import callers, guesses, session
-from identity.web.guesses import FREE, NOBODY, PLACES, Guesses
+from identity.web.programs import application, callers
+from identity.web.state import secret_guesses
+from identity.web.state.secret_guesses import FREE, NOBODY, PLACES, Guesses
 from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
 from tests.support.web import APP, Site, basic
@@ -18,7 +19,7 @@ ADA, BOB = "192.0.2.7", "198.51.100.7"
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Give a daemon that waits for nothing."""
-    monkeypatch.setattr(session, "WAIT_S", 0)
+    monkeypatch.setattr(application, "WAIT_S", 0)
     with Site() as running:
         yield running
 
@@ -31,7 +32,7 @@ def _ask(site: Site, secret: str | None, *, client_id: str = APP) -> tuple[int, 
 
 def test_guesses_are_slowed_and_a_right_secret_passes_at_once(site: Site, expect_log: ExpectLog) -> None:
     """Otherwise secrets are tried as fast as the daemon answers; or guessing locks an application out."""
-    expect_log("identity.web.guesses", "secrets-guessed.*wiki")
+    expect_log("identity.web.state.secret_guesses", "secrets-guessed.*wiki")
     wrong = [_ask(site, f"wrong {n}")[0] for n in range(FREE + 5)]
     right = site.ask_app("/session/check-many", {"checks": []})
 
@@ -43,7 +44,7 @@ def test_guesses_are_slowed_and_a_right_secret_passes_at_once(site: Site, expect
 
 def test_a_minute_later_it_is_as_before(site: Site, expect_log: ExpectLog) -> None:
     """Otherwise a deployment that was mended is still answered as an attack."""
-    expect_log("identity.web.guesses", "secrets-guessed")
+    expect_log("identity.web.state.secret_guesses", "secrets-guessed")
     for n in range(FREE + 1):
         _ask(site, f"wrong {n}")
     site.clock.advance(MINUTE)
@@ -53,7 +54,7 @@ def test_a_minute_later_it_is_as_before(site: Site, expect_log: ExpectLog) -> No
 
 def test_ids_nobody_has_are_counted_as_one(site: Site, expect_log: ExpectLog) -> None:
     """Otherwise strangers fill the table and the metrics with names, or learn which there are."""
-    expect_log("identity.web.guesses", "secrets-guessed.*unknown")
+    expect_log("identity.web.state.secret_guesses", "secrets-guessed.*unknown")
     answers = [_ask(site, "wrong", client_id=f"app-{n}")[0] for n in range(FREE + 1)]
 
     assert answers == [401] * FREE + [429]
@@ -70,16 +71,16 @@ def test_too_many_waiting_answers_are_given_at_once(
     site: Site, expect_log: ExpectLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise guesses that wait are kept without bound."""
-    expect_log("identity.web.guesses", "secrets-guessed")
-    monkeypatch.setattr(session, "WAIT_S", 3_600)
-    monkeypatch.setattr(session, "HELD", 0)
+    expect_log("identity.web.state.secret_guesses", "secrets-guessed")
+    monkeypatch.setattr(application, "WAIT_S", 3_600)
+    monkeypatch.setattr(application, "HELD", 0)
 
     assert [_ask(site, "wrong")[0] for _ in range(FREE + 2)][-2:] == [429, 429]
 
 
 def test_one_range_does_not_slow_another(expect_log: ExpectLog) -> None:
     """Otherwise a stranger makes the answers of an honest mistake late."""
-    expect_log("identity.web.guesses", "secrets-guessed")
+    expect_log("identity.web.state.secret_guesses", "secrets-guessed")
     seen = Guesses(ManualClock())
     for n in range(FREE * 3):
         seen.wrong(APP, f"192.0.2.{n}")
@@ -90,7 +91,7 @@ def test_one_range_does_not_slow_another(expect_log: ExpectLog) -> None:
 
 def test_guesses_from_everywhere_are_noticed_once_a_minute(expect_log: ExpectLog) -> None:
     """Otherwise a guess from each of many places is no alarm; or the log is filled by guessing."""
-    alarm = expect_log("identity.web.guesses", "secrets-guessed")
+    alarm = expect_log("identity.web.state.secret_guesses", "secrets-guessed")
     clock = ManualClock()
     seen = Guesses(clock)
     for n in range(FREE * 10):
@@ -104,14 +105,14 @@ def test_guesses_from_everywhere_are_noticed_once_a_minute(expect_log: ExpectLog
 
 def test_what_is_remembered_has_a_bound(expect_log: ExpectLog) -> None:
     """Otherwise addresses, of which IPv6 has enough, fill the memory."""
-    expect_log("identity.web.guesses", "secrets-guessed")
+    expect_log("identity.web.state.secret_guesses", "secrets-guessed")
     seen = Guesses(ManualClock())
     for n in range(PLACES * 3):
         seen.wrong(NOBODY, f"2001:db8:{n:x}::1")
 
     assert len(seen._places) == PLACES
     assert len(seen._clients) == 1
-    assert guesses.HELD < 1_000
+    assert secret_guesses.HELD < 1_000
 
 
 def test_an_unknown_id_is_compared_as_often_as_a_known_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

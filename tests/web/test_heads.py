@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from identity.web import heads
+from identity.web.http import request_heads
 from tests.support.web import LOCAL, Site, raw
 
 
@@ -124,7 +124,7 @@ class TestManyLines:
         stream = SimpleNamespace(
             _read_regex=Counted(), _read_buffer=bytearray(), _read_buffer_size=0, _check_max_bytes=lambda *_: None
         )
-        search = heads._Search(cast("Any", stream), lambda: None)
+        search = request_heads._Search(cast("Any", stream), lambda: None)
         found = None
         for byte in head:
             stream._read_buffer.append(byte)

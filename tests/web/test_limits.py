@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from identity.web import lingering
-from identity.web.base import Handler
-from identity.web.bodies import Bodies
-from identity.web.door import Door
+from identity.web.http import lingering
+from identity.web.http.base import Handler
+from identity.web.http.bodies import Bodies
+from identity.web.http.framing import Door
 from identity.web.routes import ROUTES
 from tests.support.guards import Expectation
 from tests.support.waiting import until

@@ -14,7 +14,7 @@ from identity.outbound.circuit import WORTH_A_WORD, CallEnd, Circuit
 from identity.outbound.client import OutboundClient
 from identity.outbound.connections import OutboundRules
 from identity.types import Millis
-from identity.web.context import Probe
+from identity.web.state.context import Probe
 from tests.support.clock import NOON
 from tests.support.guards import Expectation
 from tests.support.origin import Answer, Origin

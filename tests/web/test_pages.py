@@ -14,8 +14,9 @@ from identity.accounts.linking import Refusal
 from identity.accounts.usernames import NameProblem
 from identity.errors import IdentityError
 from identity.sessions.record import Ended
-from identity.web import refusals, routes
-from identity.web.base import Listener
+from identity.web import routes
+from identity.web.http import refusals
+from identity.web.http.base import Listener
 from identity.web.pages import Pages, Way
 from identity.web.pages.catalogue import ENGLISH
 from identity.web.pages.rendering import PAGES

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from identity.types import DAY, HOUR, MINUTE, SECOND, Millis
-from identity.web.pages import moments
+from identity.web.pages import times
 from identity.web.pages.catalogue import ENGLISH
 from identity.web.pages.rendering import TEMPLATES
 from tests.support.clock import NOON
@@ -125,4 +125,4 @@ def test_things_are_counted_as_english_counts(n: int, said: str) -> None:
 )
 def test_how_long_ago_is_said_in_one_unit(age: Millis, said: tuple[str, int]) -> None:
     """A session used yesterday would look as if it were used now, or in the future."""
-    assert said == moments.ago(NOON - age, now=NOON)
+    assert said == times.ago(NOON - age, now=NOON)

@@ -16,7 +16,7 @@ import pytest
 import uvloop
 
 from identity.errors import ConfigError
-from identity.web.base import JsonHandler, Listener, Route
+from identity.web.http.base import JsonHandler, Listener, Route
 from identity.web.server import Certificates, Daemon, Listening, Ports, run
 from tests.support.certificates import Authority
 from tests.support.guards import Expectation

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from identity.sessions.client_summary import THIS_COMPUTER, is_local
 from identity.types import Clock, Millis
-from identity.web.pages import drawings, moments
+from identity.web.pages import icons, times
 from identity.web.pages.catalogue import ENGLISH, Catalogue
 from identity.web.pages.style import STYLESHEET
 
@@ -115,14 +115,14 @@ class Pages:
         )
         environment.globals |= {
             "count": catalogue.count,
-            "device_icon": drawings.device_icon,
+            "device_icon": icons.device_icon,
             "direction": catalogue.say("page.direction"),
-            "favicon": drawings.favicon(),
+            "favicon": icons.favicon(),
             "has": catalogue.has,
-            "icon": drawings.icon,
+            "icon": icons.icon,
             "language": catalogue.language,
             "place": self._place,
-            "provider_icon": drawings.provider_icon,
+            "provider_icon": icons.provider_icon,
             "site": site,
             "strong": Markup("<strong>{}</strong>").format,
             "style": STYLESHEET.url,
@@ -142,10 +142,10 @@ class Pages:
         return self._templates[name].render({HOME: "/", **page.may, **values}).encode()
 
     def _when(self, at: Millis) -> Markup:
-        unit, number = moments.ago(at, now=self._clock())
+        unit, number = times.ago(at, now=self._clock())
         said = self._catalogue.say("time.now") if unit == "now" else self._catalogue.count(f"time.{unit}", number)
         form = Markup('<time datetime="{}">{} <span class="exact">({})</span></time>')
-        return form.format(moments.machine(at), said, moments.exact(at))
+        return form.format(times.machine(at), said, times.exact(at))
 
     def _place(self, summary: str) -> Markup:
         if summary == THIS_COMPUTER:

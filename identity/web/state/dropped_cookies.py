@@ -15,7 +15,7 @@ from identity.types import HOUR, Clock, Millis
 SAY_EVERY_MS: Final[Millis] = HOUR
 ADVANCE: Final = "advance"
 
-log = logging.getLogger("identity.web.arriving")
+log = logging.getLogger("identity.web.state.dropped_cookies")
 
 
 class Arriving:

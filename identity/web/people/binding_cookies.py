@@ -14,7 +14,7 @@ from typing import Final
 from identity import cookies
 from identity.sessions.check import SetCookie
 from identity.types import SECOND, Millis
-from identity.web.context import CookieNames
+from identity.web.state.context import CookieNames
 
 MOST: Final = 10
 MOST_STARTS: Final = 180

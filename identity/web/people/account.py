@@ -17,10 +17,10 @@ from identity.accounts.store import AccountRow, Profile
 from identity.errors import BadInput, Forbidden, StoreUnavailable
 from identity.sessions.record import Ended, Session
 from identity.types import AccountId, SessionId
-from identity.web.base import Listener, Route
-from identity.web.logout import EndingPage, hosts_below, provider_of
-from identity.web.page import PageHandler, SignedIn
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import PageHandler, SignedIn
 from identity.web.pages import Device, Identity
+from identity.web.people.logout import EndingPage, hosts_below, provider_of
 
 _SESSION_HEX: Final = 32
 

@@ -15,9 +15,9 @@ from identity.login.results import AskAgain, LoginBusy, LoginRefused
 from identity.login.returning import FALLBACK
 from identity.sessions.check import Outcome
 from identity.types import Username
-from identity.web import parameters
-from identity.web.base import Listener, Route
-from identity.web.login import LoginHandler, welcome_path
+from identity.web.http import parameters
+from identity.web.http.base import Listener, Route
+from identity.web.people.login import LoginHandler, welcome_path
 
 FIELDS: Final = frozenset({"csrf", "s", "username"})
 TAKEN: Final = "name-taken"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from identity.web.base import Handler, Listener, Route
+from identity.web.http.base import Handler, Listener, Route
 from identity.web.pages import STYLESHEET
 
 _YEAR: Final = "public, max-age=31536000, immutable"

@@ -11,9 +11,10 @@ from http import HTTPStatus
 from typing import Final
 
 from identity.errors import FlowInvalid, NotFound
-from identity.web import bindings, parameters
-from identity.web.base import Listener, Route
-from identity.web.page import PageHandler
+from identity.web.http import parameters
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import PageHandler
+from identity.web.people import binding_cookies
 from providers.demo import CARRIED, PEOPLE, DemoProvider, DemoRequest
 
 _NAME_LIMIT: Final = 200
@@ -68,7 +69,7 @@ class Demo(PageHandler):
 
     def _binding(self, request: DemoRequest) -> bytes:
         """Return what binds this login to this browser. Raises FlowInvalid."""
-        secret = bindings.secret_of(self.own_cookie(self.context.names.flow(request.state)))
+        secret = binding_cookies.secret_of(self.own_cookie(self.context.names.flow(request.state)))
         if secret is None:
             raise FlowInvalid(detail="the demonstration page without the cookie of a login")
         return secret.encode()

@@ -41,15 +41,16 @@ from identity.login.staying import Stay
 from identity.sessions.check import Outcome, SetCookie, Verdict
 from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
-from identity.web import bindings, parameters
-from identity.web.base import Listener, Route
-from identity.web.page import PageHandler
+from identity.web.http import parameters
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import PageHandler
+from identity.web.http.refusals import BeingFinished
 from identity.web.pages import Way
-from identity.web.refusals import BeingFinished
+from identity.web.people import binding_cookies
 from providers.base import Callback, Provider, ProviderBroken, ProviderDenied, ProviderProfile, ProviderSlow
 from providers.refusals import says_no, word_of
 
-log = logging.getLogger("identity.web.login")
+log = logging.getLogger("identity.web.people.login")
 
 DENIED: Final = "provider-denied"
 DOUBTFUL: Final = "doubtful"
@@ -100,19 +101,19 @@ class LoginHandler(PageHandler):
 
     def binding(self, name: str) -> str | None:
         """Return what this browser holds for a step of a login, if it does."""
-        return bindings.secret_of(self.own_cookie(name))
+        return binding_cookies.secret_of(self.own_cookie(name))
 
     def bind(self, name: str, secret: str, *, lasts_ms: int) -> None:
         """Tie a record to this browser, and make room for its cookie."""
         names, now = self.context.names, self.context.clock()
-        cookie = bindings.made(name, secret, now=now, lasts_ms=lasts_ms, names=names)
-        for old in bindings.surplus(self.cookie_lines(), cookie, names=names):
+        cookie = binding_cookies.made(name, secret, now=now, lasts_ms=lasts_ms, names=names)
+        for old in binding_cookies.surplus(self.cookie_lines(), cookie, names=names):
             self.put_cookie(old)
         self.put_cookie(cookie)
 
     def spend(self, name: str) -> None:
         """Delete a binding cookie, also if the answer is an error."""
-        self._spent = bindings.removed(name, names=self.context.names)
+        self._spent = binding_cookies.removed(name, names=self.context.names)
 
     def offer(self, provider: Provider, return_to: str, *, stay: str = "") -> None:
         """Remember what an error page offers: to begin again, here or at another provider."""

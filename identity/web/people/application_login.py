@@ -14,36 +14,30 @@ share a secret where one is there; who had to log in on the way begins it anew a
 minutes or another tab may have taken the cookie; and a tab that comes with a good code but without the
 secret, because another tab has used it up, goes on to its page if the browser shows what the code would open.
 
-An application that keeps the secret and redeems over HTTP itself uses `/session/start`.
+An application that keeps the secret and redeems over HTTP itself uses `/session/start` (programs/session_start.py).
 """
 
 import re
 from dataclasses import replace
 from typing import Final
-from urllib.parse import parse_qs
 
 from identity.errors import BadInput, Forbidden
 from identity.login import handover
 from identity.login.carrying import LONGEST
 from identity.login.codes import CODE_MS, START_MS, Destination, challenge_of, is_challenge
 from identity.login.flow import SECRET_BYTES, spelt
-from identity.login.results import Visit
 from identity.login.returning import CONTINUE, safe_path
-from identity.sessions.check import Check, Verdict
-from identity.sessions.client_summary import summarise_address, summarise_agent
+from identity.sessions.check import Verdict
 from identity.sessions.record import Ended
 from identity.types import Host
-from identity.web import bindings, parameters
-from identity.web.base import Listener, Route
-from identity.web.context import RegisteredApp
-from identity.web.fields import Fields
-from identity.web.login import ADDRESS_CHARS, DOUBTFUL, REASONS, LoginHandler
-from identity.web.page import Side
-from identity.web.session import COOKIE_CHARS, COOKIE_LINES, AppHandler, target_of
+from identity.web.http import parameters
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import Side
+from identity.web.people import binding_cookies
+from identity.web.people.login import ADDRESS_CHARS, DOUBTFUL, REASONS, LoginHandler
+from identity.web.state.context import RegisteredApp
 
 CHALLENGE_CHARS: Final = 64
-SECRET_CHARS: Final = 256
-FIELDS: Final = frozenset({"url", "secret", "cookie", "address", "agent"})
 
 
 class Crossing(LoginHandler):
@@ -75,12 +69,12 @@ class Enter(Crossing):
     def _secret(self) -> str:
         """Return the secret that this tab's code will need, and keep it in the browser for as long again."""
         names, lines, now = self.context.names, self.cookie_lines(), self.context.clock()
-        secret = bindings.shared_start(lines, names=names, now=now, lasts_ms=START_MS)
+        secret = binding_cookies.shared_start(lines, names=names, now=now, lasts_ms=START_MS)
         secret = secret or spelt(self.context.random(SECRET_BYTES))
         # Who waited longer than a code is good for begins anew. What is younger may be another tab's.
-        for cookie in bindings.outlived_starts(lines, secret, names=names, now=now, lasts_ms=CODE_MS):
+        for cookie in binding_cookies.outlived_starts(lines, secret, names=names, now=now, lasts_ms=CODE_MS):
             self.put_cookie(cookie)
-        self.put_cookie(bindings.made(names.start(secret), secret, now=now, lasts_ms=START_MS, names=names))
+        self.put_cookie(binding_cookies.made(names.start(secret), secret, now=now, lasts_ms=START_MS, names=names))
         return secret
 
 
@@ -142,44 +136,15 @@ class Start(Crossing):
             self.context.metrics.count("identityd_sessions_opened_total")
         for used in secrets:
             if challenge_of(used) == begun.destination.challenge:
-                self.put_cookie(bindings.removed(self.context.names.start(used), names=self.context.names))
+                self.put_cookie(binding_cookies.removed(self.context.names.start(used), names=self.context.names))
         for cookie in begun.opened.set_cookies:
             self.put_cookie(cookie)
         self.go(begun.destination.path)
 
     def _secrets(self) -> list[str]:
         """Return the secrets this browser holds: one for each tab on its way."""
-        named = bindings.starts(self.cookie_lines(), names=self.context.names)
+        named = binding_cookies.starts(self.cookie_lines(), names=self.context.names)
         return [secret for secret in map(self.binding, named) if secret]
-
-
-class SessionStart(AppHandler):
-    """The same for an application that redeems over HTTP itself, as with PKCE."""
-
-    max_body = 262_144
-
-    async def post(self) -> None:
-        """Answer the cookies to set and where to go."""
-        fields = Fields(self.json_body(), known=FIELDS)
-        target = target_of(fields)
-        if target.host not in self.app.hosts or self.context.origin_of(target.host) is None:
-            raise Forbidden("unknown-host", public="This host is not one of the application's that logins lead to.")
-        codes = parse_qs(target.uri.partition("?")[2]).get("code", [])
-        if len(codes) != 1 or not re.fullmatch(f"[A-Za-z0-9_-]{{1,{LONGEST}}}", codes[0]):
-            raise fields.wrong("url", "must carry exactly one code")
-        secret = fields.text("secret", limit=SECRET_CHARS)
-        jar = Check(
-            cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
-            host=target.host,
-            address=summarise_address(fields.text("address")) if fields.has("address") else "",
-            agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",
-            client=self.app.id,
-        )
-        visit = Visit(jar, fields.text("address") if fields.has("address") else "", self.request_id)
-        redeem, client = self.context.starts.redeem, self.app.id
-        begun = await self.context.checks.run(lambda: redeem(codes[0], client=client, secrets=(secret,), visit=visit))
-        cookies = [str(cookie) for cookie in begun.opened.set_cookies]
-        self.answer({"set_cookie": cookies, "location": begun.destination.path})
 
 
 def _known(reason: str | None) -> str:
@@ -198,5 +163,4 @@ ROUTES: Final = (
     Route(re.escape(handover.LOGIN), Enter, Listener.PUBLIC),
     Route(re.escape(CONTINUE), Continue, Listener.PUBLIC),
     Route(re.escape(handover.START), Start, Listener.PUBLIC),
-    Route("/session/start", SessionStart, Listener.INTERNAL),
 )

@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypeAlias
 
 from identity.errors import StoreUnavailable
 from identity.sessions.check import Check, Verdict
-from identity.web.pool import Observe, Pool
+from identity.web.state.pool import Observe, Pool
 
 ROUND: Final = 256
 CheckMany: TypeAlias = Callable[[Sequence[Check]], list[Verdict]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from identity.errors import BadInput
-from identity.web.refusals import WrongMediaType
+from identity.web.http.refusals import WrongMediaType
 
 LIMIT: Final = 2_048
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -33,12 +33,13 @@ from identity.forward_auth.requests import AGENT_LIMIT
 from identity.log import request as serving
 from identity.sessions.check import SetCookie
 from identity.types import AccountId, Host
-from identity.web import inside, parameters
-from identity.web.bodies import Bodies
-from identity.web.context import Context
-from identity.web.lingering import Lingering, announced
-from identity.web.refusals import TooLarge, WrongHost, WrongMethod
-from identity.web.traffic import Traffic
+from identity.web.http import parameters
+from identity.web.http.bodies import Bodies
+from identity.web.http.lingering import Lingering, announced
+from identity.web.http.refusals import TooLarge, WrongHost, WrongMethod
+from identity.web.state import internal_hosts
+from identity.web.state.context import Context
+from identity.web.state.traffic import Traffic
 
 log = logging.getLogger("identity.web")
 
@@ -216,7 +217,7 @@ class Handler(RequestHandler):
             return
         context = self.context
         host = host_of(self.request.host, secure=context.secure)
-        if not inside.answers(
+        if not internal_hosts.answers(
             host, arrived_at=self._arrived_at, listed=context.internal_hosts, registered=context.hosts
         ):
             raise WrongHost(

@@ -21,10 +21,10 @@ from identity.sessions.check import Check, Mode, Verdict
 from identity.sessions.record import Ended, Session
 from identity.sessions.service import LOGOUT_DELETIONS
 from identity.types import AccountId, IdentityKey, Locator, SessionId
-from identity.web import csrf
-from identity.web.base import Listener, Route
-from identity.web.page import PageHandler, Side
-from identity.web.refusals import NotSameSite
+from identity.web.http import csrf
+from identity.web.http.base import Listener, Route
+from identity.web.http.page import PageHandler, Side
+from identity.web.http.refusals import NotSameSite
 
 LOGOUT: Final = "/logout"
 HOSTS_CHARS: Final = 8_192

@@ -33,10 +33,10 @@ from identity.sessions.check import DELETIONS, Check, Mode, Outcome, Verdict
 from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.sessions.record import Session
 from identity.types import AccountId, Host, Username
-from identity.web import csrf, fetching, parameters
-from identity.web.base import Handler, host_of, is_local, require_host
-from identity.web.context import Context
-from identity.web.refusals import NotAPage, NotSameSite, WrongMediaType
+from identity.web.http import csrf, fetch_metadata, parameters
+from identity.web.http.base import Handler, host_of, is_local, require_host
+from identity.web.http.refusals import NotAPage, NotSameSite, WrongMediaType
+from identity.web.state.context import Context
 
 PRELOAD: Final = f"<{targets.ACK}>; rel=preload; as=image"
 """Makes the browser come back at once with the token it was just given, without any script."""
@@ -219,7 +219,7 @@ class PageHandler(Handler):
         require_host(self.host, self.context.hosts)
         if self.side is not Side.ANY and self.is_application != (self.side is Side.APPLICATION):
             raise NotFound
-        if self.documents_only and not fetching.is_page_load(self.request.headers):
+        if self.documents_only and not fetch_metadata.is_page_load(self.request.headers):
             raise NotAPage
         if self.request.method == "POST":
             self._harmless = self.cross_site_post
@@ -230,9 +230,9 @@ class PageHandler(Handler):
         super().set_default_headers()
         self.set_header("Content-Security-Policy", CSP.format(forms=self._form_targets))
         self.set_header("X-Frame-Options", "DENY")
-        self.set_header("Cross-Origin-Opener-Policy", fetching.opener_policy(self.request.headers))
+        self.set_header("Cross-Origin-Opener-Policy", fetch_metadata.opener_policy(self.request.headers))
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.set_header("Vary", fetching.VARY)
+        self.set_header("Vary", fetch_metadata.VARY)
         # Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
         self.set_header("Referrer-Policy", "same-origin")
         if self.context.secure:

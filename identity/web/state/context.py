@@ -18,10 +18,10 @@ from identity.login.starting import Starting
 from identity.sessions.checkers import Checker
 from identity.sessions.service import SessionService
 from identity.types import ClientId, Clock, Host, Millis, RandomBytes
-from identity.web.arriving import Arriving
-from identity.web.asking import Asker
-from identity.web.guesses import Guesses
-from identity.web.pool import Pool
+from identity.web.state.dropped_cookies import Arriving
+from identity.web.state.gathering import Asker
+from identity.web.state.pool import Pool
+from identity.web.state.secret_guesses import Guesses
 from options.secret import Secret
 from providers.base import Http, Provider
 
@@ -144,7 +144,7 @@ class Context:
     hosts: frozenset[Host]
     """Hosts the public listener answers for; `public_url`'s is one of them."""
     internal_hosts: frozenset[str] = frozenset()
-    """Names of the internal listener, beside its addresses and `hosts` (`identity.web.inside`)."""
+    """Names of the internal listener, beside its addresses and `hosts` (`identity.web.state.internal_hosts`)."""
     peers: TrustedPeers = field(default_factory=TrustedPeers)
     form_origins: frozenset[str] = frozenset()
     """Origins beside our own that an answer to one of our forms may redirect to: where logins return to."""

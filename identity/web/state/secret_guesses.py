@@ -12,7 +12,7 @@ from typing import Final
 from identity.sessions.client_summary import summarise_address
 from identity.types import MINUTE, SECOND, ClientId, Clock, Millis
 
-log = logging.getLogger("identity.web.guesses")
+log = logging.getLogger("identity.web.state.secret_guesses")
 
 FREE: Final = 20
 """Wrong secrets in a minute that are answered at once: a deployment with the old secret makes as many."""

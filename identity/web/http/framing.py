@@ -27,10 +27,10 @@ from tornado.httputil import (
 from tornado.web import Application
 
 from identity.errors import BadInput, IdentityError
-from identity.web import heads
-from identity.web.lingering import Lingering, announced
-from identity.web.refusals import HeadTooLong, TooLarge
-from identity.web.target import addressed
+from identity.web.http import request_heads
+from identity.web.http.lingering import Lingering, announced
+from identity.web.http.refusals import HeadTooLong, TooLarge
+from identity.web.http.request_target import addressed
 
 HEAD_LIMIT: Final = 65_536
 """Bytes of request line and headers."""
@@ -54,12 +54,12 @@ class Door(HTTPServerConnectionDelegate):
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Look at one request."""
         connection = cast("HTTP1Connection", request_conn)
-        heads.bound(connection)
+        request_heads.bound(connection)
         return _Entering(self, server_conn, connection)
 
     def look(self, start_line: RequestStartLine, headers: HTTPHeaders) -> RequestStartLine:
         """Return the request line as handlers read it. Raises BadInput."""
-        if isinstance(headers, heads.TooManyLines):
+        if isinstance(headers, request_heads.TooManyLines):
             raise HeadTooLong
         check_framing(headers)
         start_line = addressed(start_line, headers)

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 
 from identity.errors import BadInput
 from identity.types import ClientId
-from identity.web.context import RegisteredApp
+from identity.web.state.context import RegisteredApp
 from options.secret import Secret
 
 _LONGEST: Final = 1_024

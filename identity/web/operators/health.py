@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Final
 
 from identity.clock import problem_at
-from identity.web.arriving import sentence
-from identity.web.base import Handler, JsonHandler, Listener, Route
-from identity.web.context import Probe
-from identity.web.traffic import Traffic
+from identity.web.http.base import Handler, JsonHandler, Listener, Route
+from identity.web.state.context import Probe
+from identity.web.state.dropped_cookies import sentence
+from identity.web.state.traffic import Traffic
 
 CLOCK_WARNING_MS: Final = 5_000
 """A clock further off than this is reported; expiry tolerates a minute."""

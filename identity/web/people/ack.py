@@ -1,0 +1,36 @@
+"""Where a browser comes to fetch or rotate its token: by a preload, or sent by an application's proxy."""
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+from identity.forward_auth import targets
+from identity.sessions.check import Outcome
+from identity.web.http.base import Listener, Route, is_local
+from identity.web.http.page import PageHandler, Side
+
+URL_CHARS: Final = 16_384
+
+
+class Ack(PageHandler):
+    """Rotates the session of whatever browser asks; answers nothing that says whose it is."""
+
+    side = Side.ANY
+    documents_only = False
+    """A preload, a script and a frame may all come: it answers nothing that says who somebody is."""
+
+    async def get(self) -> None:
+        """Rotate; then go back to `then`, a path of this host, if there is one."""
+        then = self.query("then", limit=URL_CHARS)
+        if then is not None and not is_local(then):
+            then = "/"
+        verdict = await self.visitor()
+        if then is None:
+            self.set_status(HTTPStatus.NO_CONTENT)
+        elif verdict.outcome is Outcome.OK:
+            self.go(then)
+        else:
+            self.send_to_login(verdict, back=then)
+
+
+ROUTES: Final = (Route(re.escape(targets.ACK), Ack, Listener.PUBLIC),)
