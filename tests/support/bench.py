@@ -123,7 +123,9 @@ def bench(*, total_ms: int = 10_000) -> Iterator[Bench]:
     """Set everything up, and take it down in the order a daemon does."""
     clock = ManualClock()
     called: list[Called] = []
-    rules = OutboundRules(allowed=AllowedAddresses(networks=(ip_network("127.0.0.0/8"),)), total_ms=total_ms)
+    rules = OutboundRules(
+        allowed=AllowedAddresses(networks=(ip_network("127.0.0.0/8"),)), total_ms=total_ms, connect_ms=10_000
+    )
     with Upstream(clock) as upstream, asyncio.Runner() as runner:
 
         async def opened() -> OutboundClient:

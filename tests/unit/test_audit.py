@@ -130,6 +130,7 @@ def test_closing_gives_up_on_a_store_that_stays_away_and_says_what_is_missing(ex
         queue.append(event(1))
         queue.append(event(2))
         assert queue.close(within_s=0.01) == 2
+    queue._thread.join(10)  # what it still says belongs to this test
 
 
 def test_an_event_after_closing_is_dropped_and_logged(expect_log: ExpectLog) -> None:
