@@ -48,7 +48,8 @@ from identity.opening import (
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.circuit import Circuit
 from identity.outbound.client import Called, OutboundClient
-from identity.outbound.connections import OutboundRules, proxy_of
+from identity.outbound.connections import proxy_of
+from identity.outbound.rules import OutboundRules
 from identity.sessions.service import SessionService
 from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords

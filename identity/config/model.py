@@ -14,12 +14,13 @@ from typing import Final
 from identity.accounts.usernames import NamePolicy
 from identity.config import values
 from identity.config.cassandra import CassandraSection
+from identity.config.outbound import OutboundSection
 from identity.config.values import HIGHEST_PORT, MemcachedAddress, Network, WebOrigin
 from identity.login.staying import Stay
 from identity.sessions.changes import Lifetimes
 from identity.sessions.rotation import Pace
 from identity.stores.servers import USUAL
-from identity.types import SECOND, ClientId, Host, Millis
+from identity.types import ClientId, Host, Millis
 from options import types
 from options.option import option, required, secrets_of
 from options.secret import Secret
@@ -271,32 +272,6 @@ class UsernamesSection:
         types.many("names", types.text(pattern=r"\S{1,64}").read),
         (),
         "Names nobody may choose, besides the built-in list.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundSection:
-    """Calls to login providers."""
-
-    timeout_ms: Millis = option(
-        types.seconds(1, 60), 10 * SECOND, "A call to a provider that takes longer in total is given up."
-    )
-    connect_timeout_ms: Millis = option(
-        types.seconds(0.1, 60), 3 * SECOND, "A provider that does not accept a connection within this is down."
-    )
-    calls: int = option(
-        types.whole(1, 1_000), 64, "Calls to one provider at once; more wait for a second and are then refused."
-    )
-    allow_networks: tuple[Network, ...] = option(
-        values.networks, (), "Private networks in which a provider may be; all other private addresses are refused."
-    )
-    allow_hosts: tuple[str, ...] = option(
-        values.hostnames,
-        (),
-        "Host names of providers that may resolve to private addresses.",
-    )
-    proxy: Secret | None = option(
-        values.proxy, None, "Proxy through which providers are called; left out, it is HTTPS_PROXY of the environment."
     )
 
 

@@ -15,7 +15,7 @@ from identity.accounts.store import AccountRow, IdentityRow, IdentityState, Prof
 from identity.audit import Event
 from identity.errors import StoreUnavailable
 from identity.login.flow import ProvenPerson
-from identity.login.results import LoggedIn, LoginBusy, LoginRefused, Visit
+from identity.login.results import LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.sessions.check import Opening
 from identity.sessions.service import Opened, SessionService
 from identity.types import AccountId, Clock, IdentityKey, Millis, RandomBytes
@@ -25,7 +25,7 @@ TICKETS: Final = 4
 
 NotYet: TypeAlias = Unknown | ChooseName
 """The identity leads to no account, or to one without a name."""
-Entered: TypeAlias = LoggedIn | LoginRefused | LoginBusy | NotYet
+Entered: TypeAlias = LoggedIn | LoginDenied | LoginBusy | NotYet
 
 
 class Count(Protocol):
@@ -122,7 +122,7 @@ class Entering:
                 return LoggedIn(opened, return_to)
             case Refuse(reason=reason):
                 self.refuse(provider, reason.value, visit, account_id=row.account_id)
-                return LoginRefused(reason)
+                return LoginDenied(reason)
             case decision:
                 return _unopened(decision)
 

@@ -55,7 +55,7 @@ class NeedsUsername:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginRefused:
+class LoginDenied:
     """The person was proven and may not log in."""
 
     reason: Refusal
@@ -84,5 +84,5 @@ class AskAgain:
     alternatives: Sequence[Username] = ()
 
 
-Finished: TypeAlias = LoggedIn | NeedsUsername | LoginRefused | LoginBusy
-Chosen: TypeAlias = LoggedIn | AskAgain | LoginRefused | LoginBusy
+Finished: TypeAlias = LoggedIn | NeedsUsername | LoginDenied | LoginBusy
+Chosen: TypeAlias = LoggedIn | AskAgain | LoginDenied | LoginBusy

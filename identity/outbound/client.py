@@ -25,7 +25,8 @@ import httpx2
 
 from identity.outbound.allowed_addresses import is_disguised
 from identity.outbound.circuit import CallEnd, Circuit
-from identity.outbound.connections import AddressRefused, GuardedConnections, OutboundRules, Resolve
+from identity.outbound.connections import AddressRefused, GuardedConnections, Resolve
+from identity.outbound.rules import OutboundRules
 from identity.types import SECOND, Clock, Millis
 from providers.addresses import BadAddress, check_url, host_and_port
 from providers.base import Http, HttpResponse, ProviderBroken, ProviderSlow

@@ -14,16 +14,15 @@ would stop every other provider's.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, TypeAlias
 
 import httpcore2
 import httpx2
 
-from identity.outbound.allowed_addresses import AllowedAddresses, literal_of
+from identity.outbound.allowed_addresses import literal_of
 from identity.outbound.lookup import Lookup
-from identity.types import Millis
+from identity.outbound.rules import OutboundRules
 from providers.addresses import is_loopback
 
 _MOST_ADDRESSES: Final = 4
@@ -33,22 +32,6 @@ _IDLE_S: Final = 2.0
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 _SocketOption: TypeAlias = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
-
-
-@dataclass(frozen=True, slots=True)
-class OutboundRules:
-    """What the operator decides about outbound calls."""
-
-    allowed: AllowedAddresses = field(default_factory=AllowedAddresses)
-    total_ms: Millis = 10_000
-    """From the first look-up to the last byte, redirects and second tries included."""
-    connect_ms: Millis = 3_000
-    calls: int = 64
-    """Calls to one provider at once; what is beyond waits for a moment and is then refused."""
-    proxy: str = field(default="", repr=False)
-    """Where calls are sent instead, `http://host:port`; may hold a password."""
-    direct: tuple[str, ...] = ()
-    """Hosts and domains that are called without the proxy (`NO_PROXY`)."""
 
 
 class AddressRefused(httpcore2.ConnectError):

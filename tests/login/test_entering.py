@@ -13,7 +13,7 @@ from identity.accounts.store import AccountRow, AccountStatus, IdentityRow, Iden
 from identity.errors import StoreUnavailable
 from identity.login.entering import Entered
 from identity.login.flow import ProvenPerson
-from identity.login.results import LoggedIn, LoginBusy, LoginRefused, Visit
+from identity.login.results import LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.sessions.check import Check, Opening
 from identity.types import AccountId, IdentityKey, Username
 from tests.support.clock import NOON
@@ -130,7 +130,7 @@ def test_an_account_disabled_between_the_reads_gets_no_session(site: LoginSite) 
     with between_the_reads(site, disable):
         entered = enter(site)
 
-    assert entered == LoginRefused(Refusal.DISABLED)
+    assert entered == LoginDenied(Refusal.DISABLED)
     assert site.sessions.devices(ACCOUNT) == ()
 
 
@@ -169,11 +169,11 @@ def test_four_lost_races_are_an_outage_and_open_nothing(site: LoginSite) -> None
     [
         (replace(IDENTITY, state=IdentityState.PENDING), None, Unknown()),
         (replace(IDENTITY, state=IdentityState.NEEDS_NAME), None, ChooseName(ACCOUNT)),
-        (IDENTITY, None, LoginRefused(Refusal.NO_ACCOUNT)),
+        (IDENTITY, None, LoginDenied(Refusal.NO_ACCOUNT)),
         (IDENTITY, replace(ROW, identities={}), Unknown()),
-        (IDENTITY, replace(ROW, status=AccountStatus.DISABLED), LoginRefused(Refusal.DISABLED)),
-        (IDENTITY, replace(ROW, status=AccountStatus.MERGING), LoginRefused(Refusal.MERGING)),
-        (IDENTITY, replace(ROW, status=AccountStatus.MERGED), LoginRefused(Refusal.MERGED)),
+        (IDENTITY, replace(ROW, status=AccountStatus.DISABLED), LoginDenied(Refusal.DISABLED)),
+        (IDENTITY, replace(ROW, status=AccountStatus.MERGING), LoginDenied(Refusal.MERGING)),
+        (IDENTITY, replace(ROW, status=AccountStatus.MERGED), LoginDenied(Refusal.MERGED)),
         (
             replace(IDENTITY, state=IdentityState.COMPLETING),
             replace(ROW, status=AccountStatus.MERGING, identities={}),

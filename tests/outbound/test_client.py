@@ -11,7 +11,8 @@ import pytest
 
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.client import LARGEST, Called, OutboundClient
-from identity.outbound.connections import OutboundRules, Resolve, proxy_of
+from identity.outbound.connections import Resolve, proxy_of
+from identity.outbound.rules import OutboundRules
 from providers.base import HttpResponse, ProviderBroken
 from tests.support.certificates import Authority
 from tests.support.memcached import free_port

@@ -13,8 +13,8 @@ import pytest
 from identity.outbound import client
 from identity.outbound.circuit import IN_VAIN, REST_MS, WORTH_A_WORD, Circuit
 from identity.outbound.client import Called, OutboundClient
-from identity.outbound.connections import OutboundRules
 from identity.outbound.lookup import AT_ONCE
+from identity.outbound.rules import OutboundRules
 from providers.base import HttpResponse, ProviderBroken, ProviderSlow
 from tests.outbound.test_client import LOOPBACK, NAME
 from tests.support.certificates import Authority

@@ -14,7 +14,7 @@ import pytest
 from identity.accounts.linking import Refusal
 from identity.accounts.results import Change, Reached, Unlink
 from identity.accounts.store import AccountRow
-from identity.login.results import LoggedIn, LoginRefused
+from identity.login.results import LoggedIn, LoginDenied
 from identity.types import AccountId
 from tests.races.conftest import Arena
 from tests.support.accounts import OPERATOR, PERSON, key
@@ -48,7 +48,7 @@ def test_no_session_of_a_disabled_account_survives(town: Town, arena: Arena) -> 
 
         assert done == Reached(account_id)
         assert town.sessions.devices(account_id) == ()
-        assert town.log_in(subject) == LoginRefused(Refusal.DISABLED)
+        assert town.log_in(subject) == LoginDenied(Refusal.DISABLED)
 
     assert everything_wrong(town.store, now=town.clock()) == []
 
@@ -68,7 +68,7 @@ def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
 
     monkeypatch.setattr(town.accounts, "account", read_and_disable)
 
-    assert town.log_in("1") == LoginRefused(Refusal.DISABLED)
+    assert town.log_in("1") == LoginDenied(Refusal.DISABLED)
 
     assert town.sessions.devices(account_id) == ()
 

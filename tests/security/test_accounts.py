@@ -13,7 +13,7 @@ from identity.accounts.linking import Refusal, Refuse, Unknown, identity_key, pa
 from identity.accounts.results import Change, Linked, NameTaken, Reached, SignedUp, Unlink
 from identity.accounts.store import IdentityState, LinkedIdentity, Profile
 from identity.accounts.usernames import NameRefused
-from identity.login.results import LoggedIn, LoginRefused
+from identity.login.results import LoggedIn, LoginDenied
 from identity.sessions.check import Outcome
 from identity.types import IdentityKey
 from tests.support.accounts import OPERATOR, PERSON, Registry, key
@@ -293,7 +293,7 @@ def test_a_disabled_account_s_very_next_request_is_refused(town: Town) -> None:
     town.accounts.disable(Change(uuid4(), account_id, OPERATOR))
 
     assert town.daemons.visit(jar).outcome is not Outcome.OK
-    assert town.log_in("1") == LoginRefused(Refusal.DISABLED)
+    assert town.log_in("1") == LoginDenied(Refusal.DISABLED)
 
 
 @pytest.mark.threat(30)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.outbound.allowed_addresses import AllowedAddresses, is_disguised
-from identity.outbound.connections import AddressRefused, GuardedBackend, OutboundRules
+from identity.outbound.connections import AddressRefused, GuardedBackend
+from identity.outbound.rules import OutboundRules
 from providers.base import ProviderBroken
 from tests.outbound.test_client import client, resolves_to
 from tests.support.origin import Origin

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.client import Called, OutboundClient
-from identity.outbound.connections import OutboundRules
+from identity.outbound.rules import OutboundRules
 from providers import build
 from providers.base import Callback, LoginBegun, LoginStart, Provider, ProviderProfile
 from providers.kind import ProviderSite

@@ -12,7 +12,7 @@ from identity.metrics import Metrics
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.circuit import WORTH_A_WORD, CallEnd, Circuit
 from identity.outbound.client import OutboundClient
-from identity.outbound.connections import OutboundRules
+from identity.outbound.rules import OutboundRules
 from identity.types import Millis
 from identity.web.state.context import Probe
 from tests.support.clock import NOON

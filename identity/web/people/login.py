@@ -34,7 +34,7 @@ from identity.errors import (
 from identity.login import handover
 from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
 from identity.login.pacing import Counted
-from identity.login.results import Finished, LoggedIn, LoginBusy, LoginRefused, Visit
+from identity.login.results import Finished, LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.login.returning import FALLBACK
 from identity.login.rules import provider_unknown
 from identity.login.staying import Stay
@@ -153,7 +153,7 @@ class LoginHandler(PageHandler):
             self.put_cookie(cookie)
         self.onward(notice_path(signed.return_to) if signed.opened.notices else signed.return_to)
 
-    def refuse(self, outcome: LoginRefused | LoginBusy) -> NoReturn:
+    def refuse(self, outcome: LoginDenied | LoginBusy) -> NoReturn:
         """Say why a proven person is not logged in."""
         if isinstance(outcome, LoginBusy):
             raise BeingFinished
@@ -326,7 +326,7 @@ class Answer(LoginHandler):
 
     def _end(self, outcome: Finished, provider: str) -> None:
         names = self.context.names
-        if isinstance(outcome, LoginRefused | LoginBusy):
+        if isinstance(outcome, LoginDenied | LoginBusy):
             self.refuse(outcome)
         self.put_cookie(SetCookie(names.last_provider, provider, _LAST_MS // SECOND, names.secure))
         if isinstance(outcome, LoggedIn):

@@ -11,7 +11,7 @@ from typing import Final
 
 from identity.errors import BadInput, FlowInvalid
 from identity.login.flow import SignUpRecord
-from identity.login.results import AskAgain, LoginBusy, LoginRefused
+from identity.login.results import AskAgain, LoginBusy, LoginDenied
 from identity.login.returning import FALLBACK
 from identity.sessions.check import Outcome
 from identity.types import Username
@@ -56,7 +56,7 @@ class Welcome(LoginHandler):
         if isinstance(chosen, LoginBusy):
             self.refuse(chosen)
         self.spend(cookie)
-        if isinstance(chosen, LoginRefused):
+        if isinstance(chosen, LoginDenied):
             self.refuse(chosen)
         self.enter(chosen)
 
