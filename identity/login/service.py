@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from identity.accounts.information import ADDRESS, EMAIL, NAME, plain
 from identity.accounts.linking import ChooseName, Unknown, identity_key
 from identity.errors import FlowInvalid, ProviderTrouble
 from identity.login.carrying import LONGEST
@@ -36,9 +37,6 @@ from providers.base import LoginStart, ProviderProfile
 
 MOST_KEPT: Final = 1_024
 """Characters a provider may want back at the end; the longest known token secret has a quarter of that."""
-_TEXT: Final = 200
-_EMAIL: Final = 320
-_ADDRESS: Final = 2_000
 
 
 class LoginService:
@@ -196,15 +194,10 @@ class LoginService:
 def _person(profile: ProviderProfile, *, now: Millis) -> ProvenPerson:
     said = now if profile.auth_at is None else profile.auth_at * SECOND
     return ProvenPerson(
-        handle=_plain(profile.handle, _TEXT),
-        name=_plain(profile.name, _TEXT),
-        email=_plain(profile.email, _EMAIL),
+        handle=plain(profile.handle, NAME),
+        name=plain(profile.name, NAME),
+        email=plain(profile.email, EMAIL),
         email_verified=profile.email_verified,
-        picture=_plain(profile.picture, _ADDRESS),
+        picture=plain(profile.picture, ADDRESS),
         auth_at=min(max(said, 0), now),
     )
-
-
-def _plain(text: str, limit: int) -> str:
-    """Drop what cannot be printed (control and format characters, lone surrogates) and cut."""
-    return "".join(c for c in text[:_ADDRESS] if c.isprintable())[:limit]
