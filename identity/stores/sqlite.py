@@ -26,7 +26,7 @@ from identity.errors import ConfigError, StoreUnavailable
 from identity.stores.sqlite_connections import Readers, connect, hold, unavailable
 from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
-from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES, Table
+from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES, SqliteTable
 from identity.stores.sqlite_writer import Writer
 from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, UsernameKey
 
@@ -49,7 +49,7 @@ class SqliteRows(Generic[KeyT, RowT]):
         clock: decides what has expired.
     """
 
-    def __init__(self, table: Table[RowT], *, readers: Readers, writer: Writer, clock: Clock) -> None:
+    def __init__(self, table: SqliteTable[RowT], *, readers: Readers, writer: Writer, clock: Clock) -> None:
         self._table = table
         self._readers = readers
         self._writer = writer

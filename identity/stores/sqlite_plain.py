@@ -4,20 +4,21 @@ Owns revocations, profiles, the audit and the note of a copy. The last write win
 for events, which never change; nothing here is raced for.
 """
 
-import json
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, TypeVar
 
 from identity.accounts.store import Profile, Revocation
 from identity.audit import Event
 from identity.stores.sqlite_connections import Readers
+from identity.stores.sqlite_tables import AUDIT, PROFILES, REVOCATIONS, SqlitePlainTable
 from identity.stores.sqlite_writer import Writer
 from identity.types import AccountId
 
 OPEN_REVOCATIONS: Final = 1_000
 PAGE: Final = 500
 """Rows of a scan read at once."""
+
+RowT = TypeVar("RowT")
 
 
 class SqliteRevocations:
@@ -29,21 +30,7 @@ class SqliteRevocations:
 
     def add(self, revocation: Revocation) -> None:
         """Keep it; adding one again replaces it."""
-        values = (
-            str(revocation.id),
-            str(revocation.account_id),
-            revocation.session,
-            revocation.epoch,
-            revocation.reason,
-            revocation.created_at,
-            revocation.identity,
-        )
-        _write(
-            self._writer,
-            "INSERT OR REPLACE INTO revocations "
-            "(id, account_id, session, epoch, reason, created_at, identity_key) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            values,
-        )
+        _write(self._writer, REVOCATIONS.put, REVOCATIONS.pack(revocation))
 
     def done(self, revocation: Revocation) -> None:
         """Forget it; forgetting twice is harmless."""
@@ -51,18 +38,7 @@ class SqliteRevocations:
 
     def open(self) -> tuple[Revocation, ...]:
         """Return those not done, oldest first, at most 1,000."""
-        with self._readers.reading() as connection:
-            found = connection.execute(
-                "SELECT id, account_id, session, epoch, reason, created_at, identity_key "
-                "FROM revocations ORDER BY created_at LIMIT ?",
-                (OPEN_REVOCATIONS,),
-            ).fetchall()
-        return tuple(_revocation(*columns) for columns in found)
-
-
-def _revocation(id_: str, account_id: str, *rest: Any) -> Revocation:  # noqa: ANN401 - columns
-    session, epoch, reason, created_at, identity = rest
-    return Revocation(UUID(id_), AccountId(UUID(account_id)), session, epoch, reason, created_at, identity)
+        return tuple(_read(self._readers, REVOCATIONS, "ORDER BY created_at LIMIT ?", (OPEN_REVOCATIONS,)))
 
 
 class SqliteProfiles:
@@ -74,50 +50,19 @@ class SqliteProfiles:
 
     def read(self, account_id: AccountId) -> Profile | None:
         """Return the profile, if one was ever written."""
-        with self._readers.reading() as connection:
-            found = connection.execute(
-                "SELECT display_name, email, email_verified, picture, seen_at FROM profiles WHERE account_id = ?",
-                (str(account_id),),
-            ).fetchone()
-        return None if found is None else _profile(account_id, *found)
+        return next(iter(_read(self._readers, PROFILES, "WHERE account_id = ?", (str(account_id),))), None)
 
     def write(self, profile: Profile) -> None:
         """Replace the profile."""
-        values = (
-            str(profile.account_id),
-            profile.display_name,
-            profile.email,
-            profile.email_verified,
-            profile.picture,
-            profile.seen_at,
-        )
-        _write(
-            self._writer,
-            "INSERT OR REPLACE INTO profiles "
-            "(account_id, display_name, email, email_verified, picture, seen_at) VALUES (?, ?, ?, ?, ?, ?)",
-            values,
-        )
+        _write(self._writer, PROFILES.put, PROFILES.pack(profile))
 
     def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
         """Yield every profile once, in the order of the accounts, a page at a time."""
+        behind = "WHERE account_id > ? ORDER BY account_id LIMIT ?"
         last = "" if after is None else str(after)
-        while page := self._page(last):
+        while page := _read(self._readers, PROFILES, behind, (last, PAGE)):
             yield from page
             last = str(page[-1].account_id)
-
-    def _page(self, after: str) -> list[Profile]:
-        with self._readers.reading() as connection:
-            found = connection.execute(
-                "SELECT account_id, display_name, email, email_verified, picture, seen_at FROM profiles "
-                "WHERE account_id > ? ORDER BY account_id LIMIT ?",
-                (after, PAGE),
-            ).fetchall()
-        return [_profile(AccountId(UUID(account_id)), *columns) for account_id, *columns in found]
-
-
-def _profile(account_id: AccountId, *columns: Any) -> Profile:  # noqa: ANN401 - columns
-    display_name, email, verified, picture, seen_at = columns
-    return Profile(account_id, display_name, email, bool(verified), picture, seen_at)
 
 
 class SqliteAudit:
@@ -129,54 +74,20 @@ class SqliteAudit:
 
     def append(self, event: Event) -> None:
         """Keep the event; appending one twice is harmless."""
-        values = (
-            str(event.id),
-            event.at,
-            event.action,
-            str(event.account_id) if event.account_id else None,
-            event.actor,
-            event.address,
-            event.request_id,
-            json.dumps(dict(event.facts)),
-        )
-        _write(
-            self._writer,
-            "INSERT INTO audit (id, at, action, account_id, actor, address, request_id, facts) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            values,
-        )
+        _write(self._writer, AUDIT.add, AUDIT.pack(event))
 
     def of_account(self, account_id: AccountId, *, limit: int = 100) -> tuple[Event, ...]:
         """Return the newest events of an account, newest first."""
-        with self._readers.reading() as connection:
-            found = connection.execute(
-                "SELECT id, at, action, account_id, actor, address, request_id, facts FROM audit "
-                "WHERE account_id = ? ORDER BY at DESC, rowid DESC LIMIT ?",
-                (str(account_id), limit),
-            ).fetchall()
-        return tuple(_event(*columns) for columns in found)
+        newest = "WHERE account_id = ? ORDER BY at DESC, rowid DESC LIMIT ?"
+        return tuple(_read(self._readers, AUDIT, newest, (str(account_id), limit)))
 
     def scan(self, *, after: Event | None = None) -> Iterator[Event]:
         """Yield every event once, oldest first and by id within a moment, a page at a time."""
+        behind = "WHERE (at, id) > (?, ?) ORDER BY at, id LIMIT ?"
         place = (-1, "") if after is None else (after.at, str(after.id))
-        while page := self._page(*place):
+        while page := _read(self._readers, AUDIT, behind, (*place, PAGE)):
             yield from page
             place = (page[-1].at, str(page[-1].id))
-
-    def _page(self, at: int, id_: str) -> list[Event]:
-        with self._readers.reading() as connection:
-            found = connection.execute(
-                "SELECT id, at, action, account_id, actor, address, request_id, facts FROM audit "
-                "WHERE (at, id) > (?, ?) ORDER BY at, id LIMIT ?",
-                (at, id_, PAGE),
-            ).fetchall()
-        return [_event(*columns) for columns in found]
-
-
-def _event(id_: str, at: int, action: str, account_id: str | None, *rest: str) -> Event:
-    actor, address, request_id, facts = rest
-    owner = AccountId(UUID(account_id)) if account_id else None
-    return Event(UUID(id_), at, action, owner, actor, address, request_id, json.loads(facts))
 
 
 class SqliteCopyNote:
@@ -204,3 +115,9 @@ class SqliteCopyNote:
 def _write(writer: Writer, statement: str, values: Iterable[Any]) -> None:
     """Run one statement; return when it is on disk."""
     writer.run(lambda connection: connection.execute(statement, tuple(values)).close())
+
+
+def _read(readers: Readers, table: SqlitePlainTable[RowT], which: str, values: tuple[Any, ...]) -> list[RowT]:
+    with readers.reading() as connection:
+        found = connection.execute(f"{table.all} {which}", values).fetchall()
+    return [table.unpack(columns) for columns in found]

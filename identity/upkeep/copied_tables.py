@@ -1,6 +1,6 @@
 """The tables that a copy carries over, in their order, and how each is scanned, written and compared.
 
-Owns the list: a new durable table must be named here, and a test compares it with the store's.
+Owns the list: a test compares it with `identity.accounts.tables`, from which names and keys derive.
 Identities come first: whoever met a copy that stopped there would be refused, not asked to sign up.
 """
 
@@ -8,32 +8,27 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final, Generic, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
+from identity.accounts import tables
 from identity.accounts.store import (
     AccountStore,
     Applied,
+    ConditionalRow,
     IdentityState,
     Profile,
     Revocation,
     Rows,
     UsernameState,
 )
+from identity.accounts.tables import ColumnKind, DurableTable
 from identity.audit import AuditLog, Event
-from identity.types import AccountId, IdentityKey, UsernameKey
-
-KeyT = TypeVar("KeyT")
-KeyT_co = TypeVar("KeyT_co", covariant=True)
-
-
-class _Keyed(Protocol[KeyT_co]):
-    @property
-    def key(self) -> KeyT_co: ...
-
+from identity.types import AccountId
 
 RowT = TypeVar("RowT")
-KeyedT = TypeVar("KeyedT", bound=_Keyed[Any])
+ConditionalT = TypeVar("ConditionalT", bound=ConditionalRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +73,37 @@ def _columns(row: Event | Revocation, *but: str) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in row.__dataclass_fields__ if name not in but)
 
 
+def _keyed(
+    table: DurableTable[RowT],
+    of: Callable[[AccountStore], Any],
+    put: Callable[[CopySide, RowT], bool],
+    *,
+    kept: Callable[[RowT], bool] = lambda _: True,
+) -> CopiedTable[RowT]:
+    key = attrgetter(table.fields[0])
+    parse: Callable[[str], UUID | str] = UUID if table.columns[0].kind is ColumnKind.UUID else str
+
+    def scan(side: CopySide, after: str | None) -> Iterator[RowT]:
+        found: Iterator[RowT] = of(side.store).scan(after=None if after is None else parse(after))
+        return found
+
+    def read(side: CopySide, row: RowT) -> RowT | None:
+        found: RowT | None = of(side.store).read(key(row))
+        return found
+
+    def place(row: RowT) -> str:
+        return str(key(row))
+
+    return CopiedTable(table.name, scan=scan, place=place, put=put, label=place, read=read, kept=kept)
+
+
 def _rows(
-    name: str,
-    of: Callable[[AccountStore], Rows[KeyT, KeyedT]],
-    key: Callable[[str], KeyT],
-    kept: Callable[[KeyedT], bool],
-) -> CopiedTable[KeyedT]:
-    def scan(side: CopySide, after: str | None) -> Iterator[KeyedT]:
-        return of(side.store).scan(after=None if after is None else key(after))
-
-    return CopiedTable(
-        name,
-        scan=scan,
-        place=lambda row: str(row.key),
-        put=lambda side, row: of(side.store).insert(row) is Applied.APPLIED,
-        label=lambda row: str(row.key),
-        read=lambda side, row: of(side.store).read(row.key),
-        kept=kept,
-    )
-
-
-def _account_id(text: str) -> AccountId:
-    return AccountId(UUID(text))
+    table: DurableTable[ConditionalT],
+    of: Callable[[AccountStore], Rows[Any, ConditionalT]],
+    *,
+    kept: Callable[[ConditionalT], bool] = lambda _: True,
+) -> CopiedTable[ConditionalT]:
+    return _keyed(table, of, lambda side, row: of(side.store).insert(row) is Applied.APPLIED, kept=kept)
 
 
 def _put_profile(side: CopySide, profile: Profile) -> bool:
@@ -125,20 +129,11 @@ def _event_place(event: Event) -> str:
 
 def _event_at(place: str) -> Event:
     id_, at, account_id = json.loads(place)
-    return Event(UUID(id_), at, "", _account_id(account_id) if account_id else None, "")
+    return Event(UUID(id_), at, "", AccountId(UUID(account_id)) if account_id else None, "")
 
-
-_PROFILES: Final[CopiedTable[Profile]] = CopiedTable(
-    "profiles",
-    scan=lambda side, after: side.store.profiles.scan(after=None if after is None else _account_id(after)),
-    place=lambda profile: str(profile.account_id),
-    put=_put_profile,
-    label=lambda profile: str(profile.account_id),
-    read=lambda side, profile: side.store.profiles.read(profile.account_id),
-)
 
 _REVOCATIONS: Final[CopiedTable[Revocation]] = CopiedTable(
-    "revocations",
+    tables.REVOCATIONS.name,
     scan=lambda side, _: iter(side.store.revocations.open()),
     place=lambda _: None,
     put=_put_revocation,
@@ -146,7 +141,7 @@ _REVOCATIONS: Final[CopiedTable[Revocation]] = CopiedTable(
 )
 
 _AUDIT: Final[CopiedTable[Event]] = CopiedTable(
-    "audit",
+    tables.AUDIT.name,
     scan=lambda side, after: side.audit.scan(after=None if after is None else _event_at(after)),
     place=_event_place,
     put=_put_event,
@@ -154,20 +149,10 @@ _AUDIT: Final[CopiedTable[Event]] = CopiedTable(
 )
 
 KEYED: Final[tuple[CopiedTable[Any], ...]] = (
-    _rows(
-        "identities",
-        lambda store: store.identities,
-        IdentityKey,
-        lambda row: row.state is not IdentityState.PENDING,
-    ),
-    _rows(
-        "usernames",
-        lambda store: store.usernames,
-        UsernameKey,
-        lambda row: row.state is not UsernameState.PENDING,
-    ),
-    _rows("accounts", lambda store: store.accounts, _account_id, lambda _: True),
-    _PROFILES,
+    _rows(tables.IDENTITIES, lambda store: store.identities, kept=lambda row: row.state is not IdentityState.PENDING),
+    _rows(tables.USERNAMES, lambda store: store.usernames, kept=lambda row: row.state is not UsernameState.PENDING),
+    _rows(tables.ACCOUNTS, lambda store: store.accounts),
+    _keyed(tables.PROFILES, lambda store: store.profiles, _put_profile),
 )
 """Tables whose rows are read back one by one, as a login will read them."""
 

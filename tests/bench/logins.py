@@ -27,7 +27,7 @@ from identity.sessions.minting import Mint
 from identity.sessions.planning import Rules
 from identity.sessions.service import SessionService
 from identity.stores.alarm import CorruptAlarm
-from identity.stores.cassandra.statements import Kind
+from identity.stores.cassandra.statements import StatementKind
 from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
 from identity.stores.sqlite import SqliteAccounts
@@ -51,7 +51,7 @@ def main() -> None:
     if not installation.installed():
         sys.stdout.write("\nJava 17 or Cassandra is not installed: no figures for it (make services)\n")
         return
-    sent: Counter[Kind] = Counter()
+    sent: Counter[StatementKind] = Counter()
     with cassandra(sent) as store:
         table("one Cassandra node, commit log before the answer", store, sent)
 
@@ -66,7 +66,7 @@ def sqlite() -> Iterator[Accounts]:
 
 
 @contextmanager
-def cassandra(sent: Counter[Kind]) -> Iterator[Accounts]:
+def cassandra(sent: Counter[StatementKind]) -> Iterator[Accounts]:
     """Give a cluster of one node for the time of the measurement, and count what is sent to it."""
     from tests.support.cassandra_accounts import migrated, opened  # noqa: PLC0415 - imports the driver
 
@@ -81,7 +81,7 @@ def cassandra(sent: Counter[Kind]) -> Iterator[Accounts]:
             cluster.stop()
 
 
-def table(name: str, store: Accounts, sent: Counter[Kind]) -> None:
+def table(name: str, store: Accounts, sent: Counter[StatementKind]) -> None:
     """Print the figures of one store: alone, and as many at once as a daemon has threads."""
     sys.stdout.write(f"\nlogins, {name}; sessions in the process\n")
     accounts, entering = services(store)
@@ -139,7 +139,7 @@ def log_in(entering: Entering, key: IdentityKey) -> None:
         raise TypeError(entered)
 
 
-def measure(name: str, calls: list[Callable[[], None]], *, threads: int, sent: Counter[Kind]) -> None:
+def measure(name: str, calls: list[Callable[[], None]], *, threads: int, sent: Counter[StatementKind]) -> None:
     """Print rate, CPU, percentiles, and what was sent for each call."""
 
     def timed(call: Callable[[], None]) -> float:

@@ -6,25 +6,25 @@ from collections.abc import Iterator
 import pytest
 
 from identity.login.results import LoggedIn
-from identity.stores.cassandra.statements import Kind
+from identity.stores.cassandra.statements import StatementKind
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, opened
 from tests.support.town import Town
 
-READS = (Kind.READ, Kind.SETTLED, Kind.EVERYWHERE, Kind.SCAN)
+READS = (StatementKind.READ, StatementKind.SETTLED, StatementKind.EVERYWHERE, StatementKind.SCAN)
 
 
 @pytest.fixture(scope="module")
-def counted(cassandra: CassandraCluster) -> Iterator[tuple[Town, Counter[Kind]]]:
+def counted(cassandra: CassandraCluster) -> Iterator[tuple[Town, Counter[StatementKind]]]:
     """Give a town whose accounts are in Cassandra, and what was sent there."""
-    sent: Counter[Kind] = Counter()
+    sent: Counter[StatementKind] = Counter()
     keyspace = migrated(cassandra)
     town = Town(lambda clock: opened(keyspace, clock=clock, count=lambda kind: sent.update([kind])))
     yield town, sent
     town.store.close()
 
 
-def test_a_returning_login_reads_two_rows_and_writes_the_profile(counted: tuple[Town, Counter[Kind]]) -> None:
+def test_a_returning_login_reads_two_rows_and_writes_the_profile(counted: tuple[Town, Counter[StatementKind]]) -> None:
     """With a third read, a cluster of the same size would carry a third fewer logins."""
     town, sent = counted
     town.member("returning")
@@ -33,20 +33,20 @@ def test_a_returning_login_reads_two_rows_and_writes_the_profile(counted: tuple[
     assert isinstance(town.log_in("returning"), LoggedIn)
 
     assert sum(sent[kind] for kind in READS) <= 2
-    assert sent == {Kind.READ: 2, Kind.PLAIN: 1}
+    assert sent == {StatementKind.READ: 2, StatementKind.PLAIN: 1}
 
 
-def test_a_sign_up_is_six_transactions_and_no_read(counted: tuple[Town, Counter[Kind]]) -> None:
+def test_a_sign_up_is_six_transactions_and_no_read(counted: tuple[Town, Counter[StatementKind]]) -> None:
     """A transaction is four messages between replicas; a seventh would be paid by every newcomer."""
     town, sent = counted
     sent.clear()
 
     town.member("newcomer")
 
-    assert sent == {Kind.CONDITIONAL: 6}
+    assert sent == {StatementKind.CONDITIONAL: 6}
 
 
-def test_what_is_sent_together_is_counted_too(counted: tuple[Town, Counter[Kind]]) -> None:
+def test_what_is_sent_together_is_counted_too(counted: tuple[Town, Counter[StatementKind]]) -> None:
     """An audited change would look cheaper than it is: each of its two events is three writes."""
     town, sent = counted
     account_id = town.member("changing")
@@ -56,4 +56,4 @@ def test_what_is_sent_together_is_counted_too(counted: tuple[Town, Counter[Kind]
 
     town.link(account_id, "changing-too")
 
-    assert sent[Kind.PLAIN] == 2 * 3
+    assert sent[StatementKind.PLAIN] == 2 * 3

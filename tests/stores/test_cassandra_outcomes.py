@@ -26,7 +26,7 @@ from identity.stores.cassandra import columns
 from identity.stores.cassandra.connection import Connection, Row
 from identity.stores.cassandra.rows import TRIES, CassandraRows
 from identity.stores.cassandra.settings import Settings
-from identity.stores.cassandra.statements import Kind, Statement
+from identity.stores.cassandra.statements import Statement, StatementKind
 from identity.types import AccountId, Username, UsernameKey
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, now
@@ -63,7 +63,7 @@ class Unreliable(Connection):
     def one(self, statement: Statement, values: Sequence[Any]) -> Row | None:
         """Read; what is late arrives just after a settled read."""
         found = super().one(statement, values)
-        if statement.kind is Kind.SETTLED:
+        if statement.kind is StatementKind.SETTLED:
             for arrive in self.late:
                 arriving = Thread(target=arrive)
                 arriving.start()

@@ -8,7 +8,7 @@ import pytest
 
 from identity.stores.cassandra import statements
 from identity.stores.cassandra.migrations import FOLDER, Migrations
-from identity.stores.cassandra.statements import ALL, CONDITIONAL_TABLES, Kind, Statement
+from identity.stores.cassandra.statements import ALL, CONDITIONAL_TABLES, Statement, StatementKind
 from tests.support.sources import ROOT, tree
 
 CONDITIONAL: Final = {table.name for table in CONDITIONAL_TABLES} | {"schema_migrations", "schema_locks"}
@@ -42,7 +42,7 @@ def test_no_statement_filters(statement: Statement) -> None:
 @every_statement
 def test_only_scans_read_without_the_whole_key(statement: Statement) -> None:
     """You get by key: anything else grows with the number of people."""
-    if statement.kind is Kind.SCAN or statement.cql.startswith("INSERT"):
+    if statement.kind is StatementKind.SCAN or statement.cql.startswith("INSERT"):
         return
     where = statement.cql.partition(" WHERE ")[2].partition(" IF ")[0]
 
@@ -56,7 +56,11 @@ def test_a_table_is_written_conditionally_or_plainly_and_never_both(statement: S
     """A plain write with a later timestamp hides a transaction that was reported as applied."""
     writes = not statement.cql.startswith("SELECT")
     if writes:
-        assert (" IF " in statement.cql) == (statement.kind is Kind.CONDITIONAL) == (statement.table in CONDITIONAL)
+        assert (
+            (" IF " in statement.cql)
+            == (statement.kind is StatementKind.CONDITIONAL)
+            == (statement.table in CONDITIONAL)
+        )
 
 
 @every_statement

@@ -11,7 +11,7 @@ from identity.errors import StoreUnavailable
 from identity.stores.cassandra.migrating import Migrator
 from identity.stores.cassandra.migrations import Migrations
 from identity.stores.cassandra.settings import Settings
-from identity.stores.cassandra.statements import CONDITIONAL_TABLES, Kind
+from identity.stores.cassandra.statements import CONDITIONAL_TABLES, StatementKind
 from identity.stores.cassandra.store import CassandraAccounts
 from identity.types import Clock, Millis
 from tests.support.cassandra.cluster import CassandraCluster
@@ -61,7 +61,7 @@ def opened(
     reached: Settings,
     *,
     clock: Clock = now,
-    count: Callable[[Kind], None] = lambda _: None,
+    count: Callable[[StatementKind], None] = lambda _: None,
     to_copy: bool = False,
 ) -> CassandraAccounts:
     """Open the keyspace; the caller closes it."""

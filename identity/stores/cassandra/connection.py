@@ -17,13 +17,13 @@ from identity.stores.cassandra.driver import QUICK, SURE
 from identity.stores.cassandra.faults import DRIVER_ERRORS, is_timeout, unavailable
 from identity.stores.cassandra.keeping import Keeping, Live
 from identity.stores.cassandra.settings import Consistency, SerialConsistency, Settings
-from identity.stores.cassandra.statements import Kind, Statement
+from identity.stores.cassandra.statements import Statement, StatementKind
 from identity.types import Chance
 
 PAUSES_S: Final = (0.0, 1.0, 2.0)
 """Before each try of an idempotent statement (the waits of 2009's ROTModel), each made up to a quarter longer."""
 PAGE: Final = 500
-_SPECULATED: Final = frozenset({Kind.READ, Kind.SETTLED, Kind.PLAIN})
+_SPECULATED: Final = frozenset({StatementKind.READ, StatementKind.SETTLED, StatementKind.PLAIN})
 LEVELS: Final = {Consistency.LOCAL_QUORUM: ConsistencyLevel.LOCAL_QUORUM, Consistency.QUORUM: ConsistencyLevel.QUORUM}
 _SERIAL_LEVELS: Final = {
     SerialConsistency.SERIAL: ConsistencyLevel.SERIAL,
@@ -54,7 +54,7 @@ class Connection:
         *,
         check: Callable[[Session], None],
         chance: Chance,
-        count: Callable[[Kind], None] = lambda _: None,
+        count: Callable[[StatementKind], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._check = check
@@ -70,7 +70,7 @@ class Connection:
     def all(self, statement: Statement, values: Sequence[Any]) -> list[Row]:
         """Return all rows of a read, or nothing of an idempotent write. Raises StoreUnavailable."""
         # Somebody waits for it, and it is asked again with its revocation.
-        tries = 1 if statement.kind is Kind.EVERYWHERE else len(PAUSES_S)
+        tries = 1 if statement.kind is StatementKind.EVERYWHERE else len(PAUSES_S)
         return list(self._repeatedly(lambda: self._send(statement, values), tries))
 
     def pages(self, statement: Statement, values: Sequence[Any]) -> Iterator[Row]:
@@ -170,11 +170,11 @@ class Connection:
         prepared = session.prepare(statement.text(self._settings.keyspace))
         serial = _SERIAL_LEVELS[self._settings.serial_consistency]
         levels = {
-            Kind.SETTLED: serial,
-            Kind.EVERYWHERE: ConsistencyLevel.EACH_QUORUM,
+            StatementKind.SETTLED: serial,
+            StatementKind.EVERYWHERE: ConsistencyLevel.EACH_QUORUM,
         }
         prepared.consistency_level = levels.get(statement.kind, LEVELS[self._settings.consistency])
         prepared.serial_consistency_level = serial
-        prepared.is_idempotent = statement.kind is not Kind.CONDITIONAL
+        prepared.is_idempotent = statement.kind is not StatementKind.CONDITIONAL
         prepared.fetch_size = PAGE
         return prepared

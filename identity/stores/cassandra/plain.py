@@ -4,7 +4,6 @@ Owns profiles, revocations and the audit. Every write is idempotent and is sent 
 time-out. Nothing here is raced for: the last write wins, and events never change.
 """
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -16,7 +15,7 @@ from cassandra.cluster import Session
 from identity.accounts.store import UNFINISHED_COPY, Profile, Revocation
 from identity.audit import Event
 from identity.errors import ConfigError
-from identity.stores.cassandra import statements
+from identity.stores.cassandra import columns, statements
 from identity.stores.cassandra.connection import LEVELS, Connection
 from identity.stores.cassandra.settings import Settings
 from identity.types import DAY, SECOND, AccountId, Millis
@@ -36,16 +35,7 @@ class CassandraRevocations:
 
     def add(self, revocation: Revocation) -> None:
         """Keep it; adding one again replaces it."""
-        values = (
-            _bucket(revocation.id),
-            revocation.id,
-            revocation.account_id,
-            revocation.session,
-            revocation.epoch,
-            revocation.reason,
-            revocation.created_at,
-            revocation.identity,
-        )
+        values = (_bucket(revocation.id), *columns.REVOCATIONS.pack(revocation))
         self._connection.all(statements.ADD_REVOCATION, values)
 
     def done(self, revocation: Revocation) -> None:
@@ -54,7 +44,7 @@ class CassandraRevocations:
 
     def open(self) -> tuple[Revocation, ...]:
         """Return those not done, oldest first, at most 1,000: one round trip for each of the partitions."""
-        found = [_revocation(row) for bucket in range(BUCKETS) for row in self._of(bucket)]
+        found = [columns.REVOCATIONS.unpack(row) for bucket in range(BUCKETS) for row in self._of(bucket)]
         return tuple(sorted(found, key=lambda each: each.created_at)[:OPEN_REVOCATIONS])
 
     def _of(self, bucket: int) -> list[Any]:
@@ -63,11 +53,6 @@ class CassandraRevocations:
 
 def _bucket(id_: UUID) -> int:
     return id_.int % BUCKETS
-
-
-def _revocation(row: tuple[Any, ...]) -> Revocation:
-    id_, account_id, session, epoch, reason, created_at, identity = row
-    return Revocation(id_, AccountId(account_id), session, epoch, reason, created_at, identity)
 
 
 class CassandraProfiles:
@@ -79,19 +64,11 @@ class CassandraProfiles:
     def read(self, account_id: AccountId) -> Profile | None:
         """Return the profile, if one was ever written."""
         found = self._connection.one(statements.READ_PROFILE, (account_id,))
-        return None if found is None else Profile(account_id, *found)
+        return None if found is None else columns.PROFILES.unpack(found)
 
     def write(self, profile: Profile) -> None:
         """Replace the profile."""
-        values = (
-            profile.account_id,
-            profile.display_name,
-            profile.email,
-            profile.email_verified,
-            profile.picture,
-            profile.seen_at,
-        )
-        self._connection.all(statements.WRITE_PROFILE, values)
+        self._connection.all(statements.WRITE_PROFILE, columns.PROFILES.pack(profile))
 
     def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
         """Yield every profile once, in the order of the accounts' tokens, a page at a time."""
@@ -100,7 +77,7 @@ class CassandraProfiles:
             if after is None
             else self._connection.pages(statements.SCAN_PROFILES_AFTER, (after,))
         )
-        return (Profile(AccountId(account_id), *rest) for account_id, *rest in found)
+        return map(columns.PROFILES.unpack, found)
 
 
 def refuse_unfinished(session: Session, settings: Settings) -> None:
@@ -149,23 +126,14 @@ class CassandraAudit:
 
     def append(self, event: Event) -> None:
         """Keep the event; appending one twice is harmless."""
-        common = (
-            event.at,
-            event.id,
-            event.action,
-            event.actor,
-            event.address,
-            event.request_id,
-            json.dumps(dict(event.facts)),
-            self._life_s,
-        )
+        values = (*columns.AUDIT.pack(event), self._life_s)
         month, day = _month(event.at), _day(event.at)
         writes: list[tuple[statements.Statement, tuple[Any, ...]]] = [
-            (statements.ADD_EVENT_OF_DAY, (day, _bucket(event.id), event.account_id, *common))
+            (statements.ADD_EVENT_OF_DAY, (day, _bucket(event.id), *values))
         ]
         if event.account_id is not None:
             writes += [
-                (statements.ADD_EVENT_OF_ACCOUNT, (event.account_id, month, *common)),
+                (statements.ADD_EVENT_OF_ACCOUNT, (month, *values)),
                 (statements.ADD_MONTH, (event.account_id, month, self._life_s)),
             ]
         self._connection.together(writes)
@@ -177,7 +145,7 @@ class CassandraAudit:
     def _newest(self, account_id: AccountId, limit: int) -> Iterator[Event]:
         for (month,) in self._connection.all(statements.READ_MONTHS, (account_id,)):
             for row in self._connection.all(statements.READ_EVENTS, (account_id, month, limit)):
-                yield _event(account_id, row)
+                yield columns.AUDIT.unpack(row)
 
     def scan(self, *, after: Event | None = None) -> Iterator[Event]:
         """Yield every event once, in the order of the days' tokens, newest first within one, a page at a time."""
@@ -190,12 +158,7 @@ class CassandraAudit:
                 pages(statements.SCAN_EVENTS_OF_DAY_AFTER, (*place, after.at, after.id)),
                 pages(statements.SCAN_DAYS_AFTER, place),
             )
-        return (_event(AccountId(account_id) if account_id else None, tuple(row)) for account_id, *row in found)
-
-
-def _event(account_id: AccountId | None, row: tuple[Any, ...]) -> Event:
-    at, id_, action, actor, address, request_id, facts = row
-    return Event(id_, at, action, account_id, actor, address, request_id, json.loads(facts))
+        return map(columns.AUDIT.unpack, found)
 
 
 def _month(at: Millis) -> int:

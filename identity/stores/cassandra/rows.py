@@ -18,7 +18,7 @@ from uuid import UUID
 
 from identity.accounts.store import Applied, ConditionalRow, Held, Outcome
 from identity.errors import StoreUnavailable
-from identity.stores.cassandra.columns import Spelling
+from identity.stores.cassandra.columns import ConditionalPacking
 from identity.stores.cassandra.connection import Connection
 from identity.stores.cassandra.statements import Statement
 from identity.types import SECOND, Clock, Millis
@@ -34,15 +34,15 @@ class CassandraRows(Generic[KeyT, RowT]):
     """One table of conditional rows.
 
     Args:
-        spelling: its columns and statements.
+        packing: its columns and statements.
         connection: sends them.
         clock: turns a moment of expiry into a time to live. Cassandra counts whole seconds, so a
             row may outlive its moment by a second; it never goes before it.
     """
 
-    def __init__(self, spelling: Spelling[RowT], connection: Connection, *, clock: Clock) -> None:
-        self._spelling = spelling
-        self._table = spelling.table
+    def __init__(self, packing: ConditionalPacking[RowT], connection: Connection, *, clock: Clock) -> None:
+        self._packing = packing
+        self._table = packing.table
         self._connection = connection
         self._clock = clock
 
@@ -71,7 +71,7 @@ class CassandraRows(Generic[KeyT, RowT]):
 
         One whose outcome was unknown and that is gone afterwards counts as deleted by us.
         """
-        key = self._spelling.pack(expected)[0]
+        key = self._packing.pack(expected)[0]
         return self._settle(self._table.delete, (key, expected.op), key=key, expected=expected.op, written=None)
 
     def scan(self, *, after: KeyT | None = None) -> Iterator[RowT]:
@@ -81,13 +81,13 @@ class CassandraRows(Generic[KeyT, RowT]):
             if after is None
             else self._connection.pages(self._table.scan_after, (after,))
         )
-        return (row for row in map(self._spelling.row, found) if row is not None)
+        return (row for row in map(self._packing.row, found) if row is not None)
 
     def _read(self, statement: Statement, key: Any) -> RowT | None:  # noqa: ANN401 - text or a uuid
-        return self._spelling.row(self._connection.one(statement, (key,)))
+        return self._packing.row(self._connection.one(statement, (key,)))
 
     def _write(self, row: RowT, *, expected: UUID | None, expires_at: Millis | None) -> Outcome:
-        key, *values = self._spelling.pack(row)
+        key, *values = self._packing.pack(row)
         bound = (self._life_s(expires_at), *values, key, expected)
         return self._settle(self._table.write, bound, key=key, expected=expected, written=row.op)
 

@@ -17,10 +17,14 @@ timestamp would hide a transaction that was reported as applied (tests/stores in
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from functools import partial
+from typing import Any, Final
+
+from identity.accounts import tables
+from identity.accounts.tables import DurableTable
 
 
-class Kind(Enum):
+class StatementKind(Enum):
     """How sure the answer must be."""
 
     READ = "read"
@@ -36,7 +40,7 @@ class Statement:
     """A statement to prepare."""
 
     table: str
-    kind: Kind
+    kind: StatementKind
     cql: str
     """An @ stands for the keyspace and its dot: prepared statements must not depend on a USE."""
 
@@ -68,46 +72,47 @@ class ConditionalTable:
         """All columns but the key."""
         return self.columns[1:]
 
-    def _select(self, kind: Kind, where: str) -> Statement:
+    def _select(self, kind: StatementKind, where: str) -> Statement:
         # Names are constants of this file; values are always bound.
         return Statement(self.name, kind, f"SELECT {', '.join(self.columns)} FROM @{self.name}{where}")  # noqa: S608
 
     @property
     def read(self) -> Statement:
         """Parameters: key."""
-        return self._select(Kind.READ, f" WHERE {self.key} = ?")
+        return self._select(StatementKind.READ, f" WHERE {self.key} = ?")
 
     @property
     def settled(self) -> Statement:
         """Parameters: key."""
-        return self._select(Kind.SETTLED, f" WHERE {self.key} = ?")
+        return self._select(StatementKind.SETTLED, f" WHERE {self.key} = ?")
 
     @property
     def everywhere(self) -> Statement:
         """Parameters: key."""
-        return self._select(Kind.EVERYWHERE, f" WHERE {self.key} = ?")
+        return self._select(StatementKind.EVERYWHERE, f" WHERE {self.key} = ?")
 
     @property
     def write(self) -> Statement:
         """Parameters: life in seconds (0: for good), all values, key, the op that must stand there (null: no row)."""
         assigned = ", ".join(f"{column} = ?" for column in self.values)
         cql = f"UPDATE @{self.name} USING TTL ? SET {assigned} WHERE {self.key} = ? IF op = ?"  # noqa: S608
-        return Statement(self.name, Kind.CONDITIONAL, cql)
+        return Statement(self.name, StatementKind.CONDITIONAL, cql)
 
     @property
     def delete(self) -> Statement:
         """Parameters: key, the op that must stand there."""
-        return Statement(self.name, Kind.CONDITIONAL, f"DELETE FROM @{self.name} WHERE {self.key} = ? IF op = ?")  # noqa: S608
+        cql = f"DELETE FROM @{self.name} WHERE {self.key} = ? IF op = ?"  # noqa: S608
+        return Statement(self.name, StatementKind.CONDITIONAL, cql)
 
     @property
     def scan(self) -> Statement:
         """Parameters: none. For fsck and copy."""
-        return self._select(Kind.SCAN, "")
+        return self._select(StatementKind.SCAN, "")
 
     @property
     def scan_after(self) -> Statement:
         """Parameters: a key. For fsck and copy."""
-        return self._select(Kind.SCAN, f" WHERE token({self.key}) > token(?)")
+        return self._select(StatementKind.SCAN, f" WHERE token({self.key}) > token(?)")
 
     @property
     def all(self) -> tuple[Statement, ...]:
@@ -115,92 +120,57 @@ class ConditionalTable:
         return self.read, self.settled, self.everywhere, self.write, self.delete, self.scan, self.scan_after
 
 
-IDENTITIES: Final = ConditionalTable(
-    "identities", ("identity_key", "username", "account_id", "state", "claim", "claimed_at", "op", "label")
-)
-USERNAMES: Final = ConditionalTable(
-    "usernames", ("username_key", "username", "account_id", "state", "claim", "claimed_at", "op")
-)
-ACCOUNTS: Final = ConditionalTable(
-    "accounts",
-    ("account_id", "username", "status", "epoch", "version", "op", "created_at", "identities", "merged_into"),
-)
+IDENTITIES: Final = ConditionalTable(tables.IDENTITIES.name, tables.IDENTITIES.names)
+USERNAMES: Final = ConditionalTable(tables.USERNAMES.name, tables.USERNAMES.names)
+ACCOUNTS: Final = ConditionalTable(tables.ACCOUNTS.name, tables.ACCOUNTS.names)
 CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS)
 
-READ_PROFILE: Final = Statement(
-    "profiles",
-    Kind.READ,
-    "SELECT display_name, email, email_verified, picture, seen_at FROM @profiles WHERE account_id = ?",
-)
-WRITE_PROFILE: Final = Statement(
-    "profiles",
-    Kind.PLAIN,
-    "INSERT INTO @profiles (account_id, display_name, email, email_verified, picture, seen_at) "
-    "VALUES (?, ?, ?, ?, ?, ?)",
+
+def _select(name: str, table: DurableTable[Any], where: str = "", *, kind: StatementKind) -> Statement:
+    return Statement(name, kind, f"SELECT {', '.join(table.names)} FROM @{name}{where}")  # noqa: S608 - constants
+
+
+def _insert(name: str, columns: tuple[str, ...], ending: str = "") -> Statement:
+    marks = ", ".join("?" * len(columns))
+    cql = f"INSERT INTO @{name} ({', '.join(columns)}) VALUES ({marks}){ending}"  # noqa: S608 - constants
+    return Statement(name, StatementKind.PLAIN, cql)
+
+
+_PROFILES: Final = partial(_select, "profiles", tables.PROFILES)
+READ_PROFILE: Final = _PROFILES(" WHERE account_id = ?", kind=StatementKind.READ)
+WRITE_PROFILE: Final = _insert("profiles", tables.PROFILES.names)
+SCAN_PROFILES: Final = _PROFILES(kind=StatementKind.SCAN)
+SCAN_PROFILES_AFTER: Final = _PROFILES(" WHERE token(account_id) > token(?)", kind=StatementKind.SCAN)
+
+READ_REVOCATIONS: Final = _select("revocations", tables.REVOCATIONS, " WHERE bucket = ?", kind=StatementKind.READ)
+ADD_REVOCATION: Final = _insert("revocations", ("bucket", *tables.REVOCATIONS.names))
+DELETE_REVOCATION: Final = Statement(
+    "revocations", StatementKind.PLAIN, "DELETE FROM @revocations WHERE bucket = ? AND id = ?"
 )
 
-SCAN_PROFILES: Final = Statement(
-    "profiles",
-    Kind.SCAN,
-    "SELECT account_id, display_name, email, email_verified, picture, seen_at FROM @profiles",
+_TTL: Final = " USING TTL ?"
+ADD_EVENT_OF_ACCOUNT: Final = _insert("audit_of_accounts", ("month", *tables.AUDIT.names), _TTL)
+ADD_MONTH: Final = _insert("audit_months", ("account_id", "month"), _TTL)
+ADD_EVENT_OF_DAY: Final = _insert("audit_of_days", ("day", "bucket", *tables.AUDIT.names), _TTL)
+READ_MONTHS: Final = Statement(
+    "audit_months", StatementKind.READ, "SELECT month FROM @audit_months WHERE account_id = ?"
 )
-SCAN_PROFILES_AFTER: Final = Statement("profiles", Kind.SCAN, f"{SCAN_PROFILES.cql} WHERE token(account_id) > token(?)")
-
-READ_REVOCATIONS: Final = Statement(
-    "revocations",
-    Kind.READ,
-    "SELECT id, account_id, session, epoch, reason, created_at, identity_key FROM @revocations WHERE bucket = ?",
-)
-ADD_REVOCATION: Final = Statement(
-    "revocations",
-    Kind.PLAIN,
-    "INSERT INTO @revocations (bucket, id, account_id, session, epoch, reason, created_at, identity_key) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-)
-DELETE_REVOCATION: Final = Statement("revocations", Kind.PLAIN, "DELETE FROM @revocations WHERE bucket = ? AND id = ?")
-
-_EVENT: Final = "at, id, action, actor, address, request_id, facts"
-ADD_EVENT_OF_ACCOUNT: Final = Statement(
-    "audit_of_accounts",
-    Kind.PLAIN,
-    f"INSERT INTO @audit_of_accounts (account_id, month, {_EVENT}) "  # noqa: S608 - constants
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?",
-)
-ADD_MONTH: Final = Statement(
-    "audit_months", Kind.PLAIN, "INSERT INTO @audit_months (account_id, month) VALUES (?, ?) USING TTL ?"
-)
-ADD_EVENT_OF_DAY: Final = Statement(
-    "audit_of_days",
-    Kind.PLAIN,
-    f"INSERT INTO @audit_of_days (day, bucket, account_id, {_EVENT}) "  # noqa: S608 - constants
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?",
-)
-READ_MONTHS: Final = Statement("audit_months", Kind.READ, "SELECT month FROM @audit_months WHERE account_id = ?")
-READ_EVENTS: Final = Statement(
-    "audit_of_accounts",
-    Kind.READ,
-    f"SELECT {_EVENT} FROM @audit_of_accounts WHERE account_id = ? AND month = ? LIMIT ?",  # noqa: S608 - constants
+READ_EVENTS: Final = _select(
+    "audit_of_accounts", tables.AUDIT, " WHERE account_id = ? AND month = ? LIMIT ?", kind=StatementKind.READ
 )
 
-SCAN_EVENTS: Final = Statement(
-    "audit_of_days",
-    Kind.SCAN,
-    f"SELECT account_id, {_EVENT} FROM @audit_of_days",  # noqa: S608 - constants
-)
-SCAN_EVENTS_OF_DAY_AFTER: Final = Statement(
-    "audit_of_days", Kind.SCAN, f"{SCAN_EVENTS.cql} WHERE day = ? AND bucket = ? AND (at, id) < (?, ?)"
-)
-SCAN_DAYS_AFTER: Final = Statement(
-    "audit_of_days", Kind.SCAN, f"{SCAN_EVENTS.cql} WHERE token(day, bucket) > token(?, ?)"
-)
+_DAYS: Final = partial(_select, "audit_of_days", tables.AUDIT, kind=StatementKind.SCAN)
+SCAN_EVENTS: Final = _DAYS()
+SCAN_EVENTS_OF_DAY_AFTER: Final = _DAYS(" WHERE day = ? AND bucket = ? AND (at, id) < (?, ?)")
+SCAN_DAYS_AFTER: Final = _DAYS(" WHERE token(day, bucket) > token(?, ?)")
 
-READ_NOTE: Final = Statement("notes", Kind.READ, "SELECT note FROM @notes WHERE name = ?")
-WRITE_NOTE: Final = Statement("notes", Kind.EVERYWHERE, "INSERT INTO @notes (name, note) VALUES (?, ?)")
-DELETE_NOTE: Final = Statement("notes", Kind.EVERYWHERE, "DELETE FROM @notes WHERE name = ?")
+READ_NOTE: Final = Statement("notes", StatementKind.READ, "SELECT note FROM @notes WHERE name = ?")
+WRITE_NOTE: Final = Statement("notes", StatementKind.EVERYWHERE, "INSERT INTO @notes (name, note) VALUES (?, ?)")
+DELETE_NOTE: Final = Statement("notes", StatementKind.EVERYWHERE, "DELETE FROM @notes WHERE name = ?")
 
 READ_VERSIONS: Final = Statement(
     "schema_migrations",
-    Kind.READ,
+    StatementKind.READ,
     "SELECT version, serves_from, checksum FROM @schema_migrations WHERE part = 'identityd'",
 )
 

@@ -22,7 +22,7 @@ from identity.stores.cassandra.plain import (
 )
 from identity.stores.cassandra.rows import CassandraRows
 from identity.stores.cassandra.settings import Settings
-from identity.stores.cassandra.statements import Kind
+from identity.stores.cassandra.statements import StatementKind
 from identity.types import AccountId, Chance, Clock, IdentityKey, UsernameKey
 
 
@@ -49,7 +49,7 @@ class CassandraAccounts:
         migrations: Migrations,
         clock: Clock,
         chance: Chance,
-        count: Callable[[Kind], None] = lambda _: None,
+        count: Callable[[StatementKind], None] = lambda _: None,
         to_copy: bool = False,
     ) -> None:
         def check(session: Session) -> None:

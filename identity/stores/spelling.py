@@ -1,0 +1,132 @@
+"""How each durable store spells a kind of value, and records packed into columns by it.
+
+Pure. A store has one entry for each kind: the type of its columns, and what turns a value into
+the stored one and back where the driver takes and gives another one than the record has. A value
+that this daemon cannot have written is StoreCorrupt. Which columns need a change is found out
+once, when a packing is made: packing is on every login's path.
+
+| kind   | SQLite                           | Cassandra                                     |
+|--------|----------------------------------|-----------------------------------------------|
+| TEXT   | TEXT                             | text                                          |
+| UUID   | TEXT, so that people can read it | uuid                                          |
+| LONG   | INTEGER                          | bigint                                        |
+| INT    | INTEGER                          | int                                           |
+| BOOL   | INTEGER                          | boolean                                       |
+| BYTES  | BLOB                             | blob                                          |
+| ENUM   | TEXT                             | text                                          |
+| LINKED | TEXT: JSON                       | one frozen map: rewriting leaves no tombstone |
+| FACTS  | TEXT: JSON                       | text: JSON                                    |
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+from uuid import UUID
+
+from identity.accounts.store import LinkedIdentity
+from identity.accounts.tables import ColumnKind, DurableTable, TableColumn
+from identity.errors import StoreCorrupt
+
+Change: TypeAlias = Callable[[Any], Any]
+RowT = TypeVar("RowT")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSpelling:
+    """How one store spells one kind; without a change the value is kept as it is."""
+
+    type: str
+    store: Change | None = None
+    load: Change | None = None
+
+
+def _linked_json(linked: Mapping[str, LinkedIdentity]) -> str:
+    return json.dumps({key: [each.linked_at, each.label] for key, each in linked.items()})
+
+
+def _linked_map(linked: Mapping[str, LinkedIdentity]) -> dict[str, tuple[int, str]]:
+    return {key: (each.linked_at, each.label) for key, each in linked.items()}
+
+
+def _linked(found: Mapping[str, Sequence[Any]] | None) -> dict[str, LinkedIdentity]:
+    return {key: LinkedIdentity(*each) for key, each in (found or {}).items()}
+
+
+def _facts_json(facts: Mapping[str, str]) -> str:
+    return json.dumps(dict(facts))
+
+
+_VALUE: Final = attrgetter("value")
+
+SQLITE: Final[Mapping[ColumnKind, ValueSpelling]] = {
+    ColumnKind.TEXT: ValueSpelling("TEXT"),
+    ColumnKind.UUID: ValueSpelling("TEXT", str, UUID),
+    ColumnKind.LONG: ValueSpelling("INTEGER"),
+    ColumnKind.INT: ValueSpelling("INTEGER"),
+    ColumnKind.BOOL: ValueSpelling("INTEGER", load=bool),
+    ColumnKind.BYTES: ValueSpelling("BLOB"),
+    ColumnKind.ENUM: ValueSpelling("TEXT", _VALUE),
+    ColumnKind.LINKED: ValueSpelling("TEXT", _linked_json, lambda text: _linked(json.loads(text))),
+    ColumnKind.FACTS: ValueSpelling("TEXT", _facts_json, json.loads),
+}
+CASSANDRA: Final[Mapping[ColumnKind, ValueSpelling]] = {
+    ColumnKind.TEXT: ValueSpelling("text"),
+    ColumnKind.UUID: ValueSpelling("uuid"),
+    ColumnKind.LONG: ValueSpelling("bigint"),
+    ColumnKind.INT: ValueSpelling("int"),
+    ColumnKind.BOOL: ValueSpelling("boolean"),
+    ColumnKind.BYTES: ValueSpelling("blob"),
+    ColumnKind.ENUM: ValueSpelling("text", _VALUE),
+    ColumnKind.LINKED: ValueSpelling("frozen<map<text, frozen<tuple<bigint, text>>>>", _linked_map, _linked),
+    ColumnKind.FACTS: ValueSpelling("text", _facts_json, json.loads),
+}
+
+
+class RowPacking(Generic[RowT]):
+    """Turns records of a table into the values of its columns, and back.
+
+    Args:
+        table: the columns.
+        spellings: the store's.
+        store: its name, for whoever reads that a row is corrupt.
+    """
+
+    def __init__(self, table: DurableTable[RowT], spellings: Mapping[ColumnKind, ValueSpelling], *, store: str) -> None:
+        self._name = f"{store}: {table.name}"
+        self._record = table.record
+        self._values: Callable[[RowT], tuple[Any, ...]] = attrgetter(*table.fields)
+        self._stored = _changes((column, spellings[column.kind].store) for column in table.columns)
+        self._loaded = _changes((column, column.choices or spellings[column.kind].load) for column in table.columns)
+
+    def pack(self, row: RowT) -> list[Any]:
+        """Return the values of a record's columns, key first."""
+        values = list(self._values(row))
+        for at, change in self._stored:
+            values[at] = change(values[at])
+        return values
+
+    def unpack(self, found: Sequence[Any]) -> RowT:
+        """Return the record of what was selected. Raises StoreCorrupt, which names table and key."""
+        values = list(found)
+        try:
+            for at, change in self._loaded:
+                values[at] = change(values[at])
+            return self._record(*values)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise StoreCorrupt(detail=f"{self._name}, key {found[0]!r}: {error}") from error
+
+
+def _changes(columns: Iterable[tuple[TableColumn, Change | None]]) -> tuple[tuple[int, Change], ...]:
+    """Return the places of the columns whose values are changed, and how; a null stays one."""
+    return tuple(
+        (at, partial(_changed, change) if column.nullable else change)
+        for at, (column, change) in enumerate(columns)
+        if change
+    )
+
+
+def _changed(change: Change, value: Any) -> Any:  # noqa: ANN401 - any kind
+    return None if value is None else change(value)
