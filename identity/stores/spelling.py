@@ -109,14 +109,15 @@ class RowPacking(Generic[RowT]):
         return values
 
     def unpack(self, found: Sequence[Any]) -> RowT:
-        """Return the record of what was selected. Raises StoreCorrupt, which names table and key."""
+        """Return the record of what was selected. Raises StoreCorrupt, which names table and key alone."""
         values = list(found)
         try:
             for at, change in self._loaded:
                 values[at] = change(values[at])
             return self._record(*values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise StoreCorrupt(detail=f"{self._name}, key {found[0]!r}: {error}") from error
+            # An error's own words may quote what the row says about a person, and this goes to the log.
+            raise StoreCorrupt(detail=f"{self._name}, key {found[0]!r}: {type(error).__name__}") from error
 
 
 def _changes(columns: Iterable[tuple[TableColumn, Change | None]]) -> tuple[tuple[int, Change], ...]:
