@@ -18,7 +18,7 @@ import uvloop
 
 from identity.accounts.service import AccountService
 from identity.audit import AuditQueue, Rationed
-from identity.config import AppSection, Config, SessionStoreKind, require_certificate
+from identity.config import Config, SessionStoreKind, require_certificate
 from identity.errors import StoreError
 from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import Purpose
@@ -38,9 +38,9 @@ from identity.opening import (
     Ring,
     account_service,
     corrupt_alarm,
-    name_policy,
     now,
     open_accounts,
+    open_applications,
     open_caches,
     session_checker,
     session_service,
@@ -59,7 +59,7 @@ from identity.watching import Clearing, Housekeeping, Watching, end_sessions
 from identity.web.pages import Pages
 from identity.web.people import demo
 from identity.web.server import Daemon, Listening, Ports, run
-from identity.web.state.context import Context, Probe, RegisteredApp
+from identity.web.state.context import Context, Probe
 from identity.web.state.pool import Pool
 from providers import build as build_provider
 from providers.base import Provider
@@ -138,7 +138,7 @@ def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics
         pages=Pages(clock=clock),
         http=client.for_provider,
         providers=_providers(config, clock),
-        apps={app.id: _registered(app) for app in config.apps},
+        applications=open_applications(config),
         keys=ring,
         metrics=metrics,
         audit=ground.note,
@@ -239,13 +239,13 @@ def _login_rules(config: Config) -> LoginRules:
         enabled.__contains__,
         _origins(config),
         stay=config.sessions.stay_logged_in,
-        names=name_policy(config),
+        names=config.usernames.policy,
     )
 
 
 def _origins(config: Config) -> frozenset[str]:
     """Return where logins may lead, beside our own host."""
-    return frozenset(str(origin) for app in config.apps for origin in app.return_to)
+    return frozenset(origin for app in config.apps for origin in app.return_to)
 
 
 def _providers(config: Config, clock: Clock) -> dict[str, Provider]:
@@ -255,17 +255,6 @@ def _providers(config: Config, clock: Clock) -> dict[str, Provider]:
         for section in config.providers
         if section.enabled
     }
-
-
-def _registered(app: AppSection) -> RegisteredApp:
-    return RegisteredApp(
-        app.id,
-        app.secrets,
-        frozenset(app.hosts),
-        mint=app.mint,
-        static=app.static_paths,
-        background=app.background_paths,
-    )
 
 
 def _hosts(config: Config) -> frozenset[Host]:

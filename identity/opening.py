@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountStore, Revocation
-from identity.accounts.usernames import NamePolicy
+from identity.applications.service import ApplicationService
 from identity.audit import AuditLog, AuditQueue, Event
 from identity.clock import problem_with_key, require
 from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
@@ -36,6 +36,7 @@ from identity.sessions.watcher import Watcher
 from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import Cache
 from identity.stores.cassandra.settings import Settings, Tls
+from identity.stores.configured_applications import ConfiguredApplications
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import MemcachedCache
 from identity.stores.memory import MemoryAccounts
@@ -121,6 +122,11 @@ def open_accounts(config: Config, clock: Clock, *, metrics: Metrics | None = Non
     return _open(config, clock, metrics or Metrics())
 
 
+def open_applications(config: Config) -> ApplicationService:
+    """Return the registered applications."""
+    return ApplicationService(ConfiguredApplications(config.apps))
+
+
 def open_to_copy(config: Config, clock: Clock) -> Accounts:
     """Open the account store for copying, unfinished or not; an account file is kept from everybody else.
 
@@ -185,7 +191,7 @@ def account_service(ground: Ground, accounts: Accounts, *, end: Callable[[Revoca
         clock=ground.clock,
         new_uuid=uuid4,
         end_sessions=end,
-        policy=name_policy(ground.config),
+        policy=ground.config.usernames.policy,
         checkpoint=lambda _: None,
     )
 
@@ -386,9 +392,3 @@ def session_rules(config: Config) -> Rules:
 def corrupt_alarm(metrics: Metrics, clock: Clock) -> CorruptAlarm:
     """Return what counts and logs values that fail their seal."""
     return CorruptAlarm(clock=clock, count=lambda kind: metrics.count("identityd_store_corrupt_total", kind=kind))
-
-
-def name_policy(config: Config) -> NamePolicy:
-    """Return which usernames may be chosen."""
-    names = config.usernames
-    return NamePolicy(names.min_length, names.max_length, frozenset(names.reserved))

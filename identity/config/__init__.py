@@ -11,7 +11,6 @@ from identity.config.files import load_ring, require_certificate
 from identity.config.load import load, parse
 from identity.config.model import (
     AccountStoreKind,
-    AppSection,
     Config,
     LogFormat,
     LogLevel,
@@ -22,7 +21,6 @@ from identity.config.values import ContactPoint, MemcachedAddress, WebOrigin
 
 __all__ = [
     "AccountStoreKind",
-    "AppSection",
     "CassandraSection",
     "Config",
     "ContactPoint",

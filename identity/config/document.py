@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from identity.config.model import APP, PROVIDER, SECTIONS, AppSection, ProviderSection
+from identity.config.applications import AppSection
+from identity.config.model import APP, PROVIDER, SECTIONS, ProviderSection
 from identity.config.sources import PLACEHOLDER
 from options.option import Option, options_of
 from providers import REGISTRY
@@ -61,9 +62,8 @@ def tables() -> str:
         own = options_of(kind.options)
         intro = "Besides the options above:" if own else "No options besides those above."
         parts.append(_table(f"[{PROVIDER}:<name>] kind = {kind.name}", intro, own))
-    parts.append(
-        _table(f"[{APP}:<client-id>]", doc_of(AppSection).partition(": ")[2].capitalize(), options_of(AppSection))
-    )
+    intro = doc_of(AppSection).partition(": ")[2].capitalize()
+    parts.append(_table(f"[{APP}:<client-id>]", intro, options_of(AppSection)))
     return "\n".join(parts)
 
 

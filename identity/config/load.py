@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from identity.applications.application import Application
 from identity.config import files, ini, values
-from identity.config.model import APP, FAMILIES, PROVIDER, SECTIONS, AppSection, Config, ProviderSection, ServerSection
+from identity.config.applications import AppSection
+from identity.config.model import APP, FAMILIES, PROVIDER, SECTIONS, Config, ProviderSection, ServerSection
 from identity.config.rules import RULES, WARNINGS, Rule
 from identity.config.sources import Sources, suggestion
 from identity.config.values import WebOrigin
@@ -113,13 +115,13 @@ class _Loader:
         self.problems += (f"[{section}] {name}: {reason}" for name, reason in faults.items())
         self._faulty.update(f"{section}.{name}" for name in faults)
 
-    def _apps(self, given: Mapping[str, Mapping[str, str]]) -> tuple[AppSection, ...]:
+    def _apps(self, given: Mapping[str, Mapping[str, str]]) -> tuple[Application, ...]:
         found = []
         for section, name in _members(given, APP):
             before = len(self.problems)
             values = self._values(section, options_of(AppSection), given[section])
             if len(self.problems) == before:
-                found.append(AppSection(id=ClientId(name), **values))
+                found.append(AppSection(**values).registered(ClientId(name)))
         return tuple(found)
 
     def _providers(self, given: Mapping[str, Mapping[str, str]]) -> tuple[ProviderSection, ...]:
@@ -175,11 +177,11 @@ def _completed(config: Config, given: Mapping[str, Mapping[str, str]]) -> Config
     return replace(config, server=server, apps=apps)
 
 
-def _completed_app(app: AppSection, server: ServerSection, static_paths: tuple[str, ...]) -> AppSection:
-    from_hosts = tuple(values.read_origin(f"{server.public_url.scheme}://{host}") for host in app.hosts)
+def _completed_app(app: Application, server: ServerSection, static_paths: tuple[str, ...]) -> Application:
+    from_hosts = tuple(str(values.read_origin(f"{server.public_url.scheme}://{host}")) for host in app.hosts)
     return replace(
         app,
         hosts=app.hosts or (server.public_url.host,),
-        return_to=app.return_to or from_hosts or (server.public_url,),
+        return_to=app.return_to or from_hosts or (str(server.public_url),),
         static_paths=app.static_paths or static_paths,
     )

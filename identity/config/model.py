@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from identity.accounts.usernames import NamePolicy
+from identity.applications.application import Application
 from identity.config import values
+from identity.config.applications import AppSection
 from identity.config.cassandra import CassandraSection
 from identity.config.outbound import OutboundSection
 from identity.config.values import HIGHEST_PORT, MemcachedAddress, Network, WebOrigin
@@ -20,7 +22,7 @@ from identity.login.staying import Stay
 from identity.sessions.changes import Lifetimes
 from identity.sessions.rotation import Pace
 from identity.stores.servers import USUAL
-from identity.types import ClientId, Host, Millis
+from identity.types import Millis
 from options import types
 from options.option import option, required, secrets_of
 from options.secret import Secret
@@ -28,7 +30,6 @@ from options.secret import Secret
 DAY_S: Final = 86_400
 PORT: Final = 8_887
 PORTS: Final = types.whole(1, HIGHEST_PORT)
-APP_SECRET: Final = 32
 # What a domain does unless it is told otherwise is the default here: the same object, not the same number.
 _PACE: Final = Pace()
 _LIFETIMES: Final = Lifetimes()
@@ -274,6 +275,11 @@ class UsernamesSection:
         "Names nobody may choose, besides the built-in list.",
     )
 
+    @property
+    def policy(self) -> NamePolicy:
+        """What the accounts are told."""
+        return NamePolicy(self.min_length, self.max_length, frozenset(self.reserved))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSection:
@@ -292,42 +298,6 @@ class ProviderSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AppSection:
-    """One `[app:<client-id>]`: an application that may ask about sessions of its hosts."""
-
-    id: ClientId
-    secret: Secret = required(types.secret(APP_SECRET), "What the application proves itself with.")
-    second_secret: Secret | None = option(
-        types.optional_secret(APP_SECRET), None, "A second valid secret, while the first is being changed."
-    )
-    hosts: tuple[Host, ...] = option(
-        values.hosts,
-        (),
-        "Hosts whose sessions it may ask about, each its own, like wiki.example.com; left out, it shares the login's "
-        "host, which is right only for what has no pages.",
-    )
-    mint: bool = option(
-        types.flag, True, "With no, it is never given cookies to pass on, because its proxy would lose them."
-    )
-    return_to: tuple[WebOrigin, ...] = option(
-        values.origins, (), "Origins a login may return to; left out, its hosts, with the scheme of public_url."
-    )
-    static_paths: tuple[str, ...] = option(
-        values.static_paths, (), "Its paths that never carry a token; left out, those of [sessions]."
-    )
-    background_paths: tuple[str, ...] = option(
-        values.static_paths,
-        (),
-        "Its paths that pages ask by themselves, such as polling; they do not keep an unused session awake.",
-    )
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """The secrets that are valid now: one, or two during a change."""
-        return (self.secret,) if self.second_secret is None else (self.secret, self.second_secret)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that was configured. Paths are absolute or relative to the working directory."""
 
@@ -341,7 +311,7 @@ class Config:
     usernames: UsernamesSection = field(default_factory=UsernamesSection)
     outbound: OutboundSection = field(default_factory=OutboundSection)
     providers: tuple[ProviderSection, ...] = ()
-    apps: tuple[AppSection, ...] = ()
+    apps: tuple[Application, ...] = ()
     demo: bool = False
     """Whether this is the demonstration, the only place where the kind `demo` may exist."""
     warnings: tuple[str, ...] = ()
@@ -349,8 +319,10 @@ class Config:
 
     def secrets(self) -> Iterator[Secret]:
         """Yield every configured secret, so that the log can blot them out."""
-        for part in (self.outbound, self.cassandra, *(each.options for each in self.providers), *self.apps):
+        for part in (self.outbound, self.cassandra, *(each.options for each in self.providers)):
             yield from secrets_of(part)
+        for app in self.apps:
+            yield from app.secrets
 
 
 SECTIONS: Final[Mapping[str, type]] = {

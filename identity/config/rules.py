@@ -9,8 +9,9 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from identity.config.model import AccountStoreKind, AppSection, Config, LogLevel, SessionStoreKind
-from identity.config.values import HIGHEST_PORT, is_loopback
+from identity.applications.application import Application
+from identity.config.model import AccountStoreKind, Config, LogLevel, SessionStoreKind
+from identity.config.values import HIGHEST_PORT, is_loopback, read_origin
 from options.option import BadOptions
 from providers import build
 from providers.kind import ProviderSite
@@ -155,20 +156,20 @@ def buildable(config: Config) -> Iterator[str]:
 
 def app_secrets(config: Config) -> Iterator[str]:
     """A shared secret would let each application be the other."""
-    seen: dict[bytes, AppSection] = {}
+    seen: dict[bytes, Application] = {}
     for app in config.apps:
         for secret in app.secrets:
             other = seen.setdefault(secret.reveal(), app)
             if other is not app:
                 yield f"[app:{app.id}] secret: is also the secret of [app:{other.id}]; give each its own"
-        if app.second_secret and app.second_secret.reveal() == app.secret.reveal():
+        if len({secret.reveal() for secret in app.secrets}) < len(app.secrets):
             yield f"[app:{app.id}] second_secret: is the same as secret; leave it out until you change the secret"
 
 
 def app_origins(config: Config) -> Iterator[str]:
     """A browser sends https cookies to no plain http page."""
     for app in config.apps:
-        for origin in app.return_to:
+        for origin in map(read_origin, app.return_to):
             if not origin.secure and not origin.loopback:
                 yield f"[app:{app.id}] return_to: {origin} is plain http; write https://{origin.hostname}"
 
@@ -203,7 +204,7 @@ def unreachable_hosts(config: Config) -> Iterator[str]:
     """A session on another host is opened by a login that returns there."""
     public = config.server.public_url
     for app in config.apps:
-        origins = {str(origin) for origin in app.return_to}
+        origins = set(app.return_to)
         others = sorted(host for host in app.hosts if host != public.host)
         missing = [host for host in others if f"{public.scheme}://{host}" not in origins]
         if missing:
@@ -230,7 +231,7 @@ def shared_with_the_login(config: Config) -> Iterator[str]:
 def shared_among_applications(config: Config) -> Iterator[str]:
     """Two applications on one host are one to a browser: each can use what the other is given."""
     public = _without_port(config.server.public_url.host)
-    owners: dict[str, AppSection] = {}
+    owners: dict[str, Application] = {}
     for app in config.apps:
         for name in sorted({_without_port(host) for host in app.hosts} - {public}):
             other = owners.setdefault(name, app)

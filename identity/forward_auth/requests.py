@@ -1,8 +1,8 @@
 """A browser's request, as a proxy or an application tells of it, and the `Check` that it makes.
 
-Owns what `/auth` reads of a request, and the rules of an application's paths. Pure. Only a listed
-proxy is believed (THREATS 37), only `X-Forwarded-*` says what the browser asked for, and each of
-these may come once: a second value is somebody else's. An `X-Identity-*` header is never read.
+Owns what `/auth` reads of a request. Pure. Only a listed proxy is believed (THREATS 37), only
+`X-Forwarded-*` says what the browser asked for, and each of these may come once: a second value is
+somebody else's. An `X-Identity-*` header is never read.
 """
 
 import re
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from identity.applications.application import Application
 from identity.errors import BadInput, Forbidden
 from identity.forward_auth.peers import TrustedPeers
 from identity.forward_auth.targets import SCHEMES, Target, flag_of, named_host
 from identity.sessions.check import Check, Mode
 from identity.sessions.client_summary import summarise_address, summarise_agent
-from identity.types import ClientId
 
 URI_LIMIT: Final = 16_384
 AGENT_LIMIT: Final = 256
@@ -24,7 +24,6 @@ _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 _DOCUMENTS: Final = frozenset({"document", "iframe", "frame", "embed", "object"})
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _NEVER: Final = re.compile(r"q=0(\.0*)?")
-_NO_SEGMENTS: Final = ("//", "/.", "\\", "%2e", "%2f", "%5c")
 
 
 class Headers(Protocol):
@@ -32,30 +31,6 @@ class Headers(Protocol):
 
     def get_list(self, name: str, /) -> Sequence[str]:
         """Return the values of all lines of this name, in order."""
-        ...
-
-
-class AppSettings(Protocol):
-    """What a registered application decides about checks on its hosts."""
-
-    @property
-    def id(self) -> ClientId:
-        """Who it is."""
-        ...
-
-    @property
-    def mint(self) -> bool:
-        """False when the proxy in front of it cannot deliver `Set-Cookie`."""
-        ...
-
-    @property
-    def static(self) -> tuple[str, ...]:
-        """Path prefixes whose answers never carry a token."""
-        ...
-
-    @property
-    def background(self) -> tuple[str, ...]:
-        """Path prefixes that scripts ask by themselves."""
         ...
 
 
@@ -110,7 +85,7 @@ def require_listed(peer: str, peers: TrustedPeers) -> None:
         )
 
 
-def check_of(request: BrowserRequest, app: AppSettings) -> Check:
+def check_of(request: BrowserRequest, app: Application) -> Check:
     """Return what is asked of the sessions, by the rules of the application that has the host."""
     uri = request.target.uri
     return Check(
@@ -119,9 +94,9 @@ def check_of(request: BrowserRequest, app: AppSettings) -> Check:
         mode=Mode.NO_MINT if request.mode is Mode.BROWSER and not app.mint else request.mode,
         navigation=request.navigation,
         reading=request.method in READING,
-        may_mint=not (request.prefetch or is_static(app, uri)),
+        may_mint=not (request.prefetch or app.is_static(uri)),
         flag=flag_of(uri),
-        user_activity=is_activity(app, uri, said=request.active),
+        user_activity=app.is_activity(uri, said=request.active),
         address=request.address,
         agent=request.agent,
         client=app.id,
@@ -164,26 +139,6 @@ def loads_page(headers: Headers) -> bool:
     return is_navigation("GET" if method is None else method, headers)
 
 
-def is_static(app: AppSettings, uri: str) -> bool:
-    """Tell whether the path (never the query, THREATS 38) is one of those that carry no tokens."""
-    return _below(app.static, uri)
-
-
-def is_activity(app: AppSettings, uri: str, *, said: bool | None) -> bool:
-    """Tell whether a request counts as something the person did, which keeps the session from idling out.
-
-        said by the page or application | path in `background_paths` | counts
-        --------------------------------+----------------------------+-------
-        yes                             | any                        | yes
-        no                              | any                        | no
-        nothing                         | yes                        | no
-        nothing                         | no                         | yes
-
-    A page that says yes falsely keeps its own person's session awake, as asking for any other path would.
-    """
-    return said if said is not None else not _below(app.background, uri)
-
-
 def said_activity(headers: Headers) -> bool | None:
     """Return what `X-User-Activity` says; None if it is not there or neither `yes` nor `no`."""
     return {"yes": True, "no": False}.get((value(headers, "X-User-Activity") or "").strip().lower())
@@ -201,13 +156,6 @@ def _takes_a_page(accept: str) -> bool:
     ranges = [part.lower().replace(" ", "").replace("\t", "").split(";") for part in accept.split(",")]
     kinds = {kind for kind, *parameters in ranges if not any(_NEVER.fullmatch(each) for each in parameters)}
     return not kinds.isdisjoint(_PAGES) and "text/event-stream" not in kinds
-
-
-def _below(places: tuple[str, ...], uri: str) -> bool:
-    path = uri.partition("?")[0]
-    if any(odd in path.lower() for odd in _NO_SEGMENTS):
-        return False
-    return any(path.startswith(s) if s.endswith("/") else path == s for s in places)
 
 
 def _forwarded(headers: Headers) -> tuple[Target, str]:

@@ -26,6 +26,8 @@ _PURE: Final = frozenset(
         "identity/accounts/linking.py",
         "identity/accounts/naming.py",
         "identity/accounts/usernames.py",
+        "identity/applications/application.py",
+        "identity/applications/authentication.py",
         "identity/login/carrying.py",
         "identity/login/flow.py",
         "identity/login/handover.py",

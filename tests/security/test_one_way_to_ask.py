@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from identity.forward_auth.requests import is_static
-from identity.web.state.context import RegisteredApp
+from identity.applications.application import Application
+from identity.types import ClientId
 from tests.support.sources import files, name, tree
 from tests.support.web import OTHER_HOST, Site
 
@@ -84,6 +84,6 @@ def test_an_application_sees_no_session_of_another_host(mode: str) -> None:
 )
 def test_a_rule_by_path_matches_the_path_alone(uri: str, *, static: bool) -> None:
     """Otherwise a query with the right words in it switches something off."""
-    app = RegisteredApp(id="wiki", secrets=(), hosts=frozenset(), static=("/static/", "/favicon.ico"))  # type: ignore[arg-type]
+    app = Application(id=ClientId("wiki"), secrets=(), hosts=(), static_paths=("/static/", "/favicon.ico"))
 
-    assert is_static(app, uri) is static
+    assert app.is_static(uri) is static

@@ -8,18 +8,18 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 
+from identity.applications.application import Application
 from identity.sessions.record import Record
 from identity.sessions.store import Found
 from identity.types import ClientId, Host, IdentityKey
-from identity.web.state.context import RegisteredApp
-from options.secret import Secret
+from tests.support.applications import application, registered
 from tests.support.logins import LoginSite, form_of, location, query_of
 from tests.support.web import APP, APP_SECRET, LOCAL, Jar, Reply, basic, forwarded
 
@@ -40,13 +40,13 @@ class Realm(LoginSite):
     mints: dict[ClientId, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.changes = {"apps": {app.id: app for app in self._apps()}, **self.changes}
+        self.changes = {"applications": registered(*self._apps()), **self.changes}
         super().__post_init__()
 
-    def _apps(self) -> Iterator[RegisteredApp]:
+    def _apps(self) -> Iterator[Application]:
         for client, secret, host in ((APP, APP_SECRET, "wiki.example"), (SHOP_APP, SHOP_SECRET, "shop.example")):
             mint = self.mints.get(client, True)
-            yield RegisteredApp(client, (Secret(secret),), frozenset({Host(host)}), mint=mint)
+            yield replace(application(client, secret, hosts=[Host(host)]), mint=mint)
 
     def traveller(self) -> "Traveller":
         """Return a browser without any cookie."""

@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 from uuid import UUID
 
 import uvloop
 
+from identity.applications.application import Application
 from identity.audit import Event
 from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import KeyRing, new_ring
@@ -37,9 +38,10 @@ from identity.types import AccountId, ClientId, Host, IdentityKey, Username
 from identity.web.http.base import Route
 from identity.web.pages import Pages
 from identity.web.server import Daemon, Listening, Ports
-from identity.web.state.context import Context, Probe, RegisteredApp
+from identity.web.state.context import Context, Probe
 from identity.web.state.pool import Pool
 from options.secret import Secret
+from tests.support.applications import application, registered
 from tests.support.clock import ManualClock
 from tests.support.daemons import SessionDaemon
 
@@ -221,7 +223,7 @@ class Site:
             "pages": Pages(clock=self.clock),
             "http": lambda _: cast("Any", None),
             "providers": {},
-            "apps": {APP: self.app()},
+            "applications": registered(self.app()),
             "keys": self._keys,
             "metrics": self.metrics,
             "audit": self.events.append,
@@ -237,11 +239,10 @@ class Site:
         }
         return Context(**{**values, **self.changes})
 
-    def app(self) -> RegisteredApp:
+    def app(self) -> Application:
         """Return the one registered application."""
-        return RegisteredApp(
-            APP, (Secret(APP_SECRET),), self.hosts, mint=self.mint, static=self.static, background=("/poll/",)
-        )
+        app = application(APP, APP_SECRET, hosts=self.hosts)
+        return replace(app, mint=self.mint, static_paths=self.static, background_paths=("/poll/",))
 
     def forget_everything(self) -> None:
         """Empty the store and what was heard."""

@@ -1,6 +1,7 @@
 """From header lines to a check and from a verdict to header lines, without a listener; the addresses they name."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +10,9 @@ from identity.forward_auth.peers import TrustedPeers
 from identity.forward_auth.requests import check_of, is_navigation, read
 from identity.forward_auth.targets import Target, ascii_uri, flag_of, location, with_flag
 from identity.sessions.check import Check, Mode, Outcome, SetCookie, Verdict
-from identity.types import ClientId, Host, Username
+from identity.types import Host, Username
 from identity.web.http.base import is_local
-from identity.web.state.context import RegisteredApp
+from tests.support.applications import application
 from tests.support.daemons import Daemons
 from tests.support.jars import ACCOUNT, SID, BrowserJar, session
 from tests.support.loading import LOADS
@@ -164,7 +165,7 @@ def test_header_lines_of_any_listener_make_a_check(
     more: tuple[tuple[str, str], ...], changed: dict[str, object]
 ) -> None:
     """Otherwise a second listener reads a request in its own way, and finds another answer."""
-    app = RegisteredApp(ClientId("wiki"), (), frozenset(), static=("/static/",))
+    app = replace(application("wiki", hosts=()), static_paths=("/static/",))
     plain = {
         "cookies": (),
         "host": Host("login.example"),
@@ -183,7 +184,7 @@ def test_header_lines_of_any_listener_make_a_check(
 
 def test_a_proxy_can_be_answered_without_any_listener() -> None:
     """Otherwise the parts fit only through the framework that they happen to stand in."""
-    daemons, jar, app = Daemons(), BrowserJar(), RegisteredApp(ClientId("wiki"), (), frozenset())
+    daemons, jar, app = Daemons(), BrowserJar(), application("wiki", hosts=())
     daemons.login(jar)
 
     def asked(headers: Lines) -> Answer:

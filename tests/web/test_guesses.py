@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from identity.applications import authentication
 from identity.types import MINUTE, ClientId
-from identity.web.programs import application, callers
+from identity.web.programs import application
 from identity.web.state import secret_guesses
 from identity.web.state.secret_guesses import FREE, NOBODY, PLACES, Guesses
 from tests.support.clock import ManualClock
@@ -118,13 +119,13 @@ def test_what_is_remembered_has_a_bound(expect_log: ExpectLog) -> None:
 def test_an_unknown_id_is_compared_as_often_as_a_known_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the time tells which applications there are."""
     compared: list[int] = []
-    same = callers._same
+    same = authentication._same
 
     def counted(shown: bytes, known: bytes) -> bool:
         compared[-1] += 1
         return same(shown, known)
 
-    monkeypatch.setattr(callers, "_same", counted)
+    monkeypatch.setattr(authentication, "_same", counted)
     for client_id, secret in ((APP, "wrong"), ("nobody", "wrong"), (APP, "\0" * 32), (ClientId("nobody"), "\0" * 32)):
         compared.append(0)
         assert _ask(site, secret, client_id=client_id)[0] == 401

@@ -21,6 +21,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from identity.applications.application import Application
 from identity.errors import BadInput, Forbidden
 from identity.login import handover
 from identity.login.carrying import LONGEST
@@ -35,7 +36,6 @@ from identity.web.http.base import Listener, Route
 from identity.web.http.page import Side
 from identity.web.people import binding_cookies
 from identity.web.people.login import ADDRESS_CHARS, DOUBTFUL, REASONS, LoginHandler
-from identity.web.state.context import RegisteredApp
 
 CHALLENGE_CHARS: Final = 64
 
@@ -43,9 +43,9 @@ CHALLENGE_CHARS: Final = 64
 class Crossing(LoginHandler):
     """What the steps of the way share."""
 
-    def app(self, host: Host) -> RegisteredApp:
+    def app(self, host: Host) -> Application:
         """Return the application of a host logins may lead to. Raises Forbidden for any other."""
-        app = self.context.app_of(host)
+        app = self.context.applications.of_host(host)
         if app is None or self.context.origin_of(host) is None:
             raise Forbidden("no-return", public="Logins do not lead to this host.")
         return app

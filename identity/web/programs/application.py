@@ -9,14 +9,14 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from identity.applications.application import Application
+from identity.applications.authentication import ClientUnknown
 from identity.errors import IdentityError, TooOften
 from identity.forward_auth import targets
 from identity.forward_auth.targets import Target
 from identity.types import ClientId
 from identity.web.http.base import JsonHandler
 from identity.web.http.json_fields import Fields
-from identity.web.programs import callers
-from identity.web.state.context import RegisteredApp
 from identity.web.state.secret_guesses import FREE, HELD, NOBODY, WAIT_S
 
 COOKIE_LINES: Final = 64
@@ -29,17 +29,17 @@ _GUESSED: Final = "Too many wrong secrets came from your network. A right one is
 class AppHandler(JsonHandler):
     """Answers registered applications: client id and secret by HTTP Basic."""
 
-    app: RegisteredApp
+    app: Application
 
     async def prepare(self) -> None:
         """Find out who asks, before anything of the body is read."""
         self.require_own_host()
         shown = self.request.headers.get("Authorization", "")
         try:
-            self.app = callers.identify(shown, self.context.apps)
-        except callers.CallerUnknown:
+            self.app = self.context.applications.authenticate(shown)
+        except ClientUnknown:
             if shown:
-                await self._slow(callers.named(shown, self.context.apps) or NOBODY)
+                await self._slow(self.context.applications.claimed(shown) or NOBODY)
             raise
         super().prepare()
 
@@ -59,7 +59,7 @@ class AppHandler(JsonHandler):
 
     def answer_error(self, error: IdentityError) -> None:
         """Say how to prove who asks (RFC 9110 section 11.6.1)."""
-        if isinstance(error, callers.CallerUnknown):
+        if isinstance(error, ClientUnknown):
             self.set_header("WWW-Authenticate", 'Basic realm="identityd"')
         super().answer_error(error)
 

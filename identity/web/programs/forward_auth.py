@@ -92,7 +92,7 @@ class Auth(Handler):
     async def _judge(self) -> Answer:
         peer, peers = self.request.remote_ip or "", self.context.peers
         asked = requests.read(self.request.headers, peer=peer, peers=peers)
-        app = self.context.app_of(asked.target.host)
+        app = self.context.applications.of_host(asked.target.host)
         if app is None:
             return answers.answer(answers.UNKNOWN_HOST, to_browser=self._to_browser)
         check = requests.check_of(asked, app)

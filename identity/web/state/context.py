@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from identity.accounts.service import AccountService
+from identity.applications.service import ApplicationService
 from identity.audit import Event
 from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import KeyRing
@@ -17,12 +18,11 @@ from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.sessions.checkers import Checker
 from identity.sessions.service import SessionService
-from identity.types import ClientId, Clock, Host, Millis, RandomBytes
+from identity.types import Clock, Host, Millis, RandomBytes
 from identity.web.state.dropped_cookies import Arriving
 from identity.web.state.gathering import Asker
 from identity.web.state.pool import Pool
 from identity.web.state.secret_guesses import Guesses
-from options.secret import Secret
 from providers.base import Http, Provider
 
 
@@ -48,22 +48,6 @@ class Metrics(Protocol):
     def render(self) -> bytes:
         """Return all of them in the text format of Prometheus."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredApp:
-    """An application that may ask about sessions, and only about those of its own hosts."""
-
-    id: ClientId
-    secrets: tuple[Secret, ...]
-    """One, or two while the secret is being changed."""
-    hosts: frozenset[Host]
-    mint: bool = True
-    """False when the proxy in front of it cannot deliver `Set-Cookie`."""
-    static: tuple[str, ...] = ()
-    """Path prefixes whose answers never carry a token."""
-    background: tuple[str, ...] = ()
-    """Path prefixes that scripts ask by themselves: no activity of the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +112,7 @@ class Context:
     http: Callable[[str], Http]
     """The outbound client as the provider of a name sees it: its calls are counted under that name."""
     providers: Mapping[str, Provider]
-    apps: Mapping[ClientId, RegisteredApp]
+    applications: ApplicationService
     keys: Callable[[], KeyRing]
     metrics: Metrics
     audit: Callable[[Event], None]
@@ -158,11 +142,8 @@ class Context:
     """Wrong secrets of applications."""
     arriving: Arriving = field(init=False)
     """Notices the cookies that a proxy drops."""
-    _apps_by_host: Mapping[Host, RegisteredApp] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        by_host = {host: app for app in reversed(tuple(self.apps.values())) for host in app.hosts}
-        object.__setattr__(self, "_apps_by_host", by_host)
         object.__setattr__(self, "guesses", Guesses(self.clock))
         arriving = Arriving(self.clock)
         object.__setattr__(self, "arriving", arriving)
@@ -175,14 +156,10 @@ class Context:
         )
         object.__setattr__(self, "asker", asker)
 
-    def app_of(self, host: Host) -> RegisteredApp | None:
-        """Return the application a host is registered to."""
-        return self._apps_by_host.get(host)
-
     def origin_of(self, host: Host) -> str | None:
         """Return the origin of an application's own host, if a login may lead there."""
         origin = f"{self.public_url.partition('://')[0]}://{host}"
-        leads = host != self.public_host and origin in self.form_origins and self.app_of(host) is not None
+        leads = host != self.public_host and origin in self.form_origins and self.applications.of_host(host) is not None
         return origin if leads else None
 
     @property

@@ -1,0 +1,60 @@
+"""The options of an application.
+
+Owns the sections `[app:…]`, one part of `model.py` in a file of its own. Must not know any other
+option: what follows from others, for what was left out here, is `load`'s.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from identity.applications.application import Application
+from identity.config import values
+from identity.config.values import WebOrigin
+from identity.types import ClientId, Host
+from options import types
+from options.option import option, required
+from options.secret import Secret
+
+_SHORTEST_SECRET: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppSection:
+    """One `[app:<client-id>]`: an application that may ask about sessions of its hosts."""
+
+    secret: Secret = required(types.secret(_SHORTEST_SECRET), "What the application proves itself with.")
+    second_secret: Secret | None = option(
+        types.optional_secret(_SHORTEST_SECRET), None, "A second valid secret, while the first is being changed."
+    )
+    hosts: tuple[Host, ...] = option(
+        values.hosts,
+        (),
+        "Hosts whose sessions it may ask about, each its own, like wiki.example.com; left out, it shares the login's "
+        "host, which is right only for what has no pages.",
+    )
+    mint: bool = option(
+        types.flag, True, "With no, it is never given cookies to pass on, because its proxy would lose them."
+    )
+    return_to: tuple[WebOrigin, ...] = option(
+        values.origins, (), "Origins a login may return to; left out, its hosts, with the scheme of public_url."
+    )
+    static_paths: tuple[str, ...] = option(
+        values.static_paths, (), "Its paths that never carry a token; left out, those of [sessions]."
+    )
+    background_paths: tuple[str, ...] = option(
+        values.static_paths,
+        (),
+        "Its paths that pages ask by themselves, such as polling; they do not keep an unused session awake.",
+    )
+
+    def registered(self, client_id: ClientId) -> Application:
+        """Return the application as it is written here; what was left out is empty."""
+        return Application(
+            id=client_id,
+            secrets=(self.secret,) if self.second_secret is None else (self.secret, self.second_secret),
+            hosts=self.hosts,
+            return_to=tuple(str(origin) for origin in self.return_to),
+            mint=self.mint,
+            static_paths=self.static_paths,
+            background_paths=self.background_paths,
+        )
