@@ -51,3 +51,8 @@ def _said(at: Millis) -> str:
         return (_EPOCH + timedelta(milliseconds=at)).strftime("%Y-%m-%d %H:%M UTC")
     except OverflowError:
         return "a year of five digits"
+
+
+def moment(at: Millis) -> str:
+    """Return a time as operators and programs read it: UTC, to the second."""
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

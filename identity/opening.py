@@ -16,9 +16,10 @@ from typing import Final, Protocol
 from uuid import uuid4
 
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountStore, Revocation
+from identity.accounts.store import Revocation
+from identity.admin.service import AuditedStore, OperatorService
 from identity.applications.service import ApplicationService
-from identity.audit import AuditLog, AuditQueue, Event
+from identity.audit import AuditQueue, Event
 from identity.clock import problem_with_key, require
 from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
 from identity.errors import ConfigError, StoreError, StoreUnavailable
@@ -60,13 +61,8 @@ def now() -> Millis:
     return time.time_ns() // 1_000_000
 
 
-class Accounts(AccountStore, Protocol):
+class Accounts(AuditedStore, Protocol):
     """An account store with its audit, which is closed at the end."""
-
-    @property
-    def audit(self) -> AuditLog:
-        """Audit rows."""
-        ...
 
     def close(self) -> None:
         """Finish and let go."""
@@ -196,28 +192,12 @@ def account_service(ground: Ground, accounts: Accounts, *, end: Callable[[Revoca
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What an operator's command works on, beside a daemon that may be running."""
-
-    accounts: AccountService
-    store: Accounts
-    providers: frozenset[str]
-    """Those that are configured, switched off or not."""
-    sessions_within: bool
-    """Sessions live inside the daemon: ending them is left to it, through the revocation that is kept."""
-    idle_ms: Millis
-    """After how long without use a session ends."""
-    sessions: SessionService | None
-    """None where they live inside the daemon."""
-
-
-def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
-    """Open what an operator's command needs; what must be closed is left with `closing`.
+def open_operator_service(config: Config, clock: Clock, closing: ExitStack) -> OperatorService:
+    """Open what an operator's command works on; what must be closed is left with `closing`.
 
     Raises:
         ConfigError: the accounts cannot be reached from outside the daemon, or are not there yet.
-        StoreUnavailable: the account store cannot be opened.
+        StoreUnavailable: the account store cannot be opened, or does not answer.
     """
     reachable(config)
     store = open_accounts(config, clock)
@@ -226,10 +206,15 @@ def open_desk(config: Config, clock: Clock, closing: ExitStack) -> Desk:
     closing.callback(queue.close)
     ground = Ground(config, Ring(config), Metrics(), clock, queue.append)
     within = config.sessions.store is SessionStoreKind.MEMORY
-    sessions, end = (None, _left_to_the_daemon) if within else _in_memcached(ground, closing)
-    service = account_service(ground, store, end=end)
-    providers = frozenset(each.name for each in config.providers)
-    return Desk(service, store, providers, within, config.sessions.idle_ms, sessions)
+    sessions, end = (None, _left_to_the_daemon) if within else sessions_in_memcached(ground, closing)
+    store.probe()
+    return OperatorService(
+        account_service(ground, store, end=end),
+        store,
+        providers=frozenset(each.name for each in config.providers),
+        sessions=sessions,
+        idle_ms=config.sessions.idle_ms,
+    )
 
 
 def reachable(config: Config) -> None:
@@ -247,7 +232,7 @@ def _left_to_the_daemon(_: Revocation) -> None:
     raise StoreUnavailable(detail="the sessions are in the daemon's memory; it ends them")
 
 
-def _in_memcached(ground: Ground, closing: ExitStack) -> tuple[SessionService, Callable[[Revocation], None]]:
+def sessions_in_memcached(ground: Ground, closing: ExitStack) -> tuple[SessionService, Callable[[Revocation], None]]:
     """Return the sessions in memcached, and what ends them and names the node that it could not reach."""
     cache = _memcached(ground.config, ground.ring, ground.clock, lambda _: True)
     closing.callback(cache.close)

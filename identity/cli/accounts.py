@@ -1,9 +1,8 @@
 """`accounts`: finding accounts, their ways to log in, closing and opening them, from the command line.
 
-Owns the commands and their manual. What they share is in `account_steps.py`, what they say in
-`account_words.py`, what they ask in `desk.py`. They work on the stores themselves, beside a
-daemon that may be running or not. Invariant: whatever is changed goes through the account
-service, so it is audited and refused as anywhere else.
+Owns the commands and their manual; they are words and prompts over `identity.admin`. What they share
+is in `operator_service.py`, what they say in `account_sentences.py`, what they ask in `prompts.py`.
+They work on the stores themselves, beside a daemon that may be running or not.
 """
 
 import json
@@ -12,14 +11,12 @@ from typing import Any, Final
 
 import click
 
-from identity.cli import account_steps as steps
-from identity.cli import desk
+from identity.cli import operator_service as operator
 from identity.cli.options import JSON, YES, account_argument, change_options, config_option
 from identity.cli.saying import say
 
 EVENTS: Final = 10
 """Audit rows that `show` prints."""
-
 
 _EXACT: Final = click.option(
     "--exact", is_flag=True, help="IDENTITY is spelt exactly as identityd shows it: provider:id or provider:tenant:id."
@@ -70,11 +67,15 @@ def find(path: Path, account: str, how: str | None, *, as_json: bool) -> None:
       identityd.py accounts find alice
       identityd.py accounts find github:583231 --json
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from identity.cli import account_words as words
+    from identity.admin.requests import AccountQuestion
+    from identity.admin.shapes import as_json as shape
+    from identity.cli import account_sentences as sentences
 
-    with steps.opened(path) as at:
-        found = steps.found(at, account, how)
-        say(json.dumps(words.found_object(found)) if as_json else words.one_line(found))
+    question = AccountQuestion(operator.account_name(account, how), operator.reader())
+    with operator.opened(path) as service:
+        found = operator.answered(service.find(question), account)
+        operator.note_former(found, account)
+        say(json.dumps(shape(found)) if as_json else sentences.one_line(found))
 
 
 @accounts.command(short_help="Show everything about an account.")
@@ -93,13 +94,15 @@ def show(path: Path, account: str, how: str | None, *, events: int, as_json: boo
       identityd.py accounts show alice
       identityd.py accounts show github:583231 --events 100 --json
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from identity.accounts.finding import inspect
-    from identity.cli import account_words as words
+    from identity.admin.requests import InspectAccount
+    from identity.admin.shapes import as_json as shape
+    from identity.cli import account_sentences as sentences
 
-    with steps.opened(path) as at:
-        found = steps.found(at, account, how)
-        seen = inspect(at.store, at.store.audit, found.account, events=events)
-        say(json.dumps(words.shown_object(found, seen)) if as_json else "\n".join(words.page(found, seen)))
+    question = InspectAccount(operator.account_name(account, how), operator.reader(), events)
+    with operator.opened(path) as service:
+        seen = operator.answered(service.inspect(question), account)
+        operator.note_former(seen.found, account)
+        say(json.dumps(shape(seen)) if as_json else "\n".join(sentences.page(seen)))
 
 
 @accounts.command(short_help="Add a way to log in.")
@@ -123,23 +126,19 @@ def link(path: Path, account: str, how: str | None, identity_text: str, **given:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from uuid import uuid4
 
-    from identity.accounts.linking import Refuse
-    from identity.accounts.results import BeingFinished, Link, Linked
-    from identity.cli.account_words import named, plain
+    from identity.admin.requests import IdentityName, LinkIdentity
 
-    by = steps.by(given)
-    with steps.opened(path) as at:
-        row = steps.found(at, account, how).account
-        key = steps.identity(at, identity_text, exact=given["exact"])
-        steps.known_provider(at, key, force=given["force"])
-        request = Link(uuid4(), row.key, key, given["label"], by)
-        match steps.attempted(lambda: at.accounts.link(request)):
-            case Linked():
-                say(f"{plain(key)} is a way to log in to {named(row)}.")
-            case BeingFinished():
-                steps.refuse(f"{plain(key)} is being signed up or linked right now; try again in half a minute.")
-            case Refuse(reason):
-                steps.refused(reason, row, key)
+    identity = IdentityName(identity_text, exact=given["exact"])
+    request = LinkIdentity(
+        uuid4(),
+        operator.account_name(account, how),
+        identity,
+        given["label"],
+        any_provider=given["force"],
+        by=operator.changer(given),
+    )
+    with operator.opened(path) as service:
+        operator.report(operator.answered(service.link(request, operator.confirming(account)), account))
 
 
 @accounts.command(short_help="Take a way to log in away.")
@@ -161,18 +160,13 @@ def unlink(path: Path, account: str, how: str | None, identity_text: str, **give
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from uuid import uuid4
 
-    from identity.accounts.results import Unlink
-    from identity.cli.account_words import named, plain
+    from identity.admin.requests import IdentityName, UnlinkIdentity
 
-    by = steps.by(given, yes=given["yes"])
-    with steps.opened(path) as at:
-        row = steps.found(at, account, how).account
-        key = steps.identity(at, identity_text, exact=given["exact"], listed=row)
-        what = f"{plain(key)} will not log in to {named(row)} any more, and the sessions opened through it end."
-        desk.confirm(what, yes=given["yes"])
-        request = Unlink(uuid4(), row.key, key, by)
-        done = steps.attempted(lambda: at.accounts.unlink(request))
-        steps.ended(at, done, row, f"{plain(key)} is no way to log in to {named(row)} any more", key=key)
+    identity, yes = IdentityName(identity_text, exact=given["exact"]), given["yes"]
+    by = operator.changer(given, yes=yes)
+    request = UnlinkIdentity(uuid4(), operator.account_name(account, how), identity, by)
+    with operator.opened(path) as service:
+        operator.report(operator.answered(service.unlink(request, operator.confirming(account, yes=yes)), account))
 
 
 @accounts.command(short_help="Refuse every login and end every session.")
@@ -191,18 +185,9 @@ def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  #
       identityd.py accounts disable alice --reason "laptop stolen"
       identityd.py accounts disable github:583231 --reason "abuse, ticket 4713" --as ann --yes
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from uuid import uuid4
-
-    from identity.accounts.results import Change
-    from identity.cli.account_words import named
-
-    by = steps.by(given, yes=given["yes"])
-    with steps.opened(path) as at:
-        row = steps.found(at, account, how).account
-        desk.confirm(f"Every login of {named(row)} will be refused, and every open session ends.", yes=given["yes"])
-        request = Change(uuid4(), row.key, by)
-        done = steps.attempted(lambda: at.accounts.disable(request))
-        steps.ended(at, done, row, f"{named(row)} is disabled: every login is refused")
+    request, yes = operator.change_of(account, how, given, yes=given["yes"]), given["yes"]
+    with operator.opened(path) as service:
+        operator.report(operator.answered(service.disable(request, operator.confirming(account, yes=yes)), account))
 
 
 @accounts.command(short_help="Let an account log in again.")
@@ -216,18 +201,6 @@ def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # 
     Example:
       identityd.py accounts enable alice --reason "laptop found, password changed"
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from uuid import uuid4
-
-    from identity.accounts.linking import Refuse
-    from identity.accounts.results import Change, Enabled
-    from identity.cli.account_words import named
-
-    by = steps.by(given)
-    with steps.opened(path) as at:
-        row = steps.found(at, account, how).account
-        request = Change(uuid4(), row.key, by)
-        match steps.attempted(lambda: at.accounts.enable(request)):
-            case Enabled():
-                say(f"{named(row)} may log in.")
-            case Refuse(reason):
-                steps.refused(reason, row)
+    request = operator.change_of(account, how, given)
+    with operator.opened(path) as service:
+        operator.report(operator.answered(service.enable(request, operator.confirming(account)), account))

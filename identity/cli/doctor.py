@@ -49,12 +49,12 @@ def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
       identityd.py doctor --url https://app.example.com/profile
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
-    from identity.cli import desk, doctor_visits
+    from identity.cli import doctor_visits, prompts
     from identity.cli.findings import Level
 
     ports = overrides(given["port"], given["internal_port"])
     read = config.load(path, environ=os.environ, overrides=ports, demo=True)
-    actor = desk.actor(given["who"])
+    actor = prompts.actor(given["who"])
     site = doctor_visits.site(given["url"], given["ca_file"]) if given["url"] else None
     worst = Level.OK
     for finding in _findings(read, site, actor):

@@ -1,4 +1,4 @@
-"""Files the command line makes and exchanges: secret ones; and times as they are shown.
+"""Files the command line makes and exchanges: secret ones.
 
 Invariants: a new file is never written over another, and an exchanged one is there whole, the old
 or the new, whenever somebody looks or the power fails.
@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -83,8 +82,3 @@ def new_ring_file(path: Path) -> None:
 def now() -> Millis:
     """Return the time."""
     return time.time_ns() // _NANOSECONDS_PER_MILLISECOND
-
-
-def moment(at: Millis) -> str:
-    """Return a time as people and programs read it: UTC, to the second."""
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

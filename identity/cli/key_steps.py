@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 
 from identity import config, keyring
-from identity.cli.files import alone_in, exchange, moment, now
+from identity.cli.files import alone_in, exchange, now
 from identity.cli.saying import say
-from identity.clock import require
+from identity.clock import moment, require
 from identity.config import load_ring
 from identity.config.files import read_private
 from identity.errors import ConfigError

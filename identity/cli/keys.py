@@ -86,7 +86,7 @@ def add(path: Path, configuration: Path | None) -> None:
       identityd.py keys add --file /etc/identityd/identityd.keys
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity.cli import key_steps as steps
-    from identity.cli.files import moment
+    from identity.clock import moment
     from identity.keyring import SIGNS_AFTER_MS
 
     where = steps.place(path, configuration)
@@ -113,17 +113,17 @@ def prune(path: Path, numbers: tuple[int, ...], *, yes: bool) -> None:
       identityd.py keys prune --config /etc/identityd/identityd.ini
       identityd.py keys prune 1 --yes
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    from identity.cli import desk
     from identity.cli import key_steps as steps
+    from identity.cli import prompts
 
     where = steps.place(None, path)
     going = steps.removable(where, numbers)
     if not going:
         return
     listed = ", ".join(map(str, going))
-    if not yes and not desk.watched():
+    if not yes and not prompts.watched():
         raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
-    desk.confirm(f"Of {where.file} these keys will be removed for good: {listed}.", yes=yes)
+    prompts.confirm(f"Of {where.file} these keys will be removed for good: {listed}.", yes=yes)
     steps.remove(where, going)
     say(
         f"{where.file}: removed {listed}. Give the file to every daemon, send each SIGHUP, "

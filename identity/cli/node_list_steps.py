@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from identity import config
-from identity.cli import desk
+from identity.cli import prompts
 from identity.cli.saying import say
 from identity.config import Config, MemcachedAddress, SessionStoreKind
 from identity.config.values import read_node
@@ -78,9 +78,9 @@ def change(read: Config, before: Sequence[str], *, yes: bool) -> None:
             _carry_out(listed)
             say("The ring is as configured already. Restart every daemon that does not have this configuration.")
             return
-        if not yes and not desk.watched():
+        if not yes and not prompts.watched():
             raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
-        desk.confirm("\n".join(_meaning(read, looks, before)), yes=yes)
+        prompts.confirm("\n".join(_meaning(read, looks, before)), yes=yes)
         if yes:
             say("\n".join(_meaning(read, looks, before)))
         _carry_out(listed)

@@ -2,7 +2,7 @@
 
 import click
 
-from identity.cli import account_sessions
+from identity.cli import session_commands
 from identity.cli.node_list import ring
 from identity.cli.simulate import simulate
 
@@ -20,8 +20,8 @@ def sessions() -> None:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
 
 
-sessions.add_command(account_sessions.list_sessions)
-sessions.add_command(account_sessions.show)
-sessions.add_command(account_sessions.end)
+sessions.add_command(session_commands.list_sessions)
+sessions.add_command(session_commands.show)
+sessions.add_command(session_commands.end)
 sessions.add_command(simulate)
 sessions.add_command(ring)

@@ -24,7 +24,7 @@ _PURE: Final = frozenset(
         "identity/forward_auth/targets.py",
         "identity/upkeep/diagnosis.py",
         "identity/accounts/linking.py",
-        "identity/accounts/naming.py",
+        "identity/admin/naming.py",
         "identity/accounts/usernames.py",
         "identity/applications/application.py",
         "identity/applications/authentication.py",

@@ -256,7 +256,7 @@ def test_an_unnamed_user_of_the_system_has_a_number(office: Office, monkeypatch:
 
     account_id = office.member("1", "alice")
     monkeypatch.delenv("SUDO_USER", raising=False)
-    monkeypatch.setattr("identity.cli.desk.pwd.getpwuid", missing)
+    monkeypatch.setattr("identity.cli.prompts.pwd.getpwuid", missing)
     office.run("enable", "alice", "--reason", "x")
     assert office.trail(account_id)[0][1] == f"operator:uid-{os.getuid()}"
 

@@ -20,7 +20,7 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.accounts.usernames import fold
-from identity.cli.files import moment
+from identity.clock import moment
 from identity.opening import now
 from identity.types import AccountId, Username
 from tests.support.accounts import OPERATOR, key

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from identity.opening import Desk, now, open_desk
+from identity.metrics import Metrics
+from identity.opening import Ground, Ring, now, sessions_in_memcached
 from identity.sessions.check import Check, Opening
 from identity.sessions.record import Session
 from identity.sessions.service import Opened, SessionService
@@ -20,15 +21,14 @@ WIKI = Host("wiki.example")
 
 
 class Lobby:
-    """An operator's desk with people who are logged in, in one memcached node."""
+    """People who are logged in, in one memcached node, for an operator to look at."""
 
     def __init__(self, folder: Path, node: MemcachedNode, closing: ExitStack) -> None:
         sections = {"sessions": {"store": "memcached"}, "memcached": {"nodes": f"one={node.name}"}}
         self.office = Office(folder, sections)
         closing.callback(self.office.close)
-        desk: Desk = open_desk(self.office.config, now, closing)
-        assert desk.sessions is not None
-        self.service: SessionService = desk.sessions
+        ground = Ground(self.office.config, Ring(self.office.config), Metrics(), now, lambda _: None)
+        self.service: SessionService = sessions_in_memcached(ground, closing)[0]
         self.alice = self.office.member("1", "alice")
 
     def log_in(self, agent: str = "Firefox on Linux", *, account_id: AccountId | None = None) -> Session:

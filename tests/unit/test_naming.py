@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from identity.accounts.naming import ByAccount, ByIdentity, ByUsername, How, Reading, identities, readings
+from identity.admin.naming import ByAccount, ByIdentity, ByUsername, How, Reading, identities, readings
 from identity.types import AccountId, IdentityKey, UsernameKey
 
 ID = AccountId(UUID("6f1c0e3a-5f0e-5d0c-8a51-0b7d4c1a2f10"))

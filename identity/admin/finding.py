@@ -7,9 +7,7 @@ write that came before (D9), so "not found" is the truth.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
 
-from identity.accounts.naming import ByAccount, ByIdentity, ByUsername, How, Reading, readings
 from identity.accounts.store import (
     AccountRow,
     AccountStore,
@@ -19,12 +17,14 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.accounts.usernames import fold
+from identity.admin.naming import ByAccount, ByIdentity, ByUsername, How, Reading, readings
+from identity.admin.problem import Problem
 from identity.audit import AuditLog, Event
 from identity.types import AccountId, IdentityKey, Millis
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundAccount:
     """The account, and what it was found by."""
 
     account: AccountRow
@@ -58,20 +58,25 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
-class NotFound:
+class AccountNotFound(Problem):
     """No reading leads to an account; none at all if the text can mean nothing."""
 
     misses: tuple[Miss, ...]
 
+    @property
+    def code(self) -> str:  # noqa: D102 - Problem
+        return "not-found"
+
 
 @dataclass(frozen=True, slots=True)
-class Ambiguous:
+class AccountAmbiguous(Problem):
     """The text means several accounts."""
 
-    found: tuple[Found, ...]
+    found: tuple[FoundAccount, ...]
 
-
-Finding: TypeAlias = Found | NotFound | Ambiguous
+    @property
+    def code(self) -> str:  # noqa: D102 - Problem
+        return "ambiguous"
 
 
 class Agreement(Enum):
@@ -85,7 +90,7 @@ class Agreement(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class InspectedLink:
     """One way to log in."""
 
     key: IdentityKey
@@ -98,51 +103,59 @@ class Way:
 class Inspected:
     """An account with everything an operator wants to see beside it."""
 
-    account: AccountRow
-    ways: tuple[Way, ...]
+    found: FoundAccount
+    links: tuple[InspectedLink, ...]
     name: Agreement
     profile: Profile | None
     events: tuple[Event, ...]
     revocations: tuple[Revocation, ...]
 
     @property
+    def account(self) -> AccountRow:
+        """The account."""
+        return self.found.account
+
+    @property
     def whole(self) -> bool:
         """Tell whether every row agrees with the account."""
-        return all(each is Agreement.AGREES for each in (self.name, *(way.index for way in self.ways)))
+        return all(each is Agreement.AGREES for each in (self.name, *(link.index for link in self.links)))
 
 
-def find(store: AccountStore, text: str, *, how: How | None = None) -> Finding:
+def find(
+    store: AccountStore, text: str, *, how: How | None = None
+) -> FoundAccount | AccountNotFound | AccountAmbiguous:
     """Return the account that a text names.
 
     | readings (`naming.readings`) that lead to an account | answer             |
     |------------------------------------------------------|--------------------|
-    | none                                                 | NotFound, each why |
-    | one account                                          | Found              |
-    | several accounts                                     | Ambiguous          |
+    | none                                                 | AccountNotFound, each why |
+    | one account                                          | FoundAccount              |
+    | several accounts                                     | AccountAmbiguous          |
 
     Raises:
         StoreUnavailable: the store is away.
     """
     looked = [_look(store, reading) for reading in readings(text, how)]
-    found = {each.account.key: each for each in reversed(looked) if isinstance(each, Found)}
+    found = {each.account.key: each for each in reversed(looked) if isinstance(each, FoundAccount)}
     match tuple(reversed(found.values())):
         case ():
-            return NotFound(tuple(each for each in looked if isinstance(each, Miss)))
+            return AccountNotFound(tuple(each for each in looked if isinstance(each, Miss)))
         case (one,):
             return one
         case several:
-            return Ambiguous(several)
+            return AccountAmbiguous(several)
 
 
-def inspect(store: AccountStore, audit: AuditLog, account: AccountRow, *, events: int) -> Inspected:
-    """Read what is beside an account. Raises StoreUnavailable."""
-    ways = tuple(
-        Way(key, linked.label, linked.linked_at, _index(store, key, account))
+def inspect(store: AccountStore, audit: AuditLog, found: FoundAccount, *, events: int) -> Inspected:
+    """Read what is beside an account, and so many of its latest audit rows. Raises StoreUnavailable."""
+    account = found.account
+    links = tuple(
+        InspectedLink(key, linked.label, linked.linked_at, _index(store, key, account))
         for key, linked in sorted(account.identities.items())
     )
     return Inspected(
-        account,
-        ways,
+        found,
+        links,
         name=_name_index(store, account),
         profile=store.profiles.read(account.key),
         events=audit.of_account(account.key, limit=events) if events else (),
@@ -150,18 +163,18 @@ def inspect(store: AccountStore, audit: AuditLog, account: AccountRow, *, events
     )
 
 
-def _look(store: AccountStore, reading: Reading) -> Found | Miss:
+def _look(store: AccountStore, reading: Reading) -> FoundAccount | Miss:
     match reading:
         case ByAccount(key):
             account = store.accounts.read(key) or store.accounts.read_settled(key)
-            return Found(account, reading) if account else Miss(reading, Why.ABSENT)
+            return FoundAccount(account, reading) if account else Miss(reading, Why.ABSENT)
         case ByIdentity():
             return _look_up_identity(store, reading)
         case ByUsername():
             return _look_up_name(store, reading)
 
 
-def _look_up_identity(store: AccountStore, reading: ByIdentity) -> Found | Miss:
+def _look_up_identity(store: AccountStore, reading: ByIdentity) -> FoundAccount | Miss:
     """Follow an index row, and believe it only if the account lists the identity."""
     row = store.identities.read(reading.key) or store.identities.read_settled(reading.key)
     if row is None:
@@ -170,13 +183,13 @@ def _look_up_identity(store: AccountStore, reading: ByIdentity) -> Found | Miss:
         return Miss(reading, Why.CLAIMED)
     account = store.accounts.read(row.account_id)
     if account is not None and reading.key in account.identities:
-        return Found(account, reading)
+        return FoundAccount(account, reading)
     if row.state is IdentityState.COMPLETING:
         return Miss(reading, Why.UNFINISHED, row.account_id)
     return Miss(reading, Why.UNLINKED if account else Why.NO_ACCOUNT, row.account_id)
 
 
-def _look_up_name(store: AccountStore, reading: ByUsername) -> Found | Miss:
+def _look_up_name(store: AccountStore, reading: ByUsername) -> FoundAccount | Miss:
     row = store.usernames.read(reading.key) or store.usernames.read_settled(reading.key)
     if row is None:
         return Miss(reading, Why.ABSENT)
@@ -185,7 +198,7 @@ def _look_up_name(store: AccountStore, reading: ByUsername) -> Found | Miss:
     account = store.accounts.read(row.account_id)
     if account is None:
         return Miss(reading, Why.NO_ACCOUNT, row.account_id)
-    return Found(account, reading, former=row.state is UsernameState.RETIRED)
+    return FoundAccount(account, reading, former=row.state is UsernameState.RETIRED)
 
 
 def _index(store: AccountStore, key: IdentityKey, account: AccountRow) -> Agreement:

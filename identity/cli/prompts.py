@@ -1,25 +1,20 @@
-"""What the account commands ask whoever types them: who, why, and whether really.
+"""What the account commands ask the operator: who, why, and whether really.
 
-Owns the questions on a terminal, and the refusals where nobody is there to answer. Must not
+Owns the questions on a terminal, and the refusals where there is no terminal to answer on. Must not
 open anything. Invariant: no change without an actor and a reason that fit the audit.
 """
 
 import os
 import pwd
 import sys
-from typing import Final
 
 import click
 
 from identity.cli.saying import say
 
-REASON: Final = 500
-"""Most characters of a reason."""
-ACTOR: Final = 64
-
 
 def watched() -> bool:
-    """Tell whether somebody is there to be asked."""
+    """Tell whether an operator is at a terminal to be asked."""
     return sys.stdin.isatty()
 
 
@@ -31,10 +26,18 @@ def actor(given: str | None) -> str:
     Raises:
         UsageError: the name is empty, too long, or holds what a log line must not.
     """
-    name = given if given is not None else os.environ.get("SUDO_USER") or _system_user()
-    if not 1 <= len(name) <= ACTOR or not name.isprintable() or " " in name:
-        raise click.UsageError(f"--as: 1 to {ACTOR} printable characters without a space")
-    return f"operator:{name}"
+    from identity.admin import requests
+    from identity.errors import BadInput
+
+    try:
+        return requests.actor(given if given is not None else typist())
+    except BadInput as error:
+        raise click.UsageError(f"--as: {error.public}") from None
+
+
+def typist() -> str:
+    """Return who called sudo, else the system's user."""
+    return os.environ.get("SUDO_USER") or _system_user()
 
 
 def _system_user() -> str:
@@ -50,10 +53,13 @@ def reason(given: str | None) -> str:
         given = str(click.prompt("Why? (goes into the audit)", err=True))
     if given is None:
         raise click.UsageError('a change needs a reason for the audit: add --reason "…"')
-    text = " ".join(given.split())
-    if not 1 <= len(text) <= REASON or not text.isprintable():
-        raise click.UsageError(f"--reason: 1 to {REASON} printable characters")
-    return text
+    from identity.admin import requests
+    from identity.errors import BadInput
+
+    try:
+        return requests.reason(given)
+    except BadInput as error:
+        raise click.UsageError(f"--reason: {error.public}") from None
 
 
 def may_ask(*, yes: bool) -> None:

@@ -20,7 +20,7 @@ _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 class How(Enum):
-    """As what a text is to be read, where somebody says so; the value is what they say."""
+    """As what a text is to be read, where the operator says so; the value is what they say."""
 
     USERNAME = "username"
     IDENTITY = "identity"
@@ -84,7 +84,7 @@ def identities(text: str, *, exact: bool = False) -> tuple[IdentityKey, ...]:
     |----------------------------------------|---------------------------------------------------|
     | `provider:id`, spelt as shown          | that                                              |
     | `provider:a:b`, spelt as shown         | tenant `a`, id `b`; or the id `a:b`, not yet encoded |
-    | another spelling, with `%` and two hex digits | nothing: encoded or not, nobody can tell    |
+    | another spelling, with `%` and two hex digits | nothing: encoded or not, it cannot be told  |
     | another spelling                       | the id as the provider gives it, not yet encoded  |
 
     With `exact`, only what is spelt as shown.

@@ -1,0 +1,136 @@
+"""What the operator's service answers, as JSON objects.
+
+Owns the field names (docs/operations.md lists them); they stay, new ones may come. The command
+line prints these objects and an API answers with them. Nothing secret is in them: a session's id
+tells which one is meant and opens nothing.
+"""
+
+from typing import Any, TypeAlias
+
+from identity.accounts.store import Revocation
+from identity.admin.finding import FoundAccount, Inspected, InspectedLink
+from identity.admin.naming import ByAccount, ByIdentity, ByUsername
+from identity.admin.problem import Problem
+from identity.admin.results import Changed, SessionList, SessionShown
+from identity.audit import Event
+from identity.clock import moment
+from identity.sessions.record import Ended, Session
+
+Result: TypeAlias = FoundAccount | Inspected | Changed | SessionList | SessionShown | Problem
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Return the JSON object of any answer; a problem's has its code as `error`."""
+    match result:
+        case FoundAccount():
+            return _found(result)
+        case Inspected():
+            return _inspected(result)
+        case Changed():
+            return _changed(result)
+        case SessionList():
+            listed = [_session(each) for each in result.sessions]
+            return {**_whose(result.account.key, result.account.username), "sessions": listed}
+        case SessionShown():
+            return _session(result.session)
+        case Problem():
+            return {"error": result.code}
+
+
+def _whose(account_id: object, username: str) -> dict[str, Any]:
+    return {"account_id": str(account_id), "username": username}
+
+
+def _found(found: FoundAccount) -> dict[str, Any]:
+    account = found.account
+    return {
+        **_whose(account.key, account.username),
+        "status": account.status.value,
+        "found_by": _found_by(found),
+        "identities": sorted(account.identities),
+    }
+
+
+def _found_by(found: FoundAccount) -> str:
+    match found.reading:
+        case ByAccount():
+            return "account"
+        case ByIdentity():
+            return "identity"
+        case ByUsername():
+            return "former-username" if found.former else "username"
+
+
+def _inspected(seen: Inspected) -> dict[str, Any]:
+    account, profile = seen.account, seen.profile
+    return {
+        **_found(seen.found),
+        "epoch": account.epoch,
+        "created_at": moment(account.created_at),
+        "merged_into": str(account.merged_into) if account.merged_into else None,
+        "whole": seen.whole,
+        "username_index": seen.name.value,
+        "ways": [_link(link) for link in seen.links],
+        "profile": profile
+        and {
+            "display_name": profile.display_name,
+            "email": profile.email,
+            "email_verified": profile.email_verified,
+            "picture": profile.picture,
+            "seen_at": moment(profile.seen_at),
+        },
+        "revocations": [_revocation(each) for each in seen.revocations],
+        "events": [_event(each) for each in seen.events],
+    }
+
+
+def _link(link: InspectedLink) -> dict[str, Any]:
+    return {"identity": link.key, "label": link.label, "linked_at": moment(link.linked_at), "index": link.index.value}
+
+
+def _revocation(revocation: Revocation) -> dict[str, Any]:
+    return {
+        "created_at": moment(revocation.created_at),
+        "reason": Ended(revocation.reason).code,
+        "identity": revocation.identity,
+        "one_session": revocation.session is not None,
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "at": moment(event.at),
+        "action": event.action,
+        "actor": event.actor,
+        "address": event.address,
+        "request_id": event.request_id,
+        "facts": dict(event.facts),
+    }
+
+
+def _changed(changed: Changed) -> dict[str, Any]:
+    effect = changed.effect
+    return {
+        **_whose(effect.account.key, effect.account.username),
+        "action": effect.action.value,
+        "identity": effect.identity,
+        "session": effect.session.hex() if effect.session else None,
+        "reach": changed.reach.value,
+    }
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "session": session.id.hex(),
+        "login": session.login.hex() if session.login else None,
+        "host": session.host,
+        "opened_at": moment(session.created_at),
+        "active_at": moment(session.active_at),
+        "authenticated_at": moment(session.auth_at),
+        "ends_at": moment(session.ends_at),
+        "identity": session.identity,
+        "browser": session.agent,
+        "from": session.address,
+        "persistent": session.persistent,
+        "doubtful": session.doubtful,
+    }
