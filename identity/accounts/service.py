@@ -1,7 +1,7 @@
 """The account service: what the rest of identityd can do with accounts.
 
 Owns the composition of the parts and the audit around changes; the steps are in `signup.py`,
-`ways.py`, `access.py` and `completing.py`, the rules in the pure files (`linking.py` first).
+`links.py`, `status.py` and `completing.py`, the rules in the pure files (`linking.py` first).
 Plain functions, thread-safe, no HTTP. Every method raises StoreUnavailable when the account
 store is away; repeating the request then converges.
 """
@@ -12,11 +12,11 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from identity.accounts.access import Access
+from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
-from identity.accounts.ending import Ending
 from identity.accounts.information import storable
+from identity.accounts.links import Links
 from identity.accounts.results import (
     By,
     Change,
@@ -29,11 +29,11 @@ from identity.accounts.results import (
     SignUpOutcome,
     Unlink,
 )
+from identity.accounts.revoking import Revoking
 from identity.accounts.signup import SigningUp
+from identity.accounts.status import StatusChanges
 from identity.accounts.store import AccountRow, AccountStore, IdentityRow, IdentityState, Profile, Revocation
-from identity.accounts.trail import Attempt, Trail
 from identity.accounts.usernames import NamePolicy
-from identity.accounts.ways import Ways
 from identity.audit import AuditLog, Event
 from identity.errors import StoreError
 from identity.sessions.record import Ended
@@ -90,10 +90,12 @@ class AccountService:
         checkpoint: Checkpoint,
     ) -> None:
         self._store = store
-        self._trail = Trail(audit, clock=clock, checkpoint=checkpoint)
+        self._audited = AuditedChanges(audit, clock=clock, checkpoint=checkpoint)
         self._completing = Completing(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, note=note)
         claiming = Claiming(store, completing=self._completing, clock=clock, new_uuid=new_uuid)
-        self._ending = Ending(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, end_sessions=end_sessions)
+        self._revoking = Revoking(
+            store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, end_sessions=end_sessions
+        )
         self._signing_up = SigningUp(
             store,
             claiming=claiming,
@@ -102,15 +104,15 @@ class AccountService:
             new_uuid=new_uuid,
             checkpoint=checkpoint,
         )
-        self._ways = Ways(
+        self._links = Links(
             store,
             claiming=claiming,
             completing=self._completing,
-            ending=self._ending,
+            revoking=self._revoking,
             new_uuid=new_uuid,
             checkpoint=checkpoint,
         )
-        self._access = Access(store, ending=self._ending, new_uuid=new_uuid)
+        self._status = StatusChanges(store, revoking=self._revoking, new_uuid=new_uuid)
 
     def find(self, key: IdentityKey) -> IdentityRow | None:
         """Return the index row of an identity: one read, unless an interrupted sign-up or link is finished by it.
@@ -139,40 +141,40 @@ class AccountService:
         return self._signing_up.suggest(handle, name)
 
     def link(self, request: Link) -> LinkOutcome:
-        """Add an identity, proven by its owner or an operator, to an account; see `Ways.link`."""
+        """Add an identity, proven by its owner or an operator, to an account; see `Links.link`."""
         attempt = Attempt("link", request.claim, request.account_id, request.by, request.key)
-        return self._trail.around(attempt, lambda: self._ways.link(request))
+        return self._audited.around(attempt, lambda: self._links.link(request))
 
     def unlink(self, request: Unlink) -> EndingOutcome:
-        """Take an identity from an account, unless it is the last way to log in; see `Ways.unlink`."""
+        """Take an identity from an account, unless it is the last way to log in; see `Links.unlink`."""
         attempt = Attempt("unlink", request.id, request.account_id, request.by, request.key)
-        return self._trail.around(attempt, lambda: self._ways.unlink(request))
+        return self._audited.around(attempt, lambda: self._links.unlink(request))
 
     def disable(self, request: Change) -> EndingOutcome:
-        """Refuse every later login of an account and end its sessions; see `Access.disable`."""
-        return self._trail.around(_attempt("disable", request), lambda: self._access.disable(request))
+        """Refuse every later login of an account and end its sessions; see `StatusChanges.disable`."""
+        return self._audited.around(_attempt("disable", request), lambda: self._status.disable(request))
 
     def enable(self, request: Change) -> EnableOutcome:
-        """Let an account log in again; see `Access.enable`."""
-        return self._trail.around(_attempt("enable", request), lambda: self._access.enable(request))
+        """Let an account log in again; see `StatusChanges.enable`."""
+        return self._audited.around(_attempt("enable", request), lambda: self._status.enable(request))
 
     def end_everywhere(self, request: Change) -> EndingOutcome:
-        """End every session of an account; see `Access.end_everywhere`."""
-        return self._trail.around(_attempt("end-everywhere", request), lambda: self._access.end_everywhere(request))
+        """End every session of an account; see `StatusChanges.end_everywhere`."""
+        return self._audited.around(_attempt("end-everywhere", request), lambda: self._status.end_everywhere(request))
 
     def end_session(self, request: EndSession) -> EndingOutcome:
         """End one session, and what is below it, for an operator; ending one that is over is harmless."""
         attempt = Attempt("session-end", request.id, request.account_id, request.by, session=request.session)
-        end = partial(self._ending.one, request.account_id, request.session, request=request.id, reason=Ended.REVOKED)
-        return self._trail.around(attempt, end)
+        end = partial(self._revoking.one, request.account_id, request.session, request=request.id, reason=Ended.REVOKED)
+        return self._audited.around(attempt, end)
 
     def end_later(self, account_id: AccountId, session: SessionId, *, reason: Ended) -> None:
         """Keep one session, which could not be reached just now, to be ended by `retry_revocations`."""
-        self._ending.later(account_id, session, reason=reason)
+        self._revoking.later(account_id, session, reason=reason)
 
     def retry_revocations(self) -> int:
         """End what could not be reached before; return how many are still open. For a periodic task."""
-        return self._ending.retry()
+        return self._revoking.retry()
 
     def record_profile(self, profile: Profile) -> bool:
         """Store what a provider said at a login. Never fails a login: trouble is logged and answered with False."""

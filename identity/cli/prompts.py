@@ -63,7 +63,7 @@ def reason(given: str | None) -> str:
 
 
 def may_ask(*, yes: bool) -> None:
-    """Refuse early where a confirmation is wanted and nobody can give it. Raises UsageError."""
+    """Refuse early where a confirmation is wanted and there is no terminal. Raises UsageError."""
     if not yes and not watched():
         raise click.UsageError("this takes access away; nobody is at a terminal to confirm it: add --yes")
 

@@ -1,7 +1,7 @@
 """The tables that a copy carries over, in their order, and how each is scanned, written and compared.
 
 Owns the list: a test compares it with `identity.accounts.tables`, from which names and keys derive.
-Identities come first: whoever met a copy that stopped there would be refused, not asked to sign up.
+Identities come first: a person who met a copy that stopped there would be refused, not asked to sign up.
 """
 
 import json

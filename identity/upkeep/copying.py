@@ -2,11 +2,11 @@
 
 Owns the order of a copy and what it answers. Must not know any concrete store, and never writes
 over a row of the target. Invariants: the target carries a note (`CopyNote`) from before its first
-row until every row was read back and found equal, so nobody is served from half of the people;
+row until every row was read back and found equal, so no daemon serves half of the people;
 the note says no row is there that is not. A copy that was killed is run again and goes on.
 
-The source must be quiet meanwhile; whoever opens the stores sees to that. Rows that are pending
-expire by themselves and are left out: whoever was choosing a name chooses it again.
+The source must be quiet meanwhile; the command that opens the stores sees to that. Rows that are pending
+expire by themselves and are left out: a person who was choosing a name chooses it again.
 """
 
 from collections.abc import Callable, Iterator

@@ -59,13 +59,13 @@ class Remedy(Enum):
     REMOVE = "remove"
     """Delete the row if it is still the one that was judged."""
     RESTORE = "restore"
-    """Write the index row again, if nobody else has it."""
+    """Write the index row again, if there is none."""
     UNLIST = "unlist"
     """Take the identity from the account that it does not lead to."""
     OWN = "own"
-    """Make the name the account's again, if nobody else has it."""
+    """Make the name the account's again, if no other account has it."""
     WAIT = "wait"
-    """Nothing: it is in order and waits for somebody."""
+    """Nothing: it is in order and waits for a person or the daemon."""
     ASK = "ask"
     """Nothing: the rows alone do not tell what is right; an operator has to look."""
 
@@ -79,7 +79,7 @@ class Diagnosis:
 
 
 def young(since: Millis, *, now: Millis) -> bool:
-    """Tell whether whoever wrote this may still be at work; a time ahead of this clock counts as young."""
+    """Tell whether the process that wrote this may still be at work; a time ahead of this clock counts as young."""
     return now - since <= REST_MS
 
 
@@ -137,8 +137,8 @@ def of_name(name: UsernameRow, owner: AccountRow | None, *, now: Millis) -> Diag
     |         | active       | none              | name-without-owner: ask        |
     |         | active       | uses another name | name-unused: remove            |
 
-    A name in use by nobody was written by a helper that came too late and died before it gave it
-    back. A name whose owner is lost is kept: somebody else under it would be that person in every
+    A name that no account uses was written by a helper that came too late and died before it gave it
+    back. A name whose owner is lost is kept: another person under it would be its owner in every
     application that knows people by name.
     """
     if young(name.claimed_at, now=now) or name.state is UsernameState.RETIRED:

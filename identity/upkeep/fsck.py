@@ -1,4 +1,4 @@
-"""Looking through the whole identity map for what does not agree, while everybody uses it.
+"""Looking through the whole identity map for what does not agree, while daemons use it.
 
 Owns the walk over the tables and its order: index rows first, because finishing them settles the
 rest; names next; accounts, when both are in order; last what is still to be revoked. A scanned row is
@@ -110,7 +110,7 @@ class Fsck:
             pool.shutdown(cancel_futures=True)
 
     def _settled(self, look: Callable[[], tuple[Suspect, ...]]) -> tuple[Inconsistency, ...]:
-        """Look, take the steps, and look again as long as somebody else changes the rows meanwhile."""
+        """Look, take the steps, and look again as long as another process changes the rows meanwhile."""
         if self._mending is None:
             return tuple(_finding(suspect, None) for suspect in look())
         mended: list[Inconsistency] = []

@@ -11,10 +11,11 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
+from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.completing import Completing
-from identity.accounts.ending import Ending, Raised
 from identity.accounts.linking import Refusal, Refuse, in_merge, is_sign_up
 from identity.accounts.results import By
+from identity.accounts.revoking import Raised, Revoking
 from identity.accounts.store import (
     AccountRow,
     AccountStore,
@@ -25,7 +26,6 @@ from identity.accounts.store import (
     UsernameRow,
     UsernameState,
 )
-from identity.accounts.trail import Attempt, Trail
 from identity.accounts.usernames import fold
 from identity.accounts.writing import put
 from identity.audit import AuditLog
@@ -101,9 +101,9 @@ class Mending:
         self._store = store
         self._new_uuid = new_uuid
         self._checkpoint = checkpoint
-        self._trail = Trail(audit, clock=clock, checkpoint=checkpoint)
+        self._audited = AuditedChanges(audit, clock=clock, checkpoint=checkpoint)
         self._completing = Completing(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, note=audit.append)
-        self._ending = Ending(
+        self._revoking = Revoking(
             store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, end_sessions=_left_to_the_daemon
         )
 
@@ -114,7 +114,7 @@ class Mending:
             return Mended.LEFT
         by = By("system", why=suspect.diagnosis.fault.value)
         attempt = Attempt("repair", self._new_uuid(), suspect.account_id, by, suspect.key, suspect.username)
-        return self._trail.around(attempt, lambda: step(by))
+        return self._audited.around(attempt, lambda: step(by))
 
     def _step(self, suspect: Suspect) -> Callable[[By], Mended] | None:
         match suspect:
@@ -204,7 +204,9 @@ class Mending:
                 return Refuse(Refusal.NOT_LINKED)
             return replace(account, identities={k: v for k, v in account.identities.items() if k != key})
 
-        raised = self._ending.change(account_id, without, request=self._new_uuid(), reason=Ended.UNLINKED, identity=key)
+        raised = self._revoking.change(
+            account_id, without, request=self._new_uuid(), reason=Ended.UNLINKED, identity=key
+        )
         return Mended.DONE if isinstance(raised, Raised) else Mended.MOVED
 
     def _is_anothers(self, key: IdentityKey, account: AccountRow) -> bool:

@@ -7,18 +7,18 @@ record whose node changes is deleted, never moved, and its account logs in again
     ------------------------------------------+--------------------------------------------------
     every node that stays answers, and its    | nothing changed
     marker is the old list's (or the new's)   |
-    purge: values that the old list does not  | nothing that anybody reads is gone
+    purge: values that the old list does not  | nothing that a daemon reads is gone
     place where they are                      |
     empty the node that joins, and mark it    | the old list serves
     mark each node that stays for the new     | nodes already marked are refused by daemons with
     list                                      | the old list: "try again"; the same command goes on
-    purge: values that the new list does not  | values nobody looks for, purged before the next
+    purge: values that the new list does not  | values no daemon looks for, purged before the next
     place where they are                      | change
 
 A marker is exchanged by compare-and-swap. From then on a daemon with the old list reads nothing
 from that node, and what it still writes to it is a compare-and-swap on what it read before: lost
 once that record was purged. A login that began before the exchange may leave a record behind, at a
-place nobody looks; the first purge of the next change deletes it before anybody could.
+place no daemon looks; the first purge of the next change deletes it before one could.
 """
 
 from collections.abc import Callable, Iterator, Sequence

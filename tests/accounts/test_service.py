@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from identity.accounts.ending import ABANDONED_MS
 from identity.accounts.linking import Refusal, Refuse, decide
 from identity.accounts.results import Enabled, EndingOutcome, NotReachedYet, Reached
+from identity.accounts.revoking import ABANDONED_MS
 from identity.accounts.store import AccountStatus, Profile, Revocation
 from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.sessions.record import Ended
@@ -237,7 +237,7 @@ def test_a_corrupt_record_does_not_stop_the_others(registry: Registry, monkeypat
             raise StoreCorrupt(detail="session record")
         reached.append(revocation.account_id)
 
-    monkeypatch.setattr(registry.service._ending, "_end_sessions", end)
+    monkeypatch.setattr(registry.service._revoking, "_end_sessions", end)
 
     assert registry.service.retry_revocations() == 1
     assert reached == [accounts[1]]

@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from identity.accounts.linking import identity_key
+from identity.accounts.links import MOST_LINKS
 from identity.accounts.results import Change
 from identity.accounts.store import (
     AccountRow,
@@ -22,7 +23,6 @@ from identity.accounts.store import (
     IdentityRow,
     IdentityState,
 )
-from identity.accounts.ways import WAYS
 from identity.errors import StoreUnavailable
 from identity.opening import now
 from identity.stores.sqlite import SqliteRows
@@ -85,7 +85,7 @@ def test_an_identity_at_the_sign_up_form_is_left_alone(office: Office) -> None:
 
 def test_an_account_with_too_many_ways_gets_no_more(office: Office) -> None:
     """The row must stay small."""
-    office.member("1", "alice", *(str(number) for number in range(2, WAYS + 1)))
+    office.member("1", "alice", *(str(number) for number in range(2, MOST_LINKS + 1)))
     result = office.run("link", "alice", "p:99", *WHY)
     assert (result.exit_code, "as many ways to log in as" in result.stderr) == (1, True)
 

@@ -3,7 +3,7 @@
 Owns rule D10 (docs/architecture.md): the revocation is kept before the attempt, the account's epoch
 is raised, the sessions are ended, every data centre is brought to know it, the revocation is
 forgotten. Invariant: from the first write on, either the account is unchanged or a revocation
-stands until the sessions are over and no data centre would let anybody in by the old account.
+stands until the sessions are over and no data centre would let a login pass by the old account.
 
 The sessions come before the other data centres, which may take long to say no: a login that still
 reads the old account there has an older epoch than the session record, and does not open.
@@ -32,7 +32,7 @@ class Raised:
     revocation: Revocation
 
 
-class Ending:
+class Revoking:
     """Raises epochs and ends the sessions below them.
 
     Args:
@@ -171,7 +171,7 @@ class Ending:
 
     def _given_up(self, revocation: Revocation | None, refused: Refuse) -> Refuse:
         # An identity gone after a lost race may have gone by our own write, whose answer was lost and over
-        # which somebody wrote. Then the sessions must end: `retry` sees by the epoch whether it happened.
+        # which another process wrote. Then the sessions must end: `retry` sees by the epoch whether it happened.
         if revocation is not None and refused.reason is not Refusal.NOT_LINKED:
             self._store.revocations.done(revocation)
         return refused

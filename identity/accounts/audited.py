@@ -15,7 +15,7 @@ from identity.audit import AuditLog, Event
 from identity.types import AccountId, Checkpoint, Clock, IdentityKey, SessionId, UsernameKey
 
 
-class Outcome(Protocol):
+class AuditedOutcome(Protocol):
     """What became of an attempt."""
 
     @property
@@ -24,12 +24,12 @@ class Outcome(Protocol):
         ...
 
 
-OutcomeT = TypeVar("OutcomeT", bound=Outcome)
+OutcomeT = TypeVar("OutcomeT", bound=AuditedOutcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A change somebody asks for."""
+    """A change that is asked for."""
 
     action: str
     id: UUID
@@ -40,7 +40,7 @@ class Attempt:
     session: SessionId | None = None
 
 
-class Trail:
+class AuditedChanges:
     """Writes the two entries around a change.
 
     Args:
@@ -59,7 +59,7 @@ class Trail:
 
         Raises:
             StoreUnavailable: nothing was changed, or it is not known to be; a retry converges
-                and completes the trail.
+                and completes the entries.
         """
         self._write(attempt, outcome="")
         self._checkpoint("trail.begun")

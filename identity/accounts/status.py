@@ -8,27 +8,27 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
-from identity.accounts.ending import Ending
 from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import Change, Enabled, EnableOutcome, EndingOutcome
+from identity.accounts.revoking import Revoking
 from identity.accounts.store import AccountRow, AccountStatus, AccountStore, Applied
 from identity.accounts.writing import ROUNDS, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 
 
-class Access:
+class StatusChanges:
     """Disables, enables, ends everywhere.
 
     Args:
         store: the rows.
-        ending: ends sessions.
+        revoking: ends sessions.
         new_uuid: makes a fresh op for every write.
     """
 
-    def __init__(self, store: AccountStore, *, ending: Ending, new_uuid: Callable[[], UUID]) -> None:
+    def __init__(self, store: AccountStore, *, revoking: Revoking, new_uuid: Callable[[], UUID]) -> None:
         self._store = store
-        self._ending = ending
+        self._revoking = revoking
         self._new_uuid = new_uuid
 
     def disable(self, request: Change) -> EndingOutcome:
@@ -65,5 +65,5 @@ class Access:
     def _end(
         self, request: Change, change: Callable[[AccountRow], AccountRow | Refuse], *, reason: Ended
     ) -> EndingOutcome:
-        raised = self._ending.change(request.account_id, change, request=request.id, reason=reason)
-        return raised if isinstance(raised, Refuse) else self._ending.reach(raised.revocation)
+        raised = self._revoking.change(request.account_id, change, request=request.id, reason=reason)
+        return raised if isinstance(raised, Refuse) else self._revoking.reach(raised.revocation)

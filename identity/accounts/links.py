@@ -12,7 +12,6 @@ from uuid import UUID
 
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
-from identity.accounts.ending import Ending
 from identity.accounts.information import label
 from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import (
@@ -23,24 +22,25 @@ from identity.accounts.results import (
     LinkOutcome,
     Unlink,
 )
+from identity.accounts.revoking import Revoking
 from identity.accounts.store import AccountRow, AccountStatus, AccountStore, Applied, IdentityRow, IdentityState
 from identity.accounts.writing import ROUNDS, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 from identity.types import Checkpoint, IdentityKey
 
-WAYS: Final = 20
+MOST_LINKS: Final = 20
 """Most ways to log in to one account; links at the same moment may overshoot by one each."""
 
 
-class Ways:
+class Links:
     """Links and unlinks.
 
     Args:
         store: the rows.
         claiming: claims identities.
         completing: finishes committed ones.
-        ending: ends the sessions of what was unlinked.
+        revoking: ends the sessions of what was unlinked.
         new_uuid: makes a fresh op for every write.
         checkpoint: told the name of each place that is reached.
     """
@@ -51,14 +51,14 @@ class Ways:
         *,
         claiming: Claiming,
         completing: Completing,
-        ending: Ending,
+        revoking: Revoking,
         new_uuid: Callable[[], UUID],
         checkpoint: Checkpoint,
     ) -> None:
         self._store = store
         self._claiming = claiming
         self._completing = completing
-        self._ending = ending
+        self._revoking = revoking
         self._new_uuid = new_uuid
         self._checkpoint = checkpoint
 
@@ -99,7 +99,7 @@ class Ways:
             row = self._finished(request)
             return replace(account, identities={k: v for k, v in account.identities.items() if k != request.key})
 
-        raised = self._ending.change(
+        raised = self._revoking.change(
             request.account_id, without, request=request.id, reason=Ended.UNLINKED, identity=request.key
         )
         if isinstance(raised, Refuse):
@@ -107,7 +107,7 @@ class Ways:
         if row is not None and row.account_id == request.account_id:
             self._store.identities.delete(row)
         self._checkpoint("unlink.identity-deleted")
-        return self._ending.reach(raised.revocation)
+        return self._revoking.reach(raised.revocation)
 
     def _finished(self, request: Unlink) -> IdentityRow | None:
         row = self._store.identities.read_settled(request.key)
@@ -121,7 +121,7 @@ def _may_link(account: AccountRow, key: IdentityKey) -> Refuse | None:
         return refused
     if account.status is AccountStatus.DISABLED:
         return Refuse(Refusal.DISABLED)
-    full = len(account.identities) >= WAYS and key not in account.identities
+    full = len(account.identities) >= MOST_LINKS and key not in account.identities
     return Refuse(Refusal.TOO_MANY_WAYS) if full else None
 
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS, Refusal, Refuse
+from identity.accounts.links import MOST_LINKS
 from identity.accounts.results import AlreadyKnown, BeingFinished, Linked, NotReachedYet, Reached, SignedUp
 from identity.accounts.store import AccountStatus, IdentityState, LinkedIdentity, Revocation
-from identity.accounts.ways import WAYS
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 from identity.stores.memory import MemoryAccounts
@@ -182,9 +182,9 @@ def test_an_account_that_is_not_there_is_refused(registry: Registry) -> None:
 
 def test_an_account_has_twenty_ways_at_most(registry: Registry) -> None:
     """One row holds them all; a person with a robot could fill it."""
-    alice = registry.member("0", "alice", *map(str, range(1, WAYS)))
+    alice = registry.member("0", "alice", *map(str, range(1, MOST_LINKS)))
 
-    assert len(registry.ways(alice)) == WAYS
+    assert len(registry.ways(alice)) == MOST_LINKS
     assert registry.link(alice, "99") == Refuse(Refusal.TOO_MANY_WAYS)
     assert registry.link(alice, "3") == Linked(alice)
 
