@@ -17,9 +17,9 @@ from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import (
     BeingFinished,
     EndingOutcome,
-    Link,
     Linked,
     LinkOutcome,
+    LinkRequest,
     Unlink,
 )
 from identity.accounts.revoking import Revoking
@@ -62,7 +62,7 @@ class Links:
         self._new_uuid = new_uuid
         self._checkpoint = checkpoint
 
-    def link(self, request: Link) -> LinkOutcome:
+    def link(self, request: LinkRequest) -> LinkOutcome:
         """Claim the identity, commit, add it to the account, confirm."""
         for _ in range(ROUNDS):
             account = self._store.accounts.read_settled(request.account_id)
@@ -134,7 +134,7 @@ def _may_unlink(account: AccountRow, key: IdentityKey) -> Refuse | None:
     return Refuse(Refusal.LAST_WAY) if len(account.identities) == 1 else None
 
 
-def _claim(request: Link, account: AccountRow) -> IdentityRow:
+def _claim(request: LinkRequest, account: AccountRow) -> IdentityRow:
     return IdentityRow(
         key=request.key,
         username=account.username,

@@ -39,7 +39,7 @@ class SignUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class LinkRequest:
     """A proven identity to be added to an account. `claim` is made once and kept for a retry."""
 
     claim: UUID
@@ -69,7 +69,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class EndSession:
+class SessionEndRequest:
     """One session to be ended, with what is below it. `id` is kept for a retry."""
 
     id: UUID

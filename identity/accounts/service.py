@@ -22,9 +22,9 @@ from identity.accounts.results import (
     Change,
     EnableOutcome,
     EndingOutcome,
-    EndSession,
-    Link,
     LinkOutcome,
+    LinkRequest,
+    SessionEndRequest,
     SignUp,
     SignUpOutcome,
     Unlink,
@@ -140,7 +140,7 @@ class AccountService:
         """Return a username to offer, free a moment ago; see `SigningUp.suggest`."""
         return self._signing_up.suggest(handle, name)
 
-    def link(self, request: Link) -> LinkOutcome:
+    def link(self, request: LinkRequest) -> LinkOutcome:
         """Add an identity, proven by its owner or an operator, to an account; see `Links.link`."""
         attempt = Attempt("link", request.claim, request.account_id, request.by, request.key)
         return self._audited.around(attempt, lambda: self._links.link(request))
@@ -162,7 +162,7 @@ class AccountService:
         """End every session of an account; see `StatusChanges.end_everywhere`."""
         return self._audited.around(_attempt("end-everywhere", request), lambda: self._status.end_everywhere(request))
 
-    def end_session(self, request: EndSession) -> EndingOutcome:
+    def end_session(self, request: SessionEndRequest) -> EndingOutcome:
         """End one session, and what is below it, for an operator; ending one that is over is harmless."""
         attempt = Attempt("session-end", request.id, request.account_id, request.by, session=request.session)
         end = partial(self._revoking.one, request.account_id, request.session, request=request.id, reason=Ended.REVOKED)

@@ -19,11 +19,11 @@ from identity.accounts.results import (
     Change,
     EnableOutcome,
     EndingOutcome,
-    EndSession,
-    Link,
     LinkOutcome,
+    LinkRequest,
     NotEverywhereYet,
     NotReachedYet,
+    SessionEndRequest,
     Unlink,
 )
 from identity.accounts.service import AccountService
@@ -134,7 +134,7 @@ class OperatorService:
             provider = key.partition(":")[0]
             if provider not in self._providers and not request.any_provider:
                 return ProviderUnknown(provider, tuple(sorted(self._providers)))
-            change = Link(request.id, found.account.key, key, request.label, request.by)
+            change = LinkRequest(request.id, found.account.key, key, request.label, request.by)
             return self._made(Effect(Action.LINK, found, identity=key), told, lambda: self._accounts.link(change))
 
         return self._of(request.account, link)
@@ -194,7 +194,7 @@ class OperatorService:
             session = self._session_meant(request.session, found.account)
             if isinstance(session, Problem):
                 return session
-            change = EndSession(request.id, found.account.key, session, request.by)
+            change = SessionEndRequest(request.id, found.account.key, session, request.by)
             effect = Effect(Action.END_SESSION, found, session=session)
             return self._made(effect, told, lambda: self._accounts.end_session(change))
 

@@ -19,7 +19,7 @@ from identity.config.values import read_node
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.opening import node_list_change, open_node_console
 from identity.stores.node_console import NodeConsole
-from identity.upkeep.node_list import NodeListChange, NodeStanding, NodeState
+from identity.upkeep.node_list import NodeListChange, NodeReport, NodeStanding
 
 
 def configured(path: Path) -> Config:
@@ -95,7 +95,7 @@ def _carry_out(listed: NodeListChange) -> None:
         listed.carry_out()
 
 
-def _judge(read: Config, looks: Sequence[NodeState], before: Sequence[str]) -> None:
+def _judge(read: Config, looks: Sequence[NodeReport], before: Sequence[str]) -> None:
     """Refuse a change that does not begin at the ring that is there. Ends with exit code 1."""
     wrong = [f"memcached node {look.name}: {look.problem}" for look in looks if look.standing is NodeStanding.WRONG]
     if wrong:
@@ -110,7 +110,7 @@ def _judge(read: Config, looks: Sequence[NodeState], before: Sequence[str]) -> N
         _write(read.memcached.nodes, max(generations) + 1)
 
 
-def _meaning(read: Config, looks: Sequence[NodeState], before: Sequence[str]) -> Iterator[str]:
+def _meaning(read: Config, looks: Sequence[NodeReport], before: Sequence[str]) -> Iterator[str]:
     after = {each.name for each in read.memcached.nodes}
     staying = [look for look in looks if look.name in before]
     records, moving = sum(look.records for look in staying), sum(look.moving for look in staying)
@@ -141,7 +141,7 @@ def show(read: Config) -> None:
         raise SystemExit(1)
 
 
-def _state(look: NodeState) -> str:
+def _state(look: NodeReport) -> str:
     stray = f", {look.moving} of them out of place" if look.moving else ""
     records = f"{look.records} accounts{stray}"
     match look.standing:

@@ -15,11 +15,11 @@ from identity.errors import ConfigError
 from identity.stores.cassandra.greeting import Refusal, Trouble
 from identity.stores.cassandra.inspection import (
     BY_DATA_CENTRE,
+    ClusterReached,
     Inspection,
     Keyspace,
     LoginRefused,
     Node,
-    Reached,
     Unreached,
     inspect,
 )
@@ -63,7 +63,7 @@ def of_cluster(config: Config) -> Iterator[Finding]:
 def said_of(found: Inspection, given: CassandraSection) -> Iterator[Finding]:
     """Yield the lines about an inspection. Pure."""
     outcome = found.outcome
-    reached = {node.address for node in outcome.nodes} if isinstance(outcome, Reached) else set()
+    reached = {node.address for node in outcome.nodes} if isinstance(outcome, ClusterReached) else set()
     for point in found.points:
         if point.refusal and point.address not in reached:
             say = problem if isinstance(outcome, Unreached) or _ours(point.refusal) else warning
@@ -73,7 +73,7 @@ def said_of(found: Inspection, given: CassandraSection) -> Iterator[Finding]:
             return
         case LoginRefused():
             yield _login(outcome, given)
-        case Reached():
+        case ClusterReached():
             yield from _nodes(outcome, given)
             yield from _keyspace(outcome, given)
 
@@ -100,7 +100,7 @@ def _login(refused: LoginRefused, given: CassandraSection) -> Finding:
     )
 
 
-def _nodes(reached: Reached, given: CassandraSection) -> Iterator[Finding]:
+def _nodes(reached: ClusterReached, given: CassandraSection) -> Iterator[Finding]:
     for node in reached.nodes:
         yield _node(node, given)
     if len(versions := sorted({node.version for node in reached.nodes})) > 1:
@@ -129,7 +129,7 @@ def _node(node: Node, given: CassandraSection) -> Finding:
             return problem(_refusal(node.address, refusal, given))
 
 
-def _keyspace(reached: Reached, given: CassandraSection) -> Iterator[Finding]:
+def _keyspace(reached: ClusterReached, given: CassandraSection) -> Iterator[Finding]:
     there, name = reached.keyspace, f"[cassandra] keyspace: {given.keyspace}"
     if there is None:
         yield problem(f"{name} is not there; run in cqlsh: CREATE {_statement(reached, given)}")
@@ -150,7 +150,7 @@ def _keyspace(reached: Reached, given: CassandraSection) -> Iterator[Finding]:
         yield ok(f"keyspace {given.keyspace}: copies {copies}; its tables fit, and a majority answers")
 
 
-def _placed(there: Keyspace, reached: Reached, given: CassandraSection) -> Iterator[Finding]:
+def _placed(there: Keyspace, reached: ClusterReached, given: CassandraSection) -> Iterator[Finding]:
     """Where the copies are."""
     name, change = f"[cassandra] keyspace: {given.keyspace}", f"ALTER {_statement(reached, given)}"
     if there.strategy != BY_DATA_CENTRE:
@@ -178,7 +178,7 @@ def _lacking(there: Keyspace, given: CassandraSection) -> Iterator[Finding]:
         yield problem(f"[cassandra] username: {given.username} lacks {lacking}; run in cqlsh: {grants}")
 
 
-def _sparse(there: Keyspace, reached: Reached, given: CassandraSection) -> Iterator[Finding]:
+def _sparse(there: Keyspace, reached: ClusterReached, given: CassandraSection) -> Iterator[Finding]:
     """What the loss of one node costs."""
     local, nodes = given.local_data_centre, reached.data_centres.get(given.local_data_centre, 0)
     copies = there.copies.get(local, 0)
@@ -195,7 +195,7 @@ def _sparse(there: Keyspace, reached: Reached, given: CassandraSection) -> Itera
         )
 
 
-def _statement(reached: Reached, given: CassandraSection) -> str:
+def _statement(reached: ClusterReached, given: CassandraSection) -> str:
     return f"KEYSPACE {given.keyspace} WITH replication = {_replication(reached.data_centres)};"
 
 

@@ -49,7 +49,7 @@ class NodeStanding(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class NodeState:
+class NodeReport:
     """What was found at one node."""
 
     name: str
@@ -103,7 +103,7 @@ class NodeListChange:
         self._generation = generation
         self._prefix = f"{records}:"
 
-    def look(self) -> list[NodeState]:
+    def look(self) -> list[NodeReport]:
         """Look at every node; nothing is changed. Raises StoreUnavailable."""
         return [self._look(node) for node in self._nodes]
 
@@ -140,14 +140,14 @@ class NodeListChange:
         if standing is NodeStanding.WRONG or not node.mark(self._markers.make(node.name), over=seen):
             raise StoreUnavailable(detail=f"memcached node {node.name}: {problem or 'somebody else marks it just now'}")
 
-    def _look(self, node: ListedNode) -> NodeState:
+    def _look(self, node: ListedNode) -> NodeReport:
         standing, problem, generation = self._standing(node.name, node.marker())
         records = moving = 0
         for key in node.held():
             if key.startswith(self._prefix):
                 records += 1
                 moving += self._after.node_of(key) != node.name
-        return NodeState(node.name, node.address, standing, problem, generation, records, moving)
+        return NodeReport(node.name, node.address, standing, problem, generation, records, moving)
 
     def _standing(self, name: str, marked: NodeMarker | None) -> tuple[NodeStanding, str, int]:
         """Return how a node stands, why it cannot be used, and the generation it is marked for."""

@@ -8,8 +8,8 @@ from identity.accounts.results import (
     By,
     Change,
     EndingOutcome,
-    Link,
     LinkOutcome,
+    LinkRequest,
     SignedUp,
     SignUp,
     SignUpOutcome,
@@ -112,7 +112,7 @@ class Registry:
 
     def link(self, account_id: AccountId, subject: str, *, claim: UUID | None = None) -> LinkOutcome:
         """Link an identity."""
-        return self.service.link(Link(claim or uuid4(), account_id, key(subject), f"@{subject}", PERSON))
+        return self.service.link(LinkRequest(claim or uuid4(), account_id, key(subject), f"@{subject}", PERSON))
 
     def unlink(self, account_id: AccountId, subject: str, *, request: UUID | None = None) -> EndingOutcome:
         """Unlink an identity."""

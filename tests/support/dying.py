@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
-from identity.accounts.results import By, Change, Link, SignedUp, SignUp, Unlink
+from identity.accounts.results import By, Change, LinkRequest, SignedUp, SignUp, Unlink
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
 from identity.accounts.usernames import NamePolicy
@@ -122,7 +122,7 @@ def change(accounts: AccountService, name: str, victim: Victim) -> object:
     account_id = owner(accounts, victim)
     match name:
         case "link":
-            return accounts.link(Link(victim.request, account_id, victim.key(2), "@second", BY))
+            return accounts.link(LinkRequest(victim.request, account_id, victim.key(2), "@second", BY))
         case "unlink":
             return accounts.unlink(Unlink(victim.request, account_id, victim.key(2), BY))
         case _:

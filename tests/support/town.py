@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import uuid4
 
-from identity.accounts.results import Link, Linked, SignedUp, SignUp
+from identity.accounts.results import Linked, LinkRequest, SignedUp, SignUp
 from identity.accounts.service import AccountService
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
@@ -83,5 +83,5 @@ class Town:
 
     def link(self, account_id: AccountId, subject: str) -> None:
         """Link one more identity."""
-        linked = self.accounts.link(Link(uuid4(), account_id, key(subject), "", PERSON))
+        linked = self.accounts.link(LinkRequest(uuid4(), account_id, key(subject), "", PERSON))
         assert isinstance(linked, Linked)

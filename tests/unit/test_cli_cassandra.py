@@ -8,12 +8,12 @@ from identity.config import CassandraSection
 from identity.stores.cassandra.greeting import Refusal, Trouble
 from identity.stores.cassandra.inspection import (
     BY_DATA_CENTRE,
+    ClusterReached,
     Inspection,
     Keyspace,
     LoginRefused,
     Node,
     Point,
-    Reached,
     Unreached,
 )
 
@@ -26,14 +26,14 @@ def nodes(*centres: str, version: str = "5.0.9", refusal: Refusal | None = None)
     return tuple(Node(f"10.0.0.{i}", centre, version, refusal) for i, centre in enumerate(centres, start=1))
 
 
-def lines(reached: Reached, *points: Point) -> list[tuple[Level, str]]:
+def lines(reached: ClusterReached, *points: Point) -> list[tuple[Level, str]]:
     """Return what is said."""
     return [(finding.level, finding.text) for finding in said_of(Inspection(points, reached), GIVEN)]
 
 
-def reached(there: tuple[Node, ...], commitlog_sync: str = "periodic", **copies: int) -> Reached:
+def reached(there: tuple[Node, ...], commitlog_sync: str = "periodic", **copies: int) -> ClusterReached:
     """Return a cluster whose keyspace has these copies and whose tables fit."""
-    return Reached(there, commitlog_sync, Keyspace(BY_DATA_CENTRE, copies))
+    return ClusterReached(there, commitlog_sync, Keyspace(BY_DATA_CENTRE, copies))
 
 
 def test_three_copies_need_no_remark() -> None:
@@ -121,5 +121,5 @@ def test_copies_that_do_not_answer_are_a_problem_unless_they_are_misplaced() -> 
     elsewhere = Keyspace(BY_DATA_CENTRE, {"dc2": 3}, silent="1 of 2 replicas")
     there = nodes("dc1", "dc2")
     for keyspace, said in ((silent, "1 of 2 replicas; nobody can sign up"), (elsewhere, "has no copy in dc1")):
-        (found,) = (text for level, text in lines(Reached(there, "batch", keyspace)) if level is Level.PROBLEM)
+        (found,) = (text for level, text in lines(ClusterReached(there, "batch", keyspace)) if level is Level.PROBLEM)
         assert said in found

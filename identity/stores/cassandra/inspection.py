@@ -91,7 +91,7 @@ class Keyspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class ClusterReached:
     """The cluster as the role sees it. `commitlog_sync` is empty if the role may not know."""
 
     nodes: tuple[Node, ...]
@@ -106,7 +106,7 @@ class Reached:
 
 
 Check: TypeAlias = Callable[[Session, str], None]
-Outcome: TypeAlias = Unreached | LoginRefused | Reached
+Outcome: TypeAlias = Unreached | LoginRefused | ClusterReached
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _asked(settings: Settings, points: list[tuple[str, int]], context: ssl.SSLCo
     try:
         session = cluster.connect()
         keyspace = _keyspace(session, settings, check)
-        return Reached(_nodes(cluster.metadata, settings, context), _commitlog_sync(session), keyspace)
+        return ClusterReached(_nodes(cluster.metadata, settings, context), _commitlog_sync(session), keyspace)
     except DRIVER_ERRORS as error:
         refused = any(isinstance(cause, AuthenticationFailed) for _, cause in causes(error))
         return LoginRefused("" if refused else describe(error))
