@@ -7,6 +7,7 @@ write that came before (D9), so "not found" is the truth.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from identity.accounts.store import (
     AccountRow,
@@ -62,10 +63,7 @@ class AccountNotFound(Problem):
     """No reading leads to an account; none at all if the text can mean nothing."""
 
     misses: tuple[Miss, ...]
-
-    @property
-    def code(self) -> str:  # noqa: D102 - Problem
-        return "not-found"
+    code: ClassVar = "not-found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,7 @@ class AccountAmbiguous(Problem):
     """The text means several accounts."""
 
     found: tuple[FoundAccount, ...]
-
-    @property
-    def code(self) -> str:  # noqa: D102 - Problem
-        return "ambiguous"
+    code: ClassVar = "ambiguous"
 
 
 class Agreement(Enum):

@@ -17,6 +17,7 @@ A `Problem` says that nothing was changed, except `OutcomeUnknown`; its `code` i
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from identity.accounts.linking import Refusal
 from identity.accounts.store import AccountRow
@@ -111,10 +112,7 @@ class ProviderUnknown(Problem):
 
     provider: str
     configured: tuple[str, ...]
-
-    @property
-    def code(self) -> str:  # noqa: D102 - Problem
-        return "unknown-provider"
+    code: ClassVar = "unknown-provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +132,7 @@ class IdentityBusy(Problem):
     """The identity is being signed up or linked just now; try again in half a minute."""
 
     effect: Effect
-
-    @property
-    def code(self) -> str:  # noqa: D102 - Problem
-        return "being-finished"
+    code: ClassVar = "being-finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +140,7 @@ class OutcomeUnknown(Problem):
     """The store went away in the middle of a change; the same request again goes on from there."""
 
     detail: str
-
-    @property
-    def code(self) -> str:  # noqa: D102 - Problem
-        return "outcome-unknown"
+    code: ClassVar = "outcome-unknown"
 
 
 @dataclass(frozen=True, slots=True)
