@@ -28,7 +28,7 @@ from tests.support.accounts import Registry
 from tests.support.clock import NOON, ManualClock
 from tests.support.disorder import run
 from tests.support.dying import CHANGES, ENDED, Victim, change
-from tests.support.sources import ROOT, tree
+from tests.support.sources import ROOT, files, tree
 from tests.support.wholeness import disagreements
 
 FILE: Final = "accounts.sqlite"
@@ -116,7 +116,7 @@ def test_the_checkpoints_in_the_code_are_those_that_are_killed() -> None:
     """A new step must not be added without a kill at it."""
     called = {
         node.args[0].value
-        for path in (ROOT / "identity" / "accounts").rglob("*.py")
+        for path in files("*.py", "identity/accounts", "identity/upkeep")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute | ast.Name)
