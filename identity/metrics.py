@@ -33,7 +33,8 @@ SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.
 Values: TypeAlias = tuple[str, ...]
 SeriesT = TypeVar("SeriesT", Counter, Gauge, Histogram)
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # twice the series, and no use for them
+# When a series began is of no use here, and would be a second series for each. The library gives this no types.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class MetricKind(Enum):
@@ -108,21 +109,23 @@ class Metrics:
     """The numbers of one daemon. A name that is not in the table, or wrong labels, raise KeyError."""
 
     def __init__(self, metrics: tuple[Metric, ...] = METRICS) -> None:
-        of = {kind: [metric for metric in metrics if metric.kind is kind] for kind in MetricKind}
         self._counters = {
             each.name: _Family(each, Counter(each.name, each.help, each.labels, registry=None))
-            for each in of[MetricKind.COUNTER]
+            for each in metrics
+            if each.kind is MetricKind.COUNTER
         }
         # Of several processes the one that spoke last knows.
         self._gauges = {
             each.name: _Family(
                 each, Gauge(each.name, each.help, each.labels, registry=None, multiprocess_mode="mostrecent")
             )
-            for each in of[MetricKind.GAUGE]
+            for each in metrics
+            if each.kind is MetricKind.GAUGE
         }
         self._histograms = {
             each.name: _Family(each, Histogram(each.name, each.help, each.labels, registry=None, buckets=each.buckets))
-            for each in of[MetricKind.HISTOGRAM]
+            for each in metrics
+            if each.kind is MetricKind.HISTOGRAM
         }
         self._families: Mapping[str, _Family[Any]] = {**self._counters, **self._gauges, **self._histograms}
 
@@ -150,6 +153,7 @@ class Metrics:
         """Yield the samples of every metric; of all processes where several share a folder."""
         together = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         if together:
+            # The library gives this one no types.
             yield from MultiProcessCollector(CollectorRegistry()).collect()  # type: ignore[no-untyped-call]
         for family in self._families.values():
             if family.source or not together:

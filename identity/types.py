@@ -1,14 +1,14 @@
 """The words every layer shares: ids and times.
 
 Owns the NewTypes that keep two ids of one base type apart. Must not import
-anything of ours but nothing at all: every other module may import this one.
+anything of ours: every other module may import this one.
 
 Times are whole milliseconds since 1970 in UTC (`Millis`) and end in `_at`; durations are
 whole milliseconds and end in `_ms` inside the code, seconds and `_s` in the configuration.
 """
 
 from collections.abc import Callable
-from typing import Final, NewType, TypeAlias
+from typing import Final, NewType, Protocol, TypeAlias
 from uuid import UUID
 
 AccountId = NewType("AccountId", UUID)
@@ -38,6 +38,15 @@ Chance: TypeAlias = Callable[[], float]
 RandomBytes: TypeAlias = Callable[[int], bytes]
 Checkpoint: TypeAlias = Callable[[str], None]
 """Called with the name of the place a multi-step write has reached; kill tests end the process in it."""
+
+
+class Count(Protocol):
+    """Adds to a counter of the metrics; `Metrics.count` is one."""
+
+    def __call__(self, name: str, /, **labels: str) -> None:
+        """Add one."""
+        ...
+
 
 SECOND: Final[Millis] = 1_000
 MINUTE: Final[Millis] = 60 * SECOND

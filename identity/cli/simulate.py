@@ -31,7 +31,7 @@ DRAW_EVERY_S: Final = 0.2
 MOST: Final = 10_000_000_000
 
 
-class Count(click.ParamType[int]):
+class WholeNumber(click.ParamType[int]):
     """A whole number that may be written 1e6."""
 
     name = "number"
@@ -70,9 +70,11 @@ class Given:
 
 
 @click.command(short_help="Play honest browsers and thieves against the decision that runs here.")
-@click.option("--requests", type=Count(), default=1_000_000, show_default=True, help="Of honest browsers, in all.")
-@click.option("--thefts", type=Count(), default=400, show_default=True, help="For each thief; 0 for none.")
-@click.option("--crashes", type=Count(), default=1_000, show_default=True, help="Of the browser; 0 for none.")
+@click.option(
+    "--requests", type=WholeNumber(), default=1_000_000, show_default=True, help="Of honest browsers, in all."
+)
+@click.option("--thefts", type=WholeNumber(), default=400, show_default=True, help="For each thief; 0 for none.")
+@click.option("--crashes", type=WholeNumber(), default=1_000, show_default=True, help="Of the browser; 0 for none.")
 @click.option("--network", multiple=True, metavar="NAME", help="Network to play on, or its definition; repeatable.")
 @click.option(
     "--network-file",

@@ -6,7 +6,7 @@ service's.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from identity.accounts.linking import ChooseName, Decision, Refuse, SignIn, Unknown, decide
@@ -18,7 +18,7 @@ from identity.login.flow import ProvenPerson
 from identity.login.results import LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.sessions.check import Opening
 from identity.sessions.service import Opened, SessionService
-from identity.types import AccountId, Clock, IdentityKey, Millis, RandomBytes
+from identity.types import AccountId, Clock, Count, IdentityKey, Millis, RandomBytes
 
 TICKETS: Final = 4
 """How often a login that lost a race reads the account again before it is 503."""
@@ -26,14 +26,6 @@ TICKETS: Final = 4
 NotYet: TypeAlias = Unknown | ChooseName
 """The identity leads to no account, or to one without a name."""
 Entered: TypeAlias = LoggedIn | LoginDenied | LoginBusy | NotYet
-
-
-class Count(Protocol):
-    """Adds to a counter; `Metrics.count` is one."""
-
-    def __call__(self, name: str, /, **labels: str) -> None:
-        """Add one."""
-        ...
 
 
 class Entering:

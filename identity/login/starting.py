@@ -15,7 +15,6 @@ from identity.audit import Event
 from identity.errors import FlowInvalid
 from identity.login.carrying import LONGEST
 from identity.login.codes import Destination, StartCode, is_fresh, start_flaw
-from identity.login.entering import Count
 from identity.login.flow import Flaw, record_name, spent_until
 from identity.login.means import Means
 from identity.login.packing import pack_start, unpack_start
@@ -23,7 +22,7 @@ from identity.login.results import Visit
 from identity.login.returning import FRONT_PAGE
 from identity.login.store import RecordKind
 from identity.sessions.service import LoginOver, Opened, SessionService
-from identity.types import AccountId, ClientId, SessionId
+from identity.types import AccountId, ClientId, Count, SessionId
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 from tests.support.sources import ROOT, files, name, tree
 
 PAGE: Final = ROOT / "docs" / "layout.md"
-PACKAGES: Final = tuple(each for each in ("identity", "providers", "options", "lab") if (ROOT / each).is_dir())
+PACKAGES: Final = ("identity", "providers", "options", "lab")
 _HEAD: Final = (
     "# Layout\n\n"
     "Where things are: each folder and file with the first sentence of its docstring. Written by `make layout` from "

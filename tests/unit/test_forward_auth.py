@@ -179,7 +179,7 @@ def test_header_lines_of_any_listener_make_a_check(
 
     asked = read(Lines((*FORWARDED, *more)), peer=PEER, peers=TrustedPeers([PEER]))
 
-    assert check_of(asked, app) == Check(**{**plain, **changed})  # type: ignore[arg-type]
+    assert check_of(asked, app) == Check(**{**plain, **changed})
 
 
 def test_a_proxy_can_be_answered_without_any_listener() -> None:

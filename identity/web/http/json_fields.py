@@ -39,8 +39,10 @@ class Fields:
         """Tell whether the field was sent; `null` counts as not sent."""
         return self._values.get(name) is not None
 
-    def text(self, name: str, *, limit: int = TEXT_LIMIT) -> str:
-        """Return a text that UTF-8 can carry and that has no control characters."""
+    def text(self, name: str, *, limit: int = TEXT_LIMIT, default: str | None = None) -> str:
+        """Return a text that UTF-8 can carry and that has no control characters; the default if it was not sent."""
+        if default is not None and not self.has(name):
+            return default
         return self._clean(name, self._of(name, str), limit)
 
     def flag(self, name: str) -> bool:
@@ -67,7 +69,7 @@ class Fields:
 
     def choice(self, name: str, choices: Mapping[str, T], default: str) -> T:
         """Return what one of the words stands for."""
-        word = self.text(name) if self.has(name) else default
+        word = self.text(name, default=default)
         if word not in choices:
             raise self._wrong("field-value", name, f"must be one of: {', '.join(choices)}")
         return choices[word]

@@ -1,15 +1,4 @@
-"""Errors only HTTP knows, beside those of `identity.errors`.
-
-BadInput ─┬─ Refused (below)
-          │   ├── NotAPage        400  a script, a frame or an image asked for a page
-          │   ├── NotSameSite     403  a form was sent by another site
-          │   ├── WrongMethod     405
-          │   ├── BeingFinished   409  the same account is being made in another window
-          │   ├── TooLarge        413
-          │   ├── WrongMediaType  415
-          │   ├── WrongHost       421
-          │   └── HeadTooLong     431
-"""
+"""Errors only HTTP knows, beside those of `identity.errors`; each says its status."""
 
 from typing import ClassVar
 

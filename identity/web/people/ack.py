@@ -8,8 +8,7 @@ from identity.forward_auth import targets
 from identity.sessions.check import Outcome
 from identity.web.http.base import Listener, Route, is_local
 from identity.web.http.page import PageHandler, Side
-
-URL_CHARS: Final = 16_384
+from identity.web.people.login import ADDRESS_CHARS
 
 
 class Ack(PageHandler):
@@ -21,7 +20,7 @@ class Ack(PageHandler):
 
     async def get(self) -> None:
         """Rotate; then go back to `then`, a path of this host, if there is one."""
-        then = self.query("then", limit=URL_CHARS)
+        then = self.query("then", limit=ADDRESS_CHARS)
         if then is not None and not is_local(then):
             then = "/"
         verdict = await self.visitor()

@@ -14,6 +14,7 @@ from identity.applications.authentication import ClientUnknown
 from identity.errors import IdentityError, TooOften
 from identity.forward_auth import targets
 from identity.forward_auth.targets import Target
+from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.types import ClientId
 from identity.web.http.base import JsonHandler
 from identity.web.http.json_fields import Fields
@@ -62,6 +63,16 @@ class AppHandler(JsonHandler):
         if isinstance(error, ClientUnknown):
             self.set_header("WWW-Authenticate", 'Basic realm="identityd"')
         super().answer_error(error)
+
+
+def network_of(fields: Fields) -> str:
+    """Return the summary of the browser's network; empty if its address was not sent."""
+    return summarise_address(fields.text("address", default=""))
+
+
+def browser_of(fields: Fields) -> str:
+    """Return the summary of the browser; empty if its User-Agent was not sent."""
+    return summarise_agent(fields.text("agent")) if fields.has("agent") else ""
 
 
 def target_of(fields: Fields) -> Target:

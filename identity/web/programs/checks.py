@@ -12,10 +12,9 @@ from identity.forward_auth import answers, requests, targets
 from identity.forward_auth.requests import BrowserRequest
 from identity.forward_auth.targets import Target
 from identity.sessions.check import Check, Mode, Outcome, Verdict
-from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.web.http.base import Listener, Route
 from identity.web.http.json_fields import Fields
-from identity.web.programs.application import COOKIE_CHARS, COOKIE_LINES, AppHandler, target_of
+from identity.web.programs.application import COOKIE_CHARS, COOKIE_LINES, AppHandler, browser_of, network_of, target_of
 
 MANY: Final = 1_000
 _MODES: Final = {"browser": Mode.BROWSER, "websocket": Mode.WEBSOCKET, "read-only": Mode.READ_ONLY}
@@ -75,15 +74,15 @@ def _browser_request(fields: Fields, target: Target) -> BrowserRequest:
     mode = fields.choice("mode", _MODES, default="browser")
     return BrowserRequest(
         target=target,
-        method=fields.text("method", limit=32) if fields.has("method") else "GET",
+        method=fields.text("method", limit=32, default="GET"),
         cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
         mode=mode,
         # A caller that forgets it would get no login address and little rotation: it must say.
         navigation=fields.flag("navigation") if mode is Mode.BROWSER else False,
         prefetch=fields.has("prefetch") and fields.flag("prefetch"),
         active=not fields.flag("background") if fields.has("background") else None,
-        address=summarise_address(fields.text("address")) if fields.has("address") else "",
-        agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",
+        address=network_of(fields),
+        agent=browser_of(fields),
     )
 
 

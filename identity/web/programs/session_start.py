@@ -11,10 +11,9 @@ from identity.errors import Forbidden
 from identity.login.carrying import LONGEST
 from identity.login.results import Visit
 from identity.sessions.check import Check
-from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.web.http.base import Listener, Route
 from identity.web.http.json_fields import Fields
-from identity.web.programs.application import COOKIE_CHARS, COOKIE_LINES, AppHandler, target_of
+from identity.web.programs.application import COOKIE_CHARS, COOKIE_LINES, AppHandler, browser_of, network_of, target_of
 
 SECRET_CHARS: Final = 256
 FIELDS: Final = frozenset({"url", "secret", "cookie", "address", "agent"})
@@ -38,11 +37,11 @@ class SessionStart(AppHandler):
         jar = Check(
             cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
             host=target.host,
-            address=summarise_address(fields.text("address")) if fields.has("address") else "",
-            agent=summarise_agent(fields.text("agent")) if fields.has("agent") else "",
+            address=network_of(fields),
+            agent=browser_of(fields),
             client=self.app.id,
         )
-        visit = Visit(jar, fields.text("address") if fields.has("address") else "", self.request_id)
+        visit = Visit(jar, fields.text("address", default=""), self.request_id)
         redeem, client = self.context.starts.redeem, self.app.id
         begun = await self.context.checks.run(lambda: redeem(codes[0], client=client, secrets=(secret,), visit=visit))
         cookies = [str(cookie) for cookie in begun.opened.set_cookies]

@@ -9,23 +9,16 @@ most `rounds` run at once.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from identity.errors import StoreUnavailable
 from identity.sessions.check import Check, Verdict
+from identity.types import Count
 from identity.web.state.pool import Observe, Pool
 
 ROUND: Final = 256
 CheckMany: TypeAlias = Callable[[Sequence[Check]], list[Verdict]]
 _Waiting: TypeAlias = tuple[Check, "asyncio.Future[Verdict]"]
-
-
-class Count(Protocol):
-    """Adds one to a counter; `Metrics.count` is one."""
-
-    def __call__(self, name: str, /, **labels: str) -> None:
-        """Add one."""
-        ...
 
 
 class Asker:
