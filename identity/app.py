@@ -21,10 +21,11 @@ from identity.audit import AuditQueue, Rationed
 from identity.config import Config, SessionStoreKind, require_certificate
 from identity.errors import StoreError
 from identity.forward_auth.peers import TrustedPeers
+from identity.housekeeping import AuditingWatcher, Clearing, Housekeeping, end_sessions
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
+from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
-from identity.login.means import Means
 from identity.login.pacing import Pacing
 from identity.login.rules import LoginRules
 from identity.login.service import LoginService
@@ -34,8 +35,8 @@ from identity.metrics import Metrics
 from identity.opening import (
     DURABLE_THREADS,
     Accounts,
-    Ground,
     Ring,
+    Wiring,
     account_service,
     corrupt_alarm,
     now,
@@ -55,7 +56,6 @@ from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords
 from identity.stores.single import Alone
 from identity.types import Clock, Host
-from identity.watching import Clearing, Housekeeping, Watching, end_sessions
 from identity.web.pages import Pages
 from identity.web.people import demo
 from identity.web.server import Daemon, Listening, Ports, run
@@ -122,26 +122,26 @@ def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics
     queue = _audit(accounts, metrics, closing)
     rationed = Rationed(queue.append)
     metrics.watch("identityd_audit_withheld_total", lambda: rationed.withheld)
-    ground = Ground(config, ring, metrics, clock, rationed)
-    watching = Watching(note=ground.note, metrics=metrics, clock=clock, new_uuid=uuid4)
+    wiring = Wiring(config, ring, metrics, clock, rationed)
+    watching = AuditingWatcher(note=wiring.note, metrics=metrics, clock=clock, new_uuid=uuid4)
     clearing = Clearing(watching.wake)
     cache, first = open_caches(config, ring, clock, clearing, metrics=metrics)
-    sessions = session_service(ground, cache)
-    service = account_service(ground, accounts, end=end_sessions(session_service(ground, first)))
-    means = _means(ground, cache)
+    sessions = session_service(wiring, cache)
+    service = account_service(wiring, accounts, end=end_sessions(session_service(wiring, first)))
+    dependencies = _dependencies(wiring, cache)
     context = Context(
         sessions=sessions,
-        checker=session_checker(ground, cache, watching),
+        checker=session_checker(wiring, cache, watching),
         accounts=service,
-        login=_login(ground, service, sessions, means),
-        starts=Starting(sessions, means, note=ground.note, count=metrics.count),
+        login=_login(wiring, service, sessions, dependencies),
+        starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
         pages=Pages(clock=clock),
         http=client.for_provider,
         providers=_providers(config, clock),
         applications=open_applications(config),
         keys=ring,
         metrics=metrics,
-        audit=ground.note,
+        audit=wiring.note,
         clock=clock,
         random=os.urandom,
         checks=_pool("checks", config.memcached.pool, metrics, closing),
@@ -179,23 +179,25 @@ def _audit(accounts: Accounts, metrics: Metrics, closing: ExitStack) -> AuditQue
     return queue
 
 
-def _means(ground: Ground, cache: Cache) -> Means:
-    clock = ground.clock
-    return Means(
-        Carrying(ground.ring, clock=clock, random_bytes=os.urandom),
-        OneTimeRecords(cache, keys=ground.ring, clock=clock, alarm=corrupt_alarm(ground.metrics, clock)),
-        _login_rules(ground.config),
+def _dependencies(wiring: Wiring, cache: Cache) -> LoginDependencies:
+    clock = wiring.clock
+    return LoginDependencies(
+        Carrying(wiring.ring, clock=clock, random_bytes=os.urandom),
+        OneTimeRecords(cache, keys=wiring.ring, clock=clock, alarm=corrupt_alarm(wiring.metrics, clock)),
+        _login_rules(wiring.config),
         clock=clock,
         random_bytes=os.urandom,
     )
 
 
-def _login(ground: Ground, accounts: AccountService, sessions: SessionService, means: Means) -> LoginService:
-    note, count = ground.note, ground.metrics.count
-    most = ground.config.server.logins_per_minute
-    pacing = Pacing(means.one_time, place=partial(_place, ground.ring), clock=ground.clock, most=most)
-    entering = Entering(accounts, sessions, clock=ground.clock, random_bytes=os.urandom, note=note, count=count)
-    return LoginService(entering, Welcoming(accounts, entering, means), pacing, means)
+def _login(
+    wiring: Wiring, accounts: AccountService, sessions: SessionService, dependencies: LoginDependencies
+) -> LoginService:
+    note, count = wiring.note, wiring.metrics.count
+    most = wiring.config.server.logins_per_minute
+    pacing = Pacing(dependencies.one_time, place=partial(_place, wiring.ring), clock=wiring.clock, most=most)
+    entering = Entering(accounts, sessions, clock=wiring.clock, random_bytes=os.urandom, note=note, count=count)
+    return LoginService(entering, Welcoming(accounts, entering, dependencies), pacing, dependencies)
 
 
 def _place(ring: Ring, data: bytes) -> bytes:

@@ -23,6 +23,7 @@ from identity.audit import AuditQueue, Event
 from identity.clock import problem_with_key, require
 from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
 from identity.errors import ConfigError, StoreError, StoreUnavailable
+from identity.housekeeping import Clearing, end_sessions
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics
 from identity.sessions.changes import Lifetimes
@@ -31,7 +32,7 @@ from identity.sessions.checking import Checking
 from identity.sessions.cookie import Names
 from identity.sessions.minting import Mint
 from identity.sessions.planning import Rules
-from identity.sessions.rotation import Pace
+from identity.sessions.rotation import RotationPace
 from identity.sessions.service import SessionService
 from identity.sessions.watcher import Watcher
 from identity.stores.alarm import CorruptAlarm
@@ -46,11 +47,10 @@ from identity.stores.node_console import NodeConsole
 from identity.stores.records import SESSIONS, SessionRecords, key_of
 from identity.stores.rendezvous import Rendezvous
 from identity.stores.sealing import Sealer
-from identity.stores.servers import UNTOLD, Limits, Server, Told
+from identity.stores.servers import UNTOLD, CacheServer, Limits, Told
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock, Millis
 from identity.upkeep.node_list import NodeList, NodeListChange
-from identity.watching import Clearing, end_sessions
 
 DURABLE_THREADS: Final = 16
 """Calls to the account store at once."""
@@ -97,7 +97,7 @@ class Ring:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Wiring:
     """What almost every part stands on."""
 
     config: Config
@@ -178,16 +178,16 @@ def cassandra_settings(config: Config) -> Settings:
     )
 
 
-def account_service(ground: Ground, accounts: Accounts, *, end: Callable[[Revocation], None]) -> AccountService:
+def account_service(wiring: Wiring, accounts: Accounts, *, end: Callable[[Revocation], None]) -> AccountService:
     """Compose the account service; `end` carries out a revocation, or raises StoreUnavailable."""
     return AccountService(
         accounts,
         audit=accounts.audit,
-        note=ground.note,
-        clock=ground.clock,
+        note=wiring.note,
+        clock=wiring.clock,
         new_uuid=uuid4,
         end_sessions=end,
-        policy=ground.config.usernames.policy,
+        policy=wiring.config.usernames.policy,
         checkpoint=lambda _: None,
     )
 
@@ -204,12 +204,12 @@ def open_operator_service(config: Config, clock: Clock, closing: ExitStack) -> O
     closing.callback(store.close)
     queue = AuditQueue(store.audit)
     closing.callback(queue.close)
-    ground = Ground(config, Ring(config), Metrics(), clock, queue.append)
+    wiring = Wiring(config, Ring(config), Metrics(), clock, queue.append)
     within = config.sessions.store is SessionStoreKind.MEMORY
-    sessions, end = (None, _left_to_the_daemon) if within else sessions_in_memcached(ground, closing)
+    sessions, end = (None, _left_to_the_daemon) if within else sessions_in_memcached(wiring, closing)
     store.probe()
     return OperatorService(
-        account_service(ground, store, end=end),
+        account_service(wiring, store, end=end),
         store,
         providers=frozenset(each.name for each in config.providers),
         sessions=sessions,
@@ -232,18 +232,18 @@ def _left_to_the_daemon(_: Revocation) -> None:
     raise StoreUnavailable(detail="the sessions are in the daemon's memory; it ends them")
 
 
-def sessions_in_memcached(ground: Ground, closing: ExitStack) -> tuple[SessionService, Callable[[Revocation], None]]:
+def sessions_in_memcached(wiring: Wiring, closing: ExitStack) -> tuple[SessionService, Callable[[Revocation], None]]:
     """Return the sessions in memcached, and what ends them and names the node that it could not reach."""
-    cache = _memcached(ground.config, ground.ring, ground.clock, lambda _: True)
+    cache = _memcached(wiring.config, wiring.ring, wiring.clock, lambda _: True)
     closing.callback(cache.close)
-    sessions = session_service(ground, cache)
+    sessions = session_service(wiring, cache)
     end = end_sessions(sessions)
 
     def carry_out(revocation: Revocation) -> None:
         try:
             end(revocation)
         except StoreError as error:
-            node = cache.node_of(key_of(ground.ring().locator(revocation.account_id)))
+            node = cache.node_of(key_of(wiring.ring().locator(revocation.account_id)))
             raise StoreUnavailable(detail=f"memcached node {node}: {error.detail}") from error
 
     return sessions, carry_out
@@ -318,7 +318,7 @@ def _memcached(
     given = config.memcached
     sealer = Sealer(ring, purpose=Purpose.NODE, clock=clock)
     return MemcachedCache(
-        [Server(node.name, node.host, node.port) for node in given.nodes],
+        [CacheServer(node.name, node.host, node.port) for node in given.nodes],
         markers=NodeMarkers([node.name for node in given.nodes], generation=given.generation, sealer=sealer),
         clock=clock,
         limits=Limits(
@@ -333,22 +333,22 @@ def _memcached(
     )
 
 
-def session_service(ground: Ground, cache: Cache) -> SessionService:
+def session_service(wiring: Wiring, cache: Cache) -> SessionService:
     """Compose a session service over a cache."""
-    mint, rules = _mint(ground.config, ground.ring), session_rules(ground.config)
-    return SessionService(_session_records(ground, cache), mint, rules=rules, clock=ground.clock)
+    mint, rules = _mint(wiring.config, wiring.ring), session_rules(wiring.config)
+    return SessionService(_session_records(wiring, cache), mint, rules=rules, clock=wiring.clock)
 
 
-def session_checker(ground: Ground, cache: Cache, watcher: Watcher) -> Checker:
+def session_checker(wiring: Wiring, cache: Cache, watcher: Watcher) -> Checker:
     """Compose what answers checks over a cache."""
-    mint, rules = _mint(ground.config, ground.ring), session_rules(ground.config)
-    checking = Checking(mint, rules=rules, clock=ground.clock, chance=random.random)
-    return Checker(checking, _session_records(ground, cache), watcher)
+    mint, rules = _mint(wiring.config, wiring.ring), session_rules(wiring.config)
+    checking = Checking(mint, rules=rules, clock=wiring.clock, chance=random.random)
+    return Checker(checking, _session_records(wiring, cache), watcher)
 
 
-def _session_records(ground: Ground, cache: Cache) -> SessionRecords:
-    alarm = corrupt_alarm(ground.metrics, ground.clock)
-    return SessionRecords(cache, keys=ground.ring, clock=ground.clock, alarm=alarm)
+def _session_records(wiring: Wiring, cache: Cache) -> SessionRecords:
+    alarm = corrupt_alarm(wiring.metrics, wiring.clock)
+    return SessionRecords(cache, keys=wiring.ring, clock=wiring.clock, alarm=alarm)
 
 
 def _mint(config: Config, ring: Ring) -> Mint:
@@ -364,7 +364,7 @@ def session_rules(config: Config) -> Rules:
     """Return how sessions rotate and end."""
     given = config.sessions
     return Rules(
-        Pace(
+        RotationPace(
             token_age_ms=given.token_age_ms,
             grace_ms=given.grace_ms,
             settle_ms=given.settle_ms,

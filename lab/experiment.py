@@ -10,7 +10,7 @@ from identity.sessions.cookie import Token
 from identity.sessions.planning import Rules
 from identity.sessions.record import Record, Session
 from identity.types import Locator
-from lab.networks import Thief, Traffic
+from lab.networks import NetworkTraffic, Thief
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Experiment:
 
     seed: int = 1
     rules: Rules = field(default_factory=Rules)
-    traffic: Traffic = field(default_factory=Traffic)
+    traffic: NetworkTraffic = field(default_factory=NetworkTraffic)
     thief: Thief | None = None
     crash: bool = False
     """The browser crashes once, and its jar is set back by up to 20 s."""

@@ -23,7 +23,7 @@ from identity.sessions.cookie import Token
 from identity.sessions.gathering import Group
 from identity.sessions.planning import Asked, Jar, Plan, Rules, plan, undecided
 from identity.sessions.record import Lineage, Record, Session
-from identity.sessions.rotation import Pace
+from identity.sessions.rotation import RotationPace
 from identity.sessions.store import Found, Read, Version
 from identity.types import AccountId, IdentityKey, Locator, Millis, TokenId, Username
 from lab.world import AT, HOST, SID
@@ -188,7 +188,7 @@ def _replies(state: State, planned: Plan) -> Iterator[State]:
 
 def _planned(state: State, ask: Ask, rules: Production, *, within_grace: bool, mint: bool) -> Plan:
     now = NEVER if not within_grace else 1
-    pace = Pace(token_age_ms=-NEVER if mint else 10 * NEVER, grace_ms=10, settle_ms=-NEVER, mint_chance=1.0)
+    pace = RotationPace(token_age_ms=-NEVER if mint else 10 * NEVER, grace_ms=10, settle_ms=-NEVER, mint_chance=1.0)
     session = _session(state)
     record = Record(AccountId(_ACCOUNT), Username("ada"), 1, 0, (session,))
     tokens = tuple(Token(SID, _id(m.id), _id(m.parent), _id(m.grandparent), m.rank, AT) for m in sorted(ask.tokens))

@@ -47,7 +47,7 @@ NETWORKS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class NetworkTraffic:
     """How a person uses an application: a page, then calls, then a pause."""
 
     name: str = "usual"
@@ -69,12 +69,12 @@ class Traffic:
     """Where the experiment has a crash: it sets the jar back by up to so many seconds."""
 
 
-USUAL: Final = Traffic()
-ACTIVE: Final = Traffic(name="active", long_gap_share=0.0)
+USUAL: Final = NetworkTraffic()
+ACTIVE: Final = NetworkTraffic(name="active", long_gap_share=0.0)
 """A person who never pauses for minutes: nobody can be told apart from somebody who is not there."""
-PARALLEL: Final = Traffic(name="parallel", most_calls=40)
+PARALLEL: Final = NetworkTraffic(name="parallel", most_calls=40)
 """Pages that make up to 40 calls at once: how large can the jar become?"""
-POLLING: Final = Traffic(name="polling", most_calls=0, gap_mean=1e9, long_gap_share=0.0, poll_share=1.0)
+POLLING: Final = NetworkTraffic(name="polling", most_calls=0, gap_mean=1e9, long_gap_share=0.0, poll_share=1.0)
 """A page that is opened once and then only polls: how slow is detection without navigations?"""
 TRAFFICS: Final = (USUAL, ACTIVE, PARALLEL, POLLING)
 

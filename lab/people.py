@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from lab.browser import Browser
-from lab.networks import Thief, Traffic
+from lab.networks import NetworkTraffic, Thief
 from lab.tally import Tally
 
 DISCOURAGED: Final = 60.0
@@ -40,7 +40,7 @@ class Stage(Protocol):
 class Person:
     """Opens a page, then makes calls, then pauses; perhaps polls; perhaps has a crash."""
 
-    def __init__(self, stage: Stage, browser: Browser, traffic: Traffic, *, crash: bool) -> None:
+    def __init__(self, stage: Stage, browser: Browser, traffic: NetworkTraffic, *, crash: bool) -> None:
         self._stage = stage
         self._browser = browser
         self._traffic = traffic

@@ -9,10 +9,10 @@ from enum import Enum
 from typing import Final
 
 from identity.sessions.planning import Rules
-from identity.sessions.rotation import Pace
+from identity.sessions.rotation import RotationPace
 from identity.types import Millis
 from lab.experiment import Experiment
-from lab.networks import ACTIVE, GOOD, NETWORKS, USUAL, Network, Thief, Traffic
+from lab.networks import ACTIVE, GOOD, NETWORKS, USUAL, Network, NetworkTraffic, Thief
 from lab.run import Goal
 from lab.tally import Total
 
@@ -41,7 +41,7 @@ class Part:
     goal: Goal
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> RotationPace:
         """The setting it was played under."""
         return self.experiment.rules.pace
 
@@ -66,10 +66,10 @@ class Result:
 class Study:
     """What to ask. Without `networks`: honest browsers on all seven, thieves and crashes on the good one."""
 
-    paces: Sequence[Pace] = (Pace(),)
+    paces: Sequence[RotationPace] = (RotationPace(),)
     networks: Sequence[Network] = ()
     thieves: Sequence[Thief] = tuple(Thief)
-    traffic: Traffic = USUAL
+    traffic: NetworkTraffic = USUAL
     requests: int = 1_000_000
     thefts: int = 400
     crashes: int = 1_000
@@ -82,7 +82,7 @@ class Study:
             for pace in self.paces:
                 yield from self._asked(question, pace)
 
-    def _asked(self, question: Question, pace: Pace) -> Iterator[Part]:
+    def _asked(self, question: Question, pace: RotationPace) -> Iterator[Part]:
         base = Experiment(seed=self.seed, rules=replace(self.rules, pace=pace), traffic=self.traffic)
         match question:
             case Question.HONEST if self.requests:

@@ -17,7 +17,7 @@ from identity.cli.saying import say
 if TYPE_CHECKING:
     from identity.cli.progress import Progress
     from identity.config import Config
-    from identity.upkeep.copying import CopyOutcome, CopyRefused, Tally
+    from identity.upkeep.copying import CopyOutcome, CopyRefused, CopyTally
 
 _KINDS: Final = click.Choice(["sqlite", "cassandra"])
 _NOT_DONE: Final = 1
@@ -172,7 +172,7 @@ def _why(refused: "CopyRefused", source: str, target: str) -> str:
             )
 
 
-def _table(tallies: "tuple[Tally, ...]", source: str, target: str) -> None:
+def _table(tallies: "tuple[CopyTally, ...]", source: str, target: str) -> None:
     heads = ("table", f"in {source}", "left out", "written now", "written before", f"in {target}", "equal")
     say("  ".join(f"{head:>14}" for head in heads))
     for each in tallies:
@@ -180,7 +180,7 @@ def _table(tallies: "tuple[Tally, ...]", source: str, target: str) -> None:
         say("  ".join((f"{each.table:>14}", *(f"{number:>14,}" for number in numbers))))
 
 
-def _wrong(tally: "Tally", target: str) -> Iterator[str]:
+def _wrong(tally: "CopyTally", target: str) -> Iterator[str]:
     """Name what is missing, differs, or is too much."""
     unequal, more = tally.rows - tally.equal, tally.there - tally.equal
     if unequal and not tally.examples:

@@ -35,7 +35,7 @@ Pair: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSession:
     """What a browser with this session could show: names and values of cookies."""
 
     prefix: str
@@ -51,7 +51,7 @@ class Shown:
 
 
 @contextmanager
-def trying(config: Config, host: str, actor: str) -> Iterator[Shown]:
+def trying(config: Config, host: str, actor: str) -> Iterator[ShownSession]:
     """Open a session of the test account on a host for as long as the block lasts.
 
     Args:
@@ -86,14 +86,14 @@ def _row(actor: str, facts: Mapping[str, str]) -> dict[str, Any]:
     return {"account_id": ACCOUNT, "actor": actor, "address": "", "request_id": "", "facts": dict(facts)}
 
 
-def _opened(trial: Trial, host: Host, *, at: Millis) -> tuple[Session, Shown]:
+def _opened(trial: Trial, host: Host, *, at: Millis) -> tuple[Session, ShownSession]:
     opening = Opening(ACCOUNT, NAME, 1, IDENTITY, at, host=host, agent="identityd doctor", address="", persistent=False)
     opened = trial.sessions.open(opening, ticket=trial.sessions.ticket(ACCOUNT), jar=Check((), host))
     if not isinstance(opened, Opened):
         raise StoreUnavailable(detail="somebody else tries a proxy just now; try again")
     [first] = opened.set_cookies
     grown = trial.ring.with_key(Secret(os.urandom(SECRET_BYTES)), now=0)
-    shown = Shown(
+    shown = ShownSession(
         trial.names.token,
         old=(first.name, first.value),
         young=_token(trial, opened.session, trial.ring, at=now(), parent=opened.session.lineage.base),

@@ -26,7 +26,7 @@ NAVIGATION: Final = (("Sec-Fetch-Mode", "navigate"), ("Accept", "text/html"), ("
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PageAnswer:
     """What came back: status 0 and `trouble` if nothing did."""
 
     status: int
@@ -56,7 +56,7 @@ class Site:
     path: str
     trust: ssl.SSLContext | None
 
-    def ask(self, path: str, headers: Headers = ()) -> Answer:
+    def ask(self, path: str, headers: Headers = ()) -> PageAnswer:
         """Load a page."""
         if self.trust:
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -103,7 +103,7 @@ def readiness(address: str, port: int) -> dict[str, Any] | str:
     return said if isinstance(said, dict) and "parts" in said else f"on {address} port {port} is no identityd"
 
 
-def _asked(connection: http.client.HTTPConnection, path: str, headers: Headers) -> Answer:
+def _asked(connection: http.client.HTTPConnection, path: str, headers: Headers) -> PageAnswer:
     try:
         connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers:
@@ -113,10 +113,10 @@ def _asked(connection: http.client.HTTPConnection, path: str, headers: Headers) 
         body = answer.read(_BODY).decode("utf-8", "replace")
         lines = tuple(answer.headers.items())
     except (OSError, http.client.HTTPException) as error:
-        return Answer(0, trouble=_reason(error))
+        return PageAnswer(0, trouble=_reason(error))
     finally:
         connection.close()
-    return Answer(answer.status, lines, body, clock_ahead_s=_ahead(answer.headers.get("Date")))
+    return PageAnswer(answer.status, lines, body, clock_ahead_s=_ahead(answer.headers.get("Date")))
 
 
 def _ahead(date: str | None) -> float:

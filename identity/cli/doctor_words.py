@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from identity.cli.doctor_visits import Answer
+from identity.cli.doctor_visits import PageAnswer
 from identity.cli.findings import Finding, ok, problem, warning
 from identity.config import Config
 
@@ -71,7 +71,7 @@ def junk(prefix: str, count: int) -> list[tuple[str, str]]:
     return [(f"{prefix}{at:0{_NAME_CHARS}d}", "x" * _VALUE_CHARS) for at in range(count)]
 
 
-def is_in(answer: Answer) -> bool:
+def is_in(answer: PageAnswer) -> bool:
     """Tell whether a visit with a session was let through to the application."""
     return answer.status not in (0, 401, 403, 503) and not _leads_to_login(answer)
 
@@ -118,7 +118,7 @@ def of_minting(host: str, config: Config) -> Finding | None:
     return None
 
 
-def of_ack(answer: Answer) -> Iterator[Finding]:
+def of_ack(answer: PageAnswer) -> Iterator[Finding]:
     """Judge whether /.identityd/ leads to the public listener."""
     if answer.trouble:
         yield problem(f"the proxy cannot be reached: {answer.trouble}")
@@ -136,7 +136,7 @@ def of_ack(answer: Answer) -> Iterator[Finding]:
         )
 
 
-def of_internal(answer: Answer) -> Iterator[Finding]:
+def of_internal(answer: PageAnswer) -> Iterator[Finding]:
     """Judge whether the internal listener can be reached from outside."""
     answered = '"parts"' in answer.body and '"missing"' in answer.body
     # It refuses the name that this proxy gave it, and would answer under one that a client can choose.
@@ -150,7 +150,7 @@ def of_internal(answer: Answer) -> Iterator[Finding]:
         yield ok("the internal listener is not reached through the proxy")
 
 
-def of_stranger(answer: Answer) -> Iterator[Finding]:
+def of_stranger(answer: PageAnswer) -> Iterator[Finding]:
     """Judge a visit without a session."""
     if answer.status == 401 or _leads_to_login(answer):  # noqa: PLR2004 - not logged in
         yield ok("without a session the address leads to the login")
@@ -172,7 +172,7 @@ def of_stranger(answer: Answer) -> Iterator[Finding]:
     yield problem(f"without a session the address {said}")
 
 
-def of_pretender(answer: Answer) -> Iterator[Finding]:
+def of_pretender(answer: PageAnswer) -> Iterator[Finding]:
     """Judge a visit without a session that claims to be somebody."""
     if answer.status not in (0, 401, 403, *_REDIRECTS) and answer.status < 400:  # noqa: PLR2004 - let through
         yield problem(
@@ -180,7 +180,7 @@ def of_pretender(answer: Answer) -> Iterator[Finding]:
         )
 
 
-def of_member(answer: Answer) -> Iterator[Finding]:
+def of_member(answer: PageAnswer) -> Iterator[Finding]:
     """Judge a visit with a session."""
     if not is_in(answer):
         yield problem(
@@ -191,7 +191,7 @@ def of_member(answer: Answer) -> Iterator[Finding]:
     yield ok("with a session the address lets through")
 
 
-def of_cookies(answer: Answer, prefix: str) -> Iterator[Finding]:
+def of_cookies(answer: PageAnswer, prefix: str) -> Iterator[Finding]:
     """Judge a visit with a session whose token is due to be renewed, and three stray names."""
     yield _of_lines(answer, prefix)
     if not any("no-store" in line for line in answer.all("cache-control")):
@@ -200,7 +200,7 @@ def of_cookies(answer: Answer, prefix: str) -> Iterator[Finding]:
         )
 
 
-def _of_lines(answer: Answer, prefix: str) -> Finding:
+def _of_lines(answer: PageAnswer, prefix: str) -> Finding:
     lines = [line for line in answer.all("set-cookie") if prefix in line]
     names = sum(line.count(prefix) for line in lines)
     if len(lines) == _OURS:
@@ -221,7 +221,7 @@ def _of_lines(answer: Answer, prefix: str) -> Finding:
     )
 
 
-def of_cache(answer: Answer) -> Iterator[Finding]:
+def of_cache(answer: PageAnswer) -> Iterator[Finding]:
     """Judge whether a guarded answer without a token may be kept, and so shown after the logout."""
     if not is_in(answer):
         return
@@ -249,7 +249,7 @@ def of_cache(answer: Answer) -> Iterator[Finding]:
         yield ok(f"the application itself says how long a browser may keep its answer: {kept_s} s, also over a logout")
 
 
-def of_spoof(answer: Answer, proof: str) -> Iterator[Finding]:
+def of_spoof(answer: PageAnswer, proof: str) -> Iterator[Finding]:
     """Judge a visit with a session and headers that a client made up."""
     if proof in answer.body:
         yield problem(
@@ -265,7 +265,7 @@ def of_spoof(answer: Answer, proof: str) -> Iterator[Finding]:
         )
 
 
-def of_bounce(answer: Answer, prefix: str) -> Iterator[Finding]:
+def of_bounce(answer: PageAnswer, prefix: str) -> Iterator[Finding]:
     """Judge a visit whose token is not of the session's line."""
     marked = any(line.startswith(prefix.removesuffix("-") + "m=") for line in answer.all("set-cookie"))
     if answer.status == 307 and marked:  # noqa: PLR2004 - the same again
@@ -279,7 +279,7 @@ def of_bounce(answer: Answer, prefix: str) -> Iterator[Finding]:
         )
 
 
-def of_outage(answer: Answer) -> Iterator[Finding]:
+def of_outage(answer: PageAnswer) -> Iterator[Finding]:
     """Judge a visit to which a daemon can only say "try again"."""
     if answer.status != 503:  # noqa: PLR2004 - try again
         yield problem(
@@ -292,7 +292,7 @@ def of_outage(answer: Answer) -> Iterator[Finding]:
         yield ok("a 503 of identityd stays one, with Retry-After")
 
 
-def of_long_header(answer: Answer) -> Iterator[Finding]:
+def of_long_header(answer: PageAnswer) -> Iterator[Finding]:
     """Judge a visit with as many cookies as a busy page may leave in a jar for a moment."""
     if is_in(answer) and answer.status not in _TOO_LONG:
         yield ok("a Cookie header of 6 KB passes")
@@ -303,11 +303,11 @@ def of_long_header(answer: Answer) -> Iterator[Finding]:
         )
 
 
-def _leads_to_login(answer: Answer) -> bool:
+def _leads_to_login(answer: PageAnswer) -> bool:
     location = answer.first("location").partition("?")[0]
     return answer.status in _REDIRECTS and (location.endswith(("/login", "/.identityd/login")) or "/login/" in location)
 
 
-def _to(answer: Answer) -> str:
+def _to(answer: PageAnswer) -> str:
     location = answer.first("location").partition("?")[0]
     return f" to {location}" if location else ""

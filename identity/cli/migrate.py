@@ -12,7 +12,7 @@ from identity.cli.saying import say
 
 if TYPE_CHECKING:
     from identity.config import Config
-    from identity.stores.cassandra.migrating import Migrator, Step
+    from identity.stores.cassandra.migrating import MigrationStep, Migrator
 
 
 @click.command(short_help="Bring the account store to this release's tables.")
@@ -109,6 +109,6 @@ def _migrator(config: "Config") -> "Migrator":
     return Migrator(cassandra_settings(config), Migrations(), clock=now, owner=uuid4(), who=who)
 
 
-def _show(step: "Step") -> None:
+def _show(step: "MigrationStep") -> None:
     count = f"[{step.done}/{step.of}] " if step.of else ""
     say(f"{count}{step.text}")

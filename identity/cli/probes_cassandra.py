@@ -12,14 +12,14 @@ from identity.config import Config
 from identity.config.cassandra import CassandraSection
 from identity.config.values import join_host
 from identity.errors import ConfigError
-from identity.stores.cassandra.greeting import Refusal, Trouble
+from identity.stores.cassandra.greeting import HandshakeRefusal, Unreachable
 from identity.stores.cassandra.inspection import (
     BY_DATA_CENTRE,
+    ClusterNode,
     ClusterReached,
     Inspection,
     Keyspace,
     LoginRefused,
-    Node,
     Unreached,
     inspect,
 )
@@ -30,17 +30,17 @@ _ENOUGH: Final = 3
 """Copies with which any one node of a data centre may be down."""
 
 _SAID: Final = {
-    Trouble.NO_ADDRESS: "[cassandra] contact_points: {where} has no address ({reason}); correct it",
-    Trouble.SILENT: "cassandra {where}: {reason}; start it there, or correct [cassandra] contact_points",
-    Trouble.NOT_CASSANDRA: "cassandra {where}: something else answers there; correct [cassandra] contact_points",
-    Trouble.WANTS_TLS: "[cassandra] tls_ca: is empty and {where} speaks TLS only; name the nodes' CA",
-    Trouble.NO_TLS: "[cassandra] tls_ca: is given and {where} speaks no TLS ({reason}); set "
+    Unreachable.NO_ADDRESS: "[cassandra] contact_points: {where} has no address ({reason}); correct it",
+    Unreachable.SILENT: "cassandra {where}: {reason}; start it there, or correct [cassandra] contact_points",
+    Unreachable.NOT_CASSANDRA: "cassandra {where}: something else answers there; correct [cassandra] contact_points",
+    Unreachable.WANTS_TLS: "[cassandra] tls_ca: is empty and {where} speaks TLS only; name the nodes' CA",
+    Unreachable.NO_TLS: "[cassandra] tls_ca: is given and {where} speaks no TLS ({reason}); set "
     "client_encryption_options in its cassandra.yaml",
-    Trouble.UNTRUSTED: "[cassandra] tls_ca: {ca} does not vouch for the certificate of {where} ({reason}); name the CA "
-    "that issued it, or renew it",
-    Trouble.OTHER_NAME: "cassandra {where}: its certificate is for another name ({reason}); issue one that holds this "
-    "very address, because nodes are reached by address",
-    Trouble.CLIENT_CERTIFICATE: "[cassandra] tls_certificate: {where} refuses {certificate} ({reason}); it must be "
+    Unreachable.UNTRUSTED: "[cassandra] tls_ca: {ca} does not vouch for the certificate of {where} ({reason}); name "
+    "the CA that issued it, or renew it",
+    Unreachable.OTHER_NAME: "cassandra {where}: its certificate is for another name ({reason}); issue one that holds "
+    "this very address, because nodes are reached by address",
+    Unreachable.CLIENT_CERTIFICATE: "[cassandra] tls_certificate: {where} refuses {certificate} ({reason}); it must be "
     "valid, issued for clients, by a CA in the node's truststore",
 }
 _NO_CERTIFICATE: Final = (
@@ -78,14 +78,14 @@ def said_of(found: Inspection, given: CassandraSection) -> Iterator[Finding]:
             yield from _keyspace(outcome, given)
 
 
-def _ours(refusal: Refusal) -> bool:
+def _ours(refusal: HandshakeRefusal) -> bool:
     """Tell whether the configuration has to change, rather than the node to be started."""
-    return refusal.trouble is not Trouble.SILENT
+    return refusal.trouble is not Unreachable.SILENT
 
 
-def _refusal(where: str, refusal: Refusal, given: CassandraSection) -> str:
+def _refusal(where: str, refusal: HandshakeRefusal, given: CassandraSection) -> str:
     said = _SAID[refusal.trouble]
-    if refusal.trouble is Trouble.CLIENT_CERTIFICATE and not given.tls_certificate:
+    if refusal.trouble is Unreachable.CLIENT_CERTIFICATE and not given.tls_certificate:
         said = _NO_CERTIFICATE
     return said.format(where=where, reason=refusal.reason, ca=given.tls_ca, certificate=given.tls_certificate)
 
@@ -116,14 +116,14 @@ def _nodes(reached: ClusterReached, given: CassandraSection) -> Iterator[Finding
         )
 
 
-def _node(node: Node, given: CassandraSection) -> Finding:
+def _node(node: ClusterNode, given: CassandraSection) -> Finding:
     where = f"cassandra {node.address} in {node.data_centre}"
     match node.refusal:
         case None:
             return ok(f"{where}: version {node.version}")
-        case Refusal(trouble=Trouble.SILENT, reason=reason) if node.data_centre == given.local_data_centre:
+        case HandshakeRefusal(trouble=Unreachable.SILENT, reason=reason) if node.data_centre == given.local_data_centre:
             return warning(f"{where}: {reason}; start it, for another one down may stop sign-ups and logins")
-        case Refusal(trouble=Trouble.SILENT, reason=reason):
+        case HandshakeRefusal(trouble=Unreachable.SILENT, reason=reason):
             return warning(f"{where}: {reason}; only if it is down, and not just out of reach from here, start it")
         case refusal:
             return problem(_refusal(node.address, refusal, given))

@@ -18,7 +18,7 @@ import click
 from identity.cli.saying import say
 
 if TYPE_CHECKING:
-    from identity.sessions.rotation import Pace
+    from identity.sessions.rotation import RotationPace
     from lab.networks import Network
     from lab.run import Crew
     from lab.study import Part, Result, Study
@@ -170,15 +170,15 @@ def _study(given: Given) -> "Study":
     )
 
 
-def _paces(given: Given) -> tuple["Pace", ...]:
-    from identity.sessions.rotation import Pace
+def _paces(given: Given) -> tuple["RotationPace", ...]:
+    from identity.sessions.rotation import RotationPace
 
-    default = Pace()
+    default = RotationPace()
     age_ms = default.token_age_ms if given.token_age is None else round(given.token_age * 1000)
     grace_ms = default.grace_ms if given.grace is None else round(given.grace * 1000)
     chance = default.mint_chance if given.mint_chance is None else given.mint_chance
     return tuple(
-        Pace(token_age_ms=age_ms, grace_ms=grace_ms, settle_ms=round(settle * 1000), mint_chance=chance)
+        RotationPace(token_age_ms=age_ms, grace_ms=grace_ms, settle_ms=round(settle * 1000), mint_chance=chance)
         for settle in dict.fromkeys(given.settle)
     )
 

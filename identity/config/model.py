@@ -20,7 +20,7 @@ from identity.config.outbound import OutboundSection
 from identity.config.values import HIGHEST_PORT, MemcachedAddress, Network, WebOrigin
 from identity.login.staying import Stay
 from identity.sessions.changes import Lifetimes
-from identity.sessions.rotation import Pace
+from identity.sessions.rotation import RotationPace
 from identity.stores.servers import USUAL
 from identity.types import Millis
 from options import types
@@ -31,7 +31,7 @@ DAY_S: Final = 86_400
 PORT: Final = 8_887
 PORTS: Final = types.whole(1, HIGHEST_PORT)
 # What a domain does unless it is told otherwise is the default here: the same object, not the same number.
-_PACE: Final = Pace()
+_PACE: Final = RotationPace()
 _LIFETIMES: Final = Lifetimes()
 _NAMES: Final = NamePolicy()
 

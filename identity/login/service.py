@@ -21,9 +21,9 @@ from identity.accounts.information import ADDRESS, EMAIL, NAME, plain
 from identity.accounts.linking import ChooseName, Unknown, identity_key
 from identity.errors import FlowInvalid, ProviderTrouble
 from identity.login.carrying import LONGEST
+from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
 from identity.login.flow import Flaw, Flow, FlowPurpose, ProvenPerson, callback_flaw, record_name, spent_until, tag_of
-from identity.login.means import Means
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, unpack_flow
 from identity.login.results import Chosen, Finished, Started, UsernameForm, Visit
@@ -46,19 +46,21 @@ class LoginService:
         entering: opens sessions and tells what became of logins.
         welcoming: sign-ups.
         pacing: how many may come from one place.
-        means: seals, markers, settings, time and chance.
+        dependencies: seals, markers, settings, time and chance.
     """
 
-    def __init__(self, entering: Entering, welcoming: Welcoming, pacing: Pacing, means: Means) -> None:
+    def __init__(
+        self, entering: Entering, welcoming: Welcoming, pacing: Pacing, dependencies: LoginDependencies
+    ) -> None:
         self._entering = entering
         self._welcoming = welcoming
         self._pacing = pacing
-        self._means = means
+        self._dependencies = dependencies
 
     @property
     def rules(self) -> LoginRules:
         """The operator's settings."""
-        return self._means.rules
+        return self._dependencies.rules
 
     def safe_return(self, raw: str | None) -> str:
         """Return where a login may lead: a path of this host or an address of an application."""
@@ -80,7 +82,7 @@ class LoginService:
 
         `stay` is what the person said about staying logged in; the operator's rule decides what it counts.
         """
-        secret = self._means.secret
+        secret = self._dependencies.secret
         flow = Flow(
             provider=provider,
             purpose=FlowPurpose.SIGN_IN,
@@ -88,7 +90,7 @@ class LoginService:
             nonce=secret(),
             verifier=secret(),
             return_to=self.safe_return(return_to),
-            created_at=self._means.clock(),
+            created_at=self._dependencies.clock(),
             force_login=force_login,
             persistent=stays(self.rules.stay, stay),
         )
@@ -107,7 +109,7 @@ class LoginService:
             raise ProviderTrouble(detail=f"{flow.provider} wants more than {MOST_KEPT} characters back at the end")
         for return_to in shorter(flow.return_to):
             body = pack_flow(replace(flow, return_to=return_to))
-            binding = self._means.carrying.seal(RecordKind.FLOW, tag_of(flow.state), body)
+            binding = self._dependencies.carrying.seal(RecordKind.FLOW, tag_of(flow.state), body)
             if len(binding) <= LONGEST:
                 self._entering.tally(flow.provider, "started")
                 return binding
@@ -121,10 +123,10 @@ class LoginService:
             StoreUnavailable: the store is away, or this daemon does not know the key yet; the same answer
                 may be brought again.
         """
-        flow = self._means.opened(RecordKind.FLOW, tag_of(state), binding or None, unpack_flow)
+        flow = self._dependencies.opened(RecordKind.FLOW, tag_of(state), binding or None, unpack_flow)
         if isinstance(flow, Flow):
-            flow = callback_flaw(flow, state=state, provider=provider, now=self._means.clock()) or flow
-        if isinstance(flow, Flow) and self._means.one_time.peek(RecordKind.FLOW, record_name(state)) is not None:
+            flow = callback_flaw(flow, state=state, provider=provider, now=self._dependencies.clock()) or flow
+        if isinstance(flow, Flow) and self._dependencies.one_time.peek(RecordKind.FLOW, record_name(state)) is not None:
             flow = Flaw.USED
         if isinstance(flow, Flaw):
             raise self._invalid(provider, flow)
@@ -164,10 +166,10 @@ class LoginService:
             key = identity_key(flow.provider, profile.subject, tenant=profile.tenant)
         except ValueError as error:
             raise ProviderTrouble(detail=f"{flow.provider} sent an unusable subject: {error}") from error
-        until = spent_until(flow.expires_at, now=self._means.clock())
-        if not self._means.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
+        until = spent_until(flow.expires_at, now=self._dependencies.clock())
+        if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
-        person = _person(profile, now=self._means.clock())
+        person = _person(profile, now=self._dependencies.clock())
         match self._entering.enter(
             key, flow.provider, person, return_to=flow.return_to, visit=visit, persistent=flow.persistent
         ):

@@ -15,8 +15,8 @@ from identity.audit import Event
 from identity.errors import FlowInvalid
 from identity.login.carrying import LONGEST
 from identity.login.codes import Destination, StartCode, is_fresh, start_flaw
+from identity.login.dependencies import LoginDependencies
 from identity.login.flow import Flaw, record_name, spent_until
-from identity.login.means import Means
 from identity.login.packing import pack_start, unpack_start
 from identity.login.results import Visit
 from identity.login.returning import FRONT_PAGE
@@ -38,14 +38,16 @@ class Starting:
 
     Args:
         sessions: opens sub-sessions.
-        means: seals, markers, time and chance.
+        dependencies: seals, markers, time and chance.
         note: hears of audited events; must not block.
         count: adds to the counter of starts.
     """
 
-    def __init__(self, sessions: SessionService, means: Means, *, note: Callable[[Event], None], count: Count) -> None:
+    def __init__(
+        self, sessions: SessionService, dependencies: LoginDependencies, *, note: Callable[[Event], None], count: Count
+    ) -> None:
         self._sessions = sessions
-        self._means = means
+        self._dependencies = dependencies
         self._note = note
         self._count = count
 
@@ -57,8 +59,8 @@ class Starting:
         path = destination.path
         for shorter in (path, path.partition("?")[0], FRONT_PAGE):
             wanted = replace(destination, path=shorter)
-            record = StartCode(wanted, account_id, login, created_at=self._means.clock())
-            code = self._means.carrying.seal(RecordKind.START, "", pack_start(record))
+            record = StartCode(wanted, account_id, login, created_at=self._dependencies.clock())
+            code = self._dependencies.carrying.seal(RecordKind.START, "", pack_start(record))
             if len(code) <= LONGEST:
                 break
         self._tally(destination.client, "issued")
@@ -74,7 +76,7 @@ class Starting:
         found = self._used_up(code)
         flaw: Flaw | None
         if isinstance(found, StartCode):
-            now, host = self._means.clock(), visit.jar.host
+            now, host = self._dependencies.clock(), visit.jar.host
             flaw = start_flaw(found, client=client, host=host, secrets=secrets, now=now)
             if flaw is Flaw.OTHER_BROWSER and (begun := self._arrived(found, visit)):
                 return begun
@@ -102,13 +104,13 @@ class Starting:
 
     def _used_up(self, code: str) -> StartCode | Flaw:
         """Return what a code stands for, once."""
-        record, now = self._means.opened(RecordKind.START, "", code, unpack_start), self._means.clock()
+        record, now = self._dependencies.opened(RecordKind.START, "", code, unpack_start), self._dependencies.clock()
         if isinstance(record, Flaw):
             return record
         if not is_fresh(record, now=now):
             return Flaw.EXPIRED
         until = spent_until(record.expires_at, now=now)
-        spent = self._means.one_time.spend(RecordKind.START, record_name(code), expires_at=until)
+        spent = self._dependencies.one_time.spend(RecordKind.START, record_name(code), expires_at=until)
         return record if spent else Flaw.USED
 
     def _refused(self, client: ClientId, flaw: Flaw) -> FlowInvalid:
@@ -125,8 +127,8 @@ class Starting:
     def _tell(self, code: StartCode, visit: Visit) -> None:
         self._note(
             Event(
-                id=UUID(bytes=self._means.random_bytes(16), version=4),
-                at=self._means.clock(),
+                id=UUID(bytes=self._dependencies.random_bytes(16), version=4),
+                at=self._dependencies.clock(),
                 action="application",
                 account_id=code.account_id,
                 actor="self",

@@ -26,6 +26,7 @@ from identity.accounts.service import AccountService
 from identity.accounts.usernames import NameRefused, check, fold
 from identity.errors import FlowInvalid, StoreError, TooOften
 from identity.login.carrying import LONGEST
+from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entered, Entering
 from identity.login.flow import (
     SIGN_UP_MS,
@@ -38,7 +39,6 @@ from identity.login.flow import (
     spent_until,
     tag_of,
 )
-from identity.login.means import Means
 from identity.login.packing import pack_sign_up, unpack_sign_up
 from identity.login.results import AskAgain, Chosen, LoginBusy, NeedsUsername, UsernameForm, Visit
 from identity.login.returning import shorter
@@ -67,29 +67,29 @@ class Welcoming:
     Args:
         accounts: makes accounts.
         entering: opens sessions and tells what became of logins.
-        means: seals, markers, settings, time and chance.
+        dependencies: seals, markers, settings, time and chance.
     """
 
-    def __init__(self, accounts: AccountService, entering: Entering, means: Means) -> None:
+    def __init__(self, accounts: AccountService, entering: Entering, dependencies: LoginDependencies) -> None:
         self._accounts = accounts
         self._entering = entering
-        self._means = means
+        self._dependencies = dependencies
 
     def begin(self, flow: Flow, key: IdentityKey, person: ProvenPerson) -> NeedsUsername:
         """Return what the browser must carry to choose a name; nothing is kept."""
         record = SignUpRecord(
-            reference=self._means.secret(),
+            reference=self._dependencies.secret(),
             identity=key,
             provider=flow.provider,
             person=person,
-            claim=UUID(bytes=self._means.random_bytes(16), version=4),
+            claim=UUID(bytes=self._dependencies.random_bytes(16), version=4),
             return_to=flow.return_to,
-            created_at=self._means.clock(),
+            created_at=self._dependencies.clock(),
             persistent=flow.persistent,
         )
         tag = tag_of(record.reference)
         for fitting in _smaller(record):
-            binding = self._means.carrying.seal(RecordKind.SIGN_UP, tag, pack_sign_up(fitting))
+            binding = self._dependencies.carrying.seal(RecordKind.SIGN_UP, tag, pack_sign_up(fitting))
             if len(binding) <= LONGEST:
                 self._entering.tally(flow.provider, "needs-username")
                 return NeedsUsername(record.reference, binding)
@@ -104,7 +104,7 @@ class Welcoming:
             StoreUnavailable: a store is away.
         """
         record = self._opened(reference, binding)
-        if self._means.one_time.peek(RecordKind.SIGN_UP, record_name(reference)) is not None:
+        if self._dependencies.one_time.peek(RecordKind.SIGN_UP, record_name(reference)) is not None:
             raise _invalid(Flaw.USED)
         return UsernameForm(record, self._accounts.suggest(record.person.handle, record.person.name))
 
@@ -120,24 +120,24 @@ class Welcoming:
             TooOften: too many names were asked for (`too-many-names`).
         """
         record = self._opened(reference, binding)
-        name, until = record_name(reference), spent_until(record.expires_at, now=self._means.clock())
-        if not self._means.one_time.spend(RecordKind.SIGN_UP, name, expires_at=until):
+        name, until = record_name(reference), spent_until(record.expires_at, now=self._dependencies.clock())
+        if not self._dependencies.one_time.spend(RecordKind.SIGN_UP, name, expires_at=until):
             raise _invalid(Flaw.USED)
         try:
             chosen = self._choose(record, username, visit)
         except (StoreError, TooOften):
             with contextlib.suppress(StoreError):
-                self._means.one_time.take(RecordKind.SIGN_UP, name)
+                self._dependencies.one_time.take(RecordKind.SIGN_UP, name)
             raise
         if isinstance(chosen, AskAgain | LoginBusy):
-            self._means.one_time.take(RecordKind.SIGN_UP, name)
-            if record.expires_at <= self._means.clock():
+            self._dependencies.one_time.take(RecordKind.SIGN_UP, name)
+            if record.expires_at <= self._dependencies.clock():
                 raise _invalid(Flaw.EXPIRED)
         return chosen
 
     def _choose(self, record: SignUpRecord, username: str, visit: Visit) -> Chosen:
         person = record.person
-        wanted = check(username, self._means.rules.names)
+        wanted = check(username, self._dependencies.rules.names)
         if not isinstance(wanted, NameRefused):
             self._count(record, wanted)
         by = By("self", address=visit.address, request_id=visit.request_id)
@@ -168,8 +168,11 @@ class Welcoming:
     def _count(self, record: SignUpRecord, wanted: Username) -> None:
         """Raise TooOften unless the name is one of those this identity may ask for."""
         mine = sha256(fold(wanted).encode()).digest()[:_NAME_BYTES]
-        asked = self._means.one_time.amend(
-            RecordKind.NAMES, record_name(record.identity), _adding(mine), expires_at=self._means.clock() + SIGN_UP_MS
+        asked = self._dependencies.one_time.amend(
+            RecordKind.NAMES,
+            record_name(record.identity),
+            _adding(mine),
+            expires_at=self._dependencies.clock() + SIGN_UP_MS,
         )
         if mine not in _names(asked):
             self._entering.tally_sign_up(record.provider, "too-many-names")
@@ -180,12 +183,12 @@ class Welcoming:
             )
 
     def _opened(self, reference: str, binding: str | None) -> SignUpRecord:
-        record = self._means.opened(RecordKind.SIGN_UP, tag_of(reference), binding or None, unpack_sign_up)
+        record = self._dependencies.opened(RecordKind.SIGN_UP, tag_of(reference), binding or None, unpack_sign_up)
         if isinstance(record, SignUpRecord):
-            record = sign_up_flaw(record, reference=reference, now=self._means.clock()) or record
+            record = sign_up_flaw(record, reference=reference, now=self._dependencies.clock()) or record
         if isinstance(record, Flaw):
             raise _invalid(record)
-        if not self._means.rules.enabled(record.provider):
+        if not self._dependencies.rules.enabled(record.provider):
             raise provider_unknown()
         return record
 

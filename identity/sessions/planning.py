@@ -49,7 +49,7 @@ from identity.sessions.cookie import Token
 from identity.sessions.copies import kind_of
 from identity.sessions.gathering import GROUPS, Dead, Gathered, Group, Live, gather
 from identity.sessions.record import Copied, Ended, Lineage, Record
-from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
+from identity.sessions.rotation import Advance, Current, Moment, RotationPace, Stale, Straggler, decide
 from identity.sessions.store import Read, Unread, Version
 from identity.types import Host, Locator, Millis, SessionId, TokenId
 
@@ -105,7 +105,7 @@ class Jar:
 class Rules:
     """The operator's settings the plan depends on."""
 
-    pace: Pace = field(default_factory=Pace)
+    pace: RotationPace = field(default_factory=RotationPace)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
 
 

@@ -43,7 +43,7 @@ MINT_BELOW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RotationPace:
     """How fast tokens rotate. docs/configuration.md describes each under `[sessions]`."""
 
     token_age_ms: Millis = 12 * SECOND
@@ -92,7 +92,7 @@ class Stale:
 Decision: TypeAlias = Current | Advance | Straggler | Stale
 
 
-def decide(lineage: Lineage, tokens: Sequence[Token], moment: Moment, pace: Pace) -> Decision:
+def decide(lineage: Lineage, tokens: Sequence[Token], moment: Moment, pace: RotationPace) -> Decision:
     """Apply the table above to the verified tokens of one live session."""
     base = lineage.base
     advancing = [t for t in tokens if t.grandparent == base]
@@ -107,7 +107,7 @@ def decide(lineage: Lineage, tokens: Sequence[Token], moment: Moment, pace: Pace
 
 
 def _advance(
-    lineage: Lineage, tokens: Sequence[Token], ready: Sequence[Token], moment: Moment, pace: Pace
+    lineage: Lineage, tokens: Sequence[Token], ready: Sequence[Token], moment: Moment, pace: RotationPace
 ) -> Current | Advance:
     if not ready:
         return Current()  # only young children: their parent must not mint meanwhile either
@@ -119,7 +119,7 @@ def _advance(
     )
 
 
-def _current(tokens: Sequence[Token], ready: Sequence[Token], moment: Moment, pace: Pace) -> Current:
+def _current(tokens: Sequence[Token], ready: Sequence[Token], moment: Moment, pace: RotationPace) -> Current:
     if not ready:
         return Current()
     top = max(ready, key=_order)
@@ -140,15 +140,15 @@ def _was_current(token: Token, lineage: Lineage) -> bool:
     return lineage.previous is not None and lineage.previous in (token.parent, token.grandparent)
 
 
-def _may_mint(top: Token, tokens: Sequence[Token], moment: Moment, pace: Pace) -> bool:
+def _may_mint(top: Token, tokens: Sequence[Token], moment: Moment, pace: RotationPace) -> bool:
     return moment.may_mint and len(tokens) < MINT_BELOW and _past(top, pace.token_age_ms, moment.now)
 
 
-def _settled(tokens: Sequence[Token], moment: Moment, pace: Pace) -> list[Token]:
+def _settled(tokens: Sequence[Token], moment: Moment, pace: RotationPace) -> list[Token]:
     return [t for t in tokens if _past(t, pace.settle_ms, moment.now)]
 
 
-def _surplus(top: Token, tokens: Sequence[Token], moment: Moment, pace: Pace) -> tuple[Token, ...]:
+def _surplus(top: Token, tokens: Sequence[Token], moment: Moment, pace: RotationPace) -> tuple[Token, ...]:
     return tuple(t for t in tokens if t is not top and _past(t, pace.settle_ms, moment.now))
 
 

@@ -16,7 +16,7 @@ log = logging.getLogger("identity.stores")
 QUIET_MS: Final[Millis] = MINUTE
 
 
-class Pace:
+class LogPace:
     """Lets one line through a minute, and counts those it held back. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
@@ -46,7 +46,7 @@ class CorruptAlarm:
 
     def __init__(self, *, clock: Clock, count: Callable[[str], None] = lambda _kind: None) -> None:
         self._count = count
-        self._pace = Pace(clock)
+        self._pace = LogPace(clock)
 
     def ring(self, kind: str, where: str) -> None:
         """Count, and say it in the log at most once a minute. `where` must not be a secret."""

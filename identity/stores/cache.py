@@ -2,7 +2,7 @@
 
 Owns the Protocol that `memory_cache.py` and `memcached.py` implement and one contract suite tests.
 Values are bytes; sealing (authentication, versions) is `sealing.py`. A key lives on exactly one
-node for ever: a node that is down makes its keys `Unreachable`, never moves them, because an
+node for ever: a node that is down makes its keys `Missing.UNREACHABLE`, never moves them, because an
 old value coming back would make honest tokens look stolen.
 """
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Trouble(Enum):
+class NodeTrouble(Enum):
     """What went wrong with one call."""
 
     SILENT = "no answer in time"
@@ -47,7 +47,7 @@ class Origin(Enum):
     GIVEN_UP = "kept or new, and given up with all others of its generation meanwhile"
 
 
-class Step(Enum):
+class NextStep(Enum):
     """What is to be done."""
 
     PROVE = "give up the generation; ask once more while the others wait"
@@ -62,21 +62,21 @@ class Step(Enum):
 class Failure:
     """Why a call failed, in words for an operator."""
 
-    trouble: Trouble
+    trouble: NodeTrouble
     said: str
 
 
-_LOST = {Origin.NEW: Step.UNUSABLE, Origin.KEPT: Step.RENEW, Origin.GIVEN_UP: Step.AGAIN}
-_AFTER: dict[Trouble, dict[Origin, Step]] = {
-    Trouble.SILENT: {Origin.NEW: Step.REST, Origin.KEPT: Step.PROVE, Origin.GIVEN_UP: Step.AGAIN},
-    Trouble.CLOSED: {**_LOST, Origin.NEW: Step.RENEW},
-    Trouble.FAILED: _LOST,
-    Trouble.NONSENSE: dict.fromkeys(Origin, Step.UNUSABLE),
-    Trouble.UNABLE: dict.fromkeys(Origin, Step.UNUSABLE),
-    Trouble.BUSY: dict.fromkeys(Origin, Step.NOTHING),
+_LOST = {Origin.NEW: NextStep.UNUSABLE, Origin.KEPT: NextStep.RENEW, Origin.GIVEN_UP: NextStep.AGAIN}
+_AFTER: dict[NodeTrouble, dict[Origin, NextStep]] = {
+    NodeTrouble.SILENT: {Origin.NEW: NextStep.REST, Origin.KEPT: NextStep.PROVE, Origin.GIVEN_UP: NextStep.AGAIN},
+    NodeTrouble.CLOSED: {**_LOST, Origin.NEW: NextStep.RENEW},
+    NodeTrouble.FAILED: _LOST,
+    NodeTrouble.NONSENSE: dict.fromkeys(Origin, NextStep.UNUSABLE),
+    NodeTrouble.UNABLE: dict.fromkeys(Origin, NextStep.UNUSABLE),
+    NodeTrouble.BUSY: dict.fromkeys(Origin, NextStep.NOTHING),
 }
 
 
-def after(trouble: Trouble, origin: Origin) -> Step:
+def after(trouble: NodeTrouble, origin: Origin) -> NextStep:
     """Return what follows from the first failure of a call."""
     return _AFTER[trouble][origin]

@@ -32,11 +32,11 @@ from pymemcache.client.base import Client
 from identity.sessions.store import Written
 from identity.stores.bounds import ROOM_KEY, check_keys, check_write
 from identity.stores.cache import CacheKey, CacheVersion, Got, Missing, NodeState, Trip, Value
-from identity.stores.failures import Failure, Trouble
+from identity.stores.failures import Failure, NodeTrouble
 from identity.stores.markers import NodeMarkers
-from identity.stores.memcached_node import Node, Surroundings
+from identity.stores.memcached_node import CacheNode, Surroundings
 from identity.stores.rendezvous import Rendezvous
-from identity.stores.servers import UNTOLD, USUAL, Limits, Server, Told
+from identity.stores.servers import UNTOLD, USUAL, CacheServer, Limits, Told
 from identity.stores.whereabouts import NoAddress, Resolve, Whereabouts, system_resolve
 from identity.types import SECOND, Clock, Millis
 
@@ -47,16 +47,16 @@ _USUAL_BYTES: Final = (80, 200, 400, 1_200)
 """Of a marker and of session records: memory is kept apart by size, and full for one size at a time."""
 _DELETED: Final = {b"DELETED": True, b"NOT_FOUND": False}
 _EXPLAINED: Final = (
-    (NoAddress, Trouble.SILENT, "has a name whose address was not found within {limits.connect_ms} ms"),
-    (TimeoutError, Trouble.SILENT, "does not answer within {limits.answer_ms} ms"),
-    (ConnectionRefusedError, Trouble.FAILED, "refuses connections; memcached is not running there"),
-    (exceptions.MemcacheUnexpectedCloseError, Trouble.CLOSED, "closed the connection"),
-    ((ConnectionResetError, BrokenPipeError), Trouble.CLOSED, "failed: {error}"),
-    (OSError, Trouble.FAILED, "failed: {error}"),
-    (exceptions.MemcacheServerError, Trouble.UNABLE, "failed: {error}"),
+    (NoAddress, NodeTrouble.SILENT, "has a name whose address was not found within {limits.connect_ms} ms"),
+    (TimeoutError, NodeTrouble.SILENT, "does not answer within {limits.answer_ms} ms"),
+    (ConnectionRefusedError, NodeTrouble.FAILED, "refuses connections; memcached is not running there"),
+    (exceptions.MemcacheUnexpectedCloseError, NodeTrouble.CLOSED, "closed the connection"),
+    ((ConnectionResetError, BrokenPipeError), NodeTrouble.CLOSED, "failed: {error}"),
+    (OSError, NodeTrouble.FAILED, "failed: {error}"),
+    (exceptions.MemcacheServerError, NodeTrouble.UNABLE, "failed: {error}"),
     # A node that answers for another key, or nonsense, surfaces in the client as KeyError or ValueError.
     # Its text may quote what was read: a key, which can be a secret, or a value.
-    ((exceptions.MemcacheError, LookupError, ValueError), Trouble.NONSENSE, "answers nonsense ({kind})"),
+    ((exceptions.MemcacheError, LookupError, ValueError), NodeTrouble.NONSENSE, "answers nonsense ({kind})"),
 )
 """What the client raises, the first that fits."""
 
@@ -79,7 +79,7 @@ class MemcachedCache:
 
     def __init__(
         self,
-        servers: Sequence[Server],
+        servers: Sequence[CacheServer],
         *,
         markers: NodeMarkers,
         clock: Clock,
@@ -101,7 +101,7 @@ class MemcachedCache:
             told=told,
         )
         self._nodes = {
-            server.name: Node(server.name, connect=_connector(server, limits, resolve), around=around)
+            server.name: CacheNode(server.name, connect=_connector(server, limits, resolve), around=around)
             for server in servers
         }
         for node in self._nodes.values():
@@ -152,7 +152,7 @@ class MemcachedCache:
         for node in self._nodes.values():
             node.close()
 
-    def _node(self, key: CacheKey) -> Node:
+    def _node(self, key: CacheKey) -> CacheNode:
         return self._nodes[self._ring.node_of(key)]
 
     def _expire(self, key: CacheKey, data: bytes, expires_at: Millis) -> int:
@@ -205,7 +205,7 @@ class _Connection(Client):  # type: ignore[misc] # pymemcache has no types
     made_at: Millis = 0
     used_at: Millis = 0
 
-    def __init__(self, where: Whereabouts, server: Server, limits: Limits) -> None:
+    def __init__(self, where: Whereabouts, server: CacheServer, limits: Limits) -> None:
         super().__init__((server.host, server.port), default_noreply=False, ignore_exc=False)
         self._where = where
         self._limits = limits
@@ -241,7 +241,7 @@ class _Connection(Client):  # type: ignore[misc] # pymemcache has no types
 
 
 def _connector(
-    server: Server, limits: Limits, resolve: Resolve
+    server: CacheServer, limits: Limits, resolve: Resolve
 ) -> Callable[[Callable[[], None]], Callable[[], _Connection]]:
     def connect(moved: Callable[[], None]) -> Callable[[], _Connection]:
         where = Whereabouts(server.host, server.port, moved=moved, resolve=resolve)

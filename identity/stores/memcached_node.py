@@ -23,11 +23,11 @@ from threading import Event, Lock
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from identity.sessions.store import Written
-from identity.stores.alarm import Pace
+from identity.stores.alarm import LogPace
 from identity.stores.bounds import MARKER_KEY
 from identity.stores.cache import CacheKey, NodeState, Trip
 from identity.stores.connections import Busy, Connections, Link
-from identity.stores.failures import Failure, Origin, Step, Trouble, after
+from identity.stores.failures import Failure, NextStep, NodeTrouble, Origin, after
 from identity.stores.fullness import Fullness
 from identity.stores.markers import NodeMarkers
 from identity.stores.servers import Limits, Told
@@ -108,7 +108,7 @@ class Surroundings:
     told: Told
 
 
-class Node:
+class CacheNode:
     """One memcached.
 
     Args:
@@ -130,8 +130,8 @@ class Node:
         )
         self._lock = Lock()
         self._memory = Fullness(around.clock)
-        self.others: Sequence[Node] = ()
-        self._paces = defaultdict[str, Pace](lambda: Pace(self._clock))
+        self.others: Sequence[CacheNode] = ()
+        self._paces = defaultdict[str, LogPace](lambda: LogPace(self._clock))
         self._problem = "was not asked yet"
         self._hung_at: Millis | None = None
         self._nobody_proves = Event()
@@ -203,12 +203,12 @@ class Node:
             return call()
         except Failed as failed:
             match self._step(failed):
-                case Step.PROVE:
+                case NextStep.PROVE:
                     with self._proving():
                         return self._last(call, told=self._note_silence)
-                case Step.RENEW:
+                case NextStep.RENEW:
                     return self._last(call)
-                case Step.AGAIN:
+                case NextStep.AGAIN:
                     return self._last(call) if self._is_open() else None
                 case _:
                     otherwise(failed)
@@ -227,12 +227,12 @@ class Node:
     def _take_in(self, failed: Failed) -> None:
         """Draw the conclusions from a call that is not made again, such as a write whose outcome is unknown."""
         match self._step(failed):
-            case Step.PROVE:
+            case NextStep.PROVE:
                 with self._proving():
                     self._last(lambda: self._believed(()), told=self._note_silence)
-            case Step.AGAIN if failed.trouble is Trouble.SILENT:
+            case NextStep.AGAIN if failed.trouble is NodeTrouble.SILENT:
                 pass  # others found out meanwhile what it means
-            case _ if failed.trouble is Trouble.UNABLE:
+            case _ if failed.trouble is NodeTrouble.UNABLE:
                 # The node is well, it has no memory: its values can still be read.
                 self._memory.refuse()
                 self._around.told.refused(self.name)
@@ -240,16 +240,16 @@ class Node:
             case _:
                 self._failed(failed)
 
-    def _step(self, failed: Failed) -> Step:
+    def _step(self, failed: Failed) -> NextStep:
         """Decide what follows, and give up what is to be given up. One caller at a time is told to prove the node."""
         with self._lock:
             known = failed.generation != self._pool.generation or not self._nobody_proves.is_set()
             step = after(failed.trouble, Origin.GIVEN_UP if known else failed.origin)
-            if step is Step.PROVE and self._was_proved_often():
-                step = Step.REST
-            if step in {Step.PROVE, Step.RENEW, Step.REST}:
+            if step is NextStep.PROVE and self._was_proved_often():
+                step = NextStep.REST
+            if step in {NextStep.PROVE, NextStep.RENEW, NextStep.REST}:
                 self._pool.give_up(failed.generation)
-            if step is Step.PROVE:
+            if step is NextStep.PROVE:
                 self._nobody_proves.clear()
                 self._proved_at.append(self._clock())
         return step
@@ -297,12 +297,12 @@ class Node:
                 return command(connection)
         except Busy:
             said = f"more than {self._limits.connections} calls at once"
-            raise Failed(Failure(Trouble.BUSY, said), origin=origin, generation=generation) from None
+            raise Failed(Failure(NodeTrouble.BUSY, said), origin=origin, generation=generation) from None
         except Exception as error:
             failure = self._around.failure_of(error)
             if failure is None:
                 raise
-            if failure.trouble is Trouble.SILENT:
+            if failure.trouble is NodeTrouble.SILENT:
                 self._around.told.silent(self.name)
             raise Failed(failure, origin=origin, generation=generation) from error
 
@@ -349,9 +349,9 @@ class Node:
     def _failed(self, failed: Failed) -> None:
         """Take what a failure says about the node."""
         match failed.trouble:
-            case Trouble.BUSY:
+            case NodeTrouble.BUSY:
                 self._warn("memcached-busy", failed.said)
-            case Trouble.SILENT:
+            case NodeTrouble.SILENT:
                 self._pool.give_up(failed.generation)
                 self._set_problem(failed.said, hung_at=self._clock())
             case _:

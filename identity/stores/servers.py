@@ -8,7 +8,7 @@ from identity.types import Millis
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class CacheServer:
     """One memcached: its name for ever, and where it is at the moment."""
 
     name: str

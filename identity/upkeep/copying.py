@@ -34,7 +34,7 @@ RowT = TypeVar("RowT")
 T = TypeVar("T")
 
 
-class Stage(Enum):
+class CopyStage(Enum):
     """What is being done with a table."""
 
     COUNT = "counting"
@@ -47,14 +47,14 @@ class Stage(Enum):
 class CopyProgress:
     """How far it is: rows done, by this run or an earlier one, of how many if that is known."""
 
-    stage: Stage
+    stage: CopyStage
     table: str
     done: int
     total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CopyTally:
     """What became of one table."""
 
     table: str
@@ -83,14 +83,14 @@ class Tally:
 class Done:
     """Every row is there and equal, and the target may be served."""
 
-    tallies: tuple[Tally, ...]
+    tallies: tuple[CopyTally, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Unequal:
     """Rows are missing, differ, or are too many; the target stays closed."""
 
-    tallies: tuple[Tally, ...]
+    tallies: tuple[CopyTally, ...]
 
 
 class CopyRefused(Enum):
@@ -171,7 +171,7 @@ class Copying:
     def _note(self, places: CopyPosition) -> None:
         self._patiently(lambda: self._target.store.copy_note.write(places.text()))
 
-    def _concluded(self, tallies: tuple[Tally, ...]) -> CopyOutcome:
+    def _concluded(self, tallies: tuple[CopyTally, ...]) -> CopyOutcome:
         if all(tally.whole for tally in tallies):
             self._patiently(self._target.store.copy_note.clear)
             return Done(tallies)
@@ -179,17 +179,17 @@ class Copying:
         self._note(CopyPosition(self._source.name))
         return Unequal(tallies)
 
-    def _counted(self, table: CopiedTable[Any]) -> Tally:
+    def _counted(self, table: CopiedTable[Any]) -> CopyTally:
         rows = left_out = 0
         for batch in self._batches(table.scan(self._source, None)):
             kept = sum(map(table.kept, batch))
             rows, left_out = rows + kept, left_out + len(batch) - kept
-            self._told(CopyProgress(Stage.COUNT, table.name, rows))
-        return Tally(table.name, rows, left_out)
+            self._told(CopyProgress(CopyStage.COUNT, table.name, rows))
+        return CopyTally(table.name, rows, left_out)
 
     def _copied(
-        self, table: CopiedTable[RowT], tally: Tally, *, places: CopyPosition, threads: ThreadPoolExecutor
-    ) -> tuple[Tally, CopyPosition]:
+        self, table: CopiedTable[RowT], tally: CopyTally, *, places: CopyPosition, threads: ThreadPoolExecutor
+    ) -> tuple[CopyTally, CopyPosition]:
         before, written = places.done(table.name), 0
 
         def put(row: RowT) -> bool:
@@ -201,10 +201,10 @@ class Copying:
             # All of the batch is written; only now may the note say so.
             places = places.reached(table.name, table.place(batch[-1]), before + written)
             self._note(places)
-            self._told(CopyProgress(Stage.COPY, table.name, before + written, tally.rows))
+            self._told(CopyProgress(CopyStage.COPY, table.name, before + written, tally.rows))
         return replace(tally, written=written, before=before), places
 
-    def _read_back(self, table: CopiedTable[RowT], tally: Tally, threads: ThreadPoolExecutor) -> Tally:
+    def _read_back(self, table: CopiedTable[RowT], tally: CopyTally, threads: ThreadPoolExecutor) -> CopyTally:
         equal, done = 0, 0
         examples: list[str] = []
 
@@ -216,17 +216,17 @@ class Copying:
             equal, done = equal + sum(answers), done + len(batch)
             examples += [table.label(row) for row, fine in zip(batch, answers, strict=True) if not fine]
             del examples[EXAMPLES:]
-            self._told(CopyProgress(Stage.READ, table.name, done, tally.rows))
+            self._told(CopyProgress(CopyStage.READ, table.name, done, tally.rows))
         return replace(tally, equal=equal, examples=tuple(examples), there=self._count_copy(table))
 
     def _count_copy(self, table: CopiedTable[Any]) -> int:
         there = 0
         for batch in self._batches(filter(table.kept, table.scan(self._target, None))):
             there += len(batch)
-            self._told(CopyProgress(Stage.COUNT_COPY, table.name, there))
+            self._told(CopyProgress(CopyStage.COUNT_COPY, table.name, there))
         return there
 
-    def _compared(self, table: CopiedTable[Any], tally: Tally) -> Tally:
+    def _compared(self, table: CopiedTable[Any], tally: CopyTally) -> CopyTally:
         """Compare tables that are not read by key: the sums of all rows' fingerprints, and the rows if they differ."""
         ours, _ = self._sum(table, self._source)
         theirs, there = self._sum(table, self._target)
@@ -240,7 +240,7 @@ class Copying:
         total = rows = 0
         for batch in self._batches(table.scan(side, None)):
             total, rows = total + sum(map(fingerprint, batch)), rows + len(batch)
-            self._told(CopyProgress(Stage.READ, table.name, rows))
+            self._told(CopyProgress(CopyStage.READ, table.name, rows))
         return total, rows
 
     def _patiently(self, act: Callable[[], T]) -> T:

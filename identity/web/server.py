@@ -67,7 +67,7 @@ class Ports:
     internal: int
 
 
-class Server(HTTPServer):
+class HttpServer(HTTPServer):
     """An HTTP server with a bound on its connections."""
 
     most: int
@@ -173,12 +173,12 @@ class Daemon:
         else:
             log.info("reloaded")
 
-    def _server(self, door: Door, listening: Listening) -> tuple[Server, Listening]:
+    def _server(self, door: Door, listening: Listening) -> tuple[HttpServer, Listening]:
         tls = None
         if listening.certificate:
             self._certificates.append(Certificates(listening.certificate, listening.key))
             tls = self._certificates[-1].context
-        server = Server(
+        server = HttpServer(
             door,
             ssl_options=tls,
             max_header_size=HEAD_ROOM,
@@ -191,7 +191,7 @@ class Daemon:
         server.most = min(MOST, max(64, (_file_limit() - FILES_KEPT) // 2))
         return server, listening
 
-    def _listen(self, server: Server, listening: Listening) -> int:
+    def _listen(self, server: HttpServer, listening: Listening) -> int:
         try:
             sock = listening.sock or _bound(listening.address, listening.port)
         except OSError as error:

@@ -16,7 +16,7 @@ from identity.stores.sqlite import SqliteAccounts
 from identity.types import MINUTE, AccountId
 from identity.upkeep.copied_tables import TABLES, CopySide
 from identity.upkeep.copy_position import CopyPosition
-from identity.upkeep.copying import MOST_REVOCATIONS, PAUSES_S, Copying, CopyRefused, Done, Tally, Unequal
+from identity.upkeep.copying import MOST_REVOCATIONS, PAUSES_S, Copying, CopyRefused, CopyTally, Done, Unequal
 from tests.contracts.account_kinds import new_identity, new_username
 from tests.contracts.accounts import new_event, new_revocation
 from tests.support.accounts import Registry, Stopped
@@ -66,7 +66,7 @@ def target(opened: Open) -> CopySide:
     return opened("memory")
 
 
-def tally(outcome: object, table: str) -> Tally:
+def tally(outcome: object, table: str) -> CopyTally:
     """Return what became of a table."""
     assert isinstance(outcome, Done | Unequal)
     return next(each for each in outcome.tallies if each.table == table)
@@ -83,9 +83,9 @@ def test_people_arrive_with_everything_they_have(opened: Open, from_: str, to: s
 
     assert isinstance(outcome, Done)
     assert contents(target) == contents(source)
-    assert tally(outcome, "accounts") == Tally("accounts", people, 0, written=people, there=people, equal=people)
+    assert tally(outcome, "accounts") == CopyTally("accounts", people, 0, written=people, there=people, equal=people)
     events = 2 * people + 1
-    assert tally(outcome, "audit") == Tally("audit", events, 0, written=events, there=events, equal=events)
+    assert tally(outcome, "audit") == CopyTally("audit", events, 0, written=events, there=events, equal=events)
     assert target.store.copy_note.read() is None
 
 

@@ -140,6 +140,17 @@ def test_modules_are_named_for_what_they_own() -> None:
     assert sorted(word for word in words if _EMPTY_NAMES.search(word)) == []
 
 
+def test_a_class_name_means_one_thing() -> None:
+    """Otherwise a name met in a log or a review has to be looked up with the file it came from."""
+    homes: dict[str, list[str]] = {}
+    for path in _code():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(name(path))
+
+    assert {one: files for one, files in homes.items() if len(files) > 1} == {}
+
+
 def test_every_module_says_what_it_owns() -> None:
     """Otherwise a reader has to work out what may go into a file and what may not."""
     silent = [name(path) for path in _code() if not ast.get_docstring(tree(path))]

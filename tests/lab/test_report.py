@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from identity.sessions.planning import Rules
-from identity.sessions.rotation import Pace
+from identity.sessions.rotation import RotationPace
 from lab.experiment import Experiment
 from lab.networks import GOOD, NETWORKS, Thief
 from lab.plot import lifetimes
@@ -30,7 +30,7 @@ def theft(thief: Thief = Thief.BROWSER, *, settle_ms: int = 0) -> Result:
     for life in range(1, 101):
         tally = Tally(stolen_at=100.0, served_until=100.0 + life, ended_at=400.0)
         total.add(tally, seconds=3_600)
-    rules = Rules(pace=Pace(settle_ms=settle_ms))
+    rules = Rules(pace=RotationPace(settle_ms=settle_ms))
     return Result(Part(Question.THEFT, GOOD, Experiment(thief=thief, rules=rules), Goal()), total)
 
 
@@ -129,7 +129,7 @@ def test_a_plot_of_no_thefts_is_still_an_image() -> None:
 
 def test_a_study_asks_every_question_under_every_setting() -> None:
     """A comparison with a gap compares nothing."""
-    parts = list(Study(paces=(Pace(), Pace(settle_ms=10_000))).parts())
+    parts = list(Study(paces=(RotationPace(), RotationPace(settle_ms=10_000))).parts())
 
     assert len(parts) == 2 * (len(NETWORKS) + 2 * len(Thief) + 1)
     assert sum(part.goal.requests for part in parts) <= 2_000_000

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from identity.sessions.planning import Asked, Jar, Plan, Rules, plan
-from identity.sessions.rotation import Pace
+from identity.sessions.rotation import RotationPace
 from identity.sessions.store import Read
 from identity.types import Locator
 from lab import world
@@ -51,7 +51,7 @@ def test_no_copy_survives_its_owners_visits(thief: Thief) -> None:
 
 def test_a_rotation_that_never_mints_is_seen_by_the_simulation() -> None:
     """If rotation stopped, the copy would live on: the measure must show it."""
-    frozen = Experiment(seed=3, thief=Thief.PASSIVE, seconds=1200, rules=Rules(pace=Pace(token_age_ms=10**9)))
+    frozen = Experiment(seed=3, thief=Thief.PASSIVE, seconds=1200, rules=Rules(pace=RotationPace(token_age_ms=10**9)))
 
     assert played(frozen, 10).thief_alive == 10
 
@@ -78,7 +78,7 @@ def test_a_page_that_only_polls_still_unmasks_a_copy() -> None:
 def test_settling_lets_sessions_survive_crashes() -> None:
     """The price of `settle` is paid in a thief's lifetime; this is what it buys."""
     ended = [
-        played(Experiment(crash=True, seconds=600, rules=Rules(Pace(settle_ms=s * 1000))), 60).crashes_ended
+        played(Experiment(crash=True, seconds=600, rules=Rules(RotationPace(settle_ms=s * 1000))), 60).crashes_ended
         for s in (0, 20)
     ]
 

@@ -7,7 +7,7 @@ import pytest
 from identity.sessions.check import Mode, Outcome
 from identity.sessions.planning import Rules
 from identity.sessions.record import Copied
-from identity.sessions.rotation import Pace
+from identity.sessions.rotation import RotationPace
 from identity.types import SECOND, AccountId, Host, Username
 from tests.support.daemons import Daemons, copy, follow, rotate
 from tests.support.jars import ACCOUNT, BrowserJar
@@ -207,7 +207,7 @@ def test_a_jar_rolled_back_by_a_crash_ends_in_a_login_not_an_error(daemons: Daem
 
 def test_with_settle_a_crash_within_it_costs_nothing() -> None:
     """20 s of settling is longer than a browser waits before it writes its cookies."""
-    daemons = Daemons(rules=Rules(pace=Pace(settle_ms=20 * SECOND)))
+    daemons = Daemons(rules=Rules(pace=RotationPace(settle_ms=20 * SECOND)))
     jar = BrowserJar()
     daemons.login(jar)
     rotate(daemons, jar, times=3)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from identity.stores.memcached import MemcachedCache
-from identity.stores.servers import Server
+from identity.stores.servers import CacheServer
 from tests.support.caches import Trips, fill, memcached_cache, servers, wall_clock
 from tests.support.clock import ManualClock
 from tests.support.memcached import MemcachedNode
@@ -30,10 +30,10 @@ def proxy(memcached: list[MemcachedNode]) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def listed(memcached: list[MemcachedNode], proxy: Proxy) -> list[Server]:
+def listed(memcached: list[MemcachedNode], proxy: Proxy) -> list[CacheServer]:
     """Give three nodes, the second through the proxy."""
     a, _, c = servers(memcached)
-    return [a, Server("b", "127.0.0.1", proxy.port), c]
+    return [a, CacheServer("b", "127.0.0.1", proxy.port), c]
 
 
 @pytest.fixture
@@ -55,7 +55,9 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def kept(listed: list[Server], silences: Silences, trips: Trips, *, clock: ManualClock) -> Iterator[MemcachedCache]:
+def kept(
+    listed: list[CacheServer], silences: Silences, trips: Trips, *, clock: ManualClock
+) -> Iterator[MemcachedCache]:
     """Give a filled cache over the three nodes, with 32 connections kept to each."""
     made = memcached_cache(listed, limits=LIMITS, trips=trips, told=silences.told, clock=clock)
     fill(made)

@@ -14,7 +14,7 @@ from cassandra.cluster import Session
 from click.testing import CliRunner
 
 from identity.cli import cli
-from identity.stores.cassandra.greeting import Trouble, greet
+from identity.stores.cassandra.greeting import Unreachable, greet
 from identity.stores.cassandra.migrating import Migrator
 from identity.stores.cassandra.migrations import Migrations
 from identity.stores.cassandra.settings import Settings, Tls
@@ -194,7 +194,7 @@ def test_a_certificate_for_another_name_is_refused_and_told_apart(authority: Aut
         host, _, port = where.partition(":")
         refusal = greet(host, int(port), context=authority.client_context(), timeout_ms=2_000)
     assert refusal is not None
-    assert refusal.trouble is Trouble.OTHER_NAME
+    assert refusal.trouble is Unreachable.OTHER_NAME
     assert "127.0.0.1" in refusal.reason
 
 

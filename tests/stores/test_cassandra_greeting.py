@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from identity.stores.cassandra.greeting import Refusal, Trouble, greet
+from identity.stores.cassandra.greeting import HandshakeRefusal, Unreachable, greet
 from tests.support.certificates import Authority
 
 _SUPPORTED: Final = b"\x84"
@@ -95,7 +95,9 @@ def tls_13(authority: Authority) -> ssl.SSLContext:
     return context
 
 
-def greeted(manner: Manner, context: ssl.SSLContext, ours: ssl.SSLContext, timeout_ms: int = 5_000) -> Refusal | None:
+def greeted(
+    manner: Manner, context: ssl.SSLContext, ours: ssl.SSLContext, timeout_ms: int = 5_000
+) -> HandshakeRefusal | None:
     """Return what is found of such a node."""
     with node(manner, context) as port:
         return greet("127.0.0.1", port, context=ours, timeout_ms=timeout_ms)
@@ -127,7 +129,7 @@ def test_a_missing_certificate_is_named_by_the_alert(authority: Authority, deman
     refusal = greeted(judge, demanding, authority.client_context())
 
     assert refusal is not None
-    assert refusal.trouble is Trouble.CLIENT_CERTIFICATE
+    assert refusal.trouble is Unreachable.CLIENT_CERTIFICATE
     assert refusal.reason
 
 
@@ -139,7 +141,7 @@ def test_a_connection_broken_right_after_the_handshake_is_about_the_certificate(
     refusal = greeted(manner, tls_13, authority.client_context())
 
     assert refusal is not None
-    assert refusal.trouble is Trouble.CLIENT_CERTIFICATE
+    assert refusal.trouble is Unreachable.CLIENT_CERTIFICATE
 
 
 def test_a_connection_broken_after_our_certificate_was_accepted_is_not_about_it(
@@ -151,7 +153,7 @@ def test_a_connection_broken_after_our_certificate_was_accepted_is_not_about_it(
     refusal = greeted(reset_when_asked, tls_13, authority.client_context())
 
     assert refusal is not None
-    assert refusal.trouble in {Trouble.SILENT, Trouble.NOT_CASSANDRA}
+    assert refusal.trouble in {Unreachable.SILENT, Unreachable.NOT_CASSANDRA}
 
 
 def test_a_node_that_hangs_after_the_handshake_is_silent(authority: Authority, tls_13: ssl.SSLContext) -> None:
@@ -159,11 +161,11 @@ def test_a_node_that_hangs_after_the_handshake_is_silent(authority: Authority, t
     refusal = greeted(keep_quiet, tls_13, authority.client_context(), timeout_ms=300)
 
     assert refusal is not None
-    assert refusal.trouble is Trouble.SILENT
+    assert refusal.trouble is Unreachable.SILENT
 
 
 def test_what_speaks_first_is_no_node(authority: Authority, tls_13: ssl.SSLContext) -> None:
     """Otherwise a wrong port is taken for a wrong certificate."""
     refusal = greeted(say_something_else, tls_13, authority.client_context())
 
-    assert refusal == Refusal(Trouble.NOT_CASSANDRA)
+    assert refusal == HandshakeRefusal(Unreachable.NOT_CASSANDRA)

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 
 from identity.errors import ConfigError, StoreUnavailable
-from identity.stores.cassandra.migrating import LOCK_S, STATEMENT_S, Migrator, Step
-from identity.stores.cassandra.migrations import FOLDER, Applied, Migrations
+from identity.stores.cassandra.migrating import LOCK_S, STATEMENT_S, MigrationStep, Migrator
+from identity.stores.cassandra.migrations import FOLDER, AppliedMigration, Migrations
 from identity.stores.cassandra.settings import Settings
 from tests.contracts.account_kinds import changed_identity, new_identity
 from tests.support.cassandra.cluster import CassandraCluster
@@ -32,7 +32,7 @@ def migrator(reached: Settings, migrations: Migrations | None = None, *, who: st
     return Migrator(reached, migrations or Migrations(), clock=now, owner=uuid4(), who=who)
 
 
-def quiet(_: Step) -> None:
+def quiet(_: MigrationStep) -> None:
     """Watch nothing."""
 
 
@@ -66,7 +66,7 @@ def test_a_daemon_serves_on_its_own_tables_and_on_newer_ones_that_say_so(
     version: int | None, serves_from: int, problem: str
 ) -> None:
     """The table of the module, a case a row."""
-    there = () if version is None else (Applied(version, serves_from, ""),)
+    there = () if version is None else (AppliedMigration(version, serves_from, ""),)
 
     said = Migrations().problem_of(there, keyspace="k")
 
@@ -76,7 +76,7 @@ def test_a_daemon_serves_on_its_own_tables_and_on_newer_ones_that_say_so(
 
 def test_a_run_applies_everything_and_the_next_has_nothing_to_do(fresh: Settings) -> None:
     """An operator runs it twice to be sure."""
-    steps: list[Step] = []
+    steps: list[MigrationStep] = []
 
     first = migrator(fresh).migrate(steps.append)
     second = migrator(fresh).migrate(quiet)
@@ -88,7 +88,7 @@ def test_a_run_applies_everything_and_the_next_has_nothing_to_do(fresh: Settings
 
 def test_of_two_runs_at_the_same_time_one_waits_and_both_succeed(fresh: Settings) -> None:
     """Two machines are upgraded by one script at once."""
-    steps: list[list[Step]] = [[], []]
+    steps: list[list[MigrationStep]] = [[], []]
 
     counts = race(2, lambda me: migrator(fresh, who=f"machine {me}").migrate(steps[me].append))
 

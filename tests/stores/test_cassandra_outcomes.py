@@ -23,7 +23,7 @@ import pytest
 from identity.accounts.store import Applied, Held, Outcome, UsernameRow, UsernameState
 from identity.errors import StoreUnavailable
 from identity.stores.cassandra import columns
-from identity.stores.cassandra.connection import Connection, Row
+from identity.stores.cassandra.connection import CassandraConnection, Row
 from identity.stores.cassandra.rows import TRIES, CassandraRows
 from identity.stores.cassandra.settings import Settings
 from identity.stores.cassandra.statements import Statement, StatementKind
@@ -35,7 +35,7 @@ Fault: TypeAlias = "Callable[[Unreliable, Callable[[], Row | None]], Row | None]
 Write: TypeAlias = "Callable[[Names, UsernameRow], Outcome]"
 
 
-class Unreliable(Connection):
+class Unreliable(CassandraConnection):
     """A connection on which the next conditional writes meet the faults in `faults`, one each."""
 
     def __init__(self, settings: Settings) -> None:
@@ -51,7 +51,7 @@ class Unreliable(Connection):
         self.sent += 1
 
         def really() -> Row | None:
-            return Connection.conditional(self, statement, values)
+            return CassandraConnection.conditional(self, statement, values)
 
         return self.faults.pop(0)(self, really) if self.faults else really()
 

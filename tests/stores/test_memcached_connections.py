@@ -12,7 +12,7 @@ from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Missing, Trip, Value
 from identity.stores.memcached import MemcachedCache
 from identity.stores.records import OneTimeRecords, SessionRecords, key_of
-from identity.stores.servers import Limits, Server
+from identity.stores.servers import CacheServer, Limits
 from identity.types import HOUR
 from tests.support.caches import PATIENT, Trips, account, markers, memcached_cache, record_of, ring, servers, wall_clock
 from tests.support.guards import Expectation
@@ -50,7 +50,7 @@ def trips() -> Trips:
 @pytest.fixture
 def cache(proxy: Proxy, trips: Trips) -> Iterator[MemcachedCache]:
     """Give a cache that reaches the node through the proxy, and has met it."""
-    cache = memcached_cache([Server("a", "127.0.0.1", proxy.port)], trips=trips)
+    cache = memcached_cache([CacheServer("a", "127.0.0.1", proxy.port)], trips=trips)
     cache.get_many([KEY])
     yield cache
     cache.close()
@@ -267,7 +267,7 @@ def test_a_node_that_is_found_by_name_is_reached_on_any_of_its_addresses(memcach
     """`localhost` is ::1 first on most machines, and memcached often listens on 127.0.0.1 alone."""
     infos = socket.getaddrinfo("localhost", memcached[0].port, type=socket.SOCK_STREAM)
     assert infos
-    cache = memcached_cache([Server("a", "localhost", memcached[0].port)], codec=markers("a"))
+    cache = memcached_cache([CacheServer("a", "localhost", memcached[0].port)], codec=markers("a"))
 
     assert cache.get_many([KEY])[KEY] is Missing.ABSENT
     cache.close()

@@ -7,7 +7,7 @@ import pytest
 
 from identity.sessions.store import Written
 from identity.stores.memcached import MemcachedCache
-from identity.stores.servers import Server, Told
+from identity.stores.servers import CacheServer, Told
 from identity.types import HOUR, MINUTE, SECOND
 from tests.support.caches import KEYS, memcached_cache, of_node
 from tests.support.clock import ManualClock
@@ -96,7 +96,7 @@ def test_the_node_list_names_the_node_that_is_silent(
 
 
 def test_who_watches_hears_of_each_change_once(
-    listed: list[Server], memcached: list[MemcachedNode], clock: ManualClock, *, expect_log: ExpectLog
+    listed: list[CacheServer], memcached: list[MemcachedNode], clock: ManualClock, *, expect_log: ExpectLog
 ) -> None:
     """A number that is as old as the last question wakes nobody."""
     expect_log(LOG, "node b does not answer")

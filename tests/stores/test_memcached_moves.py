@@ -15,7 +15,7 @@ from identity.stores import whereabouts
 from identity.stores.cache import CacheKey, Missing, Value
 from identity.stores.connections import OLDEST_MS
 from identity.stores.memcached import MemcachedCache
-from identity.stores.servers import Limits, Server
+from identity.stores.servers import CacheServer, Limits
 from identity.stores.whereabouts import Found, Whereabouts
 from identity.types import HOUR, SECOND
 from tests.support.caches import PATIENT, markers, memcached_cache, wall_clock
@@ -26,7 +26,7 @@ from tests.support.proxy import Proxy
 
 LOG = "identity.stores.memcached"
 KEY = CacheKey("s1:record")
-NAMED = [Server("a", "node-a.internal", 11211)]
+NAMED = [CacheServer("a", "node-a.internal", 11211)]
 LIMITS = Limits(connect_ms=2_000, answer_ms=1_000, rest_ms=HOUR)
 
 ExpectLog = Callable[..., Expectation]
@@ -83,7 +83,7 @@ def stands(cache: MemcachedCache) -> bytes | Missing:
 
 def settle(node: MemcachedNode) -> None:
     """Give the node's name and record to another memcached."""
-    there = memcached_cache([Server("a", *node.address)], codec=markers("a"))
+    there = memcached_cache([CacheServer("a", *node.address)], codec=markers("a"))
     assert there.add(KEY, b"second address", expires_at=wall_clock() + HOUR) is Written.APPLIED
     there.close()
 
@@ -210,7 +210,7 @@ def test_a_name_that_is_never_found_puts_its_node_to_rest(
     names = Names()
     names.answers.clear()
     limits = Limits(connect_ms=100, answer_ms=10_000, rest_ms=HOUR)
-    listed = [*NAMED, Server("b", *memcached[1].address)]
+    listed = [*NAMED, CacheServer("b", *memcached[1].address)]
     cache = memcached_cache(listed, resolve=names, limits=limits, clock=clock)
 
     keys = [CacheKey(f"s1:{n}") for n in range(20)]
@@ -280,7 +280,7 @@ def test_connections_are_kept_alive_and_given_up_by_the_system_too(cache: Memcac
 def test_numbers_are_asked_of_nobody(memcached: list[MemcachedNode]) -> None:
     """An address needs no name service, and must not depend on one."""
     names = Names()
-    cache = memcached_cache([Server("a", *memcached[0].address)], resolve=names, limits=PATIENT)
+    cache = memcached_cache([CacheServer("a", *memcached[0].address)], resolve=names, limits=PATIENT)
 
     assert stands(cache) is Missing.ABSENT
     assert names.asked == 0

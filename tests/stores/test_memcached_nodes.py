@@ -17,7 +17,7 @@ from identity.stores.bounds import MARKER_KEY
 from identity.stores.cache import CacheKey, Got, Missing, Trip, Value
 from identity.stores.memcached import MemcachedCache
 from identity.stores.records import OneTimeRecords
-from identity.stores.servers import Limits, Server
+from identity.stores.servers import CacheServer, Limits
 from identity.types import HOUR, MINUTE, SECOND, Millis
 from tests.support.caches import KEYS, Trips, fill, markers, memcached_cache, of_node, ring, servers, those, wall_clock
 from tests.support.clock import ManualClock
@@ -31,14 +31,14 @@ ExpectLog = Callable[..., Expectation]
 
 
 @pytest.fixture
-def evicting() -> Iterator[Server]:
+def evicting() -> Iterator[CacheServer]:
     """Give a small memcached without `-M`, as it is started by default."""
     port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     command = [str(binary()), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "2", *user]
     with subprocess.Popen(command) as running:
         eventually(lambda: is_listening(port))
-        yield Server("a", "127.0.0.1", port)
+        yield CacheServer("a", "127.0.0.1", port)
         running.kill()
 
 
@@ -99,7 +99,7 @@ def test_writes_to_a_killed_node_are_unknown_and_land_nowhere_else(
     assert cache.remove(key) is Written.UNKNOWN
 
     for name, node in (("a", memcached[0]), ("c", memcached[2])):
-        alone = memcached_cache([Server(name, node.host, node.port)], codec=markers("abc"))
+        alone = memcached_cache([CacheServer(name, node.host, node.port)], codec=markers("abc"))
         assert alone.get_many([key])[key] is Missing.ABSENT
         alone.close()
 
@@ -319,7 +319,7 @@ def test_a_node_that_dies_while_it_is_probed_is_named(memcached: list[MemcachedN
 
 
 @pytest.mark.memcached
-def test_a_node_that_drops_values_is_a_warning(evicting: Server, expect_log: ExpectLog) -> None:
+def test_a_node_that_drops_values_is_a_warning(evicting: CacheServer, expect_log: ExpectLog) -> None:
     """Without `-M` people are logged out at random when memory runs short: the operator must hear why."""
     expect_log(LOG, "memcached-evicts: node a: dropped")
     cache = memcached_cache([evicting])

@@ -7,7 +7,7 @@ import pytest
 from identity.sessions.store import Written
 from identity.stores.cache import Got, Missing, Trip
 from identity.stores.memcached import MemcachedCache
-from identity.stores.servers import Limits, Server
+from identity.stores.servers import CacheServer, Limits
 from identity.types import HOUR
 from tests.support.caches import KEYS, Trips, fill, memcached_cache, of_node, servers, those, wall_clock
 from tests.support.clock import ManualClock
@@ -97,7 +97,7 @@ def test_a_node_that_hung_is_used_again_after_its_rest(
 
 
 def test_a_node_that_accepts_and_never_answers_is_left_alone_from_the_first_time_out(
-    listed: list[Server], proxy: Proxy, silences: Silences, *, expect_log: ExpectLog
+    listed: list[CacheServer], proxy: Proxy, silences: Silences, *, expect_log: ExpectLog
 ) -> None:
     """A daemon that starts beside a hanging node must serve the accounts of the others."""
     expect_log(LOG, "node b does not answer within 1000 ms")
@@ -219,7 +219,7 @@ class Meanwhile(Trips):
 
 
 def test_while_one_proves_a_node_the_others_wait_a_moment_and_ask_nothing(
-    listed: list[Server], memcached: list[MemcachedNode], expect_log: ExpectLog
+    listed: list[CacheServer], memcached: list[MemcachedNode], expect_log: ExpectLog
 ) -> None:
     """A node that hangs may cost one thread the time of a probe, never all of them."""
     expect_log(LOG, "node b does not answer")
@@ -259,9 +259,9 @@ def test_an_empty_node_is_not_marked_because_the_connection_to_another_fell_sile
     expect_log(LOG, "node b holds the marker of a ring with other nodes")
     expect_log(LOG, "node a is empty, and another node is marked for another ring")
     expect_log(LOG, "memcached-connections-lost: node b")
-    other = memcached_cache([Server("b", "127.0.0.1", proxy.port), Server("z", *memcached[2].address)])
+    other = memcached_cache([CacheServer("b", "127.0.0.1", proxy.port), CacheServer("z", *memcached[2].address)])
     other.nodes()
-    both = [*servers(memcached[:1]), Server("b", "127.0.0.1", proxy.port)]
+    both = [*servers(memcached[:1]), CacheServer("b", "127.0.0.1", proxy.port)]
     cache = memcached_cache(both, limits=LIMITS, clock=ManualClock(wall_clock()))
     assert cache.get_many([of_node(cache, "b")[0]])
     proxy.silence()

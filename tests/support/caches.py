@@ -12,7 +12,7 @@ from identity.stores.cache import CacheKey, Got, Missing, Trip
 from identity.stores.markers import NodeMarkers
 from identity.stores.memcached import MemcachedCache
 from identity.stores.sealing import Sealer
-from identity.stores.servers import UNTOLD, Limits, Server, Told
+from identity.stores.servers import UNTOLD, CacheServer, Limits, Told
 from identity.stores.whereabouts import Resolve, system_resolve
 from identity.types import (
     DAY,
@@ -74,13 +74,13 @@ class Trips:
         return sum(count for (_, purpose), count in self.made.items() if purpose is trip)
 
 
-def servers(nodes: Sequence[MemcachedNode], names: Sequence[str] = NAMES) -> list[Server]:
+def servers(nodes: Sequence[MemcachedNode], names: Sequence[str] = NAMES) -> list[CacheServer]:
     """Name the nodes a, b, c … in their order."""
-    return [Server(name, node.host, node.port) for name, node in zip(names, nodes, strict=False)]
+    return [CacheServer(name, node.host, node.port) for name, node in zip(names, nodes, strict=False)]
 
 
 def memcached_cache(
-    listed: Sequence[Server],
+    listed: Sequence[CacheServer],
     *,
     clock: Clock = wall_clock,
     codec: NodeMarkers | None = None,

@@ -22,10 +22,11 @@ from identity.accounts.store import IdentityRow
 from identity.accounts.store import Profile as AccountProfile
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
+from identity.housekeeping import end_sessions
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
+from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
-from identity.login.means import Means
 from identity.login.pacing import Pacing
 from identity.login.rules import LoginRules
 from identity.login.service import LoginService
@@ -38,7 +39,6 @@ from identity.stores.cache import CacheKey, Missing
 from identity.stores.memory import MemoryAccounts
 from identity.stores.records import OneTimeRecords
 from identity.types import IdentityKey, Millis
-from identity.watching import end_sessions
 from tests.support.scripted import CountedAccounts, KilledError, ScriptedProvider
 from tests.support.web import LOCAL, Jar, Reply, Site
 
@@ -81,7 +81,7 @@ class LoginSite(Site):
             count=self.metrics.count,
         )
         self.carrying = Carrying(self._keys, clock=self.clock, random_bytes=secrets.token_bytes)
-        means = Means(
+        means = LoginDependencies(
             self.carrying,
             self.one_time,
             LoginRules(self.public_url, enabled=self.providers.__contains__, origins=self.origins, names=self.policy),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from identity.sessions.record import Copied, Ended, Notice
 from identity.types import DAY, HOUR, MINUTE, Millis
-from identity.web.pages import Device, Identity, Way
+from identity.web.pages import Device, LinkedLogin, Way
 from providers.demo import PEOPLE
 from tests.support.clock import NOON
 
@@ -90,8 +90,8 @@ DEVICES: Final = (
     _device(4, "curl", "loopback", age=2 * HOUR, idle=2 * HOUR),
 )
 IDENTITIES: Final = (
-    Identity("github", "GitHub", "ada-l", NOON - 400 * DAY),
-    Identity("google", "Google", "ada.lovelace@example.com", NOON - 64 * DAY),
+    LinkedLogin("github", "GitHub", "ada-l", NOON - 400 * DAY),
+    LinkedLogin("google", "Google", "ada.lovelace@example.com", NOON - 64 * DAY),
 )
 NOTICE: Final = Notice(
     at=NOON - 2 * HOUR,

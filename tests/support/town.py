@@ -12,13 +12,13 @@ from identity.accounts.results import Linked, LinkRequest, SignedUp, SignUp
 from identity.accounts.service import AccountService
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
+from identity.housekeeping import end_sessions
 from identity.login.entering import Entering
 from identity.login.flow import ProvenPerson
 from identity.login.results import LoggedIn, Visit
 from identity.opening import Accounts
 from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, Clock
-from identity.watching import end_sessions
 from tests.support.accounts import PERSON, key
 from tests.support.daemons import Daemons
 from tests.support.jars import BrowserJar

@@ -5,25 +5,25 @@ import pytest
 from identity.cli.findings import Level
 from identity.cli.probes_cassandra import said_of
 from identity.config import CassandraSection
-from identity.stores.cassandra.greeting import Refusal, Trouble
+from identity.stores.cassandra.greeting import HandshakeRefusal, Unreachable
 from identity.stores.cassandra.inspection import (
     BY_DATA_CENTRE,
+    ClusterNode,
     ClusterReached,
     Inspection,
     Keyspace,
     LoginRefused,
-    Node,
     Point,
     Unreached,
 )
 
 GIVEN = CassandraSection(local_data_centre="dc1")
-SILENT = Refusal(Trouble.SILENT, "timed out")
+SILENT = HandshakeRefusal(Unreachable.SILENT, "timed out")
 
 
-def nodes(*centres: str, version: str = "5.0.9", refusal: Refusal | None = None) -> tuple[Node, ...]:
+def nodes(*centres: str, version: str = "5.0.9", refusal: HandshakeRefusal | None = None) -> tuple[ClusterNode, ...]:
     """Return a node in each of these data centres."""
-    return tuple(Node(f"10.0.0.{i}", centre, version, refusal) for i, centre in enumerate(centres, start=1))
+    return tuple(ClusterNode(f"10.0.0.{i}", centre, version, refusal) for i, centre in enumerate(centres, start=1))
 
 
 def lines(reached: ClusterReached, *points: Point) -> list[tuple[Level, str]]:
@@ -31,7 +31,7 @@ def lines(reached: ClusterReached, *points: Point) -> list[tuple[Level, str]]:
     return [(finding.level, finding.text) for finding in said_of(Inspection(points, reached), GIVEN)]
 
 
-def reached(there: tuple[Node, ...], commitlog_sync: str = "periodic", **copies: int) -> ClusterReached:
+def reached(there: tuple[ClusterNode, ...], commitlog_sync: str = "periodic", **copies: int) -> ClusterReached:
     """Return a cluster whose keyspace has these copies and whose tables fit."""
     return ClusterReached(there, commitlog_sync, Keyspace(BY_DATA_CENTRE, copies))
 
@@ -75,14 +75,14 @@ def test_nodes_of_two_releases_are_a_warning() -> None:
 )
 def test_a_node_that_is_silent_matters_more_when_it_is_near(centre: str, remedy: str) -> None:
     """Networks of other data centres are often out of reach, and rightly so."""
-    far = Node("10.0.1.1", centre, "5.0.9", SILENT)
+    far = ClusterNode("10.0.1.1", centre, "5.0.9", SILENT)
     (found,) = (text for level, text in lines(reached((*nodes("dc1"), far), dc1=3)) if "10.0.1.1" in text)
     assert f"{centre}: timed out; {remedy}" in found
 
 
 def test_a_node_found_through_others_with_a_wrong_certificate_is_a_problem() -> None:
     """The contact point is fine, and the daemon would use one node of all."""
-    wrong = Node("10.0.1.1", "dc1", "5.0.9", Refusal(Trouble.OTHER_NAME, "mismatch"))
+    wrong = ClusterNode("10.0.1.1", "dc1", "5.0.9", HandshakeRefusal(Unreachable.OTHER_NAME, "mismatch"))
     found = lines(reached((*nodes("dc1"), wrong), dc1=2))
     assert (
         Level.PROBLEM,
@@ -95,7 +95,10 @@ def test_a_node_found_through_others_with_a_wrong_certificate_is_a_problem() -> 
 
 def test_a_contact_point_the_cluster_does_not_know_is_told() -> None:
     """A retired machine in the list costs a time-out at each start, and one with no address is a mistake."""
-    retired, mistyped = Point("10.9.9.9", 9042, SILENT), Point("db", 9042, Refusal(Trouble.NO_ADDRESS, "not known"))
+    retired, mistyped = (
+        Point("10.9.9.9", 9042, SILENT),
+        Point("db", 9042, HandshakeRefusal(Unreachable.NO_ADDRESS, "not known")),
+    )
     found = lines(reached(nodes("dc1"), "batch", dc1=1), retired, mistyped)
     assert found[:2] == [
         (Level.WARNING, "cassandra 10.9.9.9:9042: timed out; start it there, or correct [cassandra] contact_points"),

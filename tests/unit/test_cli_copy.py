@@ -22,7 +22,7 @@ from identity.stores.memory import MemoryAccounts
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import Clock
 from identity.upkeep.copied_tables import CopySide
-from identity.upkeep.copying import MOST_REVOCATIONS, CopyProgress, Stage
+from identity.upkeep.copying import MOST_REVOCATIONS, CopyProgress, CopyStage
 from tests.contracts.accounts import new_revocation
 from tests.support.clock import ManualClock
 from tests.support.copies import contents, fill, person, side_of
@@ -225,7 +225,7 @@ def test_a_source_that_is_still_used_is_named_and_the_target_not_blamed(
     fill(move.there, range(3))
 
     def sign_up(_: Progress, step: CopyProgress) -> None:
-        if step.stage is Stage.COPY and step.table == "identities":
+        if step.stage is CopyStage.COPY and step.table == "identities":
             fill(move.there, range(9, 10))
 
     monkeypatch.setattr(Progress, "__call__", sign_up)
@@ -294,9 +294,9 @@ def steps(progress: Progress, clock: list[float], *, every: float) -> None:
     """Tell a table's steps, with time between them."""
     for done in (250, 500, 1_000):
         clock[0] += every
-        progress(CopyProgress(Stage.COPY, "accounts", done, 1_000))
+        progress(CopyProgress(CopyStage.COPY, "accounts", done, 1_000))
     clock[0] += every
-    progress(CopyProgress(Stage.COUNT_COPY, "accounts", 1_000))
+    progress(CopyProgress(CopyStage.COUNT_COPY, "accounts", 1_000))
     progress.end()
 
 
@@ -331,9 +331,9 @@ def test_the_rate_leaves_out_what_an_earlier_run_did() -> None:
     out, clock = io.StringIO(), [0.0]
     progress = Progress(out, clock=lambda: clock[0])
 
-    progress(CopyProgress(Stage.COPY, "accounts", 5_100, 10_000))
+    progress(CopyProgress(CopyStage.COPY, "accounts", 5_100, 10_000))
     clock[0] += 1
-    progress(CopyProgress(Stage.COPY, "accounts", 5_200, 10_000))
+    progress(CopyProgress(CopyStage.COPY, "accounts", 5_200, 10_000))
     progress.end()
 
     assert out.getvalue().endswith("52%  100/s\n")

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from identity import config
 from identity.cli import cli
 from identity.cli import doctor_words as words
-from identity.cli.doctor_visits import Answer, site
+from identity.cli.doctor_visits import PageAnswer, site
 from identity.cli.files import new_ring_file
 from identity.cli.findings import Finding, Level
 from tests.support.configuration import APP_SECRET
@@ -39,13 +39,13 @@ def text(findings: Iterable[Finding]) -> str:
 @pytest.mark.parametrize(
     ("answer", "level", "said"),
     [
-        (Answer(204, (("X-Request-Id", "1"),)), "ok", "leads to identityd"),
-        (Answer(204), "problem", "not by identityd"),
-        (Answer(404), "problem", "answers 404"),
-        (Answer(0, trouble="connection refused"), "problem", "connection refused"),
+        (PageAnswer(204, (("X-Request-Id", "1"),)), "ok", "leads to identityd"),
+        (PageAnswer(204), "problem", "not by identityd"),
+        (PageAnswer(404), "problem", "answers 404"),
+        (PageAnswer(0, trouble="connection refused"), "problem", "connection refused"),
     ],
 )
-def test_whether_the_path_of_identityd_is_routed(answer: Answer, level: str, said: str) -> None:
+def test_whether_the_path_of_identityd_is_routed(answer: PageAnswer, level: str, said: str) -> None:
     """Without it browsers never renew a session on that host."""
     found = list(words.of_ack(answer))
 
@@ -55,20 +55,23 @@ def test_whether_the_path_of_identityd_is_routed(answer: Answer, level: str, sai
 @pytest.mark.parametrize(
     ("answer", "level"),
     [
-        (Answer(404, body="<title>Not found</title>"), "ok"),
-        (Answer(421, body="<title>Unknown host</title>"), "ok"),
-        (Answer(200, body='{"status":"ready","missing":[],"parts":[]}'), "problem"),
-        (Answer(421, body='{"error": "unknown-host", "message": "… list it in [server] internal_hosts."}'), "problem"),
+        (PageAnswer(404, body="<title>Not found</title>"), "ok"),
+        (PageAnswer(421, body="<title>Unknown host</title>"), "ok"),
+        (PageAnswer(200, body='{"status":"ready","missing":[],"parts":[]}'), "problem"),
+        (
+            PageAnswer(421, body='{"error": "unknown-host", "message": "… list it in [server] internal_hosts."}'),
+            "problem",
+        ),
     ],
 )
-def test_an_internal_listener_is_reached_also_when_it_refuses_a_name(answer: Answer, level: str) -> None:
+def test_an_internal_listener_is_reached_also_when_it_refuses_a_name(answer: PageAnswer, level: str) -> None:
     """Under nginx's own name for it the listener is 421; under a name that a client sends it would answer."""
     assert levels(words.of_internal(answer)) == [level]
 
 
 def test_a_clock_that_is_off_is_said() -> None:
     """Sessions would end early, and nobody would look at the clock."""
-    found = list(words.of_ack(Answer(204, (("X-Request-Id", "1"),), clock_ahead_s=-61)))
+    found = list(words.of_ack(PageAnswer(204, (("X-Request-Id", "1"),), clock_ahead_s=-61)))
 
     assert levels(found) == ["ok", "warning"]
 
@@ -76,18 +79,18 @@ def test_a_clock_that_is_off_is_said() -> None:
 @pytest.mark.parametrize(
     ("answer", "level", "said"),
     [
-        (Answer(302, (LOGIN,)), "ok", "leads to the login"),
-        (Answer(302, (("Location", "/.identityd/login?return_to=x"),)), "ok", "leads to the login"),
-        (Answer(401), "ok", "leads to the login"),
-        (Answer(302, (("Location", "/elsewhere"),)), "problem", "not guarded"),
-        (Answer(200), "problem", "not guarded"),
-        (Answer(403), "problem", "trusted_proxies"),
-        (Answer(500), "problem", "?redirect=1"),
-        (Answer(502), "problem", "does not reach"),
-        (Answer(0, trouble="no answer"), "problem", "no answer"),
+        (PageAnswer(302, (LOGIN,)), "ok", "leads to the login"),
+        (PageAnswer(302, (("Location", "/.identityd/login?return_to=x"),)), "ok", "leads to the login"),
+        (PageAnswer(401), "ok", "leads to the login"),
+        (PageAnswer(302, (("Location", "/elsewhere"),)), "problem", "not guarded"),
+        (PageAnswer(200), "problem", "not guarded"),
+        (PageAnswer(403), "problem", "trusted_proxies"),
+        (PageAnswer(500), "problem", "?redirect=1"),
+        (PageAnswer(502), "problem", "does not reach"),
+        (PageAnswer(0, trouble="no answer"), "problem", "no answer"),
     ],
 )
-def test_what_a_visit_without_a_session_gets(answer: Answer, level: str, said: str) -> None:
+def test_what_a_visit_without_a_session_gets(answer: PageAnswer, level: str, said: str) -> None:
     """Each status has one likely cause, and the operator reads it."""
     found = list(words.of_stranger(answer))
 
@@ -96,8 +99,8 @@ def test_what_a_visit_without_a_session_gets(answer: Answer, level: str, said: s
 
 def test_who_calls_himself_somebody_and_is_let_in_is_a_problem() -> None:
     """Anybody could be anybody."""
-    assert levels(words.of_pretender(Answer(200))) == ["problem"]
-    assert levels(words.of_pretender(Answer(302, (LOGIN,)))) == []
+    assert levels(words.of_pretender(PageAnswer(200))) == ["problem"]
+    assert levels(words.of_pretender(PageAnswer(302, (LOGIN,)))) == []
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_who_calls_himself_somebody_and_is_let_in_is_a_problem() -> None:
 )
 def test_which_cookies_reach_the_browser(lines: tuple[tuple[str, str], ...], said: str) -> None:
     """Whatever is lost here, sessions stand still and nobody is told."""
-    found = list(words.of_cookies(Answer(200, (*lines, NO_STORE)), PREFIX))
+    found = list(words.of_cookies(PageAnswer(200, (*lines, NO_STORE)), PREFIX))
 
     assert levels(found) == ["ok" if said == "all four" else "problem"]
     assert said in text(found)
@@ -120,7 +123,7 @@ def test_which_cookies_reach_the_browser(lines: tuple[tuple[str, str], ...], sai
 
 def test_a_token_in_an_answer_that_may_be_stored_is_said() -> None:
     """A cache would hand one person's token to the next."""
-    assert levels(words.of_cookies(Answer(200, FOUR), PREFIX)) == ["ok", "warning"]
+    assert levels(words.of_cookies(PageAnswer(200, FOUR), PREFIX)) == ["ok", "warning"]
 
 
 @pytest.mark.parametrize(
@@ -135,19 +138,19 @@ def test_a_token_in_an_answer_that_may_be_stored_is_said() -> None:
 )
 def test_whether_made_up_headers_reach_the_application(body: str, level: str) -> None:
     """A page that does not show who is there proves nothing, and must not be called in order."""
-    assert levels(words.of_spoof(Answer(200, body=body), PROOF)) == [level]
+    assert levels(words.of_spoof(PageAnswer(200, body=body), PROOF)) == [level]
 
 
 @pytest.mark.parametrize(
     ("answer", "level"),
     [
-        (Answer(307, (("Set-Cookie", "__Host-iddm=x"),)), "ok"),
-        (Answer(307), "problem"),
-        (Answer(302, (LOGIN,)), "problem"),
-        (Answer(200), "problem"),
+        (PageAnswer(307, (("Set-Cookie", "__Host-iddm=x"),)), "ok"),
+        (PageAnswer(307), "problem"),
+        (PageAnswer(302, (LOGIN,)), "problem"),
+        (PageAnswer(200), "problem"),
     ],
 )
-def test_what_becomes_of_a_bounce(answer: Answer, level: str) -> None:
+def test_what_becomes_of_a_bounce(answer: PageAnswer, level: str) -> None:
     """A lost bounce sends people to the login whose tokens just rotated."""
     assert levels(words.of_bounce(answer, PREFIX)) == [level]
 
@@ -155,14 +158,14 @@ def test_what_becomes_of_a_bounce(answer: Answer, level: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "level"),
     [
-        (Answer(503, (("Retry-After", "5"),)), "ok"),
-        (Answer(503), "warning"),
-        (Answer(302, (LOGIN,)), "problem"),
-        (Answer(200), "problem"),
-        (Answer(500), "problem"),
+        (PageAnswer(503, (("Retry-After", "5"),)), "ok"),
+        (PageAnswer(503), "warning"),
+        (PageAnswer(302, (LOGIN,)), "problem"),
+        (PageAnswer(200), "problem"),
+        (PageAnswer(500), "problem"),
     ],
 )
-def test_what_becomes_of_an_outage(answer: Answer, level: str) -> None:
+def test_what_becomes_of_an_outage(answer: PageAnswer, level: str) -> None:
     """An outage that looks like a logout is one, to whoever is sent to the login."""
     assert levels(words.of_outage(answer)) == [level]
 
@@ -172,7 +175,7 @@ def test_what_becomes_of_an_outage(answer: Answer, level: str) -> None:
 )
 def test_what_becomes_of_a_long_header(status: int, level: str) -> None:
     """A person whose request is refused for its length cannot even log out."""
-    assert levels(words.of_long_header(Answer(status))) == [level]
+    assert levels(words.of_long_header(PageAnswer(status))) == [level]
 
 
 def test_the_long_header_is_as_long_as_said() -> None:
@@ -288,6 +291,6 @@ def test_an_address_is_read_as_a_browser_reads_it() -> None:
 )
 def test_whether_an_answer_is_kept_over_a_logout(lines: tuple[str, ...], level: str) -> None:
     """Whoever sits down next would read it without a request."""
-    answer = Answer(200, tuple(("Cache-Control", line) for line in lines))
+    answer = PageAnswer(200, tuple(("Cache-Control", line) for line in lines))
 
     assert levels(words.of_cache(answer)) == [level]

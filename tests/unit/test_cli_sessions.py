@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from identity.metrics import Metrics
-from identity.opening import Ground, Ring, now, sessions_in_memcached
+from identity.opening import Ring, Wiring, now, sessions_in_memcached
 from identity.sessions.check import Check, Opening
 from identity.sessions.record import Session
 from identity.sessions.service import Opened, SessionService
@@ -27,8 +27,8 @@ class Lobby:
         sections = {"sessions": {"store": "memcached"}, "memcached": {"nodes": f"one={node.name}"}}
         self.office = Office(folder, sections)
         closing.callback(self.office.close)
-        ground = Ground(self.office.config, Ring(self.office.config), Metrics(), now, lambda _: None)
-        self.service: SessionService = sessions_in_memcached(ground, closing)[0]
+        wiring = Wiring(self.office.config, Ring(self.office.config), Metrics(), now, lambda _: None)
+        self.service: SessionService = sessions_in_memcached(wiring, closing)[0]
         self.alice = self.office.member("1", "alice")
 
     def log_in(self, agent: str = "Firefox on Linux", *, account_id: AccountId | None = None) -> Session:

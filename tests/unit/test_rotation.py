@@ -3,12 +3,12 @@
 import pytest
 
 from identity.sessions.record import Lineage
-from identity.sessions.rotation import Advance, Current, Moment, Pace, Stale, Straggler, decide
+from identity.sessions.rotation import Advance, Current, Moment, RotationPace, Stale, Straggler, decide
 from identity.types import Millis
 from tests.support.jars import NOW, lineage, tid, token
 
 OLD: Millis = 12_000
-PACE = Pace()
+PACE = RotationPace()
 
 
 def moment(*, navigation: bool = True, chance: float = 0.9, may_mint: bool = True) -> Moment:
@@ -149,7 +149,7 @@ def test_a_token_two_generations_back_is_stale_at_once() -> None:
     assert decide(lineage(1, 5), [token(9, 8, 7)], moment(), PACE) == Stale()
 
 
-SETTLING = Pace(settle_ms=20_000)
+SETTLING = RotationPace(settle_ms=20_000)
 
 
 def test_a_young_child_neither_advances_nor_lets_its_parent_mint() -> None:

@@ -31,8 +31,8 @@ def asked(logins: LoginSite) -> Iterator[Browser]:
 
 def follow(logins: LoginSite, policy: Stay) -> None:
     """Let the operator decide."""
-    means = logins.logins._means
-    logins.logins._means = replace(means, rules=replace(means.rules, stay=policy))
+    dependencies = logins.logins._dependencies
+    logins.logins._dependencies = replace(dependencies, rules=replace(dependencies.rules, stay=policy))
 
 
 @pytest.mark.parametrize(("said", "stays"), [({"stay": "yes"}, True), ({"stay": "no"}, False), ({}, False)])

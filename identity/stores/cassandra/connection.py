@@ -15,7 +15,7 @@ from identity.errors import StoreUnavailable
 from identity.stores.cassandra import statements
 from identity.stores.cassandra.driver import QUICK, SURE
 from identity.stores.cassandra.faults import DRIVER_ERRORS, is_timeout, unavailable
-from identity.stores.cassandra.keeping import Keeping, Live
+from identity.stores.cassandra.keeping import Keeping, PreparedSession
 from identity.stores.cassandra.settings import Consistency, SerialConsistency, Settings
 from identity.stores.cassandra.statements import Statement, StatementKind
 from identity.types import Chance
@@ -33,7 +33,7 @@ _SERIAL_LEVELS: Final = {
 Row: TypeAlias = tuple[Any, ...]
 
 
-class Connection:
+class CassandraConnection:
     """Sends statements.
 
     Args:
@@ -139,7 +139,12 @@ class Connection:
         raise self._unavailable(last) from last
 
     def _send(
-        self, statement: Statement, values: Sequence[Any], *, page: bytes | None = None, live: Live | None = None
+        self,
+        statement: Statement,
+        values: Sequence[Any],
+        *,
+        page: bytes | None = None,
+        live: PreparedSession | None = None,
     ) -> ResultSet:
         live = live or self._keeping.there()
         self._count(statement.kind)
@@ -147,16 +152,16 @@ class Connection:
         bound = self._bound(live, statement, values)
         return live.session.execute(bound, execution_profile=profile, paging_state=page)
 
-    def _bound(self, live: Live, statement: Statement, values: Sequence[Any]) -> Any:  # noqa: ANN401
+    def _bound(self, live: PreparedSession, statement: Statement, values: Sequence[Any]) -> Any:  # noqa: ANN401
         return self._prepared(live, statement).bind(values)
 
-    def _prepared(self, live: Live, statement: Statement) -> Any:  # noqa: ANN401
+    def _prepared(self, live: PreparedSession, statement: Statement) -> Any:  # noqa: ANN401
         prepared = live.prepared.get(statement)
         if prepared is None:  # two threads may prepare the same at once, which is harmless
             prepared = live.prepared[statement] = self._prepare(live.session, statement)
         return prepared
 
-    def _settle(self, live: Live) -> None:
+    def _settle(self, live: PreparedSession) -> None:
         """Check the tables, and prepare every statement."""
         self._check(live.session)
         for statement in statements.ALL:

@@ -23,7 +23,7 @@ _ABOUT_THE_NAME: Final = frozenset({62, 64})
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 
 
-class Trouble(Enum):
+class Unreachable(Enum):
     """Why a node cannot be talked to."""
 
     NO_ADDRESS = "its name has no address"
@@ -37,10 +37,10 @@ class Trouble(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class HandshakeRefusal:
     """A node that cannot be talked to; `reason` is the system's own word for it."""
 
-    trouble: Trouble
+    trouble: Unreachable
     reason: str = ""
 
 
@@ -50,16 +50,16 @@ def addresses(host: str, port: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def greet(address: str, port: int, *, context: ssl.SSLContext | None, timeout_ms: Millis) -> Refusal | None:
+def greet(address: str, port: int, *, context: ssl.SSLContext | None, timeout_ms: Millis) -> HandshakeRefusal | None:
     """Ask a node what it speaks, over TLS if there is a context, as the driver would; None if it answers."""
     try:
         with socket.create_connection((address, port), timeout_ms / SECOND) as connection:
             return _asked_over_tls(connection, context, address) if context else _asked_plainly(connection)
     except OSError as error:
-        return Refusal(Trouble.SILENT, _reason(error))
+        return HandshakeRefusal(Unreachable.SILENT, _reason(error))
 
 
-def _asked_plainly(connection: socket.socket) -> Refusal | None:
+def _asked_plainly(connection: socket.socket) -> HandshakeRefusal | None:
     connection.sendall(_OPTIONS)
     try:
         first = connection.recv(1)
@@ -67,26 +67,26 @@ def _asked_plainly(connection: socket.socket) -> Refusal | None:
         first = b""
     if first and first[0] & _FIRST_OF_ANSWER:
         return None
-    return Refusal(Trouble.WANTS_TLS if not first or first[0] == _TLS_ALERT else Trouble.NOT_CASSANDRA)
+    return HandshakeRefusal(Unreachable.WANTS_TLS if not first or first[0] == _TLS_ALERT else Unreachable.NOT_CASSANDRA)
 
 
-def _asked_over_tls(connection: socket.socket, context: ssl.SSLContext, address: str) -> Refusal | None:
+def _asked_over_tls(connection: socket.socket, context: ssl.SSLContext, address: str) -> HandshakeRefusal | None:
     try:
         wrapped = context.wrap_socket(connection, server_hostname=address, suppress_ragged_eofs=False)
     except ssl.SSLCertVerificationError as error:
-        trouble = Trouble.OTHER_NAME if error.verify_code in _ABOUT_THE_NAME else Trouble.UNTRUSTED
-        return Refusal(trouble, error.verify_message)
+        trouble = Unreachable.OTHER_NAME if error.verify_code in _ABOUT_THE_NAME else Unreachable.UNTRUSTED
+        return HandshakeRefusal(trouble, error.verify_message)
     except ssl.SSLError as error:
         alert = "ALERT" in (error.reason or "")
-        return Refusal(Trouble.CLIENT_CERTIFICATE if alert else Trouble.NO_TLS, _reason(error))
+        return HandshakeRefusal(Unreachable.CLIENT_CERTIFICATE if alert else Unreachable.NO_TLS, _reason(error))
     try:
         with wrapped:
             return _asked_when_accepted(wrapped)
     except ssl.SSLError as error:
-        return Refusal(Trouble.CLIENT_CERTIFICATE, _reason(error))
+        return HandshakeRefusal(Unreachable.CLIENT_CERTIFICATE, _reason(error))
 
 
-def _asked_when_accepted(wrapped: ssl.SSLSocket) -> Refusal | None:
+def _asked_when_accepted(wrapped: ssl.SSLSocket) -> HandshakeRefusal | None:
     """Ask a node after the handshake. Raises SSLError if it refuses our certificate only now."""
     accepted = wrapped.version() != "TLSv1.3" or _says_yes(wrapped)
     try:
@@ -94,11 +94,11 @@ def _asked_when_accepted(wrapped: ssl.SSLSocket) -> Refusal | None:
         first = wrapped.recv(1)
     except (ssl.SSLEOFError, ConnectionError) as error:  # Pythons differ in which of the two a reset is
         if not accepted:
-            return Refusal(Trouble.CLIENT_CERTIFICATE, "the connection was broken off after the handshake")
+            return HandshakeRefusal(Unreachable.CLIENT_CERTIFICATE, "the connection was broken off after the handshake")
         if isinstance(error, ConnectionError):
             raise
         first = b""
-    return None if first and first[0] & _FIRST_OF_ANSWER else Refusal(Trouble.NOT_CASSANDRA)
+    return None if first and first[0] & _FIRST_OF_ANSWER else HandshakeRefusal(Unreachable.NOT_CASSANDRA)
 
 
 def _says_yes(wrapped: ssl.SSLSocket) -> bool:

@@ -24,7 +24,7 @@ from cassandra.query import SimpleStatement, tuple_factory
 from identity.errors import ConfigError
 from identity.stores.cassandra.driver import tls_context
 from identity.stores.cassandra.faults import DRIVER_ERRORS, causes, describe
-from identity.stores.cassandra.greeting import Refusal, Trouble, addresses, greet
+from identity.stores.cassandra.greeting import HandshakeRefusal, Unreachable, addresses, greet
 from identity.stores.cassandra.settings import SerialConsistency, Settings
 from identity.types import SECOND
 
@@ -46,7 +46,7 @@ class Point:
 
     address: str
     port: int
-    refusal: Refusal | None
+    refusal: HandshakeRefusal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ class LoginRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class ClusterNode:
     """A node the cluster knows of; `refusal` is why it cannot be talked to from here."""
 
     address: str
     data_centre: str
     version: str
-    refusal: Refusal | None
+    refusal: HandshakeRefusal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Keyspace:
 class ClusterReached:
     """The cluster as the role sees it. `commitlog_sync` is empty if the role may not know."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[ClusterNode, ...]
     commitlog_sync: str
     keyspace: Keyspace | None
 
@@ -140,7 +140,7 @@ def _greeted(host: str, port: int, settings: Settings, context: ssl.SSLContext |
     try:
         found = addresses(host, port)
     except OSError as error:
-        yield Point(host, port, Refusal(Trouble.NO_ADDRESS, (error.strerror or str(error)).lower()))
+        yield Point(host, port, HandshakeRefusal(Unreachable.NO_ADDRESS, (error.strerror or str(error)).lower()))
         return
     for address in found:
         yield Point(address, port, greet(address, port, context=context, timeout_ms=settings.connect_timeout_ms))
@@ -182,10 +182,10 @@ def _cluster(settings: Settings, points: list[tuple[str, int]], context: ssl.SSL
     )
 
 
-def _nodes(metadata: Metadata, settings: Settings, context: ssl.SSLContext | None) -> tuple[Node, ...]:
+def _nodes(metadata: Metadata, settings: Settings, context: ssl.SSLContext | None) -> tuple[ClusterNode, ...]:
     """Greet every node the cluster knows: the driver's own view of who is up takes a while to form."""
     return tuple(
-        Node(
+        ClusterNode(
             host.address,
             host.datacenter or "",
             host.release_version or "",

@@ -48,7 +48,7 @@ _ANYBODY: Final = SimpleStatement(
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class PreparedSession:
     """A session, and the statements that were prepared on it: all, while the cluster is known to answer."""
 
     cluster: Cluster
@@ -68,11 +68,11 @@ class Keeping:
             is no error here: it is tried until `close`.
     """
 
-    def __init__(self, settings: Settings, *, settle: Callable[[Live], None]) -> None:
+    def __init__(self, settings: Settings, *, settle: Callable[[PreparedSession], None]) -> None:
         self._settings = settings
         self._settle = settle
         self._names = [Name(host, port) for host, port in settings.contact_points]
-        self._live: Live | None = None
+        self._live: PreparedSession | None = None
         self._problem = "not connected yet"
         self.closing: Final = Event()
         self._doubted = Event()
@@ -83,7 +83,7 @@ class Keeping:
         self._thread = Thread(target=self._run, name="idd-cassandra", daemon=True)
         self._thread.start()
 
-    def there(self) -> Live:
+    def there(self) -> PreparedSession:
         """Return what statements are sent on. Raises StoreUnavailable at once if there is nothing."""
         live = self._live
         if live is None:
@@ -146,7 +146,7 @@ class Keeping:
             log.warning("cassandra-not-reached: %s", self._problem)
         return connected
 
-    def _answers(self, live: Live) -> bool:
+    def _answers(self, live: PreparedSession) -> bool:
         """Tell whether any node answers, be it with a refusal."""
         try:
             live.session.execute(_ANYBODY, execution_profile=QUICK)
@@ -174,7 +174,7 @@ class Keeping:
             self._problem = describe(error)
             return False
         try:
-            live = Live(cluster, cluster.connect())
+            live = PreparedSession(cluster, cluster.connect())
             self._settle(live)
         except BaseException as error:
             cluster.shutdown()
@@ -184,7 +184,7 @@ class Keeping:
             return False
         return self._use(live)
 
-    def _use(self, live: Live) -> bool:
+    def _use(self, live: PreparedSession) -> bool:
         before = self._live
         # Two that answer are one too many, and the one in use has statements under way.
         unneeded = before is not None and self._answers(before)
@@ -222,6 +222,6 @@ class Keeping:
             raise UnresolvableContactPoints from problem
 
 
-def _known(live: Live) -> frozenset[tuple[str, int]]:
+def _known(live: PreparedSession) -> frozenset[tuple[str, int]]:
     """Return where the driver looks for nodes."""
     return frozenset((host.endpoint.address, host.endpoint.port) for host in live.cluster.metadata.all_hosts())

@@ -32,7 +32,7 @@ LOOK_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """What is being done, for whoever watches."""
 
     text: str
@@ -40,7 +40,7 @@ class Step:
     of: int
 
 
-Progress = Callable[[Step], None]
+Progress = Callable[[MigrationStep], None]
 
 
 class Migrator:
@@ -126,14 +126,14 @@ class Migrator:
     def _apply(self, session: Session, due: tuple[Migration, ...], progress: Progress) -> None:
         steps = [(migration, statement) for migration in due for statement in migration.statements]
         for done, (migration, statement) in enumerate(steps):
-            progress(Step(f"{migration.version:04d} {migration.name}: {_title(statement)}", done, len(steps)))
+            progress(MigrationStep(f"{migration.version:04d} {migration.name}: {_title(statement)}", done, len(steps)))
             self._renew(session)
             _run(session, statement)
             self._checkpoint("migrate.statement-done")
             if statement is migration.statements[-1]:
                 self._record(session, migration)
                 self._checkpoint("migrate.recorded")
-        progress(Step("done", len(steps), len(steps)))
+        progress(MigrationStep("done", len(steps), len(steps)))
 
     def _record(self, session: Session, migration: Migration) -> None:
         values = (
@@ -157,7 +157,7 @@ class Migrator:
         while (holder := self._take(session)) is not None:
             if holder != said:
                 patience = f"if it died, its lock goes within {self._lock_s} s"
-                progress(Step(f"waiting for {holder}, which is migrating this keyspace; {patience}", 0, 0))
+                progress(MigrationStep(f"waiting for {holder}, which is migrating this keyspace; {patience}", 0, 0))
             said = holder
             time.sleep(LOOK_EVERY_S)
         self._checkpoint("migrate.locked")

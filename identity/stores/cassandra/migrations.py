@@ -48,7 +48,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class AppliedMigration:
     """A migration as the keyspace remembers it."""
 
     version: int
@@ -82,7 +82,7 @@ class Migrations:
         if problem:
             raise ConfigError((problem,))
 
-    def problem_of(self, there: tuple[Applied, ...], *, keyspace: str) -> str:
+    def problem_of(self, there: tuple[AppliedMigration, ...], *, keyspace: str) -> str:
         """Return what keeps this release from serving, "" if nothing does. Pure."""
         newest = max(there, key=_version, default=None)
         where = f"[cassandra] keyspace: {keyspace}"
@@ -100,12 +100,12 @@ class Migrations:
             )
         return ""
 
-    def changed(self, there: tuple[Applied, ...]) -> tuple[Migration, ...]:
+    def changed(self, there: tuple[AppliedMigration, ...]) -> tuple[Migration, ...]:
         """Return the migrations whose file is not what was applied."""
         sums = {each.version: each.checksum for each in there}
         return tuple(each for each in self.all if sums.get(each.version, each.checksum) != each.checksum)
 
-    def due(self, there: tuple[Applied, ...]) -> tuple[Migration, ...]:
+    def due(self, there: tuple[AppliedMigration, ...]) -> tuple[Migration, ...]:
         """Return what is still to be applied, in order."""
         done = {each.version for each in there}
         return tuple(each for each in self.all if each.version not in done)
@@ -121,17 +121,17 @@ def refuse_missing(session: Session, keyspace: str) -> None:
         raise ConfigError((problem,))
 
 
-def applied(session: Session, keyspace: str) -> tuple[Applied, ...]:
+def applied(session: Session, keyspace: str) -> tuple[AppliedMigration, ...]:
     """Return what was applied to a keyspace; nothing if it has no tables. Raises driver errors."""
     question = SimpleStatement(statements.READ_VERSIONS.text(keyspace), consistency_level=ConsistencyLevel.LOCAL_QUORUM)
     try:
         found = session.execute(question)
     except InvalidRequest:
         return ()
-    return tuple(Applied(*row) for row in found)
+    return tuple(AppliedMigration(*row) for row in found)
 
 
-def _version(migration: Migration | Applied) -> int:
+def _version(migration: Migration | AppliedMigration) -> int:
     return migration.version
 
 

@@ -16,7 +16,7 @@ from identity.accounts.store import UNFINISHED_COPY, Profile, Revocation
 from identity.audit import Event
 from identity.errors import ConfigError
 from identity.stores.cassandra import columns, statements
-from identity.stores.cassandra.connection import LEVELS, Connection
+from identity.stores.cassandra.connection import LEVELS, CassandraConnection
 from identity.stores.cassandra.settings import Settings
 from identity.types import DAY, SECOND, AccountId, Millis
 
@@ -30,7 +30,7 @@ BUCKETS: Final = 8
 class CassandraRevocations:
     """Sessions still to be ended: few rows, in a handful of partitions that can be read by key."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: CassandraConnection) -> None:
         self._connection = connection
 
     def add(self, revocation: Revocation) -> None:
@@ -58,7 +58,7 @@ def _bucket(id_: UUID) -> int:
 class CassandraProfiles:
     """What providers said."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: CassandraConnection) -> None:
         self._connection = connection
 
     def read(self, account_id: AccountId) -> Profile | None:
@@ -95,7 +95,7 @@ def refuse_unfinished(session: Session, settings: Settings) -> None:
 class CassandraCopyNote:
     """Whether a copy into this store is unfinished."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: CassandraConnection) -> None:
         self._connection = connection
 
     def read(self) -> str | None:
@@ -120,7 +120,7 @@ class CassandraAudit:
         days: how long events are kept; 0 is for good.
     """
 
-    def __init__(self, connection: Connection, *, days: int) -> None:
+    def __init__(self, connection: CassandraConnection, *, days: int) -> None:
         self._connection = connection
         self._life_s = days * DAY // SECOND
 

@@ -19,7 +19,7 @@ from uuid import UUID
 from identity.accounts.store import Applied, ConditionalRow, Held, Outcome
 from identity.errors import StoreUnavailable
 from identity.stores.cassandra.columns import ConditionalPacking
-from identity.stores.cassandra.connection import Connection
+from identity.stores.cassandra.connection import CassandraConnection
 from identity.stores.cassandra.statements import Statement
 from identity.types import SECOND, Clock, Millis
 
@@ -40,7 +40,7 @@ class CassandraRows(Generic[KeyT, RowT]):
             row may outlive its moment by a second; it never goes before it.
     """
 
-    def __init__(self, packing: ConditionalPacking[RowT], connection: Connection, *, clock: Clock) -> None:
+    def __init__(self, packing: ConditionalPacking[RowT], connection: CassandraConnection, *, clock: Clock) -> None:
         self._packing = packing
         self._table = packing.table
         self._connection = connection

@@ -11,7 +11,7 @@ from cassandra.cluster import Session
 
 from identity.accounts.store import AccountRow, IdentityRow, UsernameRow
 from identity.stores.cassandra import columns
-from identity.stores.cassandra.connection import Connection
+from identity.stores.cassandra.connection import CassandraConnection
 from identity.stores.cassandra.migrations import Migrations
 from identity.stores.cassandra.plain import (
     CassandraAudit,
@@ -57,7 +57,7 @@ class CassandraAccounts:
             if not to_copy:
                 refuse_unfinished(session, settings)
 
-        self._connection = connection = Connection(settings, check=check, chance=chance, count=count)
+        self._connection = connection = CassandraConnection(settings, check=check, chance=chance, count=count)
         self.identities: Final = CassandraRows[IdentityKey, IdentityRow](columns.IDENTITIES, connection, clock=clock)
         self.usernames: Final = CassandraRows[UsernameKey, UsernameRow](columns.USERNAMES, connection, clock=clock)
         self.accounts: Final = CassandraRows[AccountId, AccountRow](columns.ACCOUNTS, connection, clock=clock)

@@ -28,7 +28,7 @@ class WrongMethod(BadInput):
     default_public = "This address does not answer this kind of request."
 
 
-class BeingFinished(BadInput):
+class SignUpBeingFinished(BadInput):
     """The same account is being made in another window."""
 
     status: ClassVar[int] = 409

@@ -39,6 +39,6 @@ more than text.
 
 from identity.web.pages.rendering import Pages
 from identity.web.pages.style import STYLESHEET, Stylesheet
-from identity.web.pages.views import Device, Identity, Way
+from identity.web.pages.views import Device, LinkedLogin, Way
 
-__all__ = ["STYLESHEET", "Device", "Identity", "Pages", "Stylesheet", "Way"]
+__all__ = ["STYLESHEET", "Device", "LinkedLogin", "Pages", "Stylesheet", "Way"]

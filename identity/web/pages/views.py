@@ -15,7 +15,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class LinkedLogin:
     """A way to log in that belongs to the account."""
 
     provider: str

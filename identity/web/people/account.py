@@ -19,13 +19,13 @@ from identity.sessions.record import Ended, Session
 from identity.types import AccountId, SessionId
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, SignedIn
-from identity.web.pages import Device, Identity
+from identity.web.pages import Device, LinkedLogin
 from identity.web.people.logout import EndingPage, hosts_below, provider_of
 
 _SESSION_HEX: Final = 32
 
 
-class Start(PageHandler):
+class HomePage(PageHandler):
     """The bare address of the service."""
 
     async def get(self) -> None:
@@ -68,10 +68,10 @@ class Account(EndingPage):
             applications=hosts_below(session, alive),
         )
 
-    def _identities(self, account: AccountRow | None) -> tuple[Identity, ...]:
+    def _identities(self, account: AccountRow | None) -> tuple[LinkedLogin, ...]:
         linked = sorted(account.identities.items(), key=lambda item: item[1].linked_at) if account else []
         return tuple(
-            Identity(provider_of(key), self.provider_label(provider_of(key)), each.label, each.linked_at)
+            LinkedLogin(provider_of(key), self.provider_label(provider_of(key)), each.label, each.linked_at)
             for key, each in linked
         )
 
@@ -148,7 +148,7 @@ def _session_id(text: str) -> SessionId:
 
 
 ROUTES: Final = (
-    Route(r"/", Start, Listener.PUBLIC),
+    Route(r"/", HomePage, Listener.PUBLIC),
     Route(r"/account", Account, Listener.PUBLIC),
     Route(r"/account/sessions/end", EndSession, Listener.PUBLIC),
     Route(r"/account/sessions/end-all", EndAll, Listener.PUBLIC),

@@ -117,7 +117,7 @@ class Continue(Crossing):
         return Destination(self.app(host).id, host, challenge, path)
 
 
-class Start(Crossing):
+class RedeemStartCode(Crossing):
     """Back on the application's host: give the browser its session there."""
 
     side = Side.APPLICATION
@@ -162,5 +162,5 @@ def _why(verdict: Verdict, there: str) -> str:
 ROUTES: Final = (
     Route(re.escape(handover.LOGIN), Enter, Listener.PUBLIC),
     Route(re.escape(CONTINUE), Continue, Listener.PUBLIC),
-    Route(re.escape(handover.START), Start, Listener.PUBLIC),
+    Route(re.escape(handover.START), RedeemStartCode, Listener.PUBLIC),
 )

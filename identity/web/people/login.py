@@ -44,7 +44,7 @@ from identity.types import DAY, SECOND
 from identity.web.http import parameters
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
-from identity.web.http.refusals import BeingFinished
+from identity.web.http.refusals import SignUpBeingFinished
 from identity.web.pages import Way
 from identity.web.people import binding_cookies
 from providers.base import Callback, Provider, ProviderBroken, ProviderDenied, ProviderProfile, ProviderSlow
@@ -156,9 +156,9 @@ class LoginHandler(PageHandler):
     def refuse(self, outcome: LoginDenied | LoginBusy) -> NoReturn:
         """Say why a proven person is not logged in."""
         if isinstance(outcome, LoginBusy):
-            raise BeingFinished
-        refusal = BeingFinished if outcome.reason is Refusal.MERGING else Forbidden
-        self.again = self.again if refusal is BeingFinished else ""
+            raise SignUpBeingFinished
+        refusal = SignUpBeingFinished if outcome.reason is Refusal.MERGING else Forbidden
+        self.again = self.again if refusal is SignUpBeingFinished else ""
         raise refusal(outcome.reason.value, public=_REFUSALS.get(outcome.reason))
 
     def answer_error(self, error: IdentityError) -> None:
@@ -255,7 +255,7 @@ class Begin(LoginHandler):
         self.go_out(begun.location)
 
 
-class Answer(LoginHandler):
+class ProviderAnswer(LoginHandler):
     """The way back from a provider."""
 
     async def get(self, name: str) -> None:
@@ -365,5 +365,5 @@ def _with(path: str, **values: str) -> str:
 ROUTES: Final = (
     Route("/login", Chooser, Listener.PUBLIC),
     Route(_PROVIDER, Begin, Listener.PUBLIC),
-    Route(f"{_PROVIDER}/callback", Answer, Listener.PUBLIC),
+    Route(f"{_PROVIDER}/callback", ProviderAnswer, Listener.PUBLIC),
 )

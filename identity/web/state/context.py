@@ -34,7 +34,7 @@ class Renderer(Protocol):
         ...
 
 
-class Metrics(Protocol):
+class RequestMetrics(Protocol):
     """Numbers for `/metrics`. Thread-safe. `identity.metrics.Metrics` is one, and lists the names."""
 
     def count(self, name: str, /, **labels: str) -> None:
@@ -114,7 +114,7 @@ class Context:
     providers: Mapping[str, Provider]
     applications: ApplicationService
     keys: Callable[[], KeyRing]
-    metrics: Metrics
+    metrics: RequestMetrics
     audit: Callable[[Event], None]
     """Notes an event; never blocks the caller for a store. Handlers call `Handler.note`."""
     clock: Clock

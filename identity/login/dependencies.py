@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class LoginDependencies:
     """What a service of this package stands on."""
 
     carrying: Carrying

@@ -24,7 +24,7 @@ from identity.sessions.record import Copied, Ended, Session
 from identity.sessions.service import SessionService
 from identity.types import MINUTE, AccountId, Clock, Millis, SessionId
 
-log = logging.getLogger("identity.watching")
+log = logging.getLogger("identity.housekeeping")
 
 DUE: Final = 10_000
 """Accounts whose epoch waits to be compared; more than that waits for their next rotation."""
@@ -35,7 +35,7 @@ LOOKS: Final = 2
 RETRY_EVERY_S: Final = 5.0
 
 
-class Watching:
+class AuditingWatcher:
     """A `Watcher` that audits, counts and queues; never blocks and never raises.
 
     Args:
@@ -194,7 +194,7 @@ class Housekeeping:
 
     def __init__(
         self,
-        watching: Watching,
+        watching: AuditingWatcher,
         *,
         accounts: AccountService,
         sessions: SessionService,

@@ -12,12 +12,12 @@ from identity.accounts.store import Revocation
 from identity.accounts.usernames import NamePolicy
 from identity.audit import Event
 from identity.errors import StoreUnavailable
+from identity.housekeeping import AuditingWatcher, Clearing, Housekeeping, compare, end_sessions
 from identity.metrics import Metrics
 from identity.sessions.check import Outcome
 from identity.sessions.record import Copied
 from identity.stores.memory import MemoryAccounts
 from identity.types import SECOND, AccountId, Host, IdentityKey
-from identity.watching import Clearing, Housekeeping, Watching, compare, end_sessions
 from tests.support.daemons import Daemons
 from tests.support.jars import BrowserJar
 
@@ -53,7 +53,9 @@ class Town:
         assert isinstance(made, SignedUp)
         self.account_id = made.account_id
         self.metrics = Metrics()
-        self.watching = Watching(note=self.notes.append, metrics=self.metrics, clock=self.daemons.clock, new_uuid=uuid4)
+        self.watching = AuditingWatcher(
+            note=self.notes.append, metrics=self.metrics, clock=self.daemons.clock, new_uuid=uuid4
+        )
 
     def log_in(self) -> BrowserJar:
         """Open a session of the account."""
@@ -160,7 +162,7 @@ def test_a_comparison_that_was_put_off_waits_for_the_next_round(town: Town, monk
         monkeypatch.setattr(housekeeping, "_retry", housekeeping._stopping.set)
         raise StoreUnavailable(detail="no answer")
 
-    monkeypatch.setattr("identity.watching.compare", away)
+    monkeypatch.setattr("identity.housekeeping.compare", away)
     for number in range(3):
         town.watching.compare_due(AccountId(UUID(int=number)))
 
@@ -222,7 +224,7 @@ def test_a_reason_of_a_newer_release_does_not_keep_sessions_alive(town: Town) ->
 
 def test_a_session_of_an_account_that_is_not_stored_is_reported(town: Town, expect_log: Callable[..., object]) -> None:
     """It means that the account store lost something: somebody must look."""
-    with expect_log("identity.watching", "account-missing"):  # type: ignore[attr-defined]
+    with expect_log("identity.housekeeping", "account-missing"):  # type: ignore[attr-defined]
         compare(AccountId(uuid4()), accounts=town.accounts, sessions=town.daemons.service)
 
 
