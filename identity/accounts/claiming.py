@@ -92,7 +92,7 @@ class Claiming:
         return decide(row, self._store.accounts.read_settled(row.account_id)) != Unknown()
 
     def name(self, wanted: UsernameRow) -> UsernameRow | None:
-        """Claim a name; None if somebody else has it.
+        """Claim a name; None if another sign-up or account has it.
 
         Returns:
             The row that holds it for `wanted`'s claim: pending, or active already.

@@ -1,4 +1,4 @@
-"""Finishing what was committed: from the index row alone, by whoever meets it.
+"""Finishing what was committed: from the index row alone, by whichever request meets it.
 
 Owns the steps after the commit of a sign-up or link (rule D5 of docs/architecture.md): account,
 name, index row. All values come from the row, every write is conditional, so helpers converge.
@@ -148,7 +148,7 @@ class Completing:
         return after
 
     def _own_name(self, row: IdentityRow, known: UsernameRow | None) -> UsernameRow | None:
-        """Make the name the account's for good; None if somebody else has it.
+        """Make the name the account's for good; None if another account or sign-up has it.
 
         A name that is the account's already is written again: a helper that came too late may be
         about to give back what it wrote, and must find that it is another's now.

@@ -1,8 +1,8 @@
 """What an identity is, and whether one leads to an account.
 
 Pure. Owns the spelling of identity keys and two tables: `decide` (may this login pass) and
-`meet` (what to do about somebody else's claim). Invariant: only `provider:subject` identifies
-anybody, and it counts only if the index row and the account agree on it.
+`meet` (what to do about another attempt's claim). Invariant: only `provider:subject` identifies
+a person, and it counts only if the index row and the account agree on it.
 """
 
 import re
@@ -18,7 +18,7 @@ from identity.types import MINUTE, SECOND, AccountId, IdentityKey, Millis
 CLAIM_TTL_MS: Final[Millis] = 15 * MINUTE
 """How long an unfinished claim keeps an identity or a name."""
 CLAIM_REST_MS: Final[Millis] = 30 * SECOND
-"""How long a claim is left to whoever made it; older ones are taken over."""
+"""How long a claim is left to the attempt that made it; older ones are taken over."""
 SUBJECT_BYTES: Final = 255
 
 _PROVIDER: Final = re.compile(r"[a-z0-9-]{1,32}")
@@ -71,7 +71,7 @@ def _encoded(text: str) -> str:
 
 
 def account_of(claim: UUID) -> AccountId:
-    """Return the id of the account a sign-up's claim makes: the same for everybody who helps to finish it."""
+    """Return the id of the account a sign-up's claim makes: the same for every request that helps to finish it."""
     return AccountId(uuid5(claim, "account"))
 
 
@@ -94,7 +94,7 @@ class Refusal(Enum):
     TOO_MANY_WAYS = "too-many-ways"
     NOT_LINKED = "not-linked"
     LAST_WAY = "last-way"
-    """Without it nobody could log in to the account any more."""
+    """Without it no login would lead to the account any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _decide_active(row: IdentityRow, account: AccountRow | None) -> Decision:
 
 
 class Claimed(Protocol):
-    """A row that somebody claimed."""
+    """A row that may carry the claim of an unfinished attempt."""
 
     @property
     def claim(self) -> UUID:
@@ -208,7 +208,7 @@ class Meeting(Enum):
 
 
 def meet(row: Claimed, *, claim: UUID, now: Millis) -> Meeting:
-    """Decide what a pending row means to whoever holds `claim`.
+    """Decide what a pending row means to the attempt that holds `claim`.
 
     | claim   | age          | answer          |
     |---------|--------------|-----------------|

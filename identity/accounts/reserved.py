@@ -1,4 +1,4 @@
-"""Names nobody may choose because strangers would take their owner for the operator.
+"""Names no person may choose because strangers would take their owner for the operator.
 
 Owns the list only; operators add to it in the configuration. Three reasons put a name here: it
 sounds like authority or a robot, mail standards give it a role (RFC 2142), or it would shadow a

@@ -95,7 +95,7 @@ class AlreadyKnown:
 
 @dataclass(frozen=True, slots=True)
 class NameTaken:
-    """Somebody has the name. The identity stays claimed; ask again, these were free a moment ago."""
+    """Another person has the name. The identity stays claimed; ask again, these were free a moment ago."""
 
     username: Username
     alternatives: tuple[Username, ...]

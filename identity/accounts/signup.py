@@ -104,7 +104,7 @@ class SigningUp:
                 return BeingFinished()
 
     def suggest(self, handle: str, name: str) -> Username:
-        """Return a name to offer somebody, free a moment ago; at most ten reads.
+        """Return a name to offer the person, free a moment ago; at most ten reads.
 
         Raises:
             StoreUnavailable: the store is away.

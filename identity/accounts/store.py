@@ -23,7 +23,7 @@ class IdentityState(Enum):
     PENDING = "pending"
     """Claimed, with all that is needed to finish; expires by itself."""
     COMPLETING = "completing"
-    """Committed: the account will exist, whoever finishes it."""
+    """Committed: the account will exist, whichever request finishes it."""
     NEEDS_NAME = "needs-name"
     """Committed, but the name was lost meanwhile; the person is asked again."""
     ACTIVE = "active"

@@ -167,5 +167,5 @@ AUDIT: Final = DurableTable(
 )
 
 DURABLE_TABLES: Final[tuple[DurableTable[Any], ...]] = (IDENTITIES, USERNAMES, ACCOUNTS, PROFILES, REVOCATIONS, AUDIT)
-"""In the order in which a copy carries them over. Identities come first: whoever met a copy that
-stopped there would be refused, not asked to sign up."""
+"""In the order in which a copy carries them over. Identities come first: a person who logged in on a
+copy that stopped there would be refused, not asked to sign up."""

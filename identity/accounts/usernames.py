@@ -16,7 +16,7 @@ from identity.accounts.reserved import RESERVED
 from identity.types import Username, UsernameKey
 
 LONGEST_INPUT: Final = 256
-"""Characters looked at; normalising grows text, and nobody types more."""
+"""Characters looked at; normalising grows text, and no person types more."""
 
 _FORBIDDEN: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
@@ -106,7 +106,7 @@ def fold(username: str) -> UsernameKey:
 
 
 def check(text: str, policy: NamePolicy) -> Username | NameRefused:
-    """Judge a name somebody typed.
+    """Judge a name that a person typed.
 
     First match wins, on the normalised text:
 
@@ -158,7 +158,7 @@ def _sentence(problem: NameProblem, name: str, policy: NamePolicy) -> str:
 
 
 def suggestions(handle: str, name: str, policy: NamePolicy) -> Iterator[Username]:
-    """Yield names to offer somebody, best first, from what the provider calls them; at least one.
+    """Yield names to offer a person, best first, from what the provider calls them; at least one.
 
     Whether they are free is for the caller to find out.
     """

@@ -125,7 +125,7 @@ class OperatorService:
         )
 
     def link(self, request: LinkIdentity, told: Told) -> Changed | Problem:
-        """Let an identity log in to an account. Nobody proves anything here: the operator has to be sure."""
+        """Let an identity log in to an account. No proof is asked for: the operator has to be sure whose it is."""
 
         def link(found: FoundAccount) -> Changed | Problem:
             key = self._identity(request.identity, None)

@@ -1,7 +1,7 @@
-"""One registered program, as everybody sees it: the configuration, the listeners, an operator.
+"""One registered program, as all callers see it: the configuration, the listeners, an operator.
 
-Pure. Invariant: whoever proves a secret of an application has shown one that is not empty, and there
-are never more of them than `authentication` compares.
+Pure. Invariant: no secret of an application is empty, and there are never more of them than
+`authentication` compares.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Application:
     """A program that may ask about sessions, and only about those of its own hosts.
 
     Raises:
-        ValueError: it has too many secrets, or an empty one, which anybody could show.
+        ValueError: it has too many secrets, or an empty one, which any caller could show.
     """
 
     id: ClientId

@@ -1,7 +1,7 @@
 """Which application asks: client id and secret by HTTP Basic (RFC 7617).
 
-Pure. An unknown id takes as long as a wrong secret and gets the same answer, so that nobody learns
-which applications there are.
+Pure. An unknown id takes as long as a wrong secret and gets the same answer, so that a caller cannot
+learn which applications there are.
 """
 
 import base64
@@ -34,7 +34,7 @@ def authenticate(authorization: str, find: Find) -> Application:
     client_id, secret = _credentials(authorization)
     app = find(client_id)
     # Compared as digests, so that neither length nor content of a secret shows in the time.
-    # As many comparisons for everybody, or the time would tell which ids there are.
+    # The same number of comparisons for every id, or the time would tell which ids there are.
     known = app.secrets if app else ()
     matches = [_same(secret, each.reveal()) for each in (*known, *_NO_SECRETS)[:MOST_SECRETS]]
     if app is None or not any(matches[: len(known)]):

@@ -1,18 +1,18 @@
-"""In whose hands a file is: may what it says be believed, and has nobody else read it?
+"""Who can write and read a file: may its content be believed, and can no other user have read it?
 
-Owns one rule for every file that decides who somebody is: the configuration, the key ring, secrets,
+Owns one rule for every file that decides who a person is: the configuration, the key ring, secrets,
 certificates and their keys, the account file and what SQLite puts beside it (THREATS 53).
 
     who            may write the file   may write a folder on its way      may read the file
     -------------  -------------------  ---------------------------------  -----------------------
-    everybody      never                never; a sticky one, such as /tmp, only what is public
+    every user     never                never; a sticky one, such as /tmp, only what is public
                                         if what lies in it is ours or
                                         root's, and no account file
     the group      yes: who is in it    yes                                yes
                    is the operator's
                    decision
 
-A folder counts because whoever can write it can put another file in the place of ours; the way is
+A folder counts because a user who can write it can put another file in the place of ours; the way is
 followed through every link. Symbolic links, such as those of a Kubernetes secret, are fine. Reading
 never waits: what is no file (a pipe, a device, a folder) is refused, and so is what is too long.
 Must not print or quote what a file holds.
@@ -73,7 +73,7 @@ def problem_of_place(path: Path, *, beside: bool = False) -> str:
     try:
         steps = list(_way(path.absolute()))
     except OSError:
-        return ""  # it cannot be reached, which whoever opens it will say
+        return ""  # it cannot be reached, and opening it will say so
     for at, (folder, name) in enumerate(steps):
         mode = mode_of(folder) or 0
         if not mode & stat.S_IWOTH:
@@ -88,7 +88,7 @@ def problem_of_place(path: Path, *, beside: bool = False) -> str:
 
 
 def problem_of_writing(path: Path) -> str:
-    """Return why a file that is there cannot be believed because everybody can write it; empty if they cannot."""
+    """Return why a file that is there cannot be believed because every user can write it; empty if they cannot."""
     mode = mode_of(path) or 0
     if not (mode & stat.S_IWOTH and stat.S_ISREG(mode)):
         return ""
@@ -168,4 +168,4 @@ def _is_ours(path: Path) -> bool:
     try:
         return path.lstat().st_uid in (_ROOT, os.geteuid())
     except OSError:
-        return True  # not there yet: whoever makes it will own it
+        return True  # not there yet: the daemon makes it, and owns it then

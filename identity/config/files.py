@@ -72,7 +72,7 @@ def certificate(config: Config) -> Iterator[str]:
 
 
 def certificate_key(config: Config) -> Iterator[str]:
-    """Whoever can read the private key can be this daemon."""
+    """A user who can read the private key can pass for this daemon."""
     yield from _unreadable("[server] tls_key", config.server.tls_key, secret=True)
 
 
@@ -92,7 +92,7 @@ def cassandra_files(config: Config) -> Iterator[str]:
 
 
 def account_file(config: Config) -> Iterator[str]:
-    """SQLite keeps files beside its own, so the folder must be writable too; by us, and not by everybody."""
+    """SQLite keeps files beside its own, so the folder must be writable too; by us, and not by every user."""
     if config.accounts.store is not AccountStoreKind.SQLITE:
         return
     path, folder = config.sqlite.file, config.sqlite.file.parent

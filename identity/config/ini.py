@@ -69,7 +69,7 @@ class _IniReader:
         match = _HEADER.fullmatch(content)
         self._option = None
         if not match or len(match[1]) > _SECTION_LENGTH:
-            # What follows belongs to nobody; its lines must not be read as the previous section's.
+            # What follows belongs to no section; its lines must not be read as the previous one's.
             self._section = Section("file")
             yield "is not a section; write it like [server]"
             return

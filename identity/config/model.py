@@ -2,7 +2,7 @@
 
 Owns the sections and, in each field, the option's type, default and the one sentence every
 reader of the configuration gets. Must not read files or the environment. Only the composition
-root and the command line use these classes; everybody else is given single values.
+root and the command line use these classes; all other code is given single values.
 """
 
 from collections.abc import Iterator, Mapping

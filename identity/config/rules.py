@@ -56,7 +56,7 @@ def tls_and_http(config: Config) -> Iterator[str]:
 
 
 def plain_http(config: Config) -> Iterator[str]:
-    """Plain http stays on the machine: a cookie sent over a network in the clear is anybody's."""
+    """Plain http stays on the machine: a cookie sent over a network in the clear can be read on the way."""
     server = config.server
     if not server.public_url.secure and not is_loopback(server.address):
         yield (
@@ -109,7 +109,7 @@ def cassandra_cluster(config: Config) -> Iterator[str]:
 
 
 def cassandra_role(config: Config) -> Iterator[str]:
-    """A role without its password is nobody, and the other way round."""
+    """A role is of no use without its password, nor a password without its role."""
     given = config.cassandra
     if given.username and given.password is None:
         yield "[cassandra] password: is missing; username needs the password that belongs to it"
@@ -135,7 +135,7 @@ def username_lengths(config: Config) -> Iterator[str]:
 
 
 def demo_address(config: Config) -> Iterator[str]:
-    """The demo provider believes whatever is typed, so nobody else's machine may reach it."""
+    """The demo provider believes whatever is typed, so no other machine may reach it."""
     for provider in config.providers:
         if provider.kind == "demo" and not is_loopback(config.server.address):
             yield (
@@ -145,7 +145,7 @@ def demo_address(config: Config) -> Iterator[str]:
 
 
 def buildable(config: Config) -> Iterator[str]:
-    """A provider is made at the start, so that none fails at somebody's login. Making one calls nobody."""
+    """A provider is made at the start, so that none fails at a person's login. Making one calls no server."""
     site = ProviderSite(str(config.server.public_url), clock=lambda: 0, random_bytes=bytes, demo=config.demo)
     for section in config.providers:
         try:
@@ -261,7 +261,7 @@ def unused_cluster(config: Config) -> Iterator[str]:
 
 
 def readable_cluster(config: Config) -> Iterator[str]:
-    """Passwords and accounts are anybody's on a network without TLS."""
+    """Passwords and accounts can be read on a network without TLS."""
     given = config.cassandra
     if config.accounts.store is not AccountStoreKind.CASSANDRA or given.tls_ca:
         return

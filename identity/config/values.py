@@ -29,7 +29,7 @@ _LONGEST_NAME: Final = 253
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _WIDEST_V4: Final = 8
 _WIDEST_V6: Final = 7
-"""fc00::/7, all private networks of IPv6, is the widest anybody can mean."""
+"""fc00::/7, all private networks of IPv6, is the widest an operator can mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def read_network(text: str) -> Network:
 
 
 def read_proxy_network(text: str) -> Network:
-    """Read a network whose members may say who the browser is, so never (nearly) everybody.
+    """Read a network whose members may say who the browser is, so never one of (nearly) all addresses.
 
     IPv4 addresses also arrive as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so a network that
     holds all of those is refused too (CVE-2026-40575 is a trusted 0.0.0.0/0).

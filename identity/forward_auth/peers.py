@@ -19,7 +19,7 @@ class TrustedPeers:
     """The proxies whose `X-Forwarded-*` are believed; by default none.
 
     Raises:
-        ConfigError: a network that holds every address would let anybody be a proxy (THREATS 37).
+        ConfigError: a network that holds every address would make every sender a proxy (THREATS 37).
     """
 
     __slots__ = ("_networks",)

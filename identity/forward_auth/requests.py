@@ -1,8 +1,8 @@
 """A browser's request, as a proxy or an application tells of it, and the `Check` that it makes.
 
 Owns what `/auth` reads of a request. Pure. Only a listed proxy is believed (THREATS 37), only
-`X-Forwarded-*` says what the browser asked for, and each of these may come once: a second value is
-somebody else's. An `X-Identity-*` header is never read.
+`X-Forwarded-*` says what the browser asked for, and each of these may come once: a second value was
+not set by the proxy. An `X-Identity-*` header is never read.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Owns the seal, and is the only home of `cryptography`. Must not know what is inside. Pure. Invariants:
 a text opens only as the kind, and under the tag, it was sealed for, and in the one spelling it was
-given out in, so that whoever counts texts counts records (ADR 11).
+given out in, so that one record is one text and counting texts counts records (ADR 11).
 
     version 1 | key number 1 | salt 16 | ciphertext, which ends in a tag of 16
 

@@ -3,7 +3,8 @@
 Owns what a code says and when it may be redeemed. Pure; its bytes are `packing.py`, its seal is
 `carrying.py`. Invariants: a code is worth nothing without the secret whose hash it was made for, and
 that secret never left the browser (or the application) that began (login CSRF: an attacker could
-otherwise log somebody in as himself); it serves one host of one application, once, for a minute.
+otherwise log a victim in to the attacker's account); it serves one host of one application, once,
+for a minute.
 """
 
 import hashlib

@@ -29,7 +29,7 @@ class LoginDependencies:
     random_bytes: RandomBytes
 
     def secret(self) -> str:
-        """Return a value nobody can guess."""
+        """Return a value that cannot be guessed, in base64url."""
         return spelt(self.random_bytes(SECRET_BYTES))
 
     def opened(self, kind: RecordKind, tag: str, text: str | None, unpack: Callable[[bytes], R]) -> R | Flaw:

@@ -68,8 +68,8 @@ class Entering:
     ) -> Entered:
         """Open a session if the identity leads to an account that may log in.
 
-        The session record is read before the account row: whoever disables the account writes the
-        row first and the record after it, so either we see the row, or our write loses and all is
+        The session record is read before the account row: disabling the account writes the row
+        first and the record after it, so either we see the row, or our write loses and all is
         read again.
 
         Raises:

@@ -6,7 +6,7 @@ nothing that a step decides on is taken from the request when the record knows i
 
 A record is kept by its browser, sealed, in the value of a cookie of its own (`carrying.py`): who
 shows it is the browser it was made for, and the `state` that travels through the provider is worth
-nothing without it (THREATS 1). Nothing is written here before somebody is proven (THREATS 48).
+nothing without it (THREATS 1). Nothing is written here before a provider has proven a person (THREATS 48).
 """
 
 import base64
@@ -88,7 +88,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class ProvenPerson:
-    """What a provider says of somebody, cut to sizes that can be kept. Information, never a key."""
+    """What a provider says of a person, cut to sizes that can be kept. Information, never a key."""
 
     handle: str
     name: str

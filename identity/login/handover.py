@@ -1,8 +1,8 @@
 """The addresses of the way from an application's host to the login host and back.
 
 Pure. The way is `login` (there) → `continue` (here) → `start` (there); what travels in the
-addresses is worth nothing without the cookie that `login` set. A way that has to wait for somebody to
-log in goes back to `login` afterwards: by then its cookie may be gone, used up by another tab or too old.
+addresses is worth nothing without the cookie that `login` set. A way that has to wait until the person
+has logged in goes back to `login` afterwards: by then its cookie may be gone, used up by another tab or too old.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ _PLAIN: Final = "/:?=,;@!$'()*~"
 
 
 def login_path(return_to: str, *, reason: str = "") -> str:
-    """Return where an application's host sends somebody who needs a session there; only to a path of it."""
+    """Return where an application's host sends a browser that needs a session there; only to a path of it."""
     path = safe_path(return_to)
     return _with(LOGIN, plain="", return_to="" if path == FRONT_PAGE else path, reason=reason)
 

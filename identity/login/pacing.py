@@ -1,12 +1,12 @@
 """How many logins may come from one place: a sliding window over ranges of addresses.
 
 Owns the ranges, the counting and the verdict. Plain functions, thread-safe, no HTTP. Invariants: a
-login is slowed, never refused for good; whatever is wrong with the counters slows nobody; and the
-counters are so many and no more, so that counting cannot fill the store (THREATS 48, 60).
+login is slowed, never refused for good; counters that cannot be read slow no login; and the number
+of counters is fixed, so that counting cannot fill the store (THREATS 48, 60).
 
 A range is what one subscriber has: an IPv4 address however it is spelt, or the first 56 bits of an
-IPv6 address. It is counted in one of `BUCKETS` places, chosen by a keyed hash: nobody can aim at
-the place of another range, and of a hundred ranges that are busy at once, one in twenty others
+IPv6 address. It is counted in one of `BUCKETS` places, chosen by a keyed hash: an attacker cannot
+aim at the place of another range, and of a hundred ranges that are busy at once, one in twenty others
 shares a place with one.
 """
 

@@ -80,7 +80,7 @@ def _unpacked(body: bytes, decoder: msgspec.json.Decoder[P], kind: str) -> P:
         packed = decoder.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         raise ValueError(f"not a {kind} record") from None
-    # Whoever reads leaves out names he does not know, takes the last of two, and fills in what is missing.
+    # The decoder skips names it does not know, takes the last of two, and fills in what is missing.
     if _ENCODER.encode(packed) != body:
         raise ValueError("not the canonical spelling")
     return packed

@@ -80,7 +80,7 @@ class AskAgain:
 
     record: SignUpRecord
     problem: NameProblem | None
-    """None: somebody has it."""
+    """None: another person has the name."""
     alternatives: Sequence[Username] = ()
 
 

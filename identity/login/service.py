@@ -3,7 +3,7 @@
 Owns the order of a login's steps; the rules are in `flow.py`, whether an identity leads to an
 account is `accounts.linking`, opening is the session service's, sign-ups are `welcoming.py`. Plain
 functions, thread-safe, no HTTP, no provider is called. Invariants: nothing is kept here before a
-provider has proven somebody; a login is used once; what a step decides on comes from its flow; a
+provider has proven a person; a login is used once; what a step decides on comes from its flow; a
 returning login reads the account store twice (index row, account row).
 
     start    keep            take              finish                                choose_username
@@ -153,13 +153,13 @@ class LoginService:
     def finish(self, flow: Flow, profile: ProviderProfile, visit: Visit) -> Finished:
         """End a proven login: open a session, begin a sign-up, or refuse.
 
-        Costs one write of a marker, and for somebody who is known two reads of the account store and one
-        compare-and-swap. The marker comes now and not before: of several who bring one answer one goes on, and
-        an answer that proves nobody leaves nothing behind.
+        Costs one write of a marker, and for a person with an account two reads of the account store and one
+        compare-and-swap. The marker comes now and not before: of several requests with one answer one goes
+        on, and an answer that proves no person leaves nothing behind.
 
         Raises:
             FlowInvalid: the login was used meanwhile.
-            ProviderTrouble: the provider names nobody.
+            ProviderTrouble: the provider names no subject that can be an identity.
             StoreUnavailable: a store is away, or races were lost too often; begin again.
         """
         try:

@@ -2,8 +2,8 @@
 
 Owns the making and the redeeming of start codes; the rules are in `codes.py`, opening is the session
 service's. Plain functions, thread-safe, no HTTP. Invariants: a code is made for a live login of the
-login host only, and used up by whoever shows it first, whether it served them or not: a code that
-was seen by somebody else is void. A code says everything itself, sealed; what is kept of one is a
+login host only, and used up by the first request that shows it, whether it served that request or
+not: a code that an attacker saw and tried is void. A code says everything itself, sealed; what is kept of one is a
 marker, for two minutes, once it was shown (THREATS 48).
 """
 

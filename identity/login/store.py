@@ -32,7 +32,7 @@ class OneTimeStore(Protocol):
     """Records that can be taken once. Thread-safe; every method raises StoreUnavailable on an outage."""
 
     def put(self, kind: RecordKind, name: str, body: bytes, *, expires_at: Millis) -> None:
-        """Keep `body` under a name nobody can guess. Raises ValueError if the name is taken."""
+        """Keep `body` under a name that cannot be guessed. Raises ValueError if the name is taken."""
         ...
 
     def peek(self, kind: RecordKind, name: str) -> bytes | None:
@@ -44,7 +44,7 @@ class OneTimeStore(Protocol):
         ...
 
     def spend(self, kind: RecordKind, name: str, *, expires_at: Millis) -> bool:
-        """Mark the name as used; of several callers at once exactly one gets True, as does nobody after it."""
+        """Mark the name as used; of all callers, at once or later, exactly one gets True."""
         ...
 
     def amend(
@@ -53,7 +53,7 @@ class OneTimeStore(Protocol):
         """Change a record under a condition and return it as it then stands; absent is empty.
 
         `change` gives the new body, or None to leave it as it is, and may be called several times.
-        Whoever writes first decides when it expires. Raises StoreUnavailable also when others changed
+        The first write decides when it expires. Raises StoreUnavailable also when others changed
         it at every attempt.
         """
         ...

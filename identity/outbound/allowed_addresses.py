@@ -1,4 +1,4 @@
-"""Which addresses the daemon may call on somebody's behalf: the public internet, and what is listed.
+"""Which addresses the daemon may call: the public internet, and what the operator lists.
 
 Pure. A provider's address comes from its operator or from a document on the net; either may name,
 or come to resolve to, something inside (CVE-2020-10770): the cloud's metadata service, a database,
@@ -82,7 +82,7 @@ def unwrapped(address: Address) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether an address is one anybody on the internet may have."""
+    """Tell whether an address is one of the public internet."""
     if isinstance(address, IPv6Address) and (address.scope_id or address not in _GLOBAL_V6):
         return False
     return address.is_global and not _within(address, _NOT_PUBLIC)

@@ -1,4 +1,4 @@
-"""Whether a provider is called at all: nobody waits for one that has kept the last callers waiting in vain.
+"""Whether a provider is called at all: no caller waits for one that let the last callers wait in vain.
 
 Pure: the time is an argument, and every step gives a new value. One circuit for each provider.
 
@@ -11,9 +11,9 @@ Pure: the time is an argument, and every step gives a new value. One circuit for
                 trial is on its     (any call, in any state, is answered                  -> closed)
                 way
 
-What counts is whether somebody waited, or nobody was there. A stranger can begin a login and bring a
-code that is junk, as often as he likes; what the provider makes of the *content* of a request must
-therefore not open the circuit for everybody: a whole answer, whatever its status, is an answer (400
+What counts is whether a caller waited in vain or no server was there. A stranger can begin a login and
+bring a code that is junk, as often as he likes; what the provider makes of the *content* of a request
+must therefore not open the circuit for all people: a whole answer, whatever its status, is an answer (400
 `invalid_grant` as much as 500), and a POST that broke off after it was sent tells nothing, because a
 firewall in front of the provider may do that to a code that looks like an attack.
 

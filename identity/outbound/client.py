@@ -2,8 +2,8 @@
 
 Owns time, size, redirects, tries, and how much one provider may hold of us: its calls at once, its
 connections and look-ups (`connections`), and whether it is asked at all (`circuit`). Nothing that
-one provider can use up is shared with another, so one that hangs costs its own people time and
-nobody else's. Where calls go, and through what, is `connections`.
+one provider can use up is shared with another, so one that hangs delays only the logins through it.
+Where calls go, and through what, is `connections`.
 
 A POST is sent once, whatever happens, and on a connection of its own: it carries a code that works
 once. A GET, which here is a discovery document, a key set or a profile, is tried a second time after
@@ -284,7 +284,8 @@ def _ended(call: _Call, error: Exception) -> CallEnd:
         case httpx2.TimeoutException() | httpx2.ConnectError() | httpx2.ProxyError():
             return CallEnd.IN_VAIN
         case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
-            # What a GET asks for is ours; what a POST carries came from somebody's browser.
+            # A GET asks for what we chose. A POST carries a code that came from a browser, and a firewall may drop
+            # one that looks like an attack: a stranger must not open the circuit with it.
             return CallEnd.IN_VAIN if call.method == "GET" else CallEnd.BROKEN_OFF
         case _TooLarge() | httpx2.DecodingError():
             return CallEnd.FAULTY

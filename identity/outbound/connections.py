@@ -85,7 +85,7 @@ class GuardedConnections:
     """The connections of one provider: none of them, and no thread, is shared with another.
 
     What must not be sent twice goes on a connection of its own. On one that was kept, the server may
-    be closing it at this moment, and then nobody can tell whether the request was heard.
+    be closing it at this moment, and then it is unknown whether the request was heard.
     """
 
     def __init__(self, rules: OutboundRules, resolve: Resolve | None, trust: ssl.SSLContext) -> None:

@@ -1,4 +1,4 @@
-"""Names to addresses, on threads that nobody else needs.
+"""Names to addresses, on threads for nothing else.
 
 The system's resolver blocks, and for a name whose servers are silent it blocks for half a minute
 and cannot be interrupted. Owns the threads it is asked on. Invariant: one `Lookup` never has more
@@ -40,7 +40,7 @@ class Lookup:
 
         def work() -> None:
             found = _ask(host, port)
-            with suppress(RuntimeError):  # the loop is over, and nobody waits
+            with suppress(RuntimeError):  # the loop is closed, so no caller waits
                 loop.call_soon_threadsafe(self._settle, answer, found)
 
         Thread(target=work, name="idd-lookup", daemon=True).start()

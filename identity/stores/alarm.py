@@ -1,7 +1,7 @@
 """The alarm that rings when a cache holds something this installation did not write.
 
-Owns its log line, and how often such lines are written: whoever can cause one per request must
-not be able to flood the log. Every case is counted.
+Owns its log line, and how often such lines are written: an attacker who can cause one per
+request must not be able to flood the log. Every case is counted.
 """
 
 import logging

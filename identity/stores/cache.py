@@ -55,7 +55,7 @@ class NodeState:
     warning: str = ""
     """What an operator should change although the node is usable."""
     full: bool = False
-    """It has no room for what is new: nobody can log in, who is logged in goes on."""
+    """It has no room for new values: logins fail, and open sessions go on."""
 
 
 class Cache(Protocol):

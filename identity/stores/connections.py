@@ -5,7 +5,7 @@ taken first, so that those beyond the need grow old. A connection is not used ag
 
 - unused for `idle_ms`: a firewall on the way may have forgotten it, and would not say so;
 - older than `OLDEST_MS`: the server's name may lead elsewhere by now;
-- of a generation that was given up, also when somebody was using it at that moment.
+- of a generation that was given up, also when it was in use at that moment.
 """
 
 from collections import deque
@@ -61,7 +61,7 @@ class Connections(Generic[L]):
 
     @property
     def free(self) -> Sequence[L]:
-        """Those that nobody is using."""
+        """Those that are not in use."""
         return tuple(self._free)
 
     @contextmanager
@@ -88,7 +88,7 @@ class Connections(Generic[L]):
         return True
 
     def close(self) -> None:
-        """Close those that nobody is using, and the others when they are released."""
+        """Close those that are not in use, and the others when they are released."""
         self.give_up(self.generation)
 
     def _take(self) -> L:

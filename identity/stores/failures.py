@@ -52,7 +52,7 @@ class NextStep(Enum):
 
     PROVE = "give up the generation; ask once more while the others wait"
     RENEW = "give up the generation; ask once more"
-    AGAIN = "ask once more, when nobody proves the node any more"
+    AGAIN = "ask once more, when no thread proves the node any more"
     REST = "leave the node alone for a while"
     UNUSABLE = "do not use the node until it answers"
     NOTHING = "the node is well"

@@ -1,7 +1,7 @@
 """What is known of a memcached's memory: whether it takes what is new, and since when it does not.
 
-Owns the words for an operator. Must not ask anybody. A node that is full looks well: who is logged in
-goes on, and nobody can log in.
+Owns the words for an operator. Must not call the node. A node that is full looks well: open sessions
+go on, and logins fail.
 """
 
 from threading import Lock

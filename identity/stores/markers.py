@@ -1,4 +1,4 @@
-"""The marker each memcached node carries, so that nobody reads from the wrong one.
+"""The marker each memcached node carries, so that no daemon reads from the wrong one.
 
 Owns the marker's body and what a daemon thinks of one. Pure apart from the seal. A node that
 comes back with the data of another time or of another node would make honest tokens look stolen;

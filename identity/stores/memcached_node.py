@@ -340,7 +340,7 @@ class CacheNode:
         return ""
 
     def _mark(self) -> tuple[bytes, bytes] | None:
-        """Write the marker unless somebody else just did; return the one that is there now."""
+        """Write the marker unless another daemon just did; return the one that is there now."""
         marker = self._markers.make(self.name)
         if self._run(Trip.WRITE, lambda connection: connection.add(MARKER_KEY, marker, expire=_NEVER)):
             return marker, b""

@@ -75,7 +75,7 @@ class SessionRecords:
     def replace_corrupt(self, locator: Locator, record: Record, *, expires_at: Millis) -> Written:
         """Replace a record that reads as corrupt, and only such a one.
 
-        Reads again, so that a record somebody repaired meanwhile is LOST, not overwritten.
+        Reads again, so that a record repaired by another request meanwhile is LOST, not overwritten.
         """
         key = key_of(locator)
         match self._cache.get_many((key,))[key]:
@@ -109,8 +109,8 @@ class SessionRecords:
 class OneTimeRecords:
     """A `OneTimeStore` over a cache.
 
-    The time of expiry is inside the seal too: a node with a slow clock, or somebody who writes an
-    old value back, gets nothing past it.
+    The time of expiry is inside the seal too: past it a value is worth nothing, whether a node's
+    clock is slow or an attacker writes the old value back.
 
     Args:
         cache: where the records are.
@@ -131,7 +131,7 @@ class OneTimeRecords:
             raise ValueError(f"the name of a {kind.name} record is taken")
 
     def spend(self, kind: RecordKind, name: str, *, expires_at: Millis) -> bool:
-        """Mark the name as used; of several callers at once exactly one gets True, as does nobody after it."""
+        """Mark the name as used; of all callers, at once or later, exactly one gets True."""
         return self._add(kind, name, b"", expires_at=expires_at)
 
     def amend(
@@ -213,7 +213,7 @@ class OneTimeRecords:
         """Return a record and its end; None if that is past."""
         match self._sealer.unseal(kind.value, key, data):
             case Unread.CORRUPT:
-                # The name itself is a secret: whoever knows it is half way into a login.
+                # The name is left out of the alarm: an attacker who knows it has half of what a login needs.
                 self._alarm.ring(kind.value, kind.name)
                 raise StoreCorrupt(detail=f"a {kind.name} record fails its authentication")
             case Unread.NEWER:

@@ -1,4 +1,4 @@
-"""The seal on every value in a cache: who can write to memcached must not be anybody.
+"""The seal on every value in a cache: an attacker who can write to memcached must not become any account.
 
 Owns the frame of a stored value, for ever the same (another frame would need other keys):
 

@@ -35,7 +35,7 @@ def hold(path: Path) -> IO[bytes]:
 
 
 class Alone:
-    """The lock of a daemon that may be the only one. Whoever made it closes it."""
+    """The lock of a daemon that may be the only one. Its maker closes it."""
 
     def __init__(self, path: Path, closing: ExitStack) -> None:
         self._path = path

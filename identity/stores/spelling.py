@@ -91,7 +91,7 @@ class RowPacking(Generic[RowT]):
     Args:
         table: the columns.
         spellings: the store's.
-        store: its name, for whoever reads that a row is corrupt.
+        store: its name, for the operator who reads that a row is corrupt.
     """
 
     def __init__(self, table: DurableTable[RowT], spellings: Mapping[ColumnKind, ValueSpelling], *, store: str) -> None:

@@ -1,10 +1,10 @@
 """Connections to the account file, and what their errors mean.
 
 Owns how a connection is set up: write-ahead log, synchronous FULL (NORMAL can lose the last
-commits at a power failure), no implicit transactions, nobody but the owner reads the file.
+commits at a power failure), no implicit transactions, no user but the owner reads the file.
 Invariant: no driver exception leaves `identity.stores`.
 
-Whoever uses the file holds a lock on it: shared, or alone where nothing may change meanwhile. The
+A process that uses the file holds a lock on it: shared, or alone where nothing may change meanwhile. The
 kernel lets go of it when the process ends, however it ends. SQLite's own locks are of another kind
 and not touched by it.
 """
@@ -32,13 +32,13 @@ def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
 
 
 def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
-    """Make the file if there is none, take it from everybody but its owner, and lock it until the result is closed.
+    """Make the file if there is none, for its owner alone (0600), and lock it until the result is closed.
 
     SQLite gives the files it puts beside it the same permissions. Close it after all connections
     to the file: closing lets go of this process's SQLite locks too.
 
     Raises:
-        ConfigError: another process uses the file, or uses it alone; or everybody can write it.
+        ConfigError: another process uses the file, or uses it alone; or every user can write it.
     """
     file = os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600), "rb")
     try:
@@ -63,7 +63,7 @@ def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
 
 def _require_untouched(path: Path, mode: int) -> None:
     if mode & stat.S_IWOTH:
-        # Taking it from everybody now would only hide what they wrote.
+        # Changing the mode now would only hide what another user may have written.
         problem = f"[sqlite] file: {path} can be changed by everybody on this machine; run `chmod o-w {path}`"
         raise ConfigError((problem,))
 

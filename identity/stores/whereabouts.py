@@ -2,8 +2,8 @@
 
 Owns looking its name up: anew for every connection, because a server may come back at another
 address under its name. The system's resolver may take half a minute and cannot be interrupted, so
-one thread asks it, for all who wait; whoever has waited long enough goes to where the server was
-last. Must not know what the server is.
+one thread asks it, for all callers; a caller that has waited long enough goes to where the server
+was last. Must not know what the server is.
 """
 
 import socket
@@ -28,7 +28,7 @@ KEPT_ALIVE: Final = (
     ("TCP_KEEPCNT", 3),
 )
 _UNSENT_MS: Final = 10_000
-"""What nobody has acknowledged by then is thrown away: a write that was given up must not arrive minutes later."""
+"""Bytes not acknowledged by then are thrown away: a write that was given up must not arrive minutes later."""
 
 
 def system_resolve(host: str, port: int) -> Found:

@@ -68,7 +68,7 @@ class Mended(Enum):
 
     DONE = "mended"
     MOVED = "changed-meanwhile"
-    """Somebody else wrote first; nothing was done."""
+    """Another process wrote first; nothing was done."""
     LEFT = "left"
     """It cannot be done now."""
 

@@ -2,7 +2,7 @@
 
 Owns how a statement's kind becomes consistency levels, and when one is sent again; the session
 they are sent on is kept in `keeping.py`. Invariant: callers see rows, or StoreUnavailable with
-the cause in its detail; nobody waits for a connection that is not there.
+the cause in its detail; no caller waits for a connection that is not there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -69,7 +69,7 @@ class CassandraConnection:
 
     def all(self, statement: Statement, values: Sequence[Any]) -> list[Row]:
         """Return all rows of a read, or nothing of an idempotent write. Raises StoreUnavailable."""
-        # Somebody waits for it, and it is asked again with its revocation.
+        # The operator waits for the answer, and the open revocation repeats the read.
         tries = 1 if statement.kind is StatementKind.EVERYWHERE else len(PAUSES_S)
         return list(self._repeatedly(lambda: self._send(statement, values), tries))
 

@@ -105,7 +105,7 @@ def _says_yes(wrapped: ssl.SSLSocket) -> bool:
     """Let a node have its word on our certificate: with TLS 1.3 it judges only after its own handshake.
 
     It says no with an alert, and yes with session tickets, or not at all (False). A request that meets the no is
-    answered with a reset, and a reset may take the alert with it before anybody has read it.
+    answered with a reset, and a reset may discard the alert before it was read.
 
     Raises:
         ssl.SSLError: it said no.

@@ -31,7 +31,7 @@ from identity.types import SECOND
 BY_DATA_CENTRE: Final = "NetworkTopologyStrategy"
 _NEEDED: Final = ("SELECT", "MODIFY")
 _CLAIM: Final = "SELECT op FROM usernames WHERE username_key = %s"
-_NOBODY: Final = "check-config asks for nobody"
+_NO_USERNAME: Final = "check-config asks for no user"
 """No username: it contains spaces."""
 
 _SERIAL: Final = {
@@ -245,7 +245,7 @@ def _is_superuser(session: Session, username: str, role: str) -> bool:
 def _claim(session: Session, settings: Settings) -> None:
     """Read as a sign-up begins, for which a majority of all copies has to answer. Raises driver errors."""
     level = _SERIAL[settings.serial_consistency]
-    session.execute(SimpleStatement(_CLAIM, consistency_level=level), (_NOBODY,))
+    session.execute(SimpleStatement(_CLAIM, consistency_level=level), (_NO_USERNAME,))
 
 
 def _commitlog_sync(session: Session) -> str:

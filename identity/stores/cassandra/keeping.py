@@ -6,7 +6,7 @@ long as nodes come back where they were: it knows them by the addresses it found
 So a session that is doubted, because a statement failed or a node was lost, is asked whether any
 node answers. If none does, the contact points are looked up anew and greeted, and where one that
 the driver does not know greets back, a new cluster is made beside it; the first of the two that
-works is used. Nobody waits for a connection that is not there, and nobody for a name.
+works is used. No caller waits for a connection that is not there, or for a name to be looked up.
 """
 
 import logging
@@ -41,8 +41,8 @@ CLOSE_WITHIN_S: Final = 1.0
 """A stop waits no longer for an attempt to connect, which takes `connect_timeout` for each node that hangs."""
 
 _CLOSED: Final = "the store is closed"
-# Every node answers it from its own memory, whoever else is up.
-_ANYBODY: Final = SimpleStatement(
+# Every node answers it from its own memory, whichever other nodes are up.
+_ANY_NODE: Final = SimpleStatement(
     "SELECT key FROM system.local", consistency_level=ConsistencyLevel.LOCAL_ONE, is_idempotent=True
 )
 
@@ -149,7 +149,7 @@ class Keeping:
     def _answers(self, live: PreparedSession) -> bool:
         """Tell whether any node answers, be it with a refusal."""
         try:
-            live.session.execute(_ANYBODY, execution_profile=QUICK)
+            live.session.execute(_ANY_NODE, execution_profile=QUICK)
         except DRIVER_ERRORS as error:
             return any(isinstance(cause, ErrorMessage) for _, cause in causes(error))
         return True

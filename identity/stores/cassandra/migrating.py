@@ -1,4 +1,4 @@
-"""Bringing a keyspace to the tables of this release, once, whoever else tries at the same time.
+"""Bringing a keyspace to the tables of this release, once, also when several commands try at the same time.
 
 Owns the lock and the order: tables for migrating, lock, each migration that is due, a row for it.
 Each statement can be repeated, so a run that was cut off is simply run again; its lock goes by
@@ -33,7 +33,7 @@ LOOK_EVERY_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """What is being done, for whoever watches."""
+    """What is being done, for the operator who watches the command."""
 
     text: str
     done: int
@@ -51,7 +51,7 @@ class Migrator:
         migrations: what the keyspace shall have.
         clock: the time, for the records.
         owner: a fresh uuid of this run.
-        who: host and process, for whoever waits.
+        who: host and process, said to the operator whose command waits for the lock.
         lock_s: life of the lock, in seconds.
         checkpoint: told the name of each place that is reached; kill tests end the process there.
     """

@@ -45,7 +45,7 @@ class NodeLog(HostStateListener):  # type: ignore[misc]  # the driver is untyped
 
 class _Repetitions(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let pass what nobody else would say."""
+        """Let an error pass unless a line of ours says the same; with DEBUG on, let everything pass."""
         if logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
             return True
         return record.levelno >= logging.ERROR and not str(record.msg).startswith(_SAID_BY_US)

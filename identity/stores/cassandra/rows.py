@@ -6,7 +6,7 @@ transaction that was cut off may have happened, or happen a moment later; the ro
 |------------------------------------|-------------------------------------------|-------------------|
 | the one written                    | it happened                               | APPLIED           |
 | the one expected (absent: no row)  | nothing happened; sending again is safe   | sent again        |
-| another                            | somebody else was first, or came later    | Held              |
+| another                            | another write came before ours, or after  | Held              |
 Sending again is safe because the same op is written under the same condition: of the two, one
 applies at most, and either is ours.
 """

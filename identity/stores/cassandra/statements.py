@@ -55,8 +55,8 @@ class ConditionalTable:
 
     There is no INSERT: it would leave a row marker of its own life, which blocks the key after a
     claim on a row once confirmed has expired. Cells alone make the row, all are written at once,
-    and where they are gone the row is gone. Hence also `op = null` for "there is none": whatever
-    has no op is a remnant that nobody's statement left, and does not keep a key from anybody.
+    and where they are gone the row is gone. Hence also `op = null` for "there is none": a row
+    without an op is a remnant that no statement here left, and does not block its key.
     """
 
     name: str
