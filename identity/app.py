@@ -19,7 +19,7 @@ import uvloop
 from identity.accounts.service import AccountService
 from identity.audit import AuditQueue, Rationed
 from identity.config import Config, SessionStoreKind, require_certificate
-from identity.errors import StoreError
+from identity.errors import ConfigError, StoreError
 from identity.forward_auth.peers import TrustedPeers
 from identity.housekeeping import AuditingWatcher, Clearing, Housekeeping, end_sessions
 from identity.keyring import Purpose
@@ -27,6 +27,7 @@ from identity.login.carrying import Carrying
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
 from identity.login.pacing import Pacing
+from identity.login.pinning import ProviderPins
 from identity.login.rules import LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
@@ -62,6 +63,7 @@ from identity.web.server import Daemon, Listening, Ports, run
 from identity.web.state.context import Context, Probe
 from identity.web.state.pool import Pool
 from providers import build as build_provider
+from providers import scope_of
 from providers.base import Provider
 from providers.kind import ProviderSite
 
@@ -133,7 +135,7 @@ def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics
         sessions=sessions,
         checker=session_checker(wiring, cache, watching),
         accounts=service,
-        login=_login(wiring, service, sessions, dependencies),
+        login=_login(wiring, service, sessions, pins=_pins(config, accounts, clock), dependencies=dependencies),
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
         pages=Pages(clock=clock),
         http=client.for_provider,
@@ -190,14 +192,34 @@ def _dependencies(wiring: Wiring, cache: Cache) -> LoginDependencies:
     )
 
 
+def _pins(config: Config, accounts: Accounts, clock: Clock) -> ProviderPins:
+    """Return what holds providers' names to their issuers. Raises ConfigError for a name that means another now."""
+    scopes = {section.name: scope_of(section.kind, section.options) for section in config.providers if section.enabled}
+    pins = ProviderPins(accounts.providers, scopes, clock=clock, new_uuid=uuid4)
+    try:
+        problems = tuple(pins.problems())
+    except StoreError as error:
+        log.warning("providers-not-compared: each is before its first login: %s", error.detail or error.code)
+    else:
+        if problems:
+            raise ConfigError(problems)
+    return pins
+
+
 def _login(
-    wiring: Wiring, accounts: AccountService, sessions: SessionService, dependencies: LoginDependencies
+    wiring: Wiring,
+    accounts: AccountService,
+    sessions: SessionService,
+    *,
+    pins: ProviderPins,
+    dependencies: LoginDependencies,
 ) -> LoginService:
     note, count = wiring.note, wiring.metrics.count
     most = wiring.config.server.logins_per_minute
     pacing = Pacing(dependencies.one_time, place=partial(_place, wiring.ring), clock=wiring.clock, most=most)
     entering = Entering(accounts, sessions, clock=wiring.clock, random_bytes=os.urandom, note=note, count=count)
-    return LoginService(entering, Welcoming(accounts, entering, dependencies), pacing, dependencies)
+    welcoming = Welcoming(accounts, entering, dependencies)
+    return LoginService(entering, welcoming, pacing, pins=pins, dependencies=dependencies)
 
 
 def _place(ring: Ring, data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from options.option import BadOptions
 from providers import demo, github, oauth2, oidc
-from providers.base import Provider
+from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings, ProviderSite
 
 REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {
@@ -36,3 +36,8 @@ def build(kind: str, name: str, options: object, *, site: ProviderSite, label: s
         raise BadOptions([("name", "may hold a-z, 0-9 and -, 1 to 32 of them")])
     chosen = REGISTRY[kind]
     return chosen.build(ProviderSettings(name, label or chosen.label, site, options))
+
+
+def scope_of(kind: str, options: object) -> SubjectScope:
+    """Return within what the subjects of a configured provider are unique."""
+    return REGISTRY[kind].scope(options)

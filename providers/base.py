@@ -80,6 +80,17 @@ class ProviderProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class SubjectScope:
+    """Within what a subject is unique: two providers with equal scopes name the same people alike."""
+
+    issuer: str
+    """Who gives the subjects out: the issuer of OpenID, else the service's address. Where an app or a team
+    gets subjects of its own, that too."""
+    subject: str
+    """Which of its values it is, for example `sub`."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpResponse:
     """An answer, read whole within the caller's limits."""
 

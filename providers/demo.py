@@ -17,7 +17,16 @@ from urllib.parse import urlencode, urlsplit
 from options.option import BadOptions
 from providers import untrusted
 from providers.addresses import is_loopback
-from providers.base import Callback, Http, LoginBegun, LoginStart, Provider, ProviderBroken, ProviderProfile
+from providers.base import (
+    Callback,
+    Http,
+    LoginBegun,
+    LoginStart,
+    Provider,
+    ProviderBroken,
+    ProviderProfile,
+    SubjectScope,
+)
 from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2 import Client, challenge, code_of, location
 
@@ -160,5 +169,6 @@ KIND: Final = ProviderKind(
     label="Demo",
     subject="the name typed, folded",
     options=DemoOptions,
+    scope=lambda _: SubjectScope("demo", "name"),
     build=build,
 )

@@ -16,7 +16,7 @@ from options.option import option, required
 from options.secret import Secret
 from providers import untrusted
 from providers.addresses import web_address
-from providers.base import Http, Provider, ProviderBroken, ProviderProfile
+from providers.base import Http, Provider, ProviderBroken, ProviderProfile, SubjectScope
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Answered, Client, Endpoints, Grant, OAuth2Provider, fetch_json
 
@@ -111,5 +111,6 @@ KIND: Final = ProviderKind(
     label="GitHub",
     subject="numeric `id`; never the login, which is renamed and then used by others",
     options=GitHubOptions,
+    scope=lambda given: SubjectScope(given.url.rstrip("/"), "id"),
     build=build,
 )

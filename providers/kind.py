@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from options import types
-from providers.base import Provider
+from providers.base import Provider, SubjectScope
 
 OptionsT = TypeVar("OptionsT")
 
@@ -51,5 +51,7 @@ class ProviderKind(Generic[OptionsT]):
     subject: str
     """What identifies a person there; shown in docs/providers.md."""
     options: type[OptionsT]
+    scope: Callable[[OptionsT], SubjectScope]
+    """Within what its subjects are unique; pinned at the first login, so it must not change between releases."""
     build: Callable[[ProviderSettings[OptionsT]], Provider]
     """Makes the provider; raises BadOptions for what no single option shows."""

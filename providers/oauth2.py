@@ -30,6 +30,7 @@ from providers.base import (
     ProviderBroken,
     ProviderDenied,
     ProviderProfile,
+    SubjectScope,
 )
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 
@@ -328,5 +329,6 @@ KIND: Final = ProviderKind(
     label="OAuth 2",
     subject="whatever `subject` points to; choose what never changes hands",
     options=OAuth2Options,
+    scope=lambda given: SubjectScope(given.issuer or given.profile_url, given.subject),
     build=build,
 )

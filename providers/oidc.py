@@ -16,7 +16,16 @@ from options.option import BadOptions, option, required
 from options.secret import Secret
 from providers import untrusted
 from providers.addresses import web_address
-from providers.base import Callback, Http, LoginBegun, LoginStart, Provider, ProviderBroken, ProviderProfile
+from providers.base import (
+    Callback,
+    Http,
+    LoginBegun,
+    LoginStart,
+    Provider,
+    ProviderBroken,
+    ProviderProfile,
+    SubjectScope,
+)
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, read
 from providers.jwks import ALGORITHMS, read_keys
@@ -188,5 +197,6 @@ KIND: Final = ProviderKind(
     label="OpenID Connect",
     subject="`sub`; one configured name is one issuer",
     options=OidcOptions,
+    scope=lambda given: SubjectScope(given.issuer, "sub"),
     build=build,
 )

@@ -113,6 +113,19 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderPin:
+    """What the subjects of a configured provider mean, as at the first login through it (rule D14)."""
+
+    key: str
+    """The provider's name in the configuration."""
+    issuer: str
+    subject: str
+    """Which of the issuer's values identifies a person, for example `sub`."""
+    pinned_at: Millis
+    op: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Revocation:
     """Sessions that must end and may not have been reached yet; kept until they were."""
 
@@ -275,6 +288,11 @@ class AccountStore(Protocol):
     @property
     def accounts(self) -> Rows[AccountId, AccountRow]:
         """Accounts."""
+        ...
+
+    @property
+    def providers(self) -> Rows[str, ProviderPin]:
+        """What the subjects of each provider mean."""
         ...
 
     @property

@@ -18,6 +18,7 @@ from identity.accounts.store import (
     IdentityRow,
     IdentityState,
     Profile,
+    ProviderPin,
     Revocation,
     UsernameRow,
     UsernameState,
@@ -126,6 +127,17 @@ ACCOUNTS: Final = DurableTable(
         _uuid("merged_into", nullable=True),
     ),
 )
+PROVIDERS: Final = DurableTable(
+    "providers",
+    ProviderPin,
+    (
+        _text("name", field="key"),
+        _text("issuer"),
+        _text("subject"),
+        _long("pinned_at"),
+        _uuid("op"),
+    ),
+)
 PROFILES: Final = DurableTable(
     "profiles",
     Profile,
@@ -166,6 +178,14 @@ AUDIT: Final = DurableTable(
     ),
 )
 
-DURABLE_TABLES: Final[tuple[DurableTable[Any], ...]] = (IDENTITIES, USERNAMES, ACCOUNTS, PROFILES, REVOCATIONS, AUDIT)
+DURABLE_TABLES: Final[tuple[DurableTable[Any], ...]] = (
+    IDENTITIES,
+    USERNAMES,
+    ACCOUNTS,
+    PROVIDERS,
+    PROFILES,
+    REVOCATIONS,
+    AUDIT,
+)
 """In the order in which a copy carries them over. Identities come first: a person who logged in on a
 copy that stopped there would be refused, not asked to sign up."""

@@ -26,6 +26,7 @@ from identity.login.entering import Entering
 from identity.login.flow import Flaw, Flow, FlowPurpose, ProvenPerson, callback_flaw, record_name, spent_until, tag_of
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, unpack_flow
+from identity.login.pinning import ProviderPins
 from identity.login.results import Chosen, Finished, Started, UsernameForm, Visit
 from identity.login.returning import safe_return, shorter
 from identity.login.rules import LoginRules
@@ -46,15 +47,23 @@ class LoginService:
         entering: opens sessions and tells what became of logins.
         welcoming: sign-ups.
         pacing: how many may come from one place.
+        pins: which issuer each provider's name stands for.
         dependencies: seals, markers, settings, time and chance.
     """
 
     def __init__(
-        self, entering: Entering, welcoming: Welcoming, pacing: Pacing, dependencies: LoginDependencies
+        self,
+        entering: Entering,
+        welcoming: Welcoming,
+        pacing: Pacing,
+        *,
+        pins: ProviderPins,
+        dependencies: LoginDependencies,
     ) -> None:
         self._entering = entering
         self._welcoming = welcoming
         self._pacing = pacing
+        self._pins = pins
         self._dependencies = dependencies
 
     @property
@@ -159,13 +168,14 @@ class LoginService:
 
         Raises:
             FlowInvalid: the login was used meanwhile.
-            ProviderTrouble: the provider names no subject that can be an identity.
+            ProviderTrouble: the subject cannot be an identity, or the name stands for another issuer.
             StoreUnavailable: a store is away, or races were lost too often; begin again.
         """
         try:
             key = identity_key(flow.provider, profile.subject, tenant=profile.tenant)
         except ValueError as error:
             raise ProviderTrouble(detail=f"{flow.provider} sent an unusable subject: {error}") from error
+        self._pins.hold(flow.provider)
         until = spent_until(flow.expires_at, now=self._dependencies.clock())
         if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)

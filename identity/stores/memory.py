@@ -19,6 +19,7 @@ from identity.accounts.store import (
     IdentityRow,
     Outcome,
     Profile,
+    ProviderPin,
     Revocation,
     UsernameRow,
 )
@@ -220,6 +221,7 @@ class MemoryAccounts:
         self.identities: Final = MemoryRows[IdentityKey, IdentityRow](lambda row: row.key, clock)
         self.usernames: Final = MemoryRows[UsernameKey, UsernameRow](lambda row: row.key, clock)
         self.accounts: Final = MemoryRows[AccountId, AccountRow](lambda row: row.key, clock, frozen=_frozen)
+        self.providers: Final = MemoryRows[str, ProviderPin](lambda row: row.key, clock)
         self.profiles: Final = MemoryProfiles()
         self.revocations: Final = MemoryRevocations()
         self.copy_note: Final = MemoryCopyNote()

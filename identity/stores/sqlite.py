@@ -20,13 +20,14 @@ from identity.accounts.store import (
     Held,
     IdentityRow,
     Outcome,
+    ProviderPin,
     UsernameRow,
 )
 from identity.errors import ConfigError, StoreUnavailable
 from identity.stores.sqlite_connections import Readers, connect, hold, unavailable
 from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
-from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, USERNAMES, SqliteTable
+from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, PROVIDERS, USERNAMES, SqliteTable
 from identity.stores.sqlite_writer import Writer
 from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, UsernameKey
 
@@ -148,6 +149,7 @@ class SqliteAccounts:
             USERNAMES, readers=readers, writer=writer, clock=clock
         )
         self.accounts: Final = SqliteRows[AccountId, AccountRow](ACCOUNTS, readers=readers, writer=writer, clock=clock)
+        self.providers: Final = SqliteRows[str, ProviderPin](PROVIDERS, readers=readers, writer=writer, clock=clock)
         self.profiles: Final = SqliteProfiles(readers=readers, writer=writer)
         self.revocations: Final = SqliteRevocations(readers=readers, writer=writer)
         self.copy_note: Final = SqliteCopyNote(readers=readers, writer=writer)

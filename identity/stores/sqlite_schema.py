@@ -97,7 +97,20 @@ _FIRST: Final = (
 
 _COPY_NOTE: Final = ("CREATE TABLE copy_note (id INTEGER PRIMARY KEY CHECK (id = 1), note TEXT NOT NULL)",)
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE)
+_PROVIDERS: Final = (
+    """
+    CREATE TABLE providers (
+        name TEXT NOT NULL PRIMARY KEY,
+        issuer TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        pinned_at INTEGER NOT NULL,
+        op TEXT NOT NULL,
+        expires_at INTEGER
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS)
 """What brings the file from version n to n + 1, at index n."""
 
 

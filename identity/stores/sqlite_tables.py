@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from identity.accounts import tables
-from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, UsernameRow
+from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, ProviderPin, UsernameRow
 from identity.accounts.tables import DurableTable
 from identity.stores.spelling import SQLITE, RowPacking
 
@@ -66,6 +66,7 @@ class SqliteTable(Generic[ConditionalT]):
 IDENTITIES: Final = SqliteTable[IdentityRow](tables.IDENTITIES)
 USERNAMES: Final = SqliteTable[UsernameRow](tables.USERNAMES)
 ACCOUNTS: Final = SqliteTable[AccountRow](tables.ACCOUNTS)
+PROVIDERS: Final = SqliteTable[ProviderPin](tables.PROVIDERS)
 PROFILES: Final = SqlitePlainTable(tables.PROFILES)
 REVOCATIONS: Final = SqlitePlainTable(tables.REVOCATIONS)
 AUDIT: Final = SqlitePlainTable(tables.AUDIT)

@@ -152,6 +152,7 @@ KEYED: Final[tuple[CopiedTable[Any], ...]] = (
     _rows(tables.IDENTITIES, lambda store: store.identities, kept=lambda row: row.state is not IdentityState.PENDING),
     _rows(tables.USERNAMES, lambda store: store.usernames, kept=lambda row: row.state is not UsernameState.PENDING),
     _rows(tables.ACCOUNTS, lambda store: store.accounts),
+    _rows(tables.PROVIDERS, lambda store: store.providers),
     _keyed(tables.PROFILES, lambda store: store.profiles, _put_profile),
 )
 """Tables whose rows are read back one by one, as a login will read them."""

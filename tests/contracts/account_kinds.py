@@ -17,6 +17,7 @@ from identity.accounts.store import (
     IdentityRow,
     IdentityState,
     LinkedIdentity,
+    ProviderPin,
     Rows,
     UsernameRow,
     UsernameState,
@@ -141,11 +142,22 @@ def changed_account(row: AccountRow) -> AccountRow:
     )
 
 
+def new_pin() -> ProviderPin:
+    """Pin a name no test used yet."""
+    return ProviderPin(f"gitlab-{uuid4().hex[:16]}", "https://gitlab.example", "sub", pinned_at=NOON, op=uuid4())
+
+
+def changed_pin(row: ProviderPin) -> ProviderPin:
+    """Return the pin with everything but its name changed."""
+    return replace(row, issuer="https://id.example/ä", subject="oid", pinned_at=NOON + 1, op=uuid4())
+
+
 IDENTITIES: Final = Kind("identities", lambda store: store.identities, new_identity, changed_identity)
 USERNAMES: Final = Kind("usernames", lambda store: store.usernames, new_username, changed_username)
 ACCOUNTS: Final = Kind("accounts", lambda store: store.accounts, new_account, changed_account)
+PROVIDERS: Final = Kind("providers", lambda store: store.providers, new_pin, changed_pin)
 
-every_table = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES, ACCOUNTS], ids=lambda kind: kind.name)
+every_table = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS], ids=lambda kind: kind.name)
 tables_that_expire = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES], ids=lambda kind: kind.name)
 
 

@@ -17,12 +17,13 @@ from identity.upkeep.copied_tables import TABLES
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated
 
-CONDITIONAL: Final = ("identities", "usernames", "accounts")
+CONDITIONAL: Final = ("identities", "usernames", "accounts", "providers")
 ACCOUNT: Final = AccountId(UUID(int=1))
 CASSANDRA_OWN: Final = {
     "identities": ("identities", {}),
     "usernames": ("usernames", {}),
     "accounts": ("accounts", {}),
+    "providers": ("providers", {}),
     "profiles": ("profiles", {}),
     "revocations": ("revocations", {"bucket": "int"}),
     "audit_of_accounts": ("audit", {"month": "int"}),

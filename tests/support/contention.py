@@ -103,6 +103,7 @@ class WatchedStore:
         self.identities = WatchedRows(store.identities, self._count)
         self.usernames = WatchedRows(store.usernames, self._count)
         self.accounts = WatchedRows(store.accounts, self._count)
+        self.providers = WatchedRows(store.providers, self._count)
         self.profiles: Profiles = store.profiles
         self.revocations: Revocations = store.revocations
         self.copy_note: CopyNote = store.copy_note

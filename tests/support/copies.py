@@ -24,6 +24,7 @@ from identity.accounts.store import (
     IdentityState,
     LinkedIdentity,
     Profile,
+    ProviderPin,
     Revocation,
     UsernameRow,
     UsernameState,
@@ -86,6 +87,7 @@ def fill(side: CopySide, people: Iterable[int]) -> None:
     """Write people into a store, an end of a session and an event of nobody's too."""
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(lambda number: _settle(side, person(number)), people))
+    side.store.providers.insert(ProviderPin("p", "https://p.example", "sub", NOON, uuid5(_TOWN, "pin")))
     owner = person(1).account.key
     side.store.revocations.add(Revocation(uuid5(_TOWN, "r"), owner, bytes(range(16)), 7, 9, NOON, IdentityKey("p:1")))
     side.audit.append(Event(uuid5(_TOWN, "nobody"), NOON, "login-refused", None, "system"))

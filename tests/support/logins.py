@@ -28,6 +28,7 @@ from identity.login.carrying import Carrying
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
 from identity.login.pacing import Pacing
+from identity.login.pinning import ProviderPins
 from identity.login.rules import LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
@@ -39,6 +40,7 @@ from identity.stores.cache import CacheKey, Missing
 from identity.stores.memory import MemoryAccounts
 from identity.stores.records import OneTimeRecords
 from identity.types import IdentityKey, Millis
+from providers.base import SubjectScope
 from tests.support.scripted import CountedAccounts, KilledError, ScriptedProvider
 from tests.support.web import LOCAL, Jar, Reply, Site
 
@@ -89,7 +91,10 @@ class LoginSite(Site):
             random_bytes=secrets.token_bytes,
         )
         pacing = Pacing(self.one_time, place=self._place, clock=self.clock, most=self.logins_per_minute)
-        self.logins = LoginService(self.entering, Welcoming(self.accounts, self.entering, means), pacing, means)
+        welcoming = Welcoming(self.accounts, self.entering, means)
+        scopes = {name: SubjectScope(f"https://{name}.example", "id") for name in self.providers}
+        self.pins = ProviderPins(self.store.providers, scopes, clock=self.clock, new_uuid=uuid4)
+        self.logins = LoginService(self.entering, welcoming, pacing, pins=self.pins, dependencies=means)
         self.starts = Starting(self.sessions, means, note=self.events.append, count=self.metrics.count)
         self._before = self._outcomes()
         self.changes = {**self._parts(), **self.changes}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from identity.accounts.store import AccountRow, IdentityRow, Outcome, UsernameRow
+from identity.accounts.store import ConditionalRow, Outcome
 from identity.stores.memory import MemoryAccounts, MemoryRows
 from identity.types import Millis
 from providers.base import (
@@ -25,7 +25,7 @@ from providers.base import (
 )
 
 KeyT = TypeVar("KeyT")
-RowT = TypeVar("RowT", IdentityRow, UsernameRow, AccountRow)
+RowT = TypeVar("RowT", bound=ConditionalRow)
 
 
 class CountedRows(Generic[KeyT, RowT]):
@@ -80,6 +80,7 @@ class CountedAccounts:
         self.identities = CountedRows(inner.identities, self.reads, "identities")
         self.usernames = CountedRows(inner.usernames, self.reads, "usernames")
         self.accounts = CountedRows(inner.accounts, self.reads, "accounts")
+        self.providers = CountedRows(inner.providers, self.reads, "providers")
         self.profiles = inner.profiles
         self.revocations = inner.revocations
         self.audit = inner.audit

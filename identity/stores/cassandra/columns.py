@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from identity.accounts import tables
-from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, UsernameRow
+from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, ProviderPin, UsernameRow
 from identity.accounts.tables import DurableTable
 from identity.stores.cassandra import statements
 from identity.stores.cassandra.statements import ConditionalTable
@@ -35,6 +35,7 @@ class ConditionalPacking(Generic[RowT]):
 IDENTITIES: Final = ConditionalPacking[IdentityRow](statements.IDENTITIES, tables.IDENTITIES)
 USERNAMES: Final = ConditionalPacking[UsernameRow](statements.USERNAMES, tables.USERNAMES)
 ACCOUNTS: Final = ConditionalPacking[AccountRow](statements.ACCOUNTS, tables.ACCOUNTS)
+PROVIDERS: Final = ConditionalPacking[ProviderPin](statements.PROVIDERS, tables.PROVIDERS)
 PROFILES: Final = RowPacking(tables.PROFILES, CASSANDRA, store="cassandra")
 REVOCATIONS: Final = RowPacking(tables.REVOCATIONS, CASSANDRA, store="cassandra")
 AUDIT: Final = RowPacking(tables.AUDIT, CASSANDRA, store="cassandra")

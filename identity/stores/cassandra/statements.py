@@ -123,7 +123,8 @@ class ConditionalTable:
 IDENTITIES: Final = ConditionalTable(tables.IDENTITIES.name, tables.IDENTITIES.names)
 USERNAMES: Final = ConditionalTable(tables.USERNAMES.name, tables.USERNAMES.names)
 ACCOUNTS: Final = ConditionalTable(tables.ACCOUNTS.name, tables.ACCOUNTS.names)
-CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS)
+PROVIDERS: Final = ConditionalTable(tables.PROVIDERS.name, tables.PROVIDERS.names)
+CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS)
 
 
 def _select(name: str, table: DurableTable[Any], where: str = "", *, kind: StatementKind) -> Statement:

@@ -9,7 +9,7 @@ from typing import Final
 
 from cassandra.cluster import Session
 
-from identity.accounts.store import AccountRow, IdentityRow, UsernameRow
+from identity.accounts.store import AccountRow, IdentityRow, ProviderPin, UsernameRow
 from identity.stores.cassandra import columns
 from identity.stores.cassandra.connection import CassandraConnection
 from identity.stores.cassandra.migrations import Migrations
@@ -61,6 +61,7 @@ class CassandraAccounts:
         self.identities: Final = CassandraRows[IdentityKey, IdentityRow](columns.IDENTITIES, connection, clock=clock)
         self.usernames: Final = CassandraRows[UsernameKey, UsernameRow](columns.USERNAMES, connection, clock=clock)
         self.accounts: Final = CassandraRows[AccountId, AccountRow](columns.ACCOUNTS, connection, clock=clock)
+        self.providers: Final = CassandraRows[str, ProviderPin](columns.PROVIDERS, connection, clock=clock)
         self.profiles: Final = CassandraProfiles(connection)
         self.revocations: Final = CassandraRevocations(connection)
         self.copy_note: Final = CassandraCopyNote(connection)
