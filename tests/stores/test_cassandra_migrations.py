@@ -26,6 +26,8 @@ ExpectLog = Callable[..., Expectation]
 CHECKPOINTS = ("migrate.ground-laid", "migrate.locked", "migrate.statement-done", "migrate.recorded")
 TIMEOUT_S = 60
 
+LATEST = Migrations().latest
+
 
 def migrator(reached: Settings, migrations: Migrations | None = None, *, who: str = "a test") -> Migrator:
     """Make a run of its own."""
@@ -56,10 +58,11 @@ def fresh(cassandra: CassandraCluster) -> Settings:
     [
         (None, 0, "no tables yet"),
         (0, 0, "this release needs"),
-        (1, 1, ""),
-        (2, 1, ""),
-        (2, 2, "made by a newer release"),
-        (9, 2, "made by a newer release"),
+        (LATEST - 1, 1, "this release needs"),
+        (LATEST, 1, ""),
+        (LATEST + 1, LATEST, ""),
+        (LATEST + 1, LATEST + 1, "made by a newer release"),
+        (LATEST + 8, LATEST + 1, "made by a newer release"),
     ],
 )
 def test_a_daemon_serves_on_its_own_tables_and_on_newer_ones_that_say_so(
