@@ -222,6 +222,10 @@ class Endpoints:
     pkce: bool = True
     issuer: str = ""
     """What `iss` must be if the answer has it (RFC 9207)."""
+    added: Mapping[str, str] = field(default_factory=dict)
+    """Parameters the operator adds where the browser is sent."""
+    forced: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that ask for a fresh login there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +240,13 @@ class OAuth2Provider:
 
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:  # noqa: ARG002 - the family needs no call here
         """Send the browser to the authorisation endpoint. No call."""
-        more = challenge(start) if self.endpoints.pkce else {}
-        if self.endpoints.scope:
-            more["scope"] = self.endpoints.scope
-        return LoginBegun(location(self.endpoints.authorize, self.client, start, more))
+        ends = self.endpoints
+        more = {**ends.added, **(ends.forced if start.force_login else {})}
+        if ends.pkce:
+            more |= challenge(start)
+        if ends.scope:
+            more["scope"] = ends.scope
+        return LoginBegun(location(ends.authorize, self.client, start, more))
 
     async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Exchange the code and read the profile. Raises ProviderDenied or ProviderBroken."""

@@ -30,6 +30,7 @@ LONGEST_SUBJECT: Final = 255
 _LONGEST_TEXT: Final = 200
 _LONGEST_EMAIL: Final = 254
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:/+~-]{1,64}")
+_DIGITS: Final = re.compile(r"[1-9][0-9]{0,31}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _LAST_SECOND: Final = 2**53
 _MOST_FIELDS: Final = 1_000
@@ -134,6 +135,14 @@ def numeric_subject(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**64:
         raise ProviderBroken("the id is missing or not a whole number")
     return str(value)
+
+
+def digits_subject(value: object) -> str:
+    """Return the subject of a service that writes whole numbers as text; as numbers they are the same ids.
+
+    Raises ProviderBroken.
+    """
+    return value if isinstance(value, str) and _DIGITS.fullmatch(value) else numeric_subject(value)
 
 
 def base64url(text: str, what: str) -> bytes:

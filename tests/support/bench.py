@@ -17,10 +17,11 @@ from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.client import Called, OutboundClient
 from identity.outbound.rules import OutboundRules
 from providers import build
-from providers.base import Callback, LoginBegun, LoginStart, Provider, ProviderProfile
+from providers.base import Callback, Http, LoginBegun, LoginStart, Provider, ProviderProfile
 from providers.kind import ProviderSite
 from tests.support.clock import ManualClock
 from tests.support.configuration import provider_options
+from tests.support.rerouting import ReroutedClient
 from tests.support.upstream import Upstream
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Bench:
     upstream: Upstream
     clock: ManualClock
     runner: asyncio.Runner
-    http: OutboundClient
+    http: Http
     visit: Visit = upstream_visit
     called: list[Called] = field(default_factory=list)
     providers: dict[str, Provider] = field(default_factory=dict)
@@ -133,6 +134,6 @@ def bench(*, total_ms: int = 10_000) -> Iterator[Bench]:
 
         http = runner.run(opened())
         try:
-            yield Bench(upstream, clock, runner, http, called=called)
+            yield Bench(upstream, clock, runner, ReroutedClient(http, upstream.url), called=called)
         finally:
             runner.run(http.aclose())

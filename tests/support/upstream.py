@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
 from tests.support.clock import ManualClock
 from tests.support.crowd import CrowdServer
+from tests.support.rerouting import rerouted
 from tests.support.signing import SigningKey, ecdsa_key, rsa_key
 
 CLIENT_ID: Final = "identityd at example:8443"
@@ -95,6 +96,14 @@ class Upstream:
     edit_claims: Callable[[dict[str, Any]], None] = lambda _: None
     edit_grant: Callable[[dict[str, Any]], None] = lambda _: None
     edit_token: Callable[[str], str] = lambda token: token
+    answers: dict[str, Any] = field(default_factory=dict)
+    """By path: further documents that want an access token."""
+    guards: dict[str, Callable[[dict[str, str], str], Any]] = field(default_factory=dict)
+    """By path: what is wrong with a query and an access token there, as it is answered with 400; None if nothing."""
+    client_auth: str = ""
+    """The one way a client may show its secret, `basic` or `post`; both if empty."""
+    edit_failure: Callable[[dict[str, Any]], Any] = lambda failure: failure
+    """What a token endpoint of this dialect says when it refuses."""
     edits: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
     """By path: what becomes of an answer that says 200; bytes are sent as they are."""
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -142,7 +151,7 @@ class Upstream:
 
     def visit(self, location: str, *, allow: bool = True) -> dict[str, str]:
         """Go where the daemon sent the browser, answer, and return the parameters it comes back with."""
-        parts = urlsplit(location)
+        parts = urlsplit(rerouted(location, self.url))
         target = f"{parts.path}?{parts.query}&{urlencode({'choice': 'allow' if allow else 'deny'})}"
         connection = HTTPConnection("127.0.0.1", parts.port or 80, timeout=5)
         try:
@@ -175,7 +184,8 @@ class Upstream:
 
     def token(self, form: dict[str, str], authorization: str | None) -> tuple[int, dict[str, Any]]:
         """Exchange a code; status and answer."""
-        if not _is_client(form, authorization):
+        shown = "post" if authorization is None else "basic"
+        if self.client_auth not in {"", shown} or not _is_client(form, authorization):
             return 401, {"error": "invalid_client"}
         with self._lock:
             code = self._codes.pop(form.get("code", ""), None)
@@ -220,7 +230,7 @@ class Upstream:
         self.edit_discovery(document)
         return document
 
-    def get(self, path: str, authorization: str) -> tuple[int, Any]:
+    def get(self, path: str, query: str, authorization: str) -> tuple[int, Any]:
         """Answer a GET of the daemon; status and JSON."""
         if path in self.statuses:
             return self.statuses[path], {"message": "as the test wants it"}
@@ -235,11 +245,16 @@ class Upstream:
             "/profile": self.profile,
             "/api/v3/user": self.user,
             "/api/v3/user/emails": self.emails,
+            **self.answers,
         }
         if path not in private:
             return 404, {}
         scheme, _, token = authorization.partition(" ")
-        return (200, private[path]) if scheme == "Bearer" and token in self._tokens else (401, {})
+        if scheme != "Bearer" or token not in self._tokens:
+            return 401, {}
+        guard = self.guards.get(path)
+        wrong = guard and guard(dict(parse_qsl(query)), token)
+        return (400, wrong) if wrong else (200, private[path])
 
     def wait_for_end(self) -> None:
         """Hold a request until the server ends."""
@@ -283,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._note(b"")
         if not self._broken(path):
-            status, value = self.upstream.get(path, self.headers.get("Authorization", ""))
+            status, value = self.upstream.get(path, urlsplit(self.path).query, self.headers.get("Authorization", ""))
             self._send_json(path, status, value)
 
     def do_POST(self) -> None:
@@ -294,6 +309,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         form = dict(parse_qsl(body.decode(), strict_parsing=True, keep_blank_values=True))
         status, value = self.upstream.token(form, self.headers.get("Authorization"))
+        if status != 200:
+            value = self.upstream.edit_failure(value)
         if self.upstream.answers_in_forms:
             self._send(status, urlencode(value).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
         else:

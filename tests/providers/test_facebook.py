@@ -1,0 +1,178 @@
+"""Facebook: the kit, and its own traps."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from providers import scope_of
+from providers.base import ProviderBroken, ProviderDenied
+from providers.facebook import read
+from tests.contracts.provider import ProviderContract
+from tests.contracts.provider_cases import MISSING, SHAPES, VERIFIED
+from tests.support.bench import Bench, bench
+from tests.support.configuration import provider_options
+from tests.support.upstream import ACCESS_TOKEN_PREFIX, CLIENT_ID, CLIENT_SECRET
+
+TOKEN: Final = "/graph.facebook.com/v26.0/oauth/access_token"
+ME: Final = "/graph.facebook.com/v26.0/me"
+PICTURE: Final = "https://lookaside.example/face.jpg"
+
+
+def refuses_without_proof(query: dict[str, str], token: str) -> dict[str, Any] | None:
+    """Do as Facebook does for an application that requires the proof."""
+    proof = hmac.new(CLIENT_SECRET.encode(), token.encode(), hashlib.sha256).hexdigest()
+    if query.get("appsecret_proof") == proof:
+        return None
+    return {"error": {"message": "Invalid appsecret_proof provided", "type": "GraphMethodException", "code": 100}}
+
+
+def as_an_object(failure: dict[str, Any]) -> dict[str, Any]:
+    """Say a failure of the token endpoint as the Graph API does."""
+    return {
+        "error": {"message": f"<b>{failure['error']}</b>", "type": "OAuthException", "code": 100, "fbtrace_id": "A"}
+    }
+
+
+class TestFacebook(ProviderContract):
+    """The Graph API, with the proof required."""
+
+    KIND = "facebook"
+    CALLS = (TOKEN, ME)
+    WARM_CALLS = CALLS
+    SUBJECT_OF: ClassVar = {"a number": "12345"}
+    VERIFIED_OF: ClassVar = dict.fromkeys(VERIFIED, False)
+    INAPPLICABLE: ClassVar = {}
+
+    def options(self, on: Bench) -> dict[str, str]:
+        """Return the options, and let the upstream speak the dialect."""
+        on.upstream.client_auth = "post"
+        on.upstream.edit_failure = as_an_object
+        on.upstream.guards[ME] = refuses_without_proof
+        on.upstream.answers.setdefault(ME, {"id": "10224000000000001", "name": "Ada Quill"})
+        return {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+
+    def tell_subject(self, on: Bench, subject: object) -> None:
+        """Set `id`."""
+        on.upstream.answers[ME] = {} if subject is MISSING else {"id": subject}
+
+    def tell_name(self, on: Bench, name: object) -> None:
+        """Set `name`."""
+        on.upstream.answers[ME]["name"] = name
+
+    def tell_email(self, on: Bench, email: object, verified: object) -> None:
+        """Set `email`, and a flag Facebook does not have."""
+        on.upstream.answers[ME] |= {"email": email, "verified": verified is True}
+
+
+@pytest.fixture
+def on() -> Iterator[Bench]:
+    """Return a Facebook provider and all around it."""
+    with bench() as made:
+        made.build("facebook", TestFacebook().options(made))
+        yield made
+
+
+def test_a_call_without_the_right_proof_is_refused_there(on: Bench) -> None:
+    """Otherwise a secret that was copied wrongly looks like a fault of Facebook's, or the proof is not sent at all."""
+    on.upstream.guards[ME] = lambda query, token: refuses_without_proof(query, f"{token}x")
+
+    with pytest.raises(ProviderBroken, match="answered 400"):
+        on.log_in()
+
+
+def test_the_access_token_is_in_no_address(on: Bench) -> None:
+    """Otherwise a token is in the log of every proxy on the way."""
+    asked: list[tuple[dict[str, str], str]] = []
+    on.upstream.guards[ME] = lambda query, token: asked.append((query, token))
+
+    on.log_in()
+
+    [(query, token)] = asked
+    assert token.startswith(ACCESS_TOKEN_PREFIX)
+    assert set(query) == {"fields", "appsecret_proof"}
+    assert token not in query.values()
+
+
+def test_an_address_is_never_called_verified(on: Bench) -> None:
+    """Otherwise an address Facebook says nothing about counts as proven."""
+    on.upstream.answers[ME] |= {"email": "ada@example.org", "verified": True, "email_verified": True}
+
+    profile = on.log_in()
+
+    assert (profile.email, profile.email_verified) == ("ada@example.org", False)
+
+
+@pytest.mark.parametrize("shown", ["12345", 12345], ids=repr)
+def test_an_id_is_the_same_as_text_and_as_a_number(shown: object) -> None:
+    """Otherwise people become strangers when a version of the API writes ids the other way."""
+    assert read({"id": shown}).subject == "12345"
+
+
+@pytest.mark.parametrize("shown", ["0", "012", "+1", "1.0", "\u0661", "1 ", "ada.quill", "9" * 40])
+def test_an_id_that_is_not_one_is_refused(shown: str) -> None:
+    """Otherwise a vanity name, or one id in two spellings, is a subject."""
+    with pytest.raises(ProviderBroken):
+        read({"id": shown})
+
+
+def test_the_picture_is_found_where_the_graph_keeps_it() -> None:
+    """Otherwise nobody has a face."""
+    assert read({"id": "1", "picture": {"data": {"url": PICTURE, "is_silhouette": False}}}).picture == PICTURE
+
+
+@pytest.mark.parametrize("name", ["name", "email", "picture"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_members_of_a_facebook_user_that_are_information_decide_nothing(name: str, shape: str) -> None:
+    """Otherwise who declined to share an address cannot log in."""
+    assert read({"id": "1", name: SHAPES[shape]}).subject == "1"
+
+
+def test_an_error_that_is_an_object_is_said_in_one_word(on: Bench) -> None:
+    """Otherwise the log says nothing of an expired code, or shows what a stranger wrote."""
+    login = on.begin()
+    params = on.come_back(login)
+    on.finish(login, params)
+
+    with pytest.raises(ProviderBroken, match="answered 400, says OAuthException"):
+        on.finish(login, params)
+
+
+def test_a_no_with_facebooks_own_words_is_one(on: Bench) -> None:
+    """Otherwise the cancel button leads to an error page."""
+    login = on.begin()
+    said = {"error": "access_denied", "error_code": "200", "error_reason": "user_denied"}
+
+    with pytest.raises(ProviderDenied):
+        on.finish(login, {"state": login.start.state, **said})
+
+
+def test_the_version_of_the_graph_is_the_configured_one_everywhere(on: Bench) -> None:
+    """Otherwise an operator who waits with a version is moved at one address and not at the other."""
+    on.build("facebook", {**TestFacebook().options(on), "version": "v25.0"})
+    on.upstream.answers["/graph.facebook.com/v25.0/me"] = {"id": "7"}
+
+    assert on.begin().begun.location.startswith("https://www.facebook.com/v25.0/dialog/oauth?")
+    assert on.log_in().subject == "7"
+
+
+def test_another_application_is_another_issuer() -> None:
+    """Otherwise a section that is given a new application lets people into each other's accounts."""
+    values = {"client_id": "1", "client_secret": "canary-secret"}
+    scopes = {scope_of("facebook", provider_options("facebook", {**values, "client_id": own})) for own in ("1", "2")}
+
+    assert len(scopes) == 2
+
+
+def test_a_fresh_login_is_asked_for_in_facebooks_word(on: Bench) -> None:
+    """Otherwise whoever sits at an unlocked computer confirms as its owner."""
+    on.build("facebook", {**TestFacebook().options(on), "authorize_params": "auth_type=rerequest display=popup"})
+
+    forced = parse_qs(urlsplit(on.begin(force_login=True).begun.location).query)
+    usual = parse_qs(urlsplit(on.begin().begun.location).query)
+
+    assert (forced["auth_type"], forced["display"]) == (["reauthenticate"], ["popup"])
+    assert usual["auth_type"] == ["rerequest"]
