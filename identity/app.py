@@ -1,6 +1,6 @@
 """The composition root: from a configuration to a daemon that serves.
 
-With `opening.py` the only module that reads `Config`; everybody else is given the two or three
+With `opening.py` the only module that reads `Config`; all other code is given the two or three
 values it needs. Invariant: whatever was started is closed again in reverse order, also when
 something later in the start fails.
 """
@@ -223,7 +223,7 @@ def _login(
 
 
 def _place(ring: Ring, data: bytes) -> bytes:
-    """Hash so that nobody outside can choose the result; every daemon knows the oldest key."""
+    """Hash so that an attacker cannot choose the result; every daemon knows the oldest key."""
     keys = ring()
     return keys.mac(keys.keys[0].number, Purpose.PLACE, data)
 

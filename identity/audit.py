@@ -21,7 +21,7 @@ from identity.types import MINUTE, AccountId, Millis
 _logger = logging.getLogger("identity.audit")
 
 MOST_ROWS: Final = 60
-"""Rows an account can cause in a minute, and so can all who are nobody together."""
+"""Rows an account can cause in a minute, and so can all visitors without an account together."""
 MOST_OWED: Final = 1_000
 """Accounts of which is remembered that rows were held back."""
 WITHHELD: Final = "withheld"
@@ -69,8 +69,8 @@ class Ration:
     """How many rows one asker can cause in a minute. Not thread-safe.
 
     Only what people do themselves, again and again, is held back; what is done to an account, and
-    what happens once, never is. Those who are nobody yet share one ration: a login that a provider
-    denied can be caused by anybody (THREATS 48).
+    what happens once, never is. Visitors without an account share one ration: any of them can cause
+    a login that a provider denies (THREATS 48).
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Ration:
 
 
 class AuditQueue:
-    """Writes events behind the back of whoever reports them, until they are written.
+    """Takes events at once and writes them on a thread of its own, until they are written.
 
     A login must not wait for the audit, nor fail with it; an audit row must not be lost because a
     store was away. So each event is one structured log line at once, waits in memory, and is

@@ -14,7 +14,7 @@
     └── ProviderTrouble       the provider failed or refused: 502, another way to log in may work
         └── ProviderAway      it gives no answer, or gave none before and is left alone for a moment
 
-Each class has `status` (HTTP) and `public` (a sentence safe to show to anybody); each instance
+Each class has `status` (HTTP) and `public` (a sentence safe to show to a stranger); each instance
 has `code` (stable, documented in docs/http-api.md) and `detail` (for the log only). Expected
 outcomes are values, not errors: a lost race, an absent row, a refused token.
 """
@@ -76,7 +76,7 @@ class ClockWrong(StoreError):
 
 
 class StoreCorrupt(StoreError):
-    """A stored value fails its authentication or cannot be read; somebody else may be writing there."""
+    """A stored value fails its authentication or cannot be read; an attacker may be writing there."""
 
     default_code = "store-corrupt"
 

@@ -1,6 +1,6 @@
 """What follows from what happened to sessions: audit rows, numbers, and comparing epochs.
 
-Owns the work that must not be done while somebody waits for an answer. It reads and writes through
+Owns the work that must not be done while a browser waits for an answer. It reads and writes through
 services only. Invariant: a check never waits for the account store; what is due is queued, and
 what does not fit the queue comes up again at the session's next rotation.
 """
@@ -54,10 +54,10 @@ class AuditingWatcher:
         self._new_uuid = new_uuid
         self._foreign: dict[SessionId, Millis] = {}
         self.due: Queue[AccountId | None] = Queue(DUE)
-        """Accounts to compare; None only wakes whoever waits."""
+        """Accounts to compare; None only wakes the thread that waits for one."""
 
     def ended(self, account_id: AccountId, session: Session, kind: Copied, check: Check) -> None:
-        """Count and audit the end of a session of which somebody holds a copy."""
+        """Count and audit the end of a session of which there is a copy."""
         self._metrics.count("identityd_sessions_ended_total", reason=Ended.REUSE.code)
         self._copied(kind, account_id, session, check)
 
@@ -82,8 +82,8 @@ class AuditingWatcher:
             log.debug("comparisons are behind; the account comes up again at its next rotation")
 
     def wake(self) -> None:
-        """Make whoever works the queue off look at the revocations now."""
-        with suppress(Full):  # a full queue keeps nobody waiting
+        """Make the thread that works the queue off look at the revocations now."""
+        with suppress(Full):  # with a full queue that thread is awake anyway
             self.due.put_nowait(None)
 
     def _copied(self, kind: Copied, account_id: AccountId, session: Session, check: Check) -> None:
@@ -149,7 +149,7 @@ class Clearing:
 
     A node that comes back is answered no until a look at the open revocations that began after
     the question found none. While the account store is away the last number counts: nothing can
-    be disabled meanwhile, and nobody may be kept waiting for it. Thread-safe.
+    be disabled meanwhile, and no check may be kept waiting for it. Thread-safe.
 
     Args:
         wake: asks for such a look at once; must not block.
@@ -208,7 +208,7 @@ class Housekeeping:
         self._thread = Thread(target=self._run, name="idd-housekeeping", daemon=True)
 
     def start(self) -> None:
-        """Look at the open revocations once, so that nobody is served before it, and begin."""
+        """Look at the open revocations once, so that no check is answered before it, and begin."""
         self._retry()
         self._thread.start()
 

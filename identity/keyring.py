@@ -151,8 +151,8 @@ class KeyRing:
         """Tell whether `other` may replace this ring: same locator key, and no number given to another secret."""
         shared = {key.number for key in self.keys} & {key.number for key in other.keys}
         same = all(self.mac(n, Purpose.TOKEN, b"") == other.mac(n, Purpose.TOKEN, b"") for n in shared)
-        nobody = AccountId(UUID(int=0))
-        return bool(shared) and same and self.locator(nobody) == other.locator(nobody)
+        nil = AccountId(UUID(int=0))
+        return bool(shared) and same and self.locator(nil) == other.locator(nil)
 
     def render(self) -> str:
         """Return the key file's text. The result is secret."""

@@ -10,8 +10,8 @@ blotted out here is a mistake elsewhere that must not become a breach.
     {"time": "2027-01-15T08:00:00.000Z", "level": "info", "logger": "identity.web",
      "message": "node answers again", "request_id": "5f1c…", "node": "one"}
 
-A line is one line whatever its values hold: nobody can write a second one by logging in with a
-name that contains a line end.
+A line is one line whatever its values hold: an attacker cannot write a second one by logging in with
+a name that contains a line end.
 
 Libraries are heard from `warning` on, whatever level the operator sets: below it they write what
 they are doing, and for an HTTP client that is whole addresses, queries and headers included.
@@ -47,7 +47,7 @@ _NAMES: Final = (
     "assertion|client_assertion|oauth_token|oauth_token_secret|oauth_verifier|csrf|signature"
 )
 _PATTERNS: Final = (
-    # The query of any address: whoever writes one down knows less than we do of what is in it.
+    # The query of any address: the library that logs it does not know that a code or a state is in it.
     (re.compile(r"(?i)\b(https?://[^\s?#\"'<>]*)\?[^\s\"'<>]+"), rf"\1?{HIDDEN}"),
     # Whole header values: everything up to the end of the line.
     (re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(['\"]?\s*[:=]\s*)[^\r\n]+"), rf"\1\2{HIDDEN}"),
@@ -205,7 +205,7 @@ def _is_heard(record: logging.LogRecord) -> bool:
 def request(request_id: str, *, given: str = "") -> Iterator[None]:
     """Give every line logged inside (in this task, and in threads that copy its context) the request's ids.
 
-    `given` is what somebody else calls the request: information, never what it is found by.
+    `given` is what the sender calls the request: information, never what it is found by.
     """
     own, came_with = _request_id.set(request_id), _given_id.set(given)
     try:
@@ -221,7 +221,7 @@ def current_request() -> str:
 
 
 def given_request() -> str:
-    """Return what whoever sent the request being served calls it; empty outside one, or if they did not say."""
+    """Return what the sender calls the request being served; empty outside one, or if the sender did not say."""
     return _given_id.get()
 
 

@@ -1,8 +1,8 @@
 """Opening what a configuration names: the key ring, the account store, the caches, the services over them.
 
 The only module that names concrete stores. The daemon (`app.py`) and the command line both open
-through it, so an operator's command works on exactly what the daemon works on. Whoever opens
-something closes it.
+through it, so an operator's command works on exactly what the daemon works on. The caller closes
+what it opens.
 """
 
 import os
@@ -124,7 +124,7 @@ def open_applications(config: Config) -> ApplicationService:
 
 
 def open_to_copy(config: Config, clock: Clock) -> Accounts:
-    """Open the account store for copying, unfinished or not; an account file is kept from everybody else.
+    """Open the account store for copying, unfinished or not; an account file is kept from other processes.
 
     Raises:
         ConfigError: the clock cannot be right; it is another program's, a newer identityd wrote it, or another
@@ -265,7 +265,7 @@ def open_trial(config: Config, closing: ExitStack, *, clock: Clock, lifetime_ms:
         config: sessions must be in memcached.
         closing: closes the connections.
         clock: may be behind, so that a fresh token is old enough to be renewed.
-        lifetime_ms: the sessions end so long after `clock`, whoever forgets to end them.
+        lifetime_ms: the sessions end so long after `clock`, also if the command was killed and did not end them.
     """
     ring = Ring(config)
     cache = _memcached(config, ring, now, lambda _: True)
@@ -294,7 +294,7 @@ def node_list_change(config: Config, nodes: Sequence[NodeConsole], *, before: Se
 def open_caches(
     config: Config, ring: Ring, clock: Clock, clearing: Clearing, *, metrics: Metrics
 ) -> tuple[Cache, Cache]:
-    """Return the cache everybody uses, and the one that ends sessions: it reaches a returning node first."""
+    """Return the cache of all services, and the one that ends sessions: it reaches a returning node first."""
     match config.sessions.store:
         case SessionStoreKind.MEMORY:
             cache = MemoryCache(clock=clock, refused=_counted(metrics).refused)

@@ -240,7 +240,7 @@ def canonical(state: State) -> State:
         return Mark(ranks[mark.rank], names[mark.id], names[mark.parent], names[mark.grandparent])
 
     def marked(ids: frozenset[int] | None) -> frozenset[int] | None:
-        # An id nobody holds any more can never be shown again: a marker with it fits nothing.
+        # An id that no jar holds any more can never be shown again: a marker with it fits nothing.
         return None if ids is None else frozenset(names.get(i, NONE - 1) for i in ids)
 
     def message(each: Ask | Reply) -> Ask | Reply:
@@ -288,7 +288,7 @@ def _marks(state: State) -> set[Mark]:
 
 
 def _numbers(state: State) -> set[int]:
-    """Return every id in use; a marker may name tokens nobody holds any more, and they must not come back."""
+    """Return every id in use; a marker may name tokens no jar holds any more, and they must not come back."""
     numbers = {state.base, state.previous} | (state.marker or frozenset())
     for message in state.flying:
         numbers |= message.marker or frozenset()

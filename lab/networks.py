@@ -71,7 +71,7 @@ class NetworkTraffic:
 
 USUAL: Final = NetworkTraffic()
 ACTIVE: Final = NetworkTraffic(name="active", long_gap_share=0.0)
-"""A person who never pauses for minutes: nobody can be told apart from somebody who is not there."""
+"""A person who never pauses for minutes: a copy made during a pause lives until the person comes back."""
 PARALLEL: Final = NetworkTraffic(name="parallel", most_calls=40)
 """Pages that make up to 40 calls at once: how large can the jar become?"""
 POLLING: Final = NetworkTraffic(name="polling", most_calls=0, gap_mean=1e9, long_gap_share=0.0, poll_share=1.0)

@@ -47,7 +47,7 @@ class Goal:
 
 
 class Crew(Protocol):
-    """Whoever plays jobs and hands the totals back in the jobs' order."""
+    """Plays jobs and hands the totals back in the jobs' order."""
 
     def __call__(self, jobs: Iterable[Job]) -> Iterator[Total]:
         """Play them, lazily."""

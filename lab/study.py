@@ -24,7 +24,7 @@ class Question(Enum):
     """What an experiment answers."""
 
     HONEST = "honest"
-    """Is anybody logged out whose jar nobody touched?"""
+    """Is a person logged out whose jar was neither copied nor set back?"""
     THEFT = "theft"
     """How long is a copy good for?"""
     CRASH = "crash"

@@ -141,7 +141,7 @@ class World:
             self._answer(request, undecided(planned))
 
     def _write(self, write: Write) -> bool:
-        """Write if nobody has written since it was read."""
+        """Write if there was no write since it was read."""
         read = self._reads[write.locator]
         if not isinstance(read, Found) or read.version != write.version:
             return False

@@ -146,7 +146,7 @@ def _divided(given: str) -> tuple[str, ...]:
 
 
 def secret(shortest: int, *, theirs: bool = False) -> OptionType[Secret]:
-    """Return the type of a secret of at least so many characters; `theirs` is one that somebody else makes."""
+    """Return the type of a secret of at least so many characters; `theirs` is one that the provider makes."""
     remedy = (
         "copy the whole of what the provider shows" if theirs else "made at random; `openssl rand -hex 32` makes one"
     )
@@ -168,7 +168,7 @@ def secret(shortest: int, *, theirs: bool = False) -> OptionType[Secret]:
 
 
 def optional_secret(shortest: int) -> OptionType[Secret | None]:
-    """Return the type of a secret that may be left out; left out, it lets nobody in."""
+    """Return the type of a secret that may be left out; left out, no caller can show it."""
     given = secret(shortest)
     return OptionType(given.name, lambda text: given.read(text) if text else None, secret=True)
 

@@ -51,7 +51,7 @@ class LoginBegun:
 class Callback:
     """What the browser brought back: query or form parameters.
 
-    Reading one that was sent twice, or is no text, raises an error of the caller's; one that nobody reads
+    Reading one that was sent twice, or is no text, raises an error of the caller's; one that is not read
     decides nothing. So a provider takes what it needs with `get`, and copies nothing.
     """
 
@@ -64,7 +64,7 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class ProviderProfile:
-    """Who the provider says this is. Only `subject` (with `tenant`) identifies anybody."""
+    """Who the provider says this is. Only `subject` (with `tenant`) identifies a person."""
 
     subject: str
     email_verified: bool

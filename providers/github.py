@@ -1,7 +1,7 @@
 """GitHub, and GitHub Enterprise on an address of its own.
 
 The subject is the numeric `id`. A login is never used for anything but a suggestion: it can be
-changed, and the old one taken by somebody else. The address in `/user` is whatever the person shows
+changed, and the old one taken by another person. The address in `/user` is whatever the person shows
 publicly; only `/user/emails` says which one is primary and verified.
 https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps
 """
@@ -63,7 +63,7 @@ class GitHubProfile:
         try:
             listed = await fetch_json(http, f"{self.api}/user/emails", grant.access_token, headers=_VERSION)
         except Answered as refusal:
-            # The person, or the app's settings, may keep addresses from us; nobody is locked out for that.
+            # The person, or the app's settings, may keep addresses from us; the login goes on without one.
             # Being busy is said with the same 403, and an address is not lost for that.
             if refusal.status in _WITHHELD and not refusal.busy:
                 return ""

@@ -104,7 +104,7 @@ def code_of(callback: Callback, *, issuer: str = "", always_named: bool = False)
 def refusal(error: object, where: str, *, no: bool = False) -> ProviderDenied | ProviderBroken:
     """Return the exception for an `error` an upstream sent; only a harmless word of it is kept.
 
-    `no` says that it is known already that somebody said no, whatever the word.
+    `no` says that it is known already to be a denial, whatever the word.
     """
     said = error
     if isinstance(error, Mapping):

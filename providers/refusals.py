@@ -2,7 +2,7 @@
 
 Pure. RFC 6749 §4.1.2.1 has one of them; OpenID Connect Core §3.1.2.6 has four more, and providers
 have their own: LinkedIn `user_cancelled_login`, Facebook `error_reason=user_denied`, GitHub
-`unverified_user_email`. A no is nobody's fault: it leads back to the ways to log in, not to an error.
+`unverified_user_email`. A denial leads back to the ways to log in, not to an error page.
 """
 
 import re
@@ -28,7 +28,7 @@ _MEMBERS: Final = ("error", "error_reason")
 
 
 def is_no(said: object) -> bool:
-    """Tell whether an `error` of a provider's means that somebody said no."""
+    """Tell whether an `error` of a provider's means that the person, or the provider, denied the login."""
     if not isinstance(said, str) or len(said) > _LONGEST:
         return False
     plain = said.lower().replace("-", "_")
@@ -42,5 +42,5 @@ def word_of(answer: Mapping[str, str]) -> str:
 
 
 def says_no(answer: Mapping[str, str]) -> bool:
-    """Tell whether what a browser brought back from a provider is somebody's no."""
+    """Tell whether what a browser brought back from a provider is a denial."""
     return any(is_no(answer.get(member)) for member in _MEMBERS)

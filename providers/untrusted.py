@@ -8,8 +8,8 @@ Two rules hold for every document, so that nothing decides which is not used:
 
 - `null` and empty text are absent (`given`). RFC 6749 §3.1 has the second, providers do the first.
 - A name that appears twice has no value: parsers disagree about which of the two counts. It is
-  `REPEATED`, which is no text, number, list or object, so whoever needs it refuses it, and whoever
-  does not never sees it.
+  `REPEATED`, which is no text, number, list or object, so a reader that needs it refuses it, and one
+  that does not never sees it.
 """
 
 import codecs

@@ -116,7 +116,7 @@ def show(path: Path, account: str, how: str | None, *, events: int, as_json: boo
 def link(path: Path, account: str, how: str | None, identity_text: str, **given: Any) -> None:  # noqa: ANN401 - options
     """Let IDENTITY, which is provider:id, log in to ACCOUNT.
 
-    Nobody proves anything here: be sure that the identity belongs to the account's owner. Look the
+    No proof is asked for: be sure that the identity belongs to the account's owner. Look the
     id up at the provider, never by an e-mail address. It is refused if it leads to another account.
 
     \b

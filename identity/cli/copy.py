@@ -42,7 +42,7 @@ def copy(path: Path, source: str, target: str, *, threads: int, daemons_stopped:
     Both stores are in one configuration, [sqlite] and [cassandra]; [accounts] store says which is
     in use and does not matter here. Copied are identities, usernames, accounts, profiles, pending
     ends of sessions, and the audit. Left out are sign-ups that were not finished: those people
-    choose their name again. Sessions are not in these stores; nobody is logged out.
+    choose their name again. Sessions are not in these stores; no session ends.
 
     Stop every daemon first, and start them again when this says done. An account file that is in
     use is noticed; daemons on a Cassandra cannot be seen, so say --daemons-stopped.

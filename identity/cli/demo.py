@@ -1,7 +1,7 @@
 """`demo`: the daemon with nothing to set up, on this machine only.
 
 Owns the folder it lives in: a configuration, a key ring, an application's secret, each made once
-and kept, so that accounts survive a restart and whoever wants to go on can edit what is there.
+and kept, so that accounts survive a restart and the operator can go on by editing what is there.
 """
 
 import os
@@ -51,7 +51,7 @@ secret_file = {_SECRET}
 def demo(folder: Path, port: int | None, internal_port: int | None) -> None:
     """Try identityd: accounts in a file, sessions in the process, a built-in provider.
 
-    Prints one address; open it, log in as anybody, choose a username. Accounts are still there
+    Prints one address; open it, log in as any person, choose a username. Accounts are still there
     after a restart. Serves this machine only.
 
     \b

@@ -36,9 +36,9 @@ def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
 
     Asks the daemon of this configuration what it misses. With --url it then visits that address as a
     browser does, through the proxy: without a session, and with a session of a test account that
-    nobody can log in to. The application gets a few GET requests of the user "identityd doctor"; the
+    no person can log in to. The application gets a few GET requests of the user "identityd doctor"; the
     session ends at the end, is in the audit, and can be opened only with sessions in memcached. Nothing
-    else is changed, nobody is logged out.
+    else is changed, no other session ends.
 
     One line for each thing, as of `check-config`: "ok", "warning" or "problem". Exit code 2 if there
     is a problem, or the configuration or the command line is wrong; 1 if the stores cannot be used.

@@ -28,7 +28,7 @@ from options.secret import Secret
 
 ACCOUNT: Final = AccountId(UUID("d0c70000-0000-8000-8000-1dd000000001"))
 NAME: Final = Username("identityd doctor")
-"""Nobody can choose a name with a space."""
+"""No person can choose a name with a space."""
 LIFETIME_MS: Final[Millis] = 3 * MINUTE
 IDENTITY: Final = IdentityKey("doctor:0")
 Pair: TypeAlias = tuple[str, str]

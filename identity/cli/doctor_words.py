@@ -173,7 +173,7 @@ def of_stranger(answer: PageAnswer) -> Iterator[Finding]:
 
 
 def of_pretender(answer: PageAnswer) -> Iterator[Finding]:
-    """Judge a visit without a session that claims to be somebody."""
+    """Judge a visit without a session that claims a user's name."""
     if answer.status not in (0, 401, 403, *_REDIRECTS) and answer.status < 400:  # noqa: PLR2004 - let through
         yield problem(
             "a client that sends X-Identity-User itself is let through without a session: anybody can be anybody"

@@ -1,7 +1,7 @@
 """Files the command line makes and exchanges: secret ones.
 
 Invariants: a new file is never written over another, and an exchanged one is there whole, the old
-or the new, whenever somebody looks or the power fails.
+or the new, whenever it is read and whenever the power fails.
 """
 
 import fcntl

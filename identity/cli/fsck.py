@@ -36,7 +36,7 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
     hour are left alone. Every repair is in the audit.
 
     One line for each finding: "found" (only looked at), "mended", "left" (an operator has to look)
-    or "waits" (in order; somebody still has to come). docs/operations.md explains each code.
+    or "waits" (in order; a person has to log in first). docs/operations.md explains each code.
 
     \b
     Exit codes:

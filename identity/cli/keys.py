@@ -32,11 +32,11 @@ _CONFIG = click.option(
 def keys() -> None:
     """Make, add, remove and list the keys that sign session tokens.
 
-    The key ring is one file, the same on every daemon. Whoever can read it can be anybody, and
-    without it every session is lost, so keep it secret and keep a copy.
+    The key ring is one file, the same on every daemon. Who can read it can log in as any person,
+    and without it every session is lost, so keep it secret and keep a copy.
 
     \b
-    To change the key that signs, without logging anybody out:
+    To change the key that signs, without ending any session:
       identityd.py keys add --config identityd.ini     a key more; it signs in 10 minutes
       (give the file to every daemon and send each SIGHUP, within these 10 minutes)
       identityd.py keys list --config identityd.ini    says from when the older key may go
@@ -78,7 +78,7 @@ def add(path: Path, configuration: Path | None) -> None:
     """Add a key, which verifies at once and signs in 10 minutes.
 
     Give the file to every daemon and send each SIGHUP before that. A daemon that is late says "try
-    again" to whoever shows it a token of the new key; nobody is logged out. Numbers grow and are
+    again" to a browser that shows it a token of the new key; no session ends. Numbers grow and are
     never used twice; 255 is the last.
 
     \b

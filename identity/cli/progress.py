@@ -37,7 +37,7 @@ class Progress:
         what, now = (step.stage.value, step.table), self._clock()
         if what != self._what:
             self.end()
-            # The first step tells what was done before anybody looked at the clock.
+            # The first step tells what was done before this clock was read, so it must not count for the pace.
             self._what, self._since, self._shown, self._begun = what, now, now, step.done
         self._last = self._line(step, now - self._since)
         if self._bar:

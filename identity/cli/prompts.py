@@ -21,7 +21,7 @@ def watched() -> bool:
 def actor(given: str | None) -> str:
     """Return who is named in the audit: `--as`, else who called sudo, else the system's user.
 
-    Whoever may write the accounts may write this too: it tells colleagues apart, it proves nothing.
+    An operator who may write the accounts may write this too: it tells colleagues apart, it proves nothing.
 
     Raises:
         UsageError: the name is empty, too long, or holds what a log line must not.

@@ -20,7 +20,7 @@ _LAST_STREAM: Final = 2
 
 
 def say(text: object = "", *, err: bool = False) -> None:
-    """Print a line. Raises ClickException if it cannot be written; BrokenPipeError if nobody reads."""
+    """Print a line. Raises ClickException if it cannot be written; BrokenPipeError if the reader is gone."""
     stream = sys.stderr if err else sys.stdout
     try:
         stream.write(shown(str(text), stream.encoding or "ascii") + "\n")
@@ -43,7 +43,7 @@ def shown(text: str, encoding: str) -> str:
 def be_patient() -> None:
     """Make every line of this process, a library's too, one that can be written. Call it first of all.
 
-    A stream that whoever started us closed becomes one that goes nowhere: the next file that is
+    A stream that the parent process closed becomes one that goes nowhere: the next file that is
     opened, the accounts for example, would have its number and get what is printed.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:

@@ -75,8 +75,8 @@ def show(path: Path, account: str, how: str | None, session: str, *, as_json: bo
 def end(path: Path, account: str, how: str | None, session: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """End SESSION of ACCOUNT, and the applications' sessions below it; or with --all every session.
 
-    The next request of that browser is sent to the login page. Whoever is logged out may log in again
-    at once; `accounts disable` is for those who may not. SESSION is as of `sessions show`; while its
+    The next request of that browser is sent to the login page. The person may log in again at once;
+    to forbid it, use `accounts disable`. SESSION is as of `sessions show`; while its
     memcached node does not answer, only the whole id (32 digits) says which one is meant.
 
     With sessions in the daemon's memory the daemon ends them within about 5 seconds, and SESSION must

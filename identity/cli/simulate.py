@@ -1,4 +1,4 @@
-"""`sessions simulate`: the published figures, to be rerun by anybody under any setting.
+"""`sessions simulate`: the published figures, to be rerun under any setting.
 
 Owns the options, the progress and where the output goes; what is played is in `lab`, which a
 daemon does not need: where it was left away, the command says so.

@@ -118,7 +118,7 @@ def ended_others(record: Record, keep: SessionId, *, now: Millis) -> Record:
 
 
 def tidied(record: Record, lifetimes: Lifetimes, *, now: Millis) -> Record:
-    """Drop what has been over for a day: nobody will ask why any more."""
+    """Drop what has been over for a day: no browser will ask why any more."""
     kept = tuple(s for s in record.sessions if over(s, lifetimes, now=now - DAY) is None)
     ids = {s.id for s in kept}
     return replace(

@@ -1,4 +1,4 @@
-"""Where and with what somebody logged in, short enough to keep and to read.
+"""Where and with what a person logged in, short enough to keep and to read.
 
 Owns the two summaries a session stores: the browser and the network. Pure. The full header and
 the full address stay out of the session record: they are large, and a device list needs only

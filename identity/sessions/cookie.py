@@ -31,7 +31,7 @@ ISSUED_SINCE: Final[Millis] = EARLIEST
 """2020-01-01: five bytes of milliseconds from here last until 2054."""
 
 CLAIMS: Final = 8
-"""How many records are looked for because of values that nobody can verify; a browser has one or two sessions."""
+"""How many records are looked for because of values that cannot be verified; a browser has one or two sessions."""
 
 MARKERS: Final = 4
 
@@ -68,7 +68,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Newer:
-    """A value that names a key with a higher number than any we know. Anybody can write one."""
+    """A value that names a key with a higher number than any we know. An attacker can write one."""
 
     locator: Locator
 
@@ -112,7 +112,7 @@ class Shown:
     claimed: tuple[Locator, ...] = field(default=(), compare=False)
     """Where those values say that their sessions' records are; each once, at most `CLAIMS`."""
     markers: tuple[str, ...] = field(default=(), repr=False)
-    """Different values of the marker, at most `MARKERS`. More than one, and somebody planted the others."""
+    """Different values of the marker, at most `MARKERS`. If there are several, all but one were planted."""
 
 
 def read(lines: Iterable[str], *, ring: KeyRing, names: Names, not_before: Millis) -> Shown:

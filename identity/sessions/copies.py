@@ -15,7 +15,7 @@ first row that applies:
     some t has id = B or id = P; browser and network are   | CRASH_ROLLBACK: what this jar held just
     known, and those the session was opened with           | before the last advance
     none of these                                          | STALE_COPY: an old set was shown, which
-                                                           | nobody used since it was copied
+                                                           | was not used since it was copied
 
 A crash sets a jar back by up to 20 s, and a token is 12 s old before it gets a child, so the last
 two bases are all that fits; ids say it, no clock is asked. A thief on the same computer looks the

@@ -3,7 +3,7 @@
 Owns the decision that an operator is told of. Pure. A token that arrived comes back, and a later
 one made from it moves the session's line ("advance"). Where tokens are handed out and no line
 moves, something on the way drops `Set-Cookie`: sessions there do not rotate, and a copy of one is
-never noticed. Nobody is logged out by that, so nothing else shows it.
+never noticed. No session ends by that, so nothing else shows it.
 
     tokens handed out in ten minutes | lines that moved        | said
     ---------------------------------+-------------------------+---------------------------------

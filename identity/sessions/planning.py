@@ -25,7 +25,7 @@ plan, and the simulation and the exhaustive exploration drive this same function
 
 A newer key is *expected* where a session of this jar is stale, or where the record that a token of it
 claims cannot be read: a daemon that has the key writes records under it. Otherwise nothing but the token
-speaks for it, and anybody can write one (ADR 10).
+speaks for it, and an attacker can write one (ADR 10).
 
 A page load (GET) of a sub-session that was not at the login host for 8 hours is `login, return-due`
 where rows 1 to 3 would accept, and nothing is written: the login host leads back without a click.

@@ -17,7 +17,7 @@ class Ended(IntEnum):
 
     LOGOUT = 1
     REUSE = 2
-    """A token line diverged: somebody holds a copy."""
+    """A token line diverged: a second holder has a copy."""
     REPLACED = 3
     """Another login in the same browser, or the single-session mode, took its place."""
     TOO_MANY = 4
@@ -115,7 +115,7 @@ class Notice:
     agent: str
     address: str
     other_agent: str
-    """Where it was shown when the line had diverged. Which of the two is the thief nobody knows."""
+    """Where it was shown when the line had diverged. Which of the two is the thief cannot be told."""
     other_address: str
 
 

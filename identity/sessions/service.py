@@ -247,7 +247,7 @@ class SessionService:
         """End the sessions that were opened through one identity; otherwise as `end_all`.
 
         The others live on under the new epoch, unless the record missed an earlier epoch: then
-        nobody knows which of them should, and all end.
+        it cannot be told which of them should, and all end.
         """
         self._end_where(account_id, lambda session: session.identity == identity, epoch=epoch, reason=reason)
 

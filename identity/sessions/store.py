@@ -49,7 +49,7 @@ class Written(Enum):
 
     APPLIED = "applied"
     LOST = "lost"
-    """Somebody else wrote, added or removed it first: read again."""
+    """Another request wrote, added or removed it first: read again."""
     UNKNOWN = "unknown"
     """The store may or may not have written; nothing may be built on either."""
 

@@ -62,7 +62,7 @@ class Records:
         return Ticket(account_id, locator, read)
 
     def swap(self, locator: Locator, record: Record, version: Version) -> Written:
-        """Replace a record that is still at `version`, without what nobody will ask for any more."""
+        """Replace a record that is still at `version`, without what has been over for a day."""
         record, expires_at = changes.stored(record, self._lifetimes, now=self._clock())
         return self._store.swap(locator, record, version=version, expires_at=expires_at)
 

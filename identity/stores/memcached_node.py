@@ -16,8 +16,7 @@ started too early with a new list would take a node into use while others serve 
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
@@ -122,9 +121,7 @@ class CacheNode:
     ) -> None:
         self.name = name
         self._around = around
-        self._markers = around.markers
-        self._clock = around.clock
-        self._limits = around.limits
+        self._markers, self._clock, self._limits = around.markers, around.clock, around.limits
         self._pool = Connections(
             connect(self._moved), most=self._limits.connections, idle_ms=self._limits.idle_ms, clock=self._clock
         )
@@ -134,8 +131,8 @@ class CacheNode:
         self._paces = defaultdict[str, LogPace](lambda: LogPace(self._clock))
         self._problem = "was not asked yet"
         self._hung_at: Millis | None = None
-        self._nobody_proves = Event()
-        self._nobody_proves.set()
+        self._proof_over = Event()
+        self._proof_over.set()
         self._proved_at: deque[Millis] = deque(maxlen=_MOST_PROOFS)
         self._fell_silent: tuple[Millis, int] = (0, 0)
         self._marker = b""
@@ -173,10 +170,7 @@ class CacheNode:
         """Tell whether the node is marked for another ring than ours; one that cannot be asked is not."""
         if not self._is_open():
             return False
-        found = self._asked(
-            lambda: self._run(Trip.PROBE, lambda connection: connection.gets_many((MARKER_KEY,))),
-            otherwise=lambda _: None,
-        )
+        found = self._asked(lambda: self._gets((MARKER_KEY,), Trip.PROBE), otherwise=lambda _: None)
         there = found.get(MARKER_KEY) if found else None
         return there is not None and self._markers.disputes(there[0])
 
@@ -204,8 +198,7 @@ class CacheNode:
         except Failed as failed:
             match self._step(failed):
                 case NextStep.PROVE:
-                    with self._proving():
-                        return self._last(call, told=self._note_silence)
+                    return self._prove(call)
                 case NextStep.RENEW:
                     return self._last(call)
                 case NextStep.AGAIN:
@@ -224,12 +217,18 @@ class CacheNode:
         told()
         return answer
 
+    def _prove(self, call: Callable[[], T | None]) -> T | None:
+        """Make a call again on a new connection: an answer shows that only the kept ones fell silent."""
+        try:
+            return self._last(call, told=self._note_silence)
+        finally:
+            self._proof_over.set()
+
     def _take_in(self, failed: Failed) -> None:
         """Draw the conclusions from a call that is not made again, such as a write whose outcome is unknown."""
         match self._step(failed):
             case NextStep.PROVE:
-                with self._proving():
-                    self._last(lambda: self._believed(()), told=self._note_silence)
+                self._prove(lambda: self._believed(()))
             case NextStep.AGAIN if failed.trouble is NodeTrouble.SILENT:
                 pass  # others found out meanwhile what it means
             case _ if failed.trouble is NodeTrouble.UNABLE:
@@ -243,30 +242,23 @@ class CacheNode:
     def _step(self, failed: Failed) -> NextStep:
         """Decide what follows, and give up what is to be given up. One caller at a time is told to prove the node."""
         with self._lock:
-            known = failed.generation != self._pool.generation or not self._nobody_proves.is_set()
+            known = failed.generation != self._pool.generation or not self._proof_over.is_set()
             step = after(failed.trouble, Origin.GIVEN_UP if known else failed.origin)
             if step is NextStep.PROVE and self._was_proved_often():
                 step = NextStep.REST
             if step in {NextStep.PROVE, NextStep.RENEW, NextStep.REST}:
                 self._pool.give_up(failed.generation)
             if step is NextStep.PROVE:
-                self._nobody_proves.clear()
+                self._proof_over.clear()
                 self._proved_at.append(self._clock())
         return step
 
     def _was_proved_often(self) -> bool:
         return len(self._proved_at) == _MOST_PROOFS and 0 <= self._clock() - self._proved_at[0] < _PROOFS_WITHIN_MS
 
-    @contextmanager
-    def _proving(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self._nobody_proves.set()
-
     def _is_open(self) -> bool:
-        """Tell whether the node may be asked: nobody is proving it, after a moment's wait, and it does not rest."""
-        proved = self._nobody_proves.is_set() or self._nobody_proves.wait(self._limits.connect_ms / SECOND)
+        """Tell whether the node may be asked: it does not rest, and no proof is under way, after waiting for one."""
+        proved = self._proof_over.is_set() or self._proof_over.wait(self._limits.connect_ms / SECOND)
         return proved and not self._rests()
 
     def _rests(self) -> bool:
@@ -282,8 +274,8 @@ class CacheNode:
                 self._hung_at = now
             return rests
 
-    def _gets(self, keys: Sequence[CacheKey]) -> Values:
-        return self._run(Trip.READ, lambda connection: connection.gets_many(keys))
+    def _gets(self, keys: Sequence[CacheKey], trip: Trip = Trip.READ) -> Values:
+        return self._run(trip, lambda connection: connection.gets_many(keys))
 
     def _run(self, trip: Trip, command: Callable[[Any], T]) -> T:
         """Make one round trip. Raises Failed."""

@@ -8,7 +8,7 @@ from identity.applications import authentication
 from identity.types import MINUTE, ClientId
 from identity.web.programs import application
 from identity.web.state import secret_guesses
-from identity.web.state.secret_guesses import FREE, NOBODY, PLACES, Guesses
+from identity.web.state.secret_guesses import FREE, PLACES, UNKNOWN_CLIENT, Guesses
 from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
 from tests.support.web import APP, Site, basic
@@ -109,7 +109,7 @@ def test_what_is_remembered_has_a_bound(expect_log: ExpectLog) -> None:
     expect_log("identity.web.state.secret_guesses", "secrets-guessed")
     seen = Guesses(ManualClock())
     for n in range(PLACES * 3):
-        seen.wrong(NOBODY, f"2001:db8:{n:x}::1")
+        seen.wrong(UNKNOWN_CLIENT, f"2001:db8:{n:x}::1")
 
     assert len(seen._places) == PLACES
     assert len(seen._clients) == 1

@@ -1,7 +1,7 @@
 """Taking connections while there are no files left to open.
 
-Owns what happens then: nothing is taken for a moment, and whoever waits is taken afterwards. The
-loop would otherwise be told at once, and again, that somebody waits, and do nothing but fail.
+Owns what happens then: nothing is taken for a moment, and what waits is taken afterwards. The loop
+would otherwise be told at once, and again, that a connection waits, and do nothing but fail.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Accepting(socket.socket):
         self._told_at = float("-inf")
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Take a connection. Raises BlockingIOError when nobody waits, or nobody can be taken now."""
+        """Take a connection. Raises BlockingIOError when none waits, or none can be taken now."""
         try:
             return super().accept()
         except OSError as error:

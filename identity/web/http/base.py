@@ -74,8 +74,8 @@ class Route(NamedTuple):
 class Handler(RequestHandler):
     """Base of every handler.
 
-    `prepare` runs when the headers have arrived: whoever is refused there is refused before a byte
-    of the body is read. `get`, `post` and so on run when all of it is there.
+    `prepare` runs when the headers have arrived: a request refused there is refused before a byte of
+    the body is read. `get`, `post` and so on run when all of it is there.
     """
 
     max_body: ClassVar[int] = 65_536
@@ -120,7 +120,7 @@ class Handler(RequestHandler):
 
     @property
     def given_request_id(self) -> str:
-        """What a browser or proxy calls this request; information only, because anybody can call two the same."""
+        """What a browser or proxy calls this request; information only, because a sender can call two the same."""
         given = self.request.headers.get("X-Request-Id", "")[:GIVEN_ID_LIMIT]
         return _NOT_IN_AN_ID.sub("?", given)
 
@@ -284,7 +284,7 @@ class Handler(RequestHandler):
         self._traffic.end(self)
 
     def on_connection_close(self) -> None:
-        """Note that nobody waits for the answer any more."""
+        """Note that the sender has closed the connection and waits for no answer."""
         super().on_connection_close()
         self._forget_body()
         self._traffic.end(self)
@@ -360,7 +360,7 @@ def as_identity_error(raised: BaseException | None, status: int) -> IdentityErro
 
 
 def _level(error: IdentityError) -> int:
-    """Return how loud an error is: a fault of ours, trouble around us, or somebody's mistake."""
+    """Return how loud an error is: a fault of ours, trouble around us, or the sender's mistake."""
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return logging.ERROR
     return logging.WARNING if error.status > HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO

@@ -40,7 +40,7 @@ def from_own_site(headers: Mapping[str, str], *, origins: frozenset[str]) -> boo
     """Tell whether a request comes from our own pages, as far as the browser says.
 
     `Sec-Fetch-Site` decides where it is sent; a browser without it sends `Origin` with a form.
-    Neither is there for programs, which hold no cookies of anybody; their form token decides.
+    Neither is there for programs, which hold no person's cookies; their form token decides.
     """
     site = headers.get("Sec-Fetch-Site")
     if site is not None and site not in _SAME_SITE:

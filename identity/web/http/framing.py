@@ -1,7 +1,7 @@
 """The first look at every request, before anything reads its body or finds its handler.
 
 Owns what is refused for its framing: both framings at once (the seed of request smuggling,
-THREATS 4), framings nobody needs, a target or Host with two readings, and heads beyond the limits.
+THREATS 4), framings no client needs, a target or Host with two readings, and heads beyond the limits.
 A long head passes below `/.identityd/`, where a browser gets rid of the cookies that made it long.
 Everything else goes on to the application, its target a path and its Host the one that counts; how
 large a body may be is said by its handler. Also owns the way of a body: to the handler until it has
@@ -111,7 +111,7 @@ class _Entering(HTTPMessageDelegate):
         answered = self._lingering.answered
         self._lingering.whole()
         if self._inner and answered:
-            self._inner.on_connection_close()  # whoever still waits for the body need not
+            self._inner.on_connection_close()  # a handler that still waits for the body need not
         elif self._inner:
             self._inner.finish()
 

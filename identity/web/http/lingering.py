@@ -53,7 +53,7 @@ class Lingering(HTTPConnection):
     def finish(self) -> None:
         """Note that the answer is complete; the connection goes on when the body has passed."""
         self.answered = True
-        # The answer is there: nobody needs to be told to go on.
+        # The answer is there: the sender must not be told to go on ("100 Continue", RFC 9110 §10.1.1).
         self._headers.pop("Expect", None)
         if self._whole:
             self.end()

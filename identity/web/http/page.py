@@ -89,7 +89,7 @@ class PageHandler(Handler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         if status == HTTPStatus.OK:
             # A page may enter the back/forward cache, but not be shown again unasked (RFC 9111). One that says
-            # who somebody is may not: after the logout, going back would show it to whoever sits there next.
+            # who the person is may not: after the logout, going back would show it to the next person there.
             self.set_header("Cache-Control", "no-store" if self._personal else "no-cache, private")
         self.finish(body)
 

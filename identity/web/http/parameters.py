@@ -46,7 +46,7 @@ def required(values: Mapping[str, Sequence[bytes]], name: str, *, limit: int = L
 class Sent(Mapping[str, str]):
     """All parameters of a request. Reading one raises BadInput if it is repeated or unreadable.
 
-    Those nobody reads may be anything: a provider sends what it likes beside what we asked for.
+    Those that are not read may be anything: a provider sends what it likes beside what we asked for.
     """
 
     __slots__ = ("_limit", "_values")

@@ -19,7 +19,7 @@ CLOCK_WARNING_MS: Final = 5_000
 
 
 class Alive(JsonHandler):
-    """The process answers; asks nobody."""
+    """The process answers; no store and no provider is asked."""
 
     needs_clock = False
 

@@ -20,7 +20,7 @@ inline style or an address outside this site.
 `PAGES` in `rendering.py` holds the same list with the defaults; `views.py` the values that are
 more than text.
 
-- `staying` are the same ways for somebody who ticks "stay logged in"; without them nobody is asked.
+- `staying` are the same ways for a person who ticks "stay logged in"; without them the page has no box.
   The stylesheet shows one of the two lists. `ticked` says how the box begins.
 - `reason` is the reason code of a verdict (`idle`, `reuse`, `anonymous` …), `last` the name of
   the provider used last, `destination` where the login leads, as text.

@@ -18,7 +18,7 @@ def ago(at: Millis, *, now: Millis) -> tuple[str, int]:
 
 
 def exact(at: Millis) -> str:
-    """Return the time in UTC as `2027-01-15 08:00 UTC`: the one spelling nobody misreads."""
+    """Return the time in UTC as `2027-01-15 08:00 UTC`: the one spelling no reader takes for another day."""
     return f"{_moment(at):%Y-%m-%d %H:%M} UTC"
 
 

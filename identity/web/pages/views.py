@@ -7,7 +7,7 @@ from identity.types import Millis
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A provider somebody may log in with."""
+    """A provider a person may log in with."""
 
     name: str
     label: str

@@ -29,7 +29,7 @@ class HomePage(PageHandler):
     """The bare address of the service."""
 
     async def get(self) -> None:
-        """Lead to the account page, which leads to the login page where nobody is logged in."""
+        """Lead to the account page, which leads a browser without a session to the login page."""
         self.go("/account")
 
 
@@ -84,7 +84,7 @@ class EndSession(EndingPage):
         self.go("/account")
 
     async def post(self) -> None:
-        """End the session. Only this account's record is touched, so nobody else's can be named."""
+        """End the session. Only this account's record is touched, so no other account's can be named."""
         who = await self.signed_in()
         session_id = _session_id(self.field("session") or "")
         try:

@@ -16,7 +16,7 @@ class Ack(PageHandler):
 
     side = Side.ANY
     documents_only = False
-    """A preload, a script and a frame may all come: it answers nothing that says who somebody is."""
+    """A preload, a script and a frame may all come: no answer here says who the person is."""
 
     async def get(self) -> None:
         """Rotate; then go back to `then`, a path of this host, if there is one."""

@@ -58,7 +58,7 @@ class Enter(Crossing):
 
     async def get(self) -> None:
         """Set the cookie that the code will need."""
-        if self.unasked():
+        if self.answer_prefetch():
             return
         self.app(self.host)
         path, why = safe_path(self.query("return_to", limit=ADDRESS_CHARS)), _known(self.query("reason"))
@@ -83,7 +83,7 @@ class Continue(Crossing):
 
     async def get(self) -> None:
         """Make a code, or send the browser to log in first."""
-        if self.unasked():
+        if self.answer_prefetch():
             return
         wanted = self._wanted()
         verdict = await self.visitor()
@@ -124,7 +124,7 @@ class RedeemStartCode(Crossing):
 
     async def get(self) -> None:
         """Redeem the code; it is used up even if this is the wrong browser."""
-        if self.unasked():
+        if self.answer_prefetch():
             return
         self.again = handover.login_path(safe_path(self.query("path", limit=ADDRESS_CHARS)))
         app = self.app(self.host)

@@ -4,7 +4,7 @@ Owns their spelling, their number and their size. Every login and every sign-up 
 that tabs never cancel each other; a browser keeps at most `MOST` of them and about `MOST_BYTES`, the oldest
 go first: a jar that is too long for a proxy would lock its browser out. The ways to an application share the
 cookie that is there, because any number of tabs may be on their way at once. The time in a value only chooses
-what goes: nobody else is helped by changing it.
+what goes: changing it affects no other browser.
 """
 
 import re

@@ -9,7 +9,7 @@ login are set and deleted here and nowhere else:
     flow binding           a login begins            its answer came, whatever it was
     sign-up binding        a username is needed      the account is made, or the login is refused
     last provider          a provider proved who     never; it lasts half a year
-                           somebody is
+                           the person is
     session token          a login ends well         (the session service says)
 """
 
@@ -59,7 +59,7 @@ STALE: Final = "stale"
 REASONS: Final = frozenset(
     {*(ended.code for ended in Ended), "anonymous", STALE, "foreign", "newer-key", DENIED, DOUBTFUL}
 )
-"""Why somebody is at the login page, as far as the page has words for it."""
+"""Why a browser was sent to the login page, as far as the page has words for it."""
 NOTICES: Final = "/account/notice"
 ADDRESS_CHARS: Final = 16_384
 ANSWER_CHARS: Final = 8_192
@@ -136,8 +136,8 @@ class LoginHandler(PageHandler):
         """Return what the person said about staying logged in, for beginning again."""
         return "yes" if flow.persistent and self.context.login.rules.stay is Stay.ASK else ""
 
-    def unasked(self) -> bool:
-        """Tell a HEAD or a prefetch from somebody who came; the answer to those is empty and changes nothing."""
+    def answer_prefetch(self) -> bool:
+        """Answer HEAD and prefetch with 204 and change nothing; True if this request was one."""
         headers = self.request.headers
         purposes = f"{headers.get('Sec-Purpose', '')} {headers.get('Purpose', '')} {headers.get('X-Moz', '')}"
         if self.request.method != "HEAD" and "prefetch" not in purposes.lower():
@@ -185,13 +185,13 @@ class LoginHandler(PageHandler):
     async def keep_pace(self, what: Counted, provider: str) -> None:
         """Raise TooOften if too many logins came from this address lately.
 
-        Nobody is slowed where the address seen is a proxy's: everybody would be.
+        Where the address seen is a proxy's no login is slowed: one count would slow all people behind it.
         """
         context = self.context
         if self.has_unknown_address:
             return
         wait = 0
-        with contextlib.suppress(StoreUnavailable):  # no thread is free: no reason to turn anybody away
+        with contextlib.suppress(StoreUnavailable):  # no thread is free: no reason to refuse a login
             wait = await context.checks.run(context.login.wait_s, what, provider, self.address)
         if wait:
             raise TooOften("too-many-logins", retry_after_s=wait, detail=f"from {self.address}")
@@ -201,7 +201,7 @@ class Chooser(LoginHandler):
     """The ways to log in."""
 
     async def get(self) -> None:
-        """Show them; somebody who is logged in goes where the login would lead."""
+        """Show them; a browser with a session is led where the login would lead."""
         return_to = self.context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS))
         verdict, host = await self._look(), handover.led_to(return_to)
         reason = self.query("reason") or (verdict.reason if verdict.reason == Ended.REUSE.code else "")
@@ -223,8 +223,8 @@ class Chooser(LoginHandler):
     async def _look(self) -> Verdict:
         """Return what the cookies say; what is stale is decided as on any page.
 
-        Otherwise the login would take the place of a session that a thief moved on, and nobody
-        would be told. What cannot be decided keeps nobody from logging in.
+        Otherwise the login would take the place of a session that a thief moved on, and the person
+        would not be told. What cannot be decided keeps no person from logging in.
         """
         verdict = await self.glance()
         if verdict.reason == STALE:
@@ -239,7 +239,7 @@ class Begin(LoginHandler):
     async def get(self, name: str) -> None:
         """Send the browser there."""
         provider = self.provider(name)
-        if self.unasked():
+        if self.answer_prefetch():
             return
         await self.keep_pace(Counted.START, name)
         context = self.context
@@ -261,7 +261,7 @@ class ProviderAnswer(LoginHandler):
     async def get(self, name: str) -> None:
         """Finish the login this answer belongs to."""
         provider = self.provider(name)
-        if self.unasked():
+        if self.answer_prefetch():
             return
         self.offer(provider, FALLBACK)
         params = parameters.Sent(self.request.query_arguments, limit=ANSWER_CHARS)
@@ -296,7 +296,7 @@ class ProviderAnswer(LoginHandler):
             self.who = (await self.glance()).username or ""
 
     def _state(self, name: str, params: Mapping[str, str]) -> str | None:
-        """Return which login an answer belongs to; None if it names none and says no, which harms nobody.
+        """Return which login an answer belongs to; None if it names none and is a denial, which uses none up.
 
         Raises BadInput, before any login is used up, if what every answer is read by cannot be read.
         """

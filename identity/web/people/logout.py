@@ -30,7 +30,7 @@ LOGOUT: Final = "/logout"
 HOSTS_CHARS: Final = 8_192
 CLEARED: Final = '"cache"'
 """Not "cookies", which would take those of logins in progress and of other applications on this host and
-beside it, nor "storage", which is the applications' own and may hold what somebody has not sent yet."""
+beside it, nor "storage", which is the applications' own and may hold what a person has not sent yet."""
 HOSTS: Final = 20
 """Applications that are named after they were ended; an account rarely has more in one browser."""
 _DONE: Final = frozenset({"here", "everywhere"})
@@ -58,8 +58,8 @@ class EndingPage(PageHandler):
     def forget(self) -> None:
         """Delete every cookie of a session that this browser showed, instead of anything else set so far.
 
-        With them goes what the browser keeps of this host's pages, which going back would show to whoever
-        sits there next.
+        With them goes what the browser keeps of this host's pages, which going back would show to the next
+        person at this computer.
         """
         self.clear_header("Set-Cookie")
         self.set_header("Clear-Site-Data", CLEARED)
@@ -91,7 +91,7 @@ class Logout(EndingPage):
         return replace(check, may_mint=may_mint, reading=False, deletions=LOGOUT_DELETIONS)
 
     async def get(self) -> None:
-        """Ask; or say what was ended, where nobody is logged in."""
+        """Ask; or say what was ended, where the browser has no session."""
         try:
             verdict = await self.visitor()
         except StoreUnavailable as trouble:

@@ -2,8 +2,8 @@
 
 Owns the page between a login and where it leads, and its answer. What is told stands in the session
 record until a button was pressed, so the page can be loaded again, closed, and comes back at the
-next login. It is shown to, and answered by, logins that were proven since then only: whoever was in
-before may be the thief, with a copy of another session of the same person.
+next login. It is shown to, and answered by, logins that were proven since then only: an older session
+may be the thief's, a copy of another session of the same person.
 
     button             what it does
     -----------------  ------------------------------------------------------------------
@@ -25,7 +25,7 @@ _SEEN: Final = re.compile(r"[0-9]{1,15}(,[0-9]{1,15}){0,7}")
 
 
 class Notices(LoginHandler):
-    """The notices that nobody has answered yet."""
+    """The notices that the person has not answered yet."""
 
     async def get(self) -> None:
         """Show them; go on where there are none."""

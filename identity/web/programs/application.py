@@ -18,7 +18,7 @@ from identity.sessions.client_summary import summarise_address, summarise_agent
 from identity.types import ClientId
 from identity.web.http.base import JsonHandler
 from identity.web.http.json_fields import Fields
-from identity.web.state.secret_guesses import FREE, HELD, NOBODY, WAIT_S
+from identity.web.state.secret_guesses import FREE, HELD, UNKNOWN_CLIENT, WAIT_S
 
 COOKIE_LINES: Final = 64
 COOKIE_CHARS: Final = 65_536
@@ -40,7 +40,7 @@ class AppHandler(JsonHandler):
             self.app = self.context.applications.authenticate(shown)
         except ClientUnknown:
             if shown:
-                await self._slow(self.context.applications.claimed(shown) or NOBODY)
+                await self._slow(self.context.applications.claimed(shown) or UNKNOWN_CLIENT)
             raise
         super().prepare()
 

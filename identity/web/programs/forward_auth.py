@@ -42,12 +42,12 @@ class Auth(Handler):
             self.request.method = "GET"
 
     def prepare(self) -> None:
-        """Begin to judge before the body is there; for nobody but listed proxies is it read at all."""
+        """Begin to judge before the body is there; only a listed proxy's body is read at all."""
         super().prepare()
         requests.require_listed(self.request.remote_ip or "", self.context.peers)
         cast("Lingering", self.request.connection).set_body_timeout(DRAIN_TIMEOUT_S)
         self._judging = asyncio.ensure_future(self._judge())
-        # A browser that leaves during its upload leaves nobody to hear of an error.
+        # When the browser left during its upload nothing awaits this task: asyncio would log its error as unseen.
         self._judging.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def require_own_host(self) -> None:

@@ -1,7 +1,7 @@
 """Under which names the internal listener answers.
 
 A page that makes its own name lead to this machine (DNS rebinding, THREATS 52) reaches the internal
-listener from the browser of somebody beside it, and reads what it answers; but its requests carry its
+listener from a browser in the same network, and reads what it answers; but its requests carry its
 name. Pure. What no page can have for its name is allowed:
 
     host                                             allowed

@@ -1,8 +1,8 @@
 """Guesses at applications' secrets: slowed, counted, and said aloud.
 
 Owns who guessed how often: by application and by address range, in the last minute, in a bounded
-table. A right secret is never asked here, so that nobody can lock an application out by guessing
-beside it. Only the event loop touches it.
+table. A right secret is never counted here, so that an attacker cannot lock an application out by
+guessing beside it. Only the event loop touches it.
 """
 
 import logging
@@ -22,7 +22,7 @@ HELD: Final = 256
 """Wrong answers that wait at once; more are refused at once, and nothing is kept of them."""
 PLACES: Final = 1_024
 """Pairs of application and range that are remembered; beyond, the one that was quiet longest is forgotten."""
-NOBODY: Final = ClientId("(unknown)")
+UNKNOWN_CLIENT: Final = ClientId("(unknown)")
 """Stands for every id that no application has: strangers must not fill the table, or the metrics, with ids."""
 
 
@@ -45,7 +45,7 @@ class Guesses:
     def wrong(self, client: ClientId, address: str) -> int:
         """Note a wrong secret; return how many came from this range for this application within a minute.
 
-        `client` is registered, or `NOBODY`. The alarm is by application, over all ranges, once a minute.
+        `client` is registered, or `UNKNOWN_CLIENT`. The alarm is by application, over all ranges, once a minute.
         """
         key = (client, summarise_address(address))
         place = self._places[key] = self._current(self._places.pop(key, None))
