@@ -9,13 +9,26 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from options.option import BadOptions
-from providers import demo, facebook, github, oauth2, oidc
+from providers import (
+    demo,
+    facebook,
+    github,
+    google,
+    oauth2,
+    oidc,
+)
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings, ProviderSite
 
-REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {
-    kind.name: kind for kind in (demo.KIND, facebook.KIND, github.KIND, oauth2.KIND, oidc.KIND)
-}
+_KINDS: Final[tuple[ProviderKind[Any], ...]] = (
+    demo.KIND,
+    facebook.KIND,
+    github.KIND,
+    google.KIND,
+    oauth2.KIND,
+    oidc.KIND,
+)
+REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {kind.name: kind for kind in _KINDS}
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 

@@ -1,13 +1,16 @@
-"""OpenID Connect by discovery: any provider that publishes `/.well-known/openid-configuration`.
+"""OpenID Connect by discovery: the family, and the kind `oidc` for configuration alone.
 
 Owns the order of things in a login; what each step believes is in `discovery`, `jwks` and
 `idtoken`. With its document and keys at hand a login is exactly one outbound call, the code
 exchange. One configured name is one issuer for ever: a subject means nothing without it.
+
+A kind of this family is an `OidcProvider` with an `OidcService`: what is fixed about the service, and
+a function for what is peculiar in its claims.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 from joserfc.jwk import Key
 
@@ -36,43 +39,75 @@ from providers.remembered import Remembered
 _OK: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OidcOptions:
-    """What an operator says of an OpenID provider."""
+Claims: TypeAlias = Mapping[str, object]
 
-    issuer: str = required(web_address, "The provider's issuer, exactly as it writes it itself.")
+
+def profile_of(claims: Claims, more: Claims) -> ProviderProfile:
+    """Make a profile of verified claims; what userinfo says well-formed counts before the ID token's.
+
+    An address and whether it is verified are always taken from the same place. Raises ProviderBroken.
+    """
+    addressed = next((said for said in (more, claims) if untrusted.email(said.get("email"))), claims)
+    email = untrusted.email(addressed.get("email"))
+
+    def shown(*names: str) -> str:
+        found = (untrusted.shown(said.get(name)) for name in names for said in (more, claims))
+        return next(filter(None, found), "")
+
+    return ProviderProfile(
+        subject=untrusted.subject(claims.get("sub")),
+        email_verified=bool(email) and untrusted.truth(addressed.get("email_verified")),
+        handle=shown("preferred_username", "nickname"),
+        name=shown("name"),
+        email=email,
+        picture=untrusted.address(more.get("picture")) or untrusted.address(claims.get("picture")),
+        auth_at=untrusted.seconds(claims.get("auth_time")),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcClientOptions:
+    """What an operator says of every OpenID provider."""
+
     client_id: str = required(types.text(), "The client this daemon is registered as.")
     client_secret: Secret = required(CLIENT_SECRET, "That client's secret.")
     scope: tuple[str, ...] = option(
         types.words, ("openid", "profile", "email"), "What is asked for; `openid` must be among it."
     )
-    client_auth: str = option(
-        types.word("auto", "basic", "post"),
-        "auto",
-        "How the secret is shown at the token endpoint; `auto` takes what discovery offers, `basic` first.",
-    )
-    endpoint_hosts: tuple[str, ...] = option(
-        types.words,
-        (),
-        "Hosts (`host` or `host:port`) besides the issuer's own on which discovery may name endpoints.",
-    )
-    algorithms: tuple[str, ...] = option(
-        types.words, ALGORITHMS, "Signatures accepted on ID tokens, as far as discovery offers them too."
-    )
-    userinfo: bool = option(
-        types.flag,
-        False,
-        "Ask the userinfo endpoint too, for providers that keep names out of ID tokens; one more call per login.",
-    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcService:
+    """One OpenID provider as its kind knows it, or as the operator describes it."""
+
+    issuer: str
+    """As its discovery document writes it."""
+    endpoint_hosts: tuple[str, ...] = ()
+    """Besides the issuer's own."""
+    client_auth: str = "auto"
+    algorithms: tuple[str, ...] = ALGORITHMS
+    userinfo: bool = False
+    authorize_params: Mapping[str, str] = field(default_factory=dict)
+    """Further parameters for the browser's way there; they never replace one of ours."""
+    forces_login: bool = True
+    """Whether it knows `prompt=login` and says `auth_time`; if not, a fresh login is not asked for."""
+    issuer_of: Callable[[Claims], str] | None = None
+    """What `iss` of these claims must be, where that is not `issuer`."""
+    read_profile: Callable[[Claims, Claims], ProviderProfile] = profile_of
+    """Makes a profile of the ID token's claims and userinfo's; may raise ProviderDenied and ProviderBroken."""
 
 
 class OidcProvider:
     """One OpenID provider. Lives on one event loop, because it shares fetches between logins."""
 
-    def __init__(self, settings: ProviderSettings[OidcOptions]) -> None:
+    def __init__(self, settings: ProviderSettings[Any], service: OidcService) -> None:
+        given: OidcClientOptions = settings.options
+        if "openid" not in given.scope:
+            raise BadOptions([("scope", "must contain openid")])
         self.name = settings.name
         self.label = settings.label
-        self._options = given = settings.options
+        self._service = service
+        self._scope = " ".join(given.scope)
         self._client = Client(given.client_id, given.client_secret.text())
         self._clock = settings.site.clock
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
@@ -81,9 +116,9 @@ class OidcProvider:
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser to the authorisation endpoint. Raises ProviderBroken. No call with warm caches."""
         metadata = await self._metadata.value(http)
-        more = {"scope": " ".join(self._options.scope), "nonce": start.nonce, **challenge(start)}
+        more = {**self._service.authorize_params, "scope": self._scope, "nonce": start.nonce, **challenge(start)}
         kept: dict[str, str] = {}
-        if start.force_login:
+        if self._forced(start):
             more |= {"prompt": "login", "max_age": "0"}
             kept["asked_at"] = str(self._clock() // 1000)
         return LoginBegun(location(metadata.authorize_url, self._client, start, more), kept)
@@ -92,21 +127,24 @@ class OidcProvider:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
         metadata = await self._metadata.value(http)
         code = code_of(callback, issuer=metadata.issuer, always_named=metadata.names_issuer)
-        method = metadata.client_auth if self._options.client_auth == "auto" else self._options.client_auth
+        method = metadata.client_auth if self._service.client_auth == "auto" else self._service.client_auth
         grant = await exchange(http, metadata.token_url, self._client, code, start=callback.start, method=method)
         claims = await self._verified(grant, callback, metadata, http)
-        subject = untrusted.subject(claims.get("sub"))
-        more = await self._userinfo(metadata, grant, subject, http) if self._options.userinfo else {}
-        return profile_of(subject, claims, more)
+        more = await self._userinfo(metadata, grant, claims, http) if self._service.userinfo else {}
+        return self._service.read_profile(claims, more)
 
-    async def _verified(self, grant: Grant, callback: Callback, metadata: Metadata, http: Http) -> Mapping[str, object]:
-        allowed = [name for name in metadata.algorithms if name in self._options.algorithms]
+    def _forced(self, start: LoginStart) -> bool:
+        return start.force_login and self._service.forces_login
+
+    async def _verified(self, grant: Grant, callback: Callback, metadata: Metadata, http: Http) -> Claims:
+        allowed = [name for name in metadata.algorithms if name in self._service.algorithms]
         token = read(grant.id_token, allowed)
         if not await self._genuine(token, http):
             raise ProviderBroken("no key of the provider signed the ID token")
-        asked_at = _asked_at(callback) if callback.start.force_login else None
+        asked_at = _asked_at(callback) if self._forced(callback.start) else None
+        issuer_of = self._service.issuer_of
         expected = Expected(
-            issuer=metadata.issuer,
+            issuer=issuer_of(token.claims) if issuer_of else metadata.issuer,
             client_id=self._client.id,
             nonce=callback.start.nonce,
             now=callback.now,
@@ -127,17 +165,17 @@ class OidcProvider:
         newer = await self._keys.newer(http)
         return newer is not None and token.signed_by(newer)
 
-    async def _userinfo(self, metadata: Metadata, grant: Grant, subject: str, http: Http) -> Mapping[str, object]:
+    async def _userinfo(self, metadata: Metadata, grant: Grant, claims: Claims, http: Http) -> Claims:
         info = await fetch_json(http, metadata.userinfo_url, grant.access_token)
         # Core §5.3.2: without this, somebody else's access token brings somebody else's address.
-        if not isinstance(info, Mapping) or info.get("sub") != subject:
+        if not isinstance(info, Mapping) or info.get("sub") != untrusted.subject(claims.get("sub")):
             raise ProviderBroken("userinfo is about somebody else")
         return info
 
     async def _fetch_metadata(self, http: Http) -> Metadata:
-        given = self._options
-        hosts = [host.lower() for host in given.endpoint_hosts]
-        return await fetch_metadata(http, given.issuer, hosts, userinfo=given.userinfo)
+        service = self._service
+        hosts = [host.lower() for host in service.endpoint_hosts]
+        return await fetch_metadata(http, service.issuer, hosts, userinfo=service.userinfo)
 
     async def _fetch_keys(self, http: Http) -> tuple[Key, ...]:
         metadata = await self._metadata.value(http)
@@ -154,26 +192,28 @@ def _asked_at(callback: Callback) -> int:
     return int(asked_at)
 
 
-def profile_of(subject: str, claims: Mapping[str, object], more: Mapping[str, object]) -> ProviderProfile:
-    """Make a profile of verified claims; what userinfo says well-formed counts before the ID token's.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcOptions(OidcClientOptions):
+    """What an operator says of any OpenID provider."""
 
-    An address and whether it is verified are always taken from the same place.
-    """
-    addressed = next((said for said in (more, claims) if untrusted.email(said.get("email"))), claims)
-    email = untrusted.email(addressed.get("email"))
-
-    def shown(*names: str) -> str:
-        found = (untrusted.shown(said.get(name)) for name in names for said in (more, claims))
-        return next(filter(None, found), "")
-
-    return ProviderProfile(
-        subject=subject,
-        email_verified=bool(email) and untrusted.truth(addressed.get("email_verified")),
-        handle=shown("preferred_username", "nickname"),
-        name=shown("name"),
-        email=email,
-        picture=untrusted.address(more.get("picture")) or untrusted.address(claims.get("picture")),
-        auth_at=untrusted.seconds(claims.get("auth_time")),
+    issuer: str = required(web_address, "The provider's issuer, exactly as it writes it itself.")
+    client_auth: str = option(
+        types.word("auto", "basic", "post"),
+        "auto",
+        "How the secret is shown at the token endpoint; `auto` takes what discovery offers, `basic` first.",
+    )
+    endpoint_hosts: tuple[str, ...] = option(
+        types.words,
+        (),
+        "Hosts (`host` or `host:port`) besides the issuer's own on which discovery may name endpoints.",
+    )
+    algorithms: tuple[str, ...] = option(
+        types.words, ALGORITHMS, "Signatures accepted on ID tokens, as far as discovery offers them too."
+    )
+    userinfo: bool = option(
+        types.flag,
+        False,
+        "Ask the userinfo endpoint too, for providers that keep names out of ID tokens; one more call per login.",
     )
 
 
@@ -181,15 +221,20 @@ def build(settings: ProviderSettings[OidcOptions]) -> Provider:
     """Make an OpenID provider. Raises BadOptions."""
     given = settings.options
     problems = []
-    if "openid" not in given.scope:
-        problems.append(("scope", "must contain openid"))
     if "?" in given.issuer:
         problems.append(("issuer", "must not have a query (OpenID Connect Discovery §2)"))
     if not set(ALGORITHMS).issuperset(given.algorithms):
         problems.append(("algorithms", f"may hold {', '.join(ALGORITHMS)}"))
     if problems:
         raise BadOptions(problems)
-    return OidcProvider(settings)
+    service = OidcService(
+        issuer=given.issuer,
+        endpoint_hosts=given.endpoint_hosts,
+        client_auth=given.client_auth,
+        algorithms=given.algorithms,
+        userinfo=given.userinfo,
+    )
+    return OidcProvider(settings, service)
 
 
 KIND: Final = ProviderKind(

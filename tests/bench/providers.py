@@ -28,7 +28,7 @@ def main() -> None:
         alone, beside = [], []
         for _ in range(3):
             alone += logins(on)
-            crowd = on.run(arrive(on.http.for_provider("hanging"), hanging.url("/token")))
+            crowd = on.run(arrive(on.http.client.for_provider("hanging"), hanging.url("/token")))
             beside += logins(on)
             waiting = on.run(leave(crowd))
     without, with_crowd = median(alone), median(beside)
@@ -42,7 +42,7 @@ def main() -> None:
 
 def logins(on: Bench) -> list[float]:
     """Log people in, one after the other; the milliseconds of each way back from the provider."""
-    http, took = on.http.for_provider("healthy"), []
+    http, took = on.http.client.for_provider("healthy"), []
     for _ in range(LOGINS):
         login = on.begin()
         answer = on.callback(login, on.come_back(login))

@@ -17,7 +17,7 @@ from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.client import Called, OutboundClient
 from identity.outbound.rules import OutboundRules
 from providers import build
-from providers.base import Callback, Http, LoginBegun, LoginStart, Provider, ProviderProfile
+from providers.base import Callback, LoginBegun, LoginStart, Provider, ProviderProfile
 from providers.kind import ProviderSite
 from tests.support.clock import ManualClock
 from tests.support.configuration import provider_options
@@ -56,7 +56,7 @@ class Bench:
     upstream: Upstream
     clock: ManualClock
     runner: asyncio.Runner
-    http: Http
+    http: ReroutedClient
     visit: Visit = upstream_visit
     called: list[Called] = field(default_factory=list)
     providers: dict[str, Provider] = field(default_factory=dict)

@@ -19,6 +19,11 @@ def rerouted(url: str, upstream: str) -> str:
     return f"{upstream}/{url.removeprefix(_HTTPS)}" if url.startswith(_HTTPS) else url
 
 
+def home(url: str) -> str:
+    """Return the path of an address on the upstream."""
+    return rerouted(url, "")
+
+
 @dataclass(frozen=True, slots=True)
 class ReroutedClient:
     """The production client, asking the upstream in the place of every https host."""

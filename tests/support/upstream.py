@@ -27,7 +27,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
 from tests.support.clock import ManualClock
 from tests.support.crowd import CrowdServer
-from tests.support.rerouting import rerouted
+from tests.support.rerouting import home, rerouted
 from tests.support.signing import SigningKey, ecdsa_key, rsa_key
 
 CLIENT_ID: Final = "identityd at example:8443"
@@ -35,6 +35,7 @@ CLIENT_ID: Final = "identityd at example:8443"
 CLIENT_SECRET: Final = "canary-s%2Fecret/+ä"
 ACCESS_TOKEN_PREFIX: Final = "canary-token-"
 CODE_PREFIX: Final = "canary-code-"
+_DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
 class Fault(Enum):
@@ -112,6 +113,10 @@ class Upstream:
     statuses: dict[str, int] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     """Requests of the daemon; what a browser asks is not among them."""
+    document: dict[str, Any] | None = None
+    """The discovery document of the service it stands for, as that service publishes it."""
+    places: dict[str, str] = field(default_factory=lambda: {_DISCOVERY: "discovery", "/jwks": "jwks"})
+    """By path: which of the public documents is there."""
 
     def __post_init__(self) -> None:
         self._codes: dict[str, _Code] = {}
@@ -141,6 +146,19 @@ class Upstream:
     def url(self) -> str:
         """Its address, which is its issuer too."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def issuer(self) -> str:
+        """What it calls itself."""
+        return str(self.document["issuer"]) if self.document else self.url
+
+    def stand_for(self, document: dict[str, Any], *, discovery: str) -> None:
+        """Be the service that publishes this document at that address."""
+        self.document = document
+        self.names_issuer = document.get("authorization_response_iss_parameter_supported", False)
+        self.places = {home(discovery): "discovery", home(document["jwks_uri"]): "jwks"}
+        if "ES256" not in document["id_token_signing_alg_values_supported"]:
+            self.signer = rsa_key("rsa-1")
 
     @property
     def calls(self) -> Counter[str]:
@@ -173,7 +191,7 @@ class Upstream:
             return 400, "the challenge is not S256"
         back = {"state": query["state"]}
         if self.names_issuer:
-            back["iss"] = self.url
+            back["iss"] = self.issuer
         if query["choice"] == "deny":
             return 302, f"{query['redirect_uri']}?{urlencode({'error': 'access_denied', **back})}"
         code = CODE_PREFIX + secrets.token_urlsafe(16)
@@ -205,7 +223,7 @@ class Upstream:
     def id_token(self, nonce: str, access_token: str, *, forced: bool = False) -> str:
         """Sign an ID token for the person."""
         now = self.clock() // 1000
-        claims = {"iss": self.url, "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": nonce, **self.person}
+        claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": nonce, **self.person}
         claims["at_hash"] = self.signer.half_hash(access_token)
         if forced:
             claims["auth_time"] = now
@@ -216,7 +234,7 @@ class Upstream:
 
     def discovery(self) -> dict[str, Any]:
         """Return the discovery document."""
-        document = {
+        document = self.document or {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
@@ -227,6 +245,7 @@ class Upstream:
             "id_token_signing_alg_values_supported": ["RS256", "ES256", "PS256", "EdDSA"],
             "authorization_response_iss_parameter_supported": self.names_issuer,
         }
+        document = {**document}
         self.edit_discovery(document)
         return document
 
@@ -235,11 +254,11 @@ class Upstream:
         if path in self.statuses:
             return self.statuses[path], {"message": "as the test wants it"}
         public: dict[str, Callable[[], dict[str, Any]]] = {
-            "/.well-known/openid-configuration": self.discovery,
-            "/jwks": lambda: {"keys": [key.jwk() for key in self.keys]},
+            "discovery": self.discovery,
+            "jwks": lambda: {"keys": [key.jwk() for key in self.keys]},
         }
-        if path in public:
-            return 200, public[path]()
+        if path in self.places:
+            return 200, public[self.places[path]]()
         private = {
             "/userinfo": self.person,
             "/profile": self.profile,
