@@ -14,8 +14,10 @@ from providers import (
     facebook,
     github,
     google,
+    oauth1,
     oauth2,
     oidc,
+    twitter1,
 )
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings, ProviderSite
@@ -25,8 +27,10 @@ _KINDS: Final[tuple[ProviderKind[Any], ...]] = (
     facebook.KIND,
     github.KIND,
     google.KIND,
+    oauth1.KIND,
     oauth2.KIND,
     oidc.KIND,
+    twitter1.KIND,
 )
 REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {kind.name: kind for kind in _KINDS}
 

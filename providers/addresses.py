@@ -5,9 +5,10 @@ neither can send a code or a client secret over an open line. Where a host name 
 checked later, by the outbound client.
 """
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from options.types import OptionType
 
@@ -63,6 +64,11 @@ def host_and_port(parts: SplitResult) -> str:
     port = parts.port
     own = {"https": 443, "http": 80}.get(parts.scheme)
     return host if port is None or port == own else f"{host}:{port}"
+
+
+def with_query(url: str, params: Mapping[str, str]) -> str:
+    """Return an address with further parameters behind those it has."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
 
 
 def _read(given: str) -> str:

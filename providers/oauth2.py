@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus
 
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
@@ -19,8 +19,8 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from options import types
 from options.option import option, required
 from options.secret import Secret
-from providers import refusals, untrusted
-from providers.addresses import optional_web_address, web_address
+from providers import profile_paths, refusals, untrusted
+from providers.addresses import optional_web_address, web_address, with_query
 from providers.base import (
     Callback,
     Http,
@@ -66,7 +66,7 @@ def location(endpoint: str, client: Client, start: LoginStart, more: Mapping[str
         "state": start.state,
         **more,
     }
-    return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
+    return with_query(endpoint, asked)
 
 
 def challenge(start: LoginStart) -> dict[str, str]:
@@ -87,7 +87,7 @@ def code_of(callback: Callback, *, issuer: str = "", always_named: bool = False)
         ProviderBroken: the answer is of another login or provider, or no answer at all.
     """
     params = callback.params
-    if not _same(params.get("state", ""), callback.start.state):
+    if not same(params.get("state", ""), callback.start.state):
         raise ProviderBroken("the answer belongs to another login (state)")
     named = params.get("iss") if issuer else None
     if named and named != issuer:
@@ -183,8 +183,12 @@ def _failure(status: int, body: bytes) -> ProviderDenied | ProviderBroken:
 
 async def fetch_json(http: Http, url: str, access_token: str, *, headers: Mapping[str, str] | None = None) -> object:
     """Fetch a JSON value with a bearer token in the header, never in the address. Raises ProviderBroken."""
-    shown = {"Accept": "application/json", "Authorization": f"Bearer {access_token}", **(headers or {})}
-    answer = await http.fetch("GET", url, headers=shown)
+    return await get_json(http, url, {"Authorization": f"Bearer {access_token}", **(headers or {})})
+
+
+async def get_json(http: Http, url: str, headers: Mapping[str, str]) -> object:
+    """Fetch a profile's JSON value with these headers. Raises ProviderBroken."""
+    answer = await http.fetch("GET", url, headers={"Accept": "application/json", **headers})
     if answer.status != _OK:
         limited = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
         raise Answered(answer.status, busy=limited)
@@ -203,7 +207,8 @@ class Answered(ProviderBroken):
         super().__init__(f"the profile endpoint answered {status}")
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
+    """Compare what a browser brought with what it was given, in constant time."""
     return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))
 
 
@@ -267,23 +272,9 @@ class ConfiguredProfile:
 
     async def __call__(self, grant: Grant, http: Http) -> ProviderProfile:
         """Fetch and read it. One GET. Raises ProviderBroken."""
-        found = await fetch_json(http, self.url, grant.access_token)
-        values = {name: untrusted.find(found, path) if path else None for name, path in self.paths.items()}
-        email = untrusted.email(values["email"])
-        subject = values["subject"]
-        return ProviderProfile(
-            # An id may be a number or text here; both are written the same way for ever.
-            subject=untrusted.subject(subject) if isinstance(subject, str) else untrusted.numeric_subject(subject),
-            email_verified=bool(email) and untrusted.truth(values["email_verified"]),
-            handle=untrusted.shown(values["handle"]),
-            name=untrusted.shown(values["display_name"]),
-            email=email,
-            picture=untrusted.address(values["picture"]),
-        )
+        return profile_paths.profile_at(self.paths, await fetch_json(http, self.url, grant.access_token))
 
 
-_PATH: Final = "a dotted path in the profile's JSON, for example `data.id`"
-_PATHS: Final = ("subject", "handle", "display_name", "email", "email_verified", "picture")
 _OPTIONAL: Final = types.text(empty=True)
 
 
@@ -302,14 +293,12 @@ class OAuth2Options:
         optional_web_address, "", "What `iss` in the answer must be (RFC 9207), if the provider sends it."
     )
     pkce: bool = option(types.flag, True, "Send a PKCE challenge; `no` only for a provider that refuses it.")
-    subject: str = required(types.text(), f"The id that never changes hands: {_PATH}.")
-    handle: str = option(_OPTIONAL, "", f"The name to suggest as username: {_PATH}.")
-    display_name: str = option(_OPTIONAL, "", f"The name to show: {_PATH}.")
-    email: str = option(_OPTIONAL, "", f"The e-mail address: {_PATH}.")
-    email_verified: str = option(
-        _OPTIONAL, "", f"Whether the provider checked the address, never so if empty: {_PATH}."
-    )
-    picture: str = option(_OPTIONAL, "", f"The address of a picture: {_PATH}.")
+    subject: str = required(types.text(), profile_paths.SUBJECT)
+    handle: str = option(_OPTIONAL, "", profile_paths.HANDLE)
+    display_name: str = option(_OPTIONAL, "", profile_paths.DISPLAY_NAME)
+    email: str = option(_OPTIONAL, "", profile_paths.EMAIL)
+    email_verified: str = option(_OPTIONAL, "", profile_paths.EMAIL_VERIFIED)
+    picture: str = option(_OPTIONAL, "", profile_paths.PICTURE)
 
 
 def build(settings: ProviderSettings[OAuth2Options]) -> Provider:
@@ -327,7 +316,7 @@ def build(settings: ProviderSettings[OAuth2Options]) -> Provider:
             pkce=given.pkce,
             issuer=given.issuer,
         ),
-        read_profile=ConfiguredProfile(given.profile_url, {name: getattr(given, name) for name in _PATHS}),
+        read_profile=ConfiguredProfile(given.profile_url, profile_paths.paths_of(given)),
     )
 
 

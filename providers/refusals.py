@@ -2,7 +2,9 @@
 
 Pure. RFC 6749 §4.1.2.1 has one of them; OpenID Connect Core §3.1.2.6 has four more, and providers
 have their own: LinkedIn `user_cancelled_login`, Facebook `error_reason=user_denied`, GitHub
-`unverified_user_email`. A denial leads back to the ways to log in, not to an error page.
+`unverified_user_email`. OAuth 1.0a has none: Twitter sends the request token as `denied`, others
+`oauth_problem=user_refused`. A denial leads back to the
+ways to log in, not to an error page.
 """
 
 import re
@@ -24,7 +26,7 @@ _WORDS: Final = frozenset(
 )
 _NO: Final = re.compile(r"(?:[a-z0-9]+_)*(?:cancel|cancell?ed|denied|deny|declined?|refused|rejected)(?:_[a-z0-9]+)*")
 _LONGEST: Final = 64
-_MEMBERS: Final = ("error", "error_reason")
+_MEMBERS: Final = ("error", "error_reason", "oauth_problem")
 
 
 def is_no(said: object) -> bool:
@@ -43,4 +45,4 @@ def word_of(answer: Mapping[str, str]) -> str:
 
 def says_no(answer: Mapping[str, str]) -> bool:
     """Tell whether what a browser brought back from a provider is a denial."""
-    return any(is_no(answer.get(member)) for member in _MEMBERS)
+    return any(is_no(answer.get(member)) for member in _MEMBERS) or bool(answer.get("denied"))

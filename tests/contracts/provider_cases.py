@@ -34,7 +34,10 @@ VERIFIED: Final[Mapping[str, tuple[Any, bool]]] = {
     "one": (1, False),
     "a list": ([True], False),
 }
-PARAMETERS: Final = ("code", "state", "error", "iss", "error_description", "id_token")
+PARAMETERS: Final = (
+    *("code", "state", "error", "iss", "error_description", "id_token"),
+    *("oauth_token", "oauth_verifier", "oauth_problem", "denied"),
+)
 HOSTILE_NAME: Final = "Ada \u202e\u0000<script>\x1b[31m\r\nSet-Cookie: a=b"
 CANARIES: Final = ("canary-", CLIENT_SECRET)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.contracts.provider_cases import VERIFIED
 from tests.support.bench import Bench, bench
-from tests.support.upstream import Fault
+from tests.support.faults import Fault
 
 
 class ProviderSetup:
@@ -22,6 +22,8 @@ class ProviderSetup:
     """Paths any later login asks."""
     SUBJECT_OF: ClassVar[Mapping[str, str]]
     """What becomes of each of `SUBJECTS`; those not named are refused."""
+    PROOF: ClassVar[str] = "code"
+    """The parameter of an answer that is exchanged for a token."""
     HARMLESS: ClassVar[Mapping[tuple[str, Fault], str]] = {}
     """Answers that break nothing although they are no good, each with the reason."""
     VERIFIED_OF: ClassVar[Mapping[str, bool]] = {name: verified for name, (_, verified) in VERIFIED.items()}

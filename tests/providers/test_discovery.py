@@ -18,9 +18,9 @@ from providers.jwks import ALGORITHMS, fits, read_keys, verifies
 from providers.remembered import FRESH_MS, PAUSE_MS, RENEW_PAUSE_MS, USABLE_MS
 from tests.providers.test_oidc import DISCOVERY, options
 from tests.support.bench import Bench, bench
+from tests.support.faults import Fault
 from tests.support.guards import Expectation
 from tests.support.signing import ecdsa_key, eddsa_key, rsa_key
-from tests.support.upstream import Fault
 
 Expect: TypeAlias = Callable[..., Expectation]
 

@@ -10,7 +10,8 @@ from providers.github import api_of, verified_email
 from tests.contracts.provider import ProviderContract
 from tests.contracts.provider_cases import MISSING, SHAPES
 from tests.support.bench import Bench, bench
-from tests.support.upstream import CLIENT_ID, CLIENT_SECRET, Fault
+from tests.support.faults import Fault
+from tests.support.upstream import CLIENT_ID, CLIENT_SECRET
 
 
 class TestGitHub(ProviderContract):

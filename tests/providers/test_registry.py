@@ -23,6 +23,8 @@ _HERE: Final = Path(__file__).parent
 _DOCS: Final = _HERE.parents[1] / "docs"
 SITE: Final = ProviderSite("http://127.0.0.1:8887", lambda: 0, bytes, demo=True)
 SECRET: Final = "canary-secret"
+OAUTH1: Final = ("oauth1", "twitter1")
+"""Kinds of a protocol without PKCE and token types; `OAuth1Contract` has its own cases in their place."""
 
 
 def _contracts() -> Iterator[type[ProviderContract]]:
@@ -30,7 +32,7 @@ def _contracts() -> Iterator[type[ProviderContract]]:
     for path in sorted(_HERE.glob("test_*.py")):
         module = importlib.import_module(f"tests.providers.{path.stem}")
         for _, found in inspect.getmembers(module, inspect.isclass):
-            if issubclass(found, ProviderContract) and found is not ProviderContract:
+            if issubclass(found, ProviderContract) and "KIND" in vars(found):
                 yield found
 
 
@@ -53,8 +55,8 @@ def test_a_case_that_does_not_exist_cannot_be_left_out() -> None:
 
 
 def test_no_case_is_left_out_of_a_provider_that_talks() -> None:
-    """Otherwise a real provider is tested by halves."""
-    assert {contract.KIND for contract in _contracts() if contract.INAPPLICABLE} == {"demo"}
+    """Otherwise a real provider is tested by halves; what OAuth 1.0a does not have, `OAuth1Contract` replaces."""
+    assert {contract.KIND for contract in _contracts() if contract.INAPPLICABLE} == {"demo", *OAUTH1}
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,21 @@ def test_no_provider_shows_its_secret() -> None:
     assert SECRET not in repr(options)
     assert [secret.text() for secret in secrets_of(options)] == [SECRET]
     assert built.label == "OpenID Connect"
+
+
+def test_kinds_of_oauth1_do_not_show_their_secret() -> None:
+    """Otherwise who sees a provider's `repr` signs in our name."""
+    values = {"consumer_key": "us", "consumer_secret": SECRET}
+    url = "https://x.example/"
+    more = {f"{name}_url": url for name in ("request_token", "authorize", "access_token", "profile")}
+
+    oauth1, twitter1 = (
+        provider_options("oauth1", {**values, **more, "subject": "id"}),
+        provider_options(OAUTH1[1], values),
+    )
+
+    assert SECRET not in repr(build("oauth1", "x", oauth1, site=SITE))
+    assert SECRET not in repr(build("twitter1", "x", twitter1, site=SITE))
 
 
 def test_github_and_oauth2_do_not_show_their_secret() -> None:

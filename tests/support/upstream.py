@@ -1,9 +1,9 @@
 """A login provider on loopback that signs, remembers and refuses, as a real one does.
 
-Speaks OpenID Connect (discovery, keys, tokens, userinfo), plain OAuth 2 and GitHub's dialect, on a
-real socket. Codes work once and are bound to client, redirect address and PKCE challenge; access
-tokens are checked; ID tokens are signed with real keys, by `cryptography` itself and not by the
-library the providers verify with. A test makes it lie by changing its attributes, and break by
+Speaks OpenID Connect (discovery, keys, tokens, userinfo), plain OAuth 2, GitHub's dialect and OAuth 1.0a
+(`tests/support/oauth1.py`), on a real socket. Codes work once and are bound to client, redirect address and
+PKCE challenge; access tokens are checked; ID tokens are signed with real keys, by `cryptography` itself and
+not by the library the providers verify with. A test makes it lie by changing its attributes, and break by
 putting a `Fault` on a path.
 """
 
@@ -18,8 +18,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import Enum
-from functools import cache
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, Self
@@ -27,6 +25,8 @@ from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
 from tests.support.clock import ManualClock
 from tests.support.crowd import CrowdServer
+from tests.support.faults import BODIES, Fault, gzip_bomb
+from tests.support.oauth1 import ACCESS_TOKEN, AUTHENTICATE, REQUEST_TOKEN, OAuth1Server, form_of
 from tests.support.rerouting import home, rerouted
 from tests.support.signing import SigningKey, ecdsa_key, rsa_key
 
@@ -38,20 +38,8 @@ CODE_PREFIX: Final = "canary-code-"
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
-class Fault(Enum):
-    """How an endpoint breaks."""
-
-    SERVER_ERROR = "answers 500"
-    RESET = "resets the connection"
-    MALFORMED = "sends JSON that is none"
-    TRUNCATED = "ends in the middle of what it announced"
-    HUGE = "sends more than a mebibyte"
-    BOMB = "sends little that unpacks to much"
-    SLOW = "begins to answer and never ends"
-    HTML = "answers 200 with a page"
-    LIST = "answers with a JSON list"
-    TWICE = "uses a JSON name twice"
-    DEEP = "nests JSON deeper than a parser goes"
+class Stranded(AssertionError):
+    """A browser was sent where the provider knows of no login, and stays there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +50,7 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: bytes
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +108,7 @@ class Upstream:
     """By path: which of the public documents is there."""
 
     def __post_init__(self) -> None:
+        self.oauth1 = OAuth1Server(self.clock)
         self._codes: dict[str, _Code] = {}
         self._tokens: set[str] = set()
         self._lock = threading.Lock()
@@ -178,7 +168,8 @@ class Upstream:
             body = answer.read()
         finally:
             connection.close()
-        assert answer.status == 302, body
+        if answer.status != 302:
+            raise Stranded(body)
         return dict(parse_qsl(urlsplit(answer.headers["Location"]).query, keep_blank_values=True))
 
     # --- its endpoints -------------------------------------------------------------------
@@ -312,12 +303,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a browser's visit or a daemon's look-up."""
         path = urlsplit(self.path).path
         if self.headers["X-Browser"]:
-            status, target = self.upstream.authorize({k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()})
+            answer = self.upstream.oauth1.authenticate if path == AUTHENTICATE else self.upstream.authorize
+            status, target = answer({k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()})
             self._send(status, target.encode(), {"Location": target} if status == 302 else {})
             return
         self._note(b"")
         if not self._broken(path):
-            status, value = self.upstream.get(path, urlsplit(self.path).query, self.headers.get("Authorization", ""))
+            shown = self.headers.get("Authorization", "")
+            if shown.startswith("OAuth "):
+                status, value = self.upstream.oauth1.get(self.upstream.url + self.path, shown)
+            else:
+                status, value = self.upstream.get(path, urlsplit(self.path).query, shown)
             self._send_json(path, status, value)
 
     def do_POST(self) -> None:
@@ -326,18 +322,31 @@ class _Handler(BaseHTTPRequestHandler):
         self._note(body)
         if self._broken(self.path):
             return
+        if self.path in {REQUEST_TOKEN, ACCESS_TOKEN}:
+            self._send_token()
+            return
         form = dict(parse_qsl(body.decode(), strict_parsing=True, keep_blank_values=True))
         status, value = self.upstream.token(form, self.headers.get("Authorization"))
         if status != 200:
             value = self.upstream.edit_failure(value)
         if self.upstream.answers_in_forms:
-            self._send(status, urlencode(value).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+            self._send(status, form_of(value), {"Content-Type": "application/x-www-form-urlencoded"})
         else:
             self._send_json(self.path, status, value)
 
+    def _send_token(self) -> None:
+        """Answer for a token of OAuth 1.0a."""
+        status, value = self.upstream.oauth1.post(self.upstream.url + self.path, self.headers.get("Authorization", ""))
+        if status == 200:
+            if self.path == ACCESS_TOKEN:
+                self.upstream.edit_grant(value)
+            value = self.upstream.edits.get(self.path, lambda said: said)(value)
+        self._send(status, form_of(value), {"Content-Type": "application/x-www-form-urlencoded"})
+
     def _note(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.upstream.seen.append(Seen(self.command, urlsplit(self.path).path, headers, body))
+        target = urlsplit(self.path)
+        self.upstream.seen.append(Seen(self.command, target.path, headers, body, target.query))
 
     def _send_json(self, path: str, status: int, value: Any) -> None:  # noqa: ANN401 - whatever there is to say
         if status == 200 and path in self.upstream.edits:
@@ -379,22 +388,4 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.BOMB:
                 self._send(200, gzip_bomb(), {**json_type, "Content-Encoding": "gzip"})
             case _:
-                self._send(200, _BODIES[fault], json_type)
-
-
-_BODIES: Final = {
-    Fault.MALFORMED: b'{"access_token": "a", oops',
-    Fault.HUGE: b'{"a": "' + b"x" * 1_100_000 + b'"}',
-    Fault.HTML: b"<!doctype html><title>Maintenance</title><p>access_token=1",
-    Fault.LIST: b"[1, 2, 3]",
-    Fault.TWICE: b'{"error": "x", "access_token": "a", "access_token": "b"}',
-    Fault.DEEP: b'{"a":' * 100_000,
-}
-
-
-@cache
-def gzip_bomb() -> bytes:
-    """Return some 50 kB that unpack to 50 MB."""
-    import gzip  # noqa: PLC0415 - for this one answer
-
-    return gzip.compress(b" " * 50_000_000)
+                self._send(200, BODIES[fault], json_type)
