@@ -1,6 +1,6 @@
 """Signatures of OAuth 1.0a (RFC 5849 §3): what goes into the `Authorization` header of a request.
 
-Pure: nonce and time are arguments. Bodies are never signed here, because none is sent: protocol
+No clock, no chance, no I/O: nonce and time are arguments. Bodies are never signed here, because none is sent: protocol
 parameters travel in the header only, others in the address.
 """
 
