@@ -45,6 +45,8 @@ class LoginBegun:
 
     location: str
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+    posted: bool = False
+    """The answer comes as a form that the browser posts from the provider's page (`response_mode=form_post`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,8 @@ class OidcProvider:
         if self._forced(start):
             more |= {"prompt": "login", "max_age": "0"}
             kept["asked_at"] = str(self._clock() // 1000)
-        return LoginBegun(location(metadata.authorize_url, self._client, start, more), kept)
+        posted = more.get("response_mode") == "form_post"
+        return LoginBegun(location(metadata.authorize_url, self._client, start, more), kept, posted)
 
     async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
@@ -202,6 +203,11 @@ class OidcOptions(OidcClientOptions):
         "auto",
         "How the secret is shown at the token endpoint; `auto` takes what discovery offers, `basic` first.",
     )
+    response_mode: str = option(
+        types.word("query", "form_post"),
+        "query",
+        "How the answer comes: in the address, or as a form that the browser posts from the provider's page.",
+    )
     endpoint_hosts: tuple[str, ...] = option(
         types.words,
         (),
@@ -233,6 +239,7 @@ def build(settings: ProviderSettings[OidcOptions]) -> Provider:
         client_auth=given.client_auth,
         algorithms=given.algorithms,
         userinfo=given.userinfo,
+        authorize_params={"response_mode": "form_post"} if given.response_mode == "form_post" else {},
     )
     return OidcProvider(settings, service)
 

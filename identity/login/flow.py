@@ -57,6 +57,7 @@ class Flaw(Enum):
     OTHER_APPLICATION = "the record was made for another application"
     OTHER_BROWSER = "the record was made for another browser"
     LOGIN_OVER = "the login it was made for is over, or doubtful"
+    OTHER_WAY = "its answer does not come this way"
     EXPIRED = "the record is too old, or from the future"
 
 
@@ -78,7 +79,7 @@ class Flow:
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the provider wants back at `finish`."""
     answer: Mapping[str, str] | None = field(default=None, repr=False)
-    """What a provider's cross-site POST brought, until a request with cookies comes for it."""
+    """None: the answer comes in the address. Empty: it will come by a cross-site POST. Else: what that brought."""
 
     @property
     def expires_at(self) -> Millis:

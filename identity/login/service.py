@@ -105,36 +105,52 @@ class LoginService:
         )
         return Started(flow, self.start_of(flow))
 
-    def keep(self, started: Started, kept: Mapping[str, str]) -> str:
+    def keep(self, started: Started, kept: Mapping[str, str], *, posted: bool = False) -> str:
         """Return what the browser's binding cookie must hold: the login, and what the provider wants back.
 
-        Nothing is kept here. An address too long for a cookie is shortened (`returning.shorter`).
+        Nothing is kept here. An address too long for a cookie is shortened (`returning.shorter`). `posted` says
+        that the answer will come by a cross-site POST.
 
         Raises:
             ProviderTrouble: the provider wants more back than a login may carry.
         """
-        flow = replace(started.flow, kept=kept)
+        flow = replace(started.flow, kept=kept, answer={} if posted else None)
         if sum(map(len, (*kept.keys(), *kept.values()))) > MOST_KEPT:
             raise ProviderTrouble(detail=f"{flow.provider} wants more than {MOST_KEPT} characters back at the end")
-        for return_to in shorter(flow.return_to):
-            body = pack_flow(replace(flow, return_to=return_to))
-            binding = self._dependencies.carrying.seal(RecordKind.FLOW, tag_of(flow.state), body)
-            if len(binding) <= LONGEST:
-                self._entering.tally(flow.provider, "started")
-                return binding
-        raise ProviderTrouble(detail=f"what {flow.provider} wants back at the end fits no cookie")
+        binding = self._sealed(flow, f"what {flow.provider} wants back at the end")
+        self._entering.tally(flow.provider, "started")
+        return binding
 
-    def take(self, state: str, provider: str, binding: str | None) -> Flow:
+    def carry(self, state: str, provider: str, binding: str | None, answer: Mapping[str, str]) -> tuple[str, Flow]:
+        """Return what the binding cookie must hold from now on, and the login: a cross-site POST brought its answer.
+
+        Decides nothing about the answer, and reads and writes nothing: `take` does.
+
+        Raises:
+            FlowInvalid: there is no login for this browser and provider that waits for a POST.
+            ProviderTrouble: the answer fits no cookie.
+            StoreUnavailable: this daemon does not know the key yet; the same answer may be brought again.
+        """
+        flow = self._opened(state, provider, binding)
+        if isinstance(flow, Flow) and flow.answer is None:
+            flow = Flaw.OTHER_WAY
+        if isinstance(flow, Flaw):
+            raise self._invalid(provider, flow)
+        return self._sealed(replace(flow, answer=answer), f"what {provider} answered by POST"), flow
+
+    def take(self, state: str, provider: str, binding: str | None, *, carried: bool = False) -> Flow:
         """Return the login an answer belongs to, if it was not used yet; `finish` uses it up. One read.
+
+        `carried` says that the answer is in it, brought by a POST before.
 
         Raises:
             FlowInvalid: there is none for this browser and provider.
             StoreUnavailable: the store is away, or this daemon does not know the key yet; the same answer
                 may be brought again.
         """
-        flow = self._dependencies.opened(RecordKind.FLOW, tag_of(state), binding or None, unpack_flow)
-        if isinstance(flow, Flow):
-            flow = callback_flaw(flow, state=state, provider=provider, now=self._dependencies.clock()) or flow
+        flow = self._opened(state, provider, binding)
+        if isinstance(flow, Flow) and bool(flow.answer) is not carried:
+            flow = Flaw.OTHER_WAY
         if isinstance(flow, Flow) and self._dependencies.one_time.peek(RecordKind.FLOW, record_name(state)) is not None:
             flow = Flaw.USED
         if isinstance(flow, Flaw):
@@ -197,6 +213,20 @@ class LoginService:
     def choose_username(self, reference: str, binding: str | None, username: str, visit: Visit) -> Chosen:
         """Make the account under the name that was typed; see `Welcoming.choose`."""
         return self._welcoming.choose(reference, binding, username, visit)
+
+    def _opened(self, state: str, provider: str, binding: str | None) -> Flow | Flaw:
+        flow = self._dependencies.opened(RecordKind.FLOW, tag_of(state), binding or None, unpack_flow)
+        if isinstance(flow, Flaw):
+            return flow
+        return callback_flaw(flow, state=state, provider=provider, now=self._dependencies.clock()) or flow
+
+    def _sealed(self, flow: Flow, what: str) -> str:
+        for return_to in shorter(flow.return_to):
+            body = pack_flow(replace(flow, return_to=return_to))
+            binding = self._dependencies.carrying.seal(RecordKind.FLOW, tag_of(flow.state), body)
+            if len(binding) <= LONGEST:
+                return binding
+        raise ProviderTrouble(detail=f"{what} fits no cookie")
 
     def _invalid(self, provider: str, flaw: Flaw) -> FlowInvalid:
         self._entering.tally(provider, "flow-invalid")

@@ -74,10 +74,14 @@ class SetCookie:
     max_age_s: int | None
     """None: until the browser closes."""
     secure: bool = True
+    cross_site: bool = False
+    """Comes with requests that other sites cause, forms too. Browsers take such a cookie with `Secure` only."""
 
     def __str__(self) -> str:
         age = "" if self.max_age_s is None else f"; Max-Age={self.max_age_s}"
-        return f"{self.name}={self.value}; Path=/{age}; HttpOnly; SameSite=Lax{'; Secure' if self.secure else ''}"
+        site = "None" if self.cross_site else "Lax"
+        secure = "; Secure" if self.secure or self.cross_site else ""
+        return f"{self.name}={self.value}; Path=/{age}; HttpOnly; SameSite={site}{secure}"
 
     def __repr__(self) -> str:
         return f"SetCookie({self.name[:9]}…, max_age_s={self.max_age_s})"

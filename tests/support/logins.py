@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from html import unescape
-from typing import NoReturn
+from typing import Final, NoReturn
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -45,6 +45,14 @@ from tests.support.scripted import CountedAccounts, KilledError, ScriptedProvide
 from tests.support.web import LOCAL, Jar, Reply, Site
 
 WIKI = "https://wiki.example"
+CROSS_SITE: Final = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Origin": "https://google.example",
+    "Sec-Fetch-Site": "cross-site",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+}
+"""What a browser says with a form that a provider's page posts."""
 
 
 @dataclass(kw_only=True)
@@ -251,6 +259,18 @@ class Browser:
     def come_back(self, state: str, *, provider: str = "github", **answer: str) -> Reply:
         """Bring a provider's answer."""
         return self.get(f"/login/{provider}/callback?{urlencode({**answer, 'state': state})}")
+
+    @property
+    def cross_site(self) -> dict[str, str]:
+        """Headers of a form that another site's page posts, its cookies among them."""
+        shown = jar_of({name: self.jar.cookies[name] for name in self.jar.cross_site & self.jar.cookies.keys()})
+        return {**CROSS_SITE, **shown.header}
+
+    def post_answer(self, state: str, *, provider: str = "google", kind: str = "", **answer: str) -> Reply:
+        """Bring a provider's answer as its page would: a form of another site."""
+        sent = self.cross_site | ({"Content-Type": kind} if kind else {})
+        body = urlencode({**answer, "state": state}).encode()
+        return self._took(self.site.public("POST", f"/login/{provider}/callback", headers=sent, body=body))
 
     def log_in(self, code: str = "ada", *, provider: str = "github", **asked: str) -> Reply:
         """Begin a login and bring the answer at once."""

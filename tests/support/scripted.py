@@ -108,6 +108,7 @@ class ScriptedProvider:
         self.finished: list[str] = []
         self.begin_fails = ""
         self.slow = False
+        self.posted = False
 
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser away; what is kept depends on this login alone."""
@@ -115,7 +116,9 @@ class ScriptedProvider:
         if self.begin_fails:
             raise (ProviderSlow if self.slow else ProviderBroken)(self.begin_fails)
         asked = {"state": start.state, "redirect_uri": start.redirect_uri, "nonce": start.nonce}
-        return LoginBegun(f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)})
+        return LoginBegun(
+            f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)}, self.posted
+        )
 
     async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Say who it is, or do what the code says."""

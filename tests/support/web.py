@@ -85,11 +85,14 @@ class Jar:
 
     def __init__(self, cookies: Iterable[SetCookie] = ()) -> None:
         self.cookies = {cookie.name: cookie.value for cookie in cookies}
+        self.cross_site: set[str] = set()
+        """Names of those that come with other sites' forms."""
 
     def take(self, reply: Reply) -> None:
         """Apply an answer."""
         for line in reply.cookies:
             name, _, value = line.partition(";")[0].partition("=")
+            (self.cross_site.add if "SameSite=None; Secure" in line else self.cross_site.discard)(name)
             if "Max-Age=0" in line:
                 self.cookies.pop(name, None)
             else:

@@ -198,7 +198,7 @@ def test_every_page_has_one_spelling(logins: LoginSite, path: str) -> None:
     assert location(reply) == path.replace("/?", "?").rstrip("/")
 
 
-@pytest.mark.parametrize("path", ["/login", "/login/github", "/login/github/callback"])
+@pytest.mark.parametrize("path", ["/login", "/login/github", "/login/github/finish"])
 def test_the_steps_take_no_forms(logins: LoginSite, path: str) -> None:
     """Otherwise another site's form could begin or finish a login."""
     reply = logins.browser().post(path, {"state": "x"})

@@ -29,9 +29,11 @@ _VALUE: Final = re.compile(r"([0-9a-f]{1,12})\.([A-Za-z0-9_-]{20,2048})")
 _SECRET: Final = re.compile("[A-Za-z0-9_-]{43}")
 
 
-def made(name: str, secret: str, *, now: Millis, lasts_ms: Millis, names: CookieNames) -> SetCookie:
+def made(
+    name: str, secret: str, *, now: Millis, lasts_ms: Millis, names: CookieNames, cross_site: bool = False
+) -> SetCookie:
     """Return the cookie that binds a login to this browser."""
-    return SetCookie(name, f"{now // SECOND:x}.{secret}", lasts_ms // SECOND, names.secure)
+    return SetCookie(name, f"{now // SECOND:x}.{secret}", lasts_ms // SECOND, names.secure, cross_site)
 
 
 def removed(name: str, *, names: CookieNames) -> SetCookie:

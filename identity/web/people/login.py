@@ -6,7 +6,8 @@ login are set and deleted here and nowhere else:
 
     cookie                 set                       deleted
     ---------------------  ------------------------  -------------------------------------------
-    flow binding           a login begins            its answer came, whatever it was
+    flow binding           a login begins, or its    its answer came, whatever it was
+                           answer is posted
     sign-up binding        a username is needed      the account is made, or the login is refused
     last provider          a provider proved who     never; it lasts half a year
                            the person is
@@ -16,6 +17,7 @@ login are set and deleted here and nowhere else:
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
@@ -65,7 +67,7 @@ ADDRESS_CHARS: Final = 16_384
 ANSWER_CHARS: Final = 8_192
 """Characters of one parameter of a provider's answer; codes of some are kilobytes long."""
 _LAST_MS: Final = 180 * DAY
-_PROVIDER: Final = "/login/([a-z0-9-]{1,32})"
+PROVIDER: Final = "/login/([a-z0-9-]{1,32})"
 _REFUSALS: Final = {
     Refusal.DISABLED: "This account is disabled. Ask whoever runs this service.",
     Refusal.MERGING: "This account is being joined with another one at this moment. Try again in a minute.",
@@ -103,10 +105,10 @@ class LoginHandler(PageHandler):
         """Return what this browser holds for a step of a login, if it does."""
         return binding_cookies.secret_of(self.own_cookie(name))
 
-    def bind(self, name: str, secret: str, *, lasts_ms: int) -> None:
+    def bind(self, name: str, secret: str, *, lasts_ms: int, cross_site: bool = False) -> None:
         """Tie a record to this browser, and make room for its cookie."""
         names, now = self.context.names, self.context.clock()
-        cookie = binding_cookies.made(name, secret, now=now, lasts_ms=lasts_ms, names=names)
+        cookie = binding_cookies.made(name, secret, now=now, lasts_ms=lasts_ms, names=names, cross_site=cross_site)
         for old in binding_cookies.surplus(self.cookie_lines(), cookie, names=names):
             self.put_cookie(old)
         self.put_cookie(cookie)
@@ -250,8 +252,9 @@ class Begin(LoginHandler):
             begun = await provider.begin(started.start, context.http(name))
         except ProviderBroken as error:
             raise self.broken(provider, error) from error
-        binding = context.login.keep(started, begun.kept)
-        self.bind(context.names.flow(started.flow.state), binding, lasts_ms=FLOW_MS)
+        binding = context.login.keep(started, begun.kept, posted=begun.posted)
+        cookie = context.names.flow(started.flow.state)
+        self.bind(cookie, binding, lasts_ms=FLOW_MS, cross_site=begun.posted)
         self.go_out(begun.location)
 
 
@@ -265,20 +268,25 @@ class ProviderAnswer(LoginHandler):
             return
         self.offer(provider, FALLBACK)
         params = parameters.Sent(self.request.query_arguments, limit=ANSWER_CHARS)
-        state = self._state(name, params)
+        state = self.state(name, params)
         if state is None:
             self.go(chooser_path(DENIED, FALLBACK))
             return
-        context, cookie = self.context, self.context.names.flow(state)
+        await self.conclude(provider, state, params)
+
+    async def conclude(self, provider: Provider, state: str, params: Mapping[str, str] | None = None) -> None:
+        """End the login; without `params` its answer is in its cookie, brought by a POST before."""
+        context, cookie, name = self.context, self.context.names.flow(state), provider.name
+        take = partial(context.login.take, carried=params is None)
         try:
-            flow = await context.durable.run(context.login.take, state, name, self.binding(cookie))
+            flow = await context.durable.run(take, state, name, self.binding(cookie))
         except FlowInvalid:
             await self._recognise()
             raise
         await self.keep_pace(Counted.ANSWER, name)
         self.spend(cookie)
         self.offer(provider, flow.return_to, stay=self.said(flow))
-        profile = await self._ask(provider, flow, params)
+        profile = await self._ask(provider, flow, {**(flow.answer or {}), "state": state} if params is None else params)
         if profile is None:
             self.put_spent()
             self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow)))
@@ -295,7 +303,7 @@ class ProviderAnswer(LoginHandler):
         with contextlib.suppress(StoreUnavailable):
             self.who = (await self.glance()).username or ""
 
-    def _state(self, name: str, params: Mapping[str, str]) -> str | None:
+    def state(self, name: str, params: Mapping[str, str]) -> str | None:
         """Return which login an answer belongs to; None if it names none and is a denial, which uses none up.
 
         Raises BadInput, before any login is used up, if what every answer is read by cannot be read.
@@ -364,6 +372,5 @@ def _with(path: str, **values: str) -> str:
 
 ROUTES: Final = (
     Route("/login", Chooser, Listener.PUBLIC),
-    Route(_PROVIDER, Begin, Listener.PUBLIC),
-    Route(f"{_PROVIDER}/callback", ProviderAnswer, Listener.PUBLIC),
+    Route(PROVIDER, Begin, Listener.PUBLIC),
 )

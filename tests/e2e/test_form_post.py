@@ -1,0 +1,102 @@
+"""A real browser, a real daemon and an OpenID provider nobody here wrote, whose answers come as forms."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Request
+
+from tests.support.openid_provider import OpenIdProvider
+from tests.support.running import Running
+
+Daemons = Callable[..., Running]
+pytestmark = [pytest.mark.chromium, pytest.mark.openid]
+
+
+@pytest.fixture
+def daemons(tmp_path: Path, openid_provider: OpenIdProvider) -> Iterator[Daemons]:
+    """Give a function that starts a daemon with the provider, under further options and client metadata."""
+    started: list[Running] = []
+
+    def start(options: dict[str, str], **metadata: Any) -> Running:  # noqa: ANN401 - RFC 7591 metadata
+        running = Running(tmp_path / "run", {}, demo=False, environ={"SSL_CERT_FILE": str(openid_provider.ca_file)})
+        client = openid_provider.register(f"{running.url}/login/op/callback", **metadata)
+        provider = {"kind": "oidc", "issuer": openid_provider.issuer, "client_id": client.id}
+        secret = {"client_secret": client.secret} if client.secret else {}
+        running._write(
+            {
+                "server": {"trusted_proxies": ""},
+                "outbound": {"allow_networks": "127.0.0.0/8"},
+                "provider:op": {**provider, **secret, **options},
+            }
+        )
+        running.start()
+        started.append(running)
+        return running
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Give a page of a browser that trusts the provider's certificate."""
+    context = browser.new_context(ignore_https_errors=True)
+    yield context.new_page()
+    context.close()
+
+
+def log_in(page: Page, daemon: Running, name: str, *, choice: str = "Sign in") -> list[Request]:
+    """Log in at the provider; return the requests that the daemon got of its answer."""
+    answered: list[Request] = []
+    page.on("request", lambda request: answered.append(request) if "/login/op/" in request.url else None)
+    page.goto(f"{daemon.url}/login")
+    page.get_by_role("link", name="Continue with").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name=choice).click()
+    page.wait_for_url(f"{daemon.url}/**")
+    return answered
+
+
+def test_somebody_signs_up_by_a_posted_answer(daemons: Daemons, page: Page) -> None:
+    """Otherwise form_post works with our own upstream and with no browser: cookies, redirects and policies are its."""
+    daemon = daemons({"response_mode": "form_post"})
+
+    answered = log_in(page, daemon, "ida")
+    page.get_by_label("Username").fill("ida")
+    page.get_by_role("button", name="Create account").click()
+
+    page.wait_for_url(f"{daemon.url}/account")
+    assert [(each.method, each.url.partition("?")[0].rpartition("/")[2]) for each in answered] == [
+        ("POST", "callback"),
+        ("GET", "finish"),
+    ]
+    assert "cookie" in answered[0].all_headers()
+    assert "code=" not in answered[1].url
+    assert daemon.log().count("code=") == 0
+
+
+def test_somebody_who_is_logged_in_stays_so_through_a_posted_answer(daemons: Daemons, page: Page) -> None:
+    """Otherwise the session, whose cookies do not come with the form, is taken for none."""
+    daemon = daemons({"response_mode": "form_post"})
+    log_in(page, daemon, "ida")
+    page.get_by_label("Username").fill("ida")
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_url(f"{daemon.url}/account")
+
+    page.goto(f"{daemon.url}/login/op?return_to=/account")
+    page.wait_for_url(f"{daemon.url}/account")
+
+    assert "ida" in page.inner_text("main")
+
+
+def test_who_refuses_at_the_provider_can_go_on(daemons: Daemons, page: Page) -> None:
+    """Otherwise the button "Refuse" leads to an error page."""
+    daemon = daemons({"response_mode": "form_post"})
+
+    log_in(page, daemon, "ida", choice="Refuse")
+
+    assert "The login was cancelled" in page.inner_text("main")
+    assert page.get_by_role("link", name="Continue with").is_visible()
