@@ -10,26 +10,36 @@ from typing import Any, Final
 
 from options.option import BadOptions
 from providers import (
+    amazon,
     demo,
+    discord,
     facebook,
     github,
     google,
+    mastodon,
     oauth1,
     oauth2,
     oidc,
+    spotify,
+    twitter,
     twitter1,
 )
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings, ProviderSite
 
 _KINDS: Final[tuple[ProviderKind[Any], ...]] = (
+    amazon.KIND,
     demo.KIND,
+    discord.KIND,
     facebook.KIND,
     github.KIND,
     google.KIND,
+    mastodon.KIND,
     oauth1.KIND,
     oauth2.KIND,
     oidc.KIND,
+    spotify.KIND,
+    twitter.KIND,
     twitter1.KIND,
 )
 REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {kind.name: kind for kind in _KINDS}

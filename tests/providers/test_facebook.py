@@ -11,11 +11,10 @@ import pytest
 from providers import scope_of
 from providers.base import ProviderBroken, ProviderDenied
 from providers.facebook import read
-from tests.contracts.provider import ProviderContract
-from tests.contracts.provider_cases import MISSING, SHAPES, VERIFIED
+from tests.contracts import oauth2_service
 from tests.support.bench import Bench, bench
 from tests.support.configuration import provider_options
-from tests.support.upstream import ACCESS_TOKEN_PREFIX, CLIENT_ID, CLIENT_SECRET
+from tests.support.upstream import CLIENT_SECRET
 
 TOKEN: Final = "/graph.facebook.com/v26.0/oauth/access_token"
 ME: Final = "/graph.facebook.com/v26.0/me"
@@ -37,35 +36,21 @@ def as_an_object(failure: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class TestFacebook(ProviderContract):
+class TestFacebook(oauth2_service.ServiceContract):
     """The Graph API, with the proof required."""
 
     KIND = "facebook"
     CALLS = (TOKEN, ME)
-    WARM_CALLS = CALLS
+    PROFILE: ClassVar = {"id": "10224000000000001", "name": "Ada", "picture": {"data": {"url": PICTURE}}}
     SUBJECT_OF: ClassVar = {"a number": "12345"}
-    VERIFIED_OF: ClassVar = dict.fromkeys(VERIFIED, False)
-    INAPPLICABLE: ClassVar = {}
+    VERIFIED_OF: ClassVar = oauth2_service.UNVERIFIED
+    FORCED: ClassVar = {"auth_type": "reauthenticate"}
 
     def options(self, on: Bench) -> dict[str, str]:
         """Return the options, and let the upstream speak the dialect."""
-        on.upstream.client_auth = "post"
         on.upstream.edit_failure = as_an_object
         on.upstream.guards[ME] = refuses_without_proof
-        on.upstream.answers.setdefault(ME, {"id": "10224000000000001", "name": "Ada Quill"})
-        return {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-
-    def tell_subject(self, on: Bench, subject: object) -> None:
-        """Set `id`."""
-        on.upstream.answers[ME] = {} if subject is MISSING else {"id": subject}
-
-    def tell_name(self, on: Bench, name: object) -> None:
-        """Set `name`."""
-        on.upstream.answers[ME]["name"] = name
-
-    def tell_email(self, on: Bench, email: object, verified: object) -> None:
-        """Set `email`, and a flag Facebook does not have."""
-        on.upstream.answers[ME] |= {"email": email, "verified": verified is True}
+        return super().options(on)
 
 
 @pytest.fixture
@@ -84,17 +69,14 @@ def test_a_call_without_the_right_proof_is_refused_there(on: Bench) -> None:
         on.log_in()
 
 
-def test_the_access_token_is_in_no_address(on: Bench) -> None:
-    """Otherwise a token is in the log of every proxy on the way."""
-    asked: list[tuple[dict[str, str], str]] = []
-    on.upstream.guards[ME] = lambda query, token: asked.append((query, token))
+def test_nothing_but_the_fields_and_the_proof_is_in_the_address(on: Bench) -> None:
+    """Otherwise what the logs of proxies hold is more than a request without its token."""
+    asked: list[dict[str, str]] = []
+    on.upstream.guards[ME] = lambda query, _: asked.append(query)
 
     on.log_in()
 
-    [(query, token)] = asked
-    assert token.startswith(ACCESS_TOKEN_PREFIX)
-    assert set(query) == {"fields", "appsecret_proof"}
-    assert token not in query.values()
+    assert [set(query) for query in asked] == [{"fields", "appsecret_proof"}]
 
 
 def test_an_address_is_never_called_verified(on: Bench) -> None:
@@ -122,13 +104,6 @@ def test_an_id_that_is_not_one_is_refused(shown: str) -> None:
 def test_the_picture_is_found_where_the_graph_keeps_it() -> None:
     """Otherwise nobody has a face."""
     assert read({"id": "1", "picture": {"data": {"url": PICTURE, "is_silhouette": False}}}).picture == PICTURE
-
-
-@pytest.mark.parametrize("name", ["name", "email", "picture"])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_members_of_a_facebook_user_that_are_information_decide_nothing(name: str, shape: str) -> None:
-    """Otherwise who declined to share an address cannot log in."""
-    assert read({"id": "1", name: SHAPES[shape]}).subject == "1"
 
 
 def test_an_error_that_is_an_object_is_said_in_one_word(on: Bench) -> None:
@@ -167,8 +142,8 @@ def test_another_application_is_another_issuer() -> None:
     assert len(scopes) == 2
 
 
-def test_a_fresh_login_is_asked_for_in_facebooks_word(on: Bench) -> None:
-    """Otherwise whoever sits at an unlocked computer confirms as its owner."""
+def test_a_fresh_login_counts_more_than_what_the_operator_adds(on: Bench) -> None:
+    """Otherwise `auth_type=rerequest` in the configuration switches confirmations off."""
     on.build("facebook", {**TestFacebook().options(on), "authorize_params": "auth_type=rerequest display=popup"})
 
     forced = parse_qs(urlsplit(on.begin(force_login=True).begun.location).query)

@@ -1,7 +1,7 @@
 """A service's own addresses, led to the upstream: `https://host/path` is `/host/path` there.
 
-So a provider is built as an operator builds it, with the addresses it has in the world, and a test sees
-which host each token and secret went to. Addresses on loopback are left as they are.
+So a provider is built as an operator builds it, with its real addresses, and a test sees which host
+each token and secret went to. Addresses on loopback are left as they are.
 """
 
 from collections.abc import Mapping

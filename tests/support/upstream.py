@@ -202,14 +202,19 @@ class Upstream:
             return 400, {"error": "invalid_grant"}
         if code.redirect_uri != form.get("redirect_uri") or not _proves(code.challenge, form.get("code_verifier")):
             return 400, {"error": "invalid_grant", "error_description": "<b>no</b>"}
-        token = ACCESS_TOKEN_PREFIX + secrets.token_urlsafe(16)
-        with self._lock:
-            self._tokens.add(token)
+        token = self.issue_token(ACCESS_TOKEN_PREFIX)
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
         if code.nonce is not None:
             answer["id_token"] = self.id_token(code.nonce, token, forced=code.forced)
         self.edit_grant(answer)
         return 200, answer
+
+    def issue_token(self, prefix: str) -> str:
+        """Return a new access token that begins like this."""
+        token = prefix + secrets.token_urlsafe(16)
+        with self._lock:
+            self._tokens.add(token)
+        return token
 
     def id_token(self, nonce: str, access_token: str, *, forced: bool = False) -> str:
         """Sign an ID token for the person."""
