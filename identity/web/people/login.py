@@ -66,6 +66,8 @@ NOTICES: Final = "/account/notice"
 ADDRESS_CHARS: Final = 16_384
 ANSWER_CHARS: Final = 8_192
 """Characters of one parameter of a provider's answer; codes of some are kilobytes long."""
+_PROOFS: Final = ("code", "oauth_token", "oauth_verifier")
+"""What is exchanged for a token, in OAuth 2 and in OAuth 1.0a (RFC 5849 §2.2)."""
 _LAST_MS: Final = 180 * DAY
 PROVIDER: Final = "/login/([a-z0-9-]{1,32})"
 _REFUSALS: Final = {
@@ -309,7 +311,9 @@ class ProviderAnswer(LoginHandler):
         Raises BadInput, before any login is used up, if what every answer is read by cannot be read.
         """
         # Read here as well, so that one which is repeated uses no login up.
-        state, _, said = params.get("state"), params.get("code"), word_of(params)
+        state, said = params.get("state"), word_of(params)
+        for proof in _PROOFS:
+            params.get(proof)
         if state:
             return state
         # Some providers forget the state on a refusal, and the person wants a way on all the same.
