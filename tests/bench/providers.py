@@ -13,6 +13,7 @@ from providers.base import Http
 from tests.support.bench import Bench, bench
 from tests.support.origin import Answer, Origin
 from tests.support.upstream import CLIENT_ID, CLIENT_SECRET
+from tests.support.waiting import RealClock, delay
 
 LOGINS = 50
 CROWD = 60
@@ -55,7 +56,7 @@ def logins(on: Bench) -> list[float]:
 async def arrive(http: Http, url: str) -> list["asyncio.Task[object]"]:
     """Let a crowd begin to wait."""
     crowd: list[asyncio.Task[object]] = [asyncio.create_task(http.fetch("POST", url)) for _ in range(CROWD)]
-    await asyncio.sleep(0.5)
+    await delay(0.5, RealClock.ARRIVALS)
     return crowd
 
 

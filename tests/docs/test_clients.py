@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from identityd_guard import AsgiGuard, WsgiGuard
 
 from tests.support.running import Running
 from tests.support.sources import ROOT
+from tests.support.waiting import RealClock, elapse
 from tests.support.walker import Walker
 
 PAGE: Final = ROOT / "docs" / "clients.md"
@@ -63,10 +63,10 @@ def test_every_line_of_curl_is_answered_as_the_page_says(tmp_path: Path) -> None
         walker = Walker()
         walker.sign_up(walker.go(f"{daemon.url}/login"), "ada")
         old = walker.copy()
-        time.sleep(1.1)
+        elapse(1.1, RealClock.DAEMON)
         for _ in range(2):
             walker.load("GET", f"{daemon.url}/account")
-            time.sleep(1.1)
+            elapse(1.1, RealClock.DAEMON)
 
         def local(text: str) -> str:
             """Put this daemon's places where the page has the usual ones."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.sources import CODE, cases, files, functions, imports, module_file, name, tree
+from tests.support.waiting import RealClock
 
 _FILE_LINES: Final = 400
 _FUNCTION_LINES: Final = 50
@@ -96,6 +97,7 @@ _ASYNC_HOMES: Final = (
     "identity/cli*",
     "providers/*",
 )
+_SLEEPS: Final = frozenset({"sleep", "wait_for_timeout"})
 _UNSAFE_FORMATS: Final = frozenset({"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"})
 
 
@@ -168,6 +170,31 @@ def test_every_test_says_what_would_be_broken() -> None:
     ]
 
     assert silent == []
+
+
+def test_one_file_of_the_tests_sleeps() -> None:
+    """Otherwise the suites are slow on a fast machine and fail on a slow one."""
+    strays = [
+        f"{name(path)}:{node.lineno} calls {_called(node)}"
+        for path in files("*.py", "tests")
+        if name(path) != "tests/support/waiting.py"
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and _called(node) in _SLEEPS
+    ]
+
+    assert strays == []
+
+
+def test_every_reason_to_let_real_time_pass_is_in_use() -> None:
+    """Otherwise the list of what no test can advance grows longer than what it is about."""
+    used = {
+        node.attr
+        for path in files("*.py", "tests")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "RealClock"
+    }
+
+    assert used == {clock.name for clock in RealClock}
 
 
 def test_pure_files_reach_nothing_impure() -> None:

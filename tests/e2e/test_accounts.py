@@ -7,7 +7,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.support.cassandra_accounts import migrated
 from tests.support.memcached import MemcachedNode
 from tests.support.office import Sections, in_cassandra
 from tests.support.running import ROOT, Running
+from tests.support.waiting import until
 
 PATIENCE_S = 60
 """How long a test waits for what the daemon does every five seconds."""
@@ -70,10 +70,18 @@ def run(daemon: Running, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def first_decision(daemon: Running, cookie: str) -> dict[str, Any]:
     """Return the first answer that is not "try again"."""
-    end = time.monotonic() + PATIENCE_S
-    while (answer := daemon.check(cookie))["verdict"] == "retry":
-        assert time.monotonic() < end, answer
-        time.sleep(0.05)
+    return answer_other_than("retry", daemon, cookie)
+
+
+def answer_other_than(verdict: str, daemon: Running, cookie: str) -> dict[str, Any]:
+    """Return the first answer with another verdict."""
+    answer: dict[str, Any] = {}
+
+    def other() -> bool:
+        answer.update(daemon.check(cookie))
+        return bool(answer["verdict"] != verdict)
+
+    until(other, within_s=PATIENCE_S, otherwise=lambda: answer)
     return answer
 
 
@@ -109,11 +117,7 @@ def test_a_daemon_ends_the_sessions_in_its_own_memory_by_itself(alone: Running) 
     assert done.returncode == 0
     assert "the running daemon ends its open sessions within about 5 seconds" in done.stdout
     assert "disabled" in alone.log_in("alice").text
-    end = time.monotonic() + PATIENCE_S
-    while (answer := alone.check(cookie))["verdict"] == "ok":
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    assert verdict(answer) == ("login", "disabled")
+    assert verdict(answer_other_than("ok", alone, cookie)) == ("login", "disabled")
 
 
 @pytest.mark.threat(23)

@@ -1,7 +1,6 @@
 """A real browser, a real daemon, and two applications on hosts of their own behind a proxy."""
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.support.front import Front
 from tests.support.memcached import free_port
 from tests.support.running import Running
+from tests.support.waiting import RealClock, elapse
 
 pytestmark = pytest.mark.chromium
 TOKEN_AGE_S = 1
@@ -118,9 +118,9 @@ def test_a_copied_cookie_of_an_application_dies_and_takes_no_other_with_it(
     with browser.new_context() as other:
         other.add_cookies(stolen)  # type: ignore[arg-type]
         for _ in range(4):
-            time.sleep(TOKEN_AGE_S + 0.2)
+            elapse(TOKEN_AGE_S + 0.2, RealClock.DAEMON)
             wiki.goto(app(front, "wiki"))
-        time.sleep(GRACE_S)
+        elapse(GRACE_S, RealClock.DAEMON)
         thief = other.new_page()
         thief.goto(app(front, "wiki"))
 

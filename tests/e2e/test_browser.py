@@ -14,6 +14,7 @@ from tests.support.cassandra_accounts import sections as cassandra_sections
 from tests.support.front import Front, Weather
 from tests.support.memcached import MemcachedNode, free_port
 from tests.support.running import Running
+from tests.support.waiting import RealClock, elapse, until
 
 TABS_S = 60
 TOKEN_AGE_S = 1
@@ -134,7 +135,7 @@ def test_three_busy_tabs_on_an_awful_network_are_never_logged_out(
         if "/login" in tab.url:
             problems.append(f"logged out: {tab.url}")
             break
-        tab.wait_for_timeout(turn.uniform(100, 1500))
+        elapse(turn.uniform(0.1, 1.5), RealClock.ARRIVALS)
 
     storm, front.weather = front.weather, Weather()
     assert problems == []
@@ -198,13 +199,9 @@ def test_a_copied_cookie_is_refused_and_the_person_reads_why(stormy: tuple[Runni
     thief = copied(context, browser)
     stolen = thief.new_page()
 
-    bound_s = 3 * TOKEN_AGE_S + GRACE_S
-    begin = time.monotonic()
-    while time.monotonic() - begin < bound_s + 1:
-        page.goto(app)
-        page.wait_for_timeout(400)
-        if "/login" in page.url:
-            break
+    renewed = daemon.metric("identityd_tokens_minted_total") + 3
+    until(lambda: page.goto(app) and daemon.metric("identityd_tokens_minted_total") >= renewed)
+    elapse(GRACE_S + 0.1, RealClock.DAEMON)
     stolen.goto(app)
 
     assert "/login" in stolen.url

@@ -1,8 +1,7 @@
 """The daemon beside a Cassandra that is not there yet, hangs, and comes back; sessions in a real memcached."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -19,6 +18,7 @@ from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, now, settings
 from tests.support.memcached import MemcachedNode
 from tests.support.running import Running
+from tests.support.waiting import until
 
 _WITHIN_S: Final = 60
 _LOGINS: Final = 20
@@ -76,14 +76,6 @@ def readiness(daemon: Running) -> tuple[int, str]:
     return status, next(part["problem"] or "" for part in parts if part["name"].startswith("accounts"))
 
 
-def until(reached: Callable[[], bool], daemon: Running) -> None:
-    """Wait for a real server."""
-    end = time.monotonic() + _WITHIN_S
-    while not reached():
-        assert time.monotonic() < end, daemon.log()
-        time.sleep(0.1)
-
-
 def log_in(daemon: Running, name: str) -> httpx2.Response:
     """Log in as somebody; return the answer of the login's last step."""
     with httpx2.Client(trust_env=False, timeout=60) as browser:
@@ -112,7 +104,7 @@ def test_a_daemon_starts_without_its_cassandra_says_so_and_goes_on_by_itself_whe
     assert "Traceback" not in daemon.log()
 
     node.restart()
-    until(lambda: readiness(daemon) == (200, ""), daemon)
+    until(lambda: readiness(daemon) == (200, ""), otherwise=daemon.log)
     cookie = daemon.sign_up("ann")
 
     assert daemon.check(cookie)["verdict"] == "ok"
@@ -128,11 +120,11 @@ def test_tables_that_turn_out_to_be_missing_are_said_and_mended_without_a_restar
     node.kill()
     with Running(tmp_path / "run", sections(node, bare.keyspace, memcached)) as daemon:
         node.restart()
-        until(lambda: "has no tables yet; run `identityd.py migrate`" in readiness(daemon)[1], daemon)
+        until(lambda: "has no tables yet; run `identityd.py migrate`" in readiness(daemon)[1], otherwise=daemon.log)
 
         Migrator(bare, Migrations(), clock=now, owner=uuid4(), who="a test").migrate(lambda _: None)
 
-        until(lambda: readiness(daemon) == (200, ""), daemon)
+        until(lambda: readiness(daemon) == (200, ""), otherwise=daemon.log)
 
 
 def test_checks_do_not_wait_for_a_cassandra_that_hangs(daemon: Running, node: CassandraCluster) -> None:
@@ -156,7 +148,7 @@ def test_checks_do_not_wait_for_a_cassandra_that_hangs(daemon: Running, node: Ca
     finally:
         node.thaw()
         node.settle()
-    until(lambda: readiness(daemon) == (200, ""), daemon)
+    until(lambda: readiness(daemon) == (200, ""), otherwise=daemon.log)
     assert log_in(daemon, "ben").headers["location"] == "/account"
     assert daemon.check(cookie)["verdict"] == "ok"
 

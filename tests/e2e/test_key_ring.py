@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,13 @@ from identity.errors import ConfigError
 from identity.stores.single import hold
 from tests.support.memcached import MemcachedNode
 from tests.support.running import ROOT, Running
+from tests.support.waiting import until
 
 
 def reload(daemon: Running, *, newest: int) -> None:
     """Send SIGHUP and wait until the daemon says that it knows the key."""
     os.kill(daemon.pid, signal.SIGHUP)
-    end = time.monotonic() + 10
-    while daemon.metric("identityd_key_newest ") != newest:
-        assert time.monotonic() < end, daemon.log()
-        time.sleep(0.02)
+    until(lambda: daemon.metric("identityd_key_newest ") == newest, within_s=10, otherwise=daemon.log)
 
 
 def keys(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

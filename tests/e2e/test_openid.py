@@ -1,7 +1,6 @@
 """Logins through an OpenID provider nobody here wrote, with real memcached, and servers that die."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -14,8 +13,8 @@ from tests.support.cassandra_accounts import sections
 from tests.support.memcached import MemcachedNode
 from tests.support.openid_provider import OpenIdProvider
 from tests.support.running import Running
+from tests.support.waiting import until
 
-_TRIES = 100
 KEYSPACE = "spine"
 pytestmark = [pytest.mark.memcached, pytest.mark.openid]
 
@@ -37,12 +36,14 @@ class Person:
 
     def get_when_up(self, path: str) -> httpx2.Response:
         """Load a page, as often as the daemon says that it is worth trying again."""
-        for _ in range(_TRIES):
-            answer = self.get(path)
-            if answer.status_code != 503:
-                break
-            time.sleep(0.2)
-        return answer
+        answers: list[httpx2.Response] = []
+
+        def answered() -> bool:
+            answers.append(self.get(path))
+            return answers[-1].status_code != 503
+
+        until(answered)
+        return answers[-1]
 
     def _is_ours(self, location: str) -> bool:
         return urlsplit(urljoin(self.daemon.url, location)).port == self.daemon.port

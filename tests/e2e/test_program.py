@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.memcached import free_port
 from tests.support.running import ROOT, Running
+from tests.support.waiting import until
 
 CANARY = "cNrY7f3a91c2e5-d4b60817aa"
 
@@ -38,10 +38,7 @@ def process_of(running: Running) -> "subprocess.Popen[bytes]":
 
 def wait_for(text: str, daemon: Running) -> None:
     """Wait until the daemon has logged something; a signal has no answer."""
-    end = time.monotonic() + 10
-    while text not in daemon.log():
-        assert time.monotonic() < end, daemon.log()
-        time.sleep(0.02)
+    until(lambda: text in daemon.log(), within_s=10, otherwise=daemon.log)
 
 
 def test_the_demonstration_prints_one_line_with_an_address_that_answers(tmp_path: Path) -> None:

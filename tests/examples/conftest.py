@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,6 +16,7 @@ from tests.support.memcached import MemcachedNode, free_port
 from tests.support.openid_provider import node
 from tests.support.running import Running
 from tests.support.sources import ROOT
+from tests.support.waiting import RealClock, elapse, serving
 from tests.support.walker import Walker
 
 EXAMPLES: Final = ROOT / "examples"
@@ -45,15 +45,13 @@ class Process:
         environ = {**os.environ, "PORT": str(self.port), "IDENTITYD_SECRET": SECRET, **self.environ}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environ)
-        end = time.monotonic() + _STARTS_WITHIN_S
-        while time.monotonic() < end and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return self
-        raise RuntimeError(f"{self.command} did not start:\n{self.log.read_text()[-3000:]}")
+        serving(
+            lambda: socket.create_connection(("127.0.0.1", self.port), timeout=1).close(),
+            alive=lambda: self._process.poll() is None,
+            within_s=_STARTS_WITHIN_S,
+            failure=lambda: f"{self.command} did not start:\n{self.log.read_text()[-3000:]}",
+        )
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
@@ -86,11 +84,11 @@ class Place:
     def parted(self) -> tuple[Walker, Walker]:
         """Return one browser's jars as they were before a rotation, and as they are long after."""
         before = self.member()
-        time.sleep(TOKEN_AGE_S + 0.1)
+        elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         after = before.copy()
         for _ in range(2):
             after.load("GET", f"{self.url}/")
-        time.sleep(GRACE_S + 0.1)
+        elapse(GRACE_S + 0.1, RealClock.DAEMON)
         return before, after
 
 

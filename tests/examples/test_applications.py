@@ -1,13 +1,13 @@
 """Both example applications beside a real daemon: every verdict as a browser meets it."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.examples.conftest import TOKEN_AGE_S, Place
 from tests.support.visitor import CALL, PAGE
+from tests.support.waiting import RealClock, elapse
 from tests.support.walker import FORM, Walker
 
 pytestmark = pytest.mark.memcached
@@ -81,7 +81,7 @@ def test_a_form_keeps_its_body_through_a_bounce(place: Place, body: bytes) -> No
 def test_four_cookies_arrive_beside_the_applications_own(place: Place) -> None:
     """Otherwise tokens are lost and the jar is never cleaned."""
     walker = place.member()
-    time.sleep(TOKEN_AGE_S + 0.1)
+    elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
     walker.jars["wiki.localhost"].update({f"{place.prefix}-planted{number}": "x" for number in range(5)})
 
     reply = walker.load("GET", f"{place.url}/")
@@ -147,7 +147,7 @@ def test_logging_out_ends_the_session_on_this_host(place: Place) -> None:
 def test_ack_rotates_on_the_applications_host(place: Place) -> None:
     """A page that preloads it confirms its token without a script."""
     walker = place.member()
-    time.sleep(TOKEN_AGE_S + 0.1)
+    elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
     before = place.tokens(walker)
 
     reply = walker.load("GET", f"{place.url}/.identityd/ack")
@@ -175,7 +175,7 @@ def test_a_real_browser_logs_in_saves_and_logs_out(place: Place, browser: Browse
     assert page.url == f"{place.url}/"
     assert page.inner_text("#user") == "ida"
 
-    time.sleep(TOKEN_AGE_S + 0.1)
+    elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
     page.get_by_role("button", name="Save").click()
     assert page.inner_text("#note") == "a note"
     assert page.evaluate("fetch('/api/me').then(answer => answer.json())")["name"] == "ida"

@@ -22,6 +22,7 @@ from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
 from tests.support.memcached import free_port
 from tests.support.origin import Answer, ConnectProxy, Origin
+from tests.support.waiting import let_others_run, until
 
 pytestmark = pytest.mark.threat(59)
 
@@ -77,7 +78,7 @@ class Lines:
         async def both() -> int:
             http = self.outbound.for_provider("slow")
             waiting = [asyncio.create_task(http.fetch("GET", slow)) for _ in range(CROWD)]
-            await asyncio.sleep(0)
+            await let_others_run()
             assert (await self.outbound.for_provider("healthy").fetch("GET", healthy)).status == 200
             left = sum(not task.done() for task in waiting)
             for task in waiting:
@@ -203,7 +204,7 @@ def test_more_calls_than_the_limit_wait_for_a_moment_and_are_told(
     async def three() -> str:
         http = made.outbound.for_provider("slow")
         waiting = [asyncio.create_task(http.fetch("GET", origin.url())) for _ in range(2)]
-        await asyncio.sleep(0)
+        await let_others_run()
         with pytest.raises(ProviderSlow) as refused:
             await http.fetch("GET", origin.url())
         for task in waiting:
@@ -291,9 +292,10 @@ def test_one_trial_finds_out_that_a_provider_is_back(lines: Lines, expect_log: E
 def test_a_caller_who_goes_away_during_the_trial_does_not_end_all_trials(lines: Lines, expect_log: ExpectLog) -> None:
     """Otherwise a closed browser window closes a provider for ever."""
 
-    async def leave(url: str) -> None:
-        trial = asyncio.create_task(lines.outbound.for_provider("acme").fetch("GET", url))
-        await asyncio.sleep(0.01)
+    async def leave(origin: Origin) -> None:
+        before = len(origin.asked)
+        trial = asyncio.create_task(lines.outbound.for_provider("acme").fetch("GET", origin.url()))
+        await asyncio.to_thread(until, lambda: len(origin.asked) > before)
         trial.cancel()
         with suppress(asyncio.CancelledError):
             await trial
@@ -301,7 +303,7 @@ def test_a_caller_who_goes_away_during_the_trial_does_not_end_all_trials(lines: 
     with Origin(lambda _: Answer(hang=True)) as origin:
         opened(lines, origin.url(), expect_log)
         lines.clock.advance(REST_MS)
-        lines.run(leave(origin.url()))
+        lines.run(leave(origin))
         origin.answer = lambda _: Answer()
 
         assert lines.fetch("acme", origin.url()).status == 200

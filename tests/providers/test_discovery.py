@@ -21,6 +21,7 @@ from tests.support.bench import Bench, bench
 from tests.support.faults import Fault
 from tests.support.guards import Expectation
 from tests.support.signing import ecdsa_key, eddsa_key, rsa_key
+from tests.support.waiting import let_others_run
 
 Expect: TypeAlias = Callable[..., Expectation]
 
@@ -361,7 +362,7 @@ def test_a_visitor_who_leaves_takes_nothing_from_the_others(on: Bench) -> None:
     async def two() -> str:
         impatient = asyncio.create_task(on.provider.begin(start, on.http))
         patient = asyncio.create_task(on.provider.begin(start, on.http))
-        await asyncio.sleep(0)
+        await let_others_run()
         impatient.cancel()
         return (await patient).location
 

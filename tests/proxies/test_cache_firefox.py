@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.firefox import Firefox, Tab
-from tests.support.gate import APPLICATION, Gate, until
+from tests.support.gate import APPLICATION, Gate
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.memcached, pytest.mark.threat(58)]
 

@@ -1,18 +1,16 @@
 """A real browser behind each proxy: never logged out, its bodies whole, a thief unmasked."""
 
-import time
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
-from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
+from tests.support.gate import APPLICATION, GRACE_S, Gate
 from tests.support.visitor import Visitor
+from tests.support.waiting import RealClock, elapse, until
 
 pytestmark = [pytest.mark.memcached, pytest.mark.chromium]
 
-BUSY_S: Final = 4
-BOUND_S: Final = 3 * TOKEN_AGE_S + GRACE_S + 2
 _ECHO: Final = f"{APPLICATION}/echo"
 _FETCH: Final = """async ([address, size, credentials]) => {
   const asked = size ? { method: "POST", body: new Uint8Array(size) } : {};
@@ -151,22 +149,21 @@ class TestLiving:
         minted = gate.daemon.metric("identityd_tokens_minted_total")
         ended = gate.daemon.metric("identityd_sessions_ended_total")
 
-        end = time.monotonic() + BUSY_S
-        while time.monotonic() < end:
-            page.wait_for_timeout(300)
-            problems += page.evaluate("window.seen.refused")
+        def twice_renewed() -> bool:
+            problems.extend(page.evaluate("window.seen.refused"))
             page.goto(app)
             assert page.inner_text("#user").startswith("member")
+            return gate.daemon.metric("identityd_tokens_minted_total") >= minted + 2
+
+        until(twice_renewed)
         assert problems == []
-        assert gate.daemon.metric("identityd_tokens_minted_total") >= minted + 2
         assert gate.daemon.metric("identityd_sessions_ended_total") == ended
 
         thief = browser.new_context(ignore_https_errors=True)
         thief.add_cookies(context.cookies())  # type: ignore[arg-type]  # what cookies() returns is what it takes
-        end = time.monotonic() + BOUND_S
-        while time.monotonic() < end and "/login" not in page.url:
-            page.wait_for_timeout(300)
-            page.goto(app)
+        renewed = gate.daemon.metric("identityd_tokens_minted_total") + 3
+        until(lambda: page.goto(app) and gate.daemon.metric("identityd_tokens_minted_total") >= renewed)
+        elapse(GRACE_S + 0.1, RealClock.DAEMON)
         stolen = thief.new_page()
         stolen.goto(app)
 

@@ -1,19 +1,15 @@
 """A second real browser behind each proxy: Firefox decides differently about cookies and redirects."""
 
-import time
 from collections.abc import Iterator
-from typing import Final
 
 import pytest
 
 from tests.support.firefox import Firefox, Tab
-from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
+from tests.support.gate import APPLICATION, GRACE_S, Gate
 from tests.support.visitor import Visitor
+from tests.support.waiting import RealClock, elapse, until
 
 pytestmark = [pytest.mark.memcached, pytest.mark.firefox]
-
-BUSY_S: Final = 4
-BOUND_S: Final = 3 * TOKEN_AGE_S + GRACE_S + 2
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +66,21 @@ def test_firefox_is_never_logged_out_and_its_thief_is(gate: Gate, firefox: Firef
     minted = gate.daemon.metric("identityd_tokens_minted_total")
     ended = gate.daemon.metric("identityd_sessions_ended_total")
 
-    end = time.monotonic() + BUSY_S
-    while time.monotonic() < end:
-        time.sleep(0.3)
-        problems += tab.evaluate("window.seen.refused")
+    def twice_renewed() -> bool:
+        problems.extend(tab.evaluate("window.seen.refused"))
         tab.go(app)
         assert tab.evaluate("document.getElementById('user').textContent").startswith("member")
+        return gate.daemon.metric("identityd_tokens_minted_total") >= minted + 2
+
+    until(twice_renewed)
     assert problems == []
-    assert gate.daemon.metric("identityd_tokens_minted_total") >= minted + 2
     assert gate.daemon.metric("identityd_sessions_ended_total") == ended
 
     thief = firefox.tab()
     thief.show({name: value for name, value in tab.cookies().items() if name.startswith("__Host-idd-")})
-    end = time.monotonic() + BOUND_S
-    while time.monotonic() < end and "/login" not in tab.url:
-        time.sleep(0.3)
-        tab.go(app)
+    renewed = gate.daemon.metric("identityd_tokens_minted_total") + 3
+    until(lambda: tab.go(app) or gate.daemon.metric("identityd_tokens_minted_total") >= renewed)
+    elapse(GRACE_S + 0.1, RealClock.DAEMON)
     thief.go(app)
 
     assert "/login" in thief.url

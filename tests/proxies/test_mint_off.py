@@ -3,7 +3,6 @@
 Behind nginx, whose example would pass cookies on: here none may come.
 """
 
-import time
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
@@ -13,6 +12,7 @@ import pytest
 from tests.support.certificates import Authority
 from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
 from tests.support.visitor import CALL, Visitor
+from tests.support.waiting import RealClock, elapse
 
 pytestmark = [pytest.mark.memcached, pytest.mark.nginx]
 
@@ -29,18 +29,18 @@ def unminted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> 
 
 def moved_on(visitor: Visitor, path: str) -> Visitor:
     """Let the visitor fetch a new token and show it; return the copy of the jar that stayed behind."""
-    time.sleep(TOKEN_AGE_S + 0.1)
+    elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
     copy = visitor.copy()
     assert len(visitor.ask("GET", ACK).ours) == 1
     assert visitor.ask("GET", path).status == 200
-    time.sleep(GRACE_S + 0.1)
+    elapse(GRACE_S + 0.1, RealClock.DAEMON)
     return copy
 
 
 def test_the_application_is_served_and_sets_nothing(unminted: Gate) -> None:
     """Otherwise a token is handed out where it is lost, over and over."""
     member = unminted.member()
-    time.sleep(TOKEN_AGE_S + 0.1)
+    elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
 
     for _ in range(3):
         reply = member.ask("GET", ECHO)

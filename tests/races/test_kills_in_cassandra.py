@@ -30,6 +30,7 @@ from tests.support.disorder import run
 from tests.support.dying import CHANGES, Victim, owner
 from tests.support.dying_in_cassandra import Death
 from tests.support.sources import ROOT
+from tests.support.waiting import RealClock, elapse
 from tests.support.wholeness import disagreements
 
 pytestmark = pytest.mark.cassandra
@@ -77,7 +78,7 @@ class Battlefield:
         expired = time.monotonic() + EXPIRED_AFTER_S
         assert (done.returncode, done.stderr) == (0, "")
         self.cluster.restart()
-        time.sleep(max(0, expired - time.monotonic()))
+        elapse(expired - time.monotonic(), RealClock.CASSANDRA)
 
 
 REPAIRED: Final = {

@@ -25,6 +25,7 @@ from identity.types import SECOND, AccountId, Host, Locator, Millis
 from tests.support.caches import account
 from tests.support.daemons import Daemons, copy
 from tests.support.jars import HOST, NAMES, BrowserJar
+from tests.support.waiting import let_others_run
 
 SHOP: Final = Host("shop.example")
 APPLIED: Final = "applied"
@@ -60,12 +61,12 @@ class Awaited:
 
     async def read_many(self, locators: Collection[Locator]) -> Mapping[Locator, Read]:
         """Let others run, and read."""
-        await asyncio.sleep(0)
+        await let_others_run()
         return self._store.read_many(locators)
 
     async def swap(self, locator: Locator, record: Record, *, version: Version, expires_at: Millis) -> Written:
         """Let others run, and write."""
-        await asyncio.sleep(0)
+        await let_others_run()
         return self._store.swap(locator, record, version=version, expires_at=expires_at)
 
 

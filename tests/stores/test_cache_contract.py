@@ -12,6 +12,7 @@ from tests.contracts.cache import CacheContract, Subject
 from tests.support.caches import memcached_cache, servers, wall_clock
 from tests.support.clock import ManualClock
 from tests.support.memcached import MemcachedNode
+from tests.support.waiting import until
 
 
 def wait_for_memcached(cache: Cache, by_ms: Millis) -> None:
@@ -22,10 +23,7 @@ def wait_for_memcached(cache: Cache, by_ms: Millis) -> None:
     keys = [CacheKey(f"waiting:{time.monotonic_ns()}:{n}") for n in range(30)]
     for key in keys:
         cache.add(key, b"", expires_at=wall_clock() + by_ms)
-    until = time.monotonic() + by_ms / SECOND + 3
-    while set(cache.get_many(keys).values()) != {Missing.ABSENT}:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: set(cache.get_many(keys).values()) == {Missing.ABSENT}, within_s=by_ms / SECOND + 3)
 
 
 class TestMemoryCache(CacheContract):

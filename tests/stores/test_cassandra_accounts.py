@@ -1,6 +1,5 @@
 """The account contract over a real Cassandra."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from tests.contracts.account_kinds import Subject
 from tests.contracts.accounts import AccountStoreContract
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, now, opened
+from tests.support.waiting import RealClock, elapse
 
 ROUNDING_S = 1.1
 """Cassandra counts whole seconds, and a row never goes before its moment."""
@@ -31,7 +31,7 @@ class TestCassandraAccounts(AccountStoreContract):
         store = opened(reached)
 
         def advance(by_ms: int) -> None:
-            time.sleep(by_ms / 1_000 + ROUNDING_S)
+            elapse(by_ms / 1_000 + ROUNDING_S, RealClock.CASSANDRA)
 
         yield Subject(store, store.audit, now, advance)
         store.close()

@@ -23,7 +23,7 @@ from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, now, opened
 from tests.support.services import StartCassandra
 from tests.support.steady import Calls, arriving
-from tests.support.waiting import until
+from tests.support.waiting import RealClock, elapse, until
 
 pytestmark = pytest.mark.nightly
 
@@ -87,7 +87,7 @@ def busy(people: Population) -> Iterator[tuple[Calls, Calls]]:
         arriving(people.log_in, a_second=LOGINS_A_SECOND) as logins,
         arriving(people.sign_up, a_second=SIGN_UPS_A_SECOND) as sign_ups,
     ):
-        time.sleep(BEFORE_S)
+        elapse(BEFORE_S, RealClock.ARRIVALS)
         yield logins, sign_ups
 
 
@@ -99,10 +99,10 @@ def test_of_three_nodes_one_is_killed_and_comes_back_and_no_login_fails(start_ca
         with busy(people) as (logins, sign_ups):
             killed = time.monotonic()
             cluster.kill(2)
-            time.sleep(AFTER_S)
+            elapse(AFTER_S, RealClock.ARRIVALS)
             back = time.monotonic()
             cluster.restart(2)
-            time.sleep(THAWED_S)
+            elapse(THAWED_S, RealClock.ARRIVALS)
         report("killed", killed, logins, sign_ups)
         report("back", back, logins, sign_ups)
 
@@ -119,10 +119,10 @@ def test_of_three_nodes_one_hangs_and_goes_on_and_no_login_fails(start_cassandra
         with busy(people) as (logins, sign_ups):
             frozen = time.monotonic()
             cluster.freeze(1)
-            time.sleep(AFTER_S)
+            elapse(AFTER_S, RealClock.ARRIVALS)
             thawed = time.monotonic()
             cluster.thaw(1)
-            time.sleep(THAWED_S)
+            elapse(THAWED_S, RealClock.ARRIVALS)
         report("frozen", frozen, logins, sign_ups)
         report("thawed", thawed, logins, sign_ups)
 
@@ -143,7 +143,7 @@ def test_of_three_data_centres_one_is_lost_and_nobody_notices(start_cassandra: S
         with busy(people) as (logins, sign_ups):
             killed = time.monotonic()
             cluster.kill(2)
-            time.sleep(AFTER_S)
+            elapse(AFTER_S, RealClock.ARRIVALS)
         report("data centre killed", killed, logins, sign_ups)
 
         assert logins.failed() == []

@@ -11,10 +11,9 @@ that does with one write what the table says:
 """
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
@@ -285,7 +284,7 @@ def test_a_write_cut_off_by_a_node_that_hangs_is_found_out_when_it_goes_on(cassa
 
     def frozen(_: Unreliable, really: Callable[[], Row | None]) -> Row | None:
         cassandra.freeze()
-        thawing = Thread(target=lambda: (time.sleep(1.5), cassandra.thaw()))
+        thawing = Timer(1.5, cassandra.thaw)
         thawing.start()
         try:
             return really()

@@ -1,6 +1,5 @@
 """The real Cassandra of this suite does what the tests that use it rely on."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from cassandra.query import SimpleStatement
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra.driver import connected
 from tests.support.services import StartCassandra
+from tests.support.waiting import until
 
 _NOTICED_WITHIN_S = 60.0
 
@@ -123,18 +123,7 @@ def test_a_node_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     died = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
 
     assert died.returncode == -signal.SIGKILL
-    _until_ended(int(died.stdout))
-
-
-def _until_ended(process: int) -> None:
-    until = time.monotonic() + _NOTICED_WITHIN_S
-    while time.monotonic() < until:
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    pytest.fail("the node runs on")
+    until(lambda: not Path(f"/proc/{int(died.stdout)}").exists(), within_s=_NOTICED_WITHIN_S)
 
 
 def test_a_node_with_passwords_lets_nobody_in_without(

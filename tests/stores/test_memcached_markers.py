@@ -1,7 +1,6 @@
 """A node is read only while its marker says that it is the node it should be."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +16,7 @@ from options.secret import Secret
 from tests.support.caches import KEYS, Trips, fill, markers, memcached_cache, of_node, ring, servers, those, wall_clock
 from tests.support.guards import Expectation
 from tests.support.memcached import MemcachedNode
+from tests.support.waiting import RealClock, elapse
 
 LOG = "identity.stores.memcached"
 
@@ -183,7 +183,7 @@ def test_a_node_restarted_with_its_memory_keeps_everybody_logged_in(
     version = cache.get_many(KEYS[:1])[KEYS[0]]
     node._end(signal.SIGUSR1)
     assert cache.get_many(KEYS[:1])[KEYS[0]] is Missing.UNREACHABLE
-    time.sleep(1.1)
+    elapse(1.1, RealClock.MEMCACHED)
 
     node.start()
 

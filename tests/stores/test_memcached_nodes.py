@@ -4,7 +4,6 @@ import os
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,6 +22,7 @@ from tests.support.caches import KEYS, Trips, fill, markers, memcached_cache, of
 from tests.support.clock import ManualClock
 from tests.support.guards import Expectation
 from tests.support.memcached import MemcachedNode, binary, free_port
+from tests.support.waiting import until
 
 LOG = "identity.stores.memcached"
 HASTY = Limits(connect_ms=500, answer_ms=500, rest_ms=1_000)
@@ -37,7 +37,7 @@ def evicting() -> Iterator[CacheServer]:
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     command = [str(binary()), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-m", "2", *user]
     with subprocess.Popen(command) as running:
-        eventually(lambda: is_listening(port))
+        until(lambda: is_listening(port))
         yield CacheServer("a", "127.0.0.1", port)
         running.kill()
 
@@ -57,14 +57,6 @@ class ShiftedClock:
     def __call__(self) -> Millis:
         """Return the time."""
         return wall_clock() + self.ahead
-
-
-def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Poll a real server until something holds."""
-    until = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_keys_of_a_killed_node_are_unreachable_and_the_others_are_read(
@@ -153,7 +145,7 @@ def test_a_frozen_node_times_out_and_is_used_again_after(memcached: list[Memcach
 
     assert those(got, Missing.UNREACHABLE) == set(of_node(cache, "b"))
     assert those(got, Missing.ABSENT) == set()
-    eventually(lambda: not those(cache.get_many(KEYS), Missing.UNREACHABLE))
+    until(lambda: not those(cache.get_many(KEYS), Missing.UNREACHABLE))
     assert not those(cache.get_many(KEYS), Missing.ABSENT)
     cache.close()
 
@@ -171,7 +163,7 @@ def test_a_write_to_a_frozen_node_is_unknown_and_may_still_happen(
     memcached[0].thaw()
 
     assert outcome is Written.UNKNOWN
-    eventually(lambda: isinstance(cache.get_many(["f1:x"])["f1:x"], Value))  # type: ignore[list-item,index]
+    until(lambda: isinstance(cache.get_many(["f1:x"])["f1:x"], Value))  # type: ignore[list-item,index]
     cache.close()
 
 

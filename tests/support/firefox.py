@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from tests.support import needs
 from tests.support.memcached import free_port
+from tests.support.waiting import serving
 
 _STARTS_WITHIN_S: Final = 60
 _ANSWERS_WITHIN_S: Final = 60
@@ -68,7 +68,13 @@ class Firefox:
             stderr=subprocess.DEVNULL,
         )
         try:
-            self._loop.run_until_complete(self._connect(port))
+            process = self._process
+            serving(
+                lambda: self._loop.run_until_complete(self._connect(port)),
+                alive=lambda: process.poll() is None,
+                within_s=_STARTS_WITHIN_S,
+                failure=lambda: "Firefox did not start",
+            )
             self.ask("session.new", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
         except BaseException:
             self.__exit__()
@@ -83,14 +89,7 @@ class Firefox:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _connect(self, port: int) -> None:
-        end = time.monotonic() + _STARTS_WITHIN_S
-        while self._socket is None:
-            try:
-                self._socket = await websocket_connect(f"ws://127.0.0.1:{port}/session", max_message_size=1 << 27)
-            except OSError:
-                if time.monotonic() > end:
-                    raise
-                await asyncio.sleep(0.1)
+        self._socket = await websocket_connect(f"ws://127.0.0.1:{port}/session", max_message_size=1 << 27)
 
     def ask(self, command: str, **parameters: object) -> dict[str, Any]:
         """Give a command and return its result. Raises RuntimeError with what the browser objects to."""

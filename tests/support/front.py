@@ -17,6 +17,8 @@ from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from tests.support.waiting import RealClock, delay
+
 _HOP_BY_HOP: Final = {"connection", "transfer-encoding", "content-length", "keep-alive", "content-encoding"}
 _PAGE: Final = """<!doctype html><title>app</title><h1 id=user>%s</h1><script>
 const seen = { ok: 0, lost: 0, refused: [] };
@@ -149,7 +151,7 @@ class _Handler(RequestHandler):
         weather = self.front.weather
         if weather.random.random() < weather.delay:
             weather.delayed += 1
-            await asyncio.sleep(weather.random.uniform(0, weather.most_s))
+            await delay(weather.random.uniform(0, weather.most_s), RealClock.NETWORK)
         if weather.random.random() < weather.drop:
             weather.dropped += 1
             self.request.connection.stream.close()  # type: ignore[union-attr]

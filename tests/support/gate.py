@@ -2,8 +2,7 @@
 
 import itertools
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin
@@ -15,6 +14,7 @@ from tests.support.partner import Partner
 from tests.support.proxies import Places, new_proxy
 from tests.support.running import APP, Running
 from tests.support.visitor import Reply, Visitor
+from tests.support.waiting import RealClock, elapse
 
 TOKEN_AGE_S: Final = 1
 GRACE_S: Final = 1
@@ -137,7 +137,7 @@ class Gate:
         """
         if self._aged is None:
             self._aged = self.member()
-            time.sleep(TOKEN_AGE_S + 0.1)
+            elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         return self._aged.copy()
 
     def parted(self) -> tuple[Visitor, Visitor]:
@@ -150,18 +150,9 @@ class Gate:
 
     def parted_from(self, before: Visitor, *, path: str = f"{APPLICATION}/echo") -> Visitor:
         """Let a copy of somebody's jar go on alone until the jar itself is old."""
-        time.sleep(TOKEN_AGE_S + 0.1)
+        elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         after = before.copy()
         for _ in range(2):
             after.ask("GET", path)
-        time.sleep(GRACE_S + 0.1)
+        elapse(GRACE_S + 0.1, RealClock.DAEMON)
         return after
-
-
-def until(done: Callable[[], object], *, within_s: float = 10) -> None:
-    """Ask again until it is so; real servers and clocks take their time."""
-    end = time.monotonic() + within_s
-    while not done():
-        if time.monotonic() > end:
-            raise AssertionError("did not come to be")
-        time.sleep(0.05)

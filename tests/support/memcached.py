@@ -4,10 +4,10 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from typing import Final
 
 from tests.support import needs
+from tests.support.waiting import serving
 
 _STARTS_WITHIN_S: Final = 5.0
 
@@ -71,15 +71,12 @@ class MemcachedNode:
         self._wait()
 
     def _wait(self) -> None:
-        until = time.monotonic() + _STARTS_WITHIN_S
-        while time.monotonic() < until and self.running:
-            try:
-                self._ask(b"version\r\n")
-            except OSError:
-                time.sleep(0.005)
-            else:
-                return
-        raise RuntimeError(f"memcached on port {self.port} does not answer")
+        serving(
+            lambda: self._ask(b"version\r\n"),
+            alive=lambda: self.running,
+            within_s=_STARTS_WITHIN_S,
+            failure=lambda: f"memcached on port {self.port} does not answer",
+        )
 
     def _ask(self, command: bytes) -> bytes:
         with socket.create_connection(self.address, timeout=1) as connection:

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.support import needs
 from tests.support.certificates import Certificate
 from tests.support.memcached import free_port
 from tests.support.sources import ROOT
+from tests.support.waiting import serving
 
 EXAMPLES: Final = ROOT / "examples"
 _STARTS_WITHIN_S: Final = 20
@@ -233,15 +233,12 @@ class Proxy:
         return str(both)
 
     def _wait(self) -> None:
-        end = time.monotonic() + _STARTS_WITHIN_S
-        while time.monotonic() < end and self._process and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
-        raise RuntimeError(f"{self.name} did not start:\n{self.log()[-3000:]}")
+        serving(
+            lambda: socket.create_connection(("127.0.0.1", self.port), timeout=1).close(),
+            alive=lambda: self._process is not None and self._process.poll() is None,
+            within_s=_STARTS_WITHIN_S,
+            failure=lambda: f"{self.name} did not start:\n{self.log()[-3000:]}",
+        )
 
     def log(self) -> str:
         """Return what it printed and logged."""

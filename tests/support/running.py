@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import httpx2
 
 from identity.cli.files import new_ring_file
 from tests.support.memcached import free_port
+from tests.support.waiting import serving
 
 ROOT: Final = Path(__file__).parents[2]
 APP: Final = "app"
@@ -95,17 +95,13 @@ class Running:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, stdout=log, stderr=log, env=self._environ, start_new_session=True
             )
-        end = time.monotonic() + _STARTS_WITHIN_S
-        while time.monotonic() < end:
-            if self._process.poll() is not None:
-                break
-            try:
-                self.ask("GET", "/healthz")
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
-        raise RuntimeError(f"the daemon did not start:\n{self.log()[-3000:]}")
+        process = self._process
+        serving(
+            lambda: self.ask("GET", "/healthz"),
+            alive=lambda: process.poll() is None,
+            within_s=_STARTS_WITHIN_S,
+            failure=lambda: f"the daemon did not start:\n{self.log()[-3000:]}",
+        )
 
     def migrate(self, *options: str) -> None:
         """Run `identityd.py migrate` over its configuration."""

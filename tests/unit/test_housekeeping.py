@@ -1,6 +1,5 @@
 """What follows from what happened to sessions, and when a memcached node may be used again."""
 
-import time
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -20,6 +19,7 @@ from identity.stores.memory import MemoryAccounts
 from identity.types import SECOND, AccountId, Host, IdentityKey
 from tests.support.daemons import Daemons
 from tests.support.jars import BrowserJar
+from tests.support.waiting import until
 
 KEY = IdentityKey("demo:1")
 
@@ -170,14 +170,6 @@ def test_a_comparison_that_was_put_off_waits_for_the_next_round(town: Town, monk
     housekeeping.stop()
 
     assert tried == [UUID(int=0)]
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for another thread."""
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Copied if kind is not Copied.FOREIGN_HOST])

@@ -16,6 +16,7 @@ from identity.sessions.check import Check, Outcome, Verdict
 from identity.types import Host
 from identity.web.state.gathering import ROUND, Asker
 from identity.web.state.pool import Pool
+from tests.support.waiting import let_others_run
 from tests.support.web import LOCAL, Site
 
 T = TypeVar("T")
@@ -120,8 +121,7 @@ class TestAsker:
             first = asyncio.ensure_future(asker.ask(_check(0)))
             await held.has_begun()
             later = [asyncio.ensure_future(asker.ask(_check(n))) for n in range(1, 51)]
-            for _ in range(5):
-                await asyncio.sleep(0)
+            await let_others_run(turns=5)
             held.let_go.set()
             await asyncio.gather(first, *later)
 
@@ -141,7 +141,7 @@ class TestAsker:
             tasks = [asyncio.ensure_future(one(asker, 0))]
             await held.has_begun()
             tasks += [asyncio.ensure_future(one(asker, n)) for n in range(1, 2 * ROUND)]
-            await asyncio.sleep(0)
+            await let_others_run()
             held.let_go.set()
             await asyncio.gather(*tasks)
 
@@ -200,7 +200,7 @@ class TestAsker:
             tasks = [asyncio.ensure_future(asker.ask(_check(0)))]
             await held.has_begun()
             tasks += [asyncio.ensure_future(asker.ask(_check(n))) for n in range(4)]
-            await asyncio.sleep(0)
+            await let_others_run()
             held.let_go.set()
             return await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -219,7 +219,7 @@ class TestPool:
 
         async def main(pool: Pool) -> tuple[str, bool]:
             held = [asyncio.ensure_future(pool.run(gate.wait, 10)) for _ in range(3)]
-            await asyncio.sleep(0)
+            await let_others_run()
             with pytest.raises(StoreUnavailable) as refused:
                 await pool.run(gate.wait, 10)
             gate.set()

@@ -7,7 +7,6 @@ frozen; and if that is all of them, each sees all others.
 import secrets
 import socket
 import ssl
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from tests.support.cassandra.cql import ALL, ONE, NotReady, Probe
 from tests.support.cassandra.node import Node
 from tests.support.cassandra.settings import Plan, loopback
 from tests.support.cassandra.tls import ServerTls
+from tests.support.waiting import serving
 
 if TYPE_CHECKING:
     from cassandra.cluster import Session
@@ -119,18 +119,17 @@ class CassandraCluster:
                 self._wait(node)
 
     def _wait(self, node: Node) -> None:
-        until = time.monotonic() + _READY_WITHIN_S
-        reason = "not asked yet"
-        while time.monotonic() < until and node.running:
-            try:
-                self._probe(node)
-            except (OSError, NotReady) as error:
-                reason = str(error)
-                time.sleep(0.05)
-            else:
-                return
-        state = f"is not ready ({reason})" if node.running else "has ended"
-        raise RuntimeError(f"Cassandra at {node.host} {state}:\n{node.log_end()}")
+        def failure() -> str:
+            state = "is not ready" if node.running else "has ended"
+            return f"Cassandra at {node.host} {state}:\n{node.log_end()}"
+
+        serving(
+            lambda: self._probe(node),
+            alive=lambda: node.running,
+            within_s=_READY_WITHIN_S,
+            failure=failure,
+            busy=(OSError, NotReady),
+        )
 
     def _probe(self, node: Node) -> None:
         with Probe(node.host, self.plan.cql_port, self.client_context()) as probe:
