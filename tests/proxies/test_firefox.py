@@ -1,6 +1,7 @@
 """A second real browser behind each proxy: Firefox decides differently about cookies and redirects."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
