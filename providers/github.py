@@ -12,27 +12,28 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from options import types
-from options.option import option, required
-from options.secret import Secret
+from options.option import option
 from providers import untrusted
 from providers.addresses import web_address
+from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.base import Http, Provider, ProviderBroken, ProviderProfile, SubjectScope
-from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
-from providers.oauth2 import Answered, Client, Endpoints, Grant, OAuth2Provider, fetch_json
+from providers.kind import ProviderKind, ProviderSettings
+from providers.oauth2 import Answered, Grant, fetch_json
+from providers.oauth2_service import OAuth2Service, ServiceOptions
 
 _VERSION: Final = {"X-GitHub-Api-Version": "2022-11-28"}
 _WITHHELD: Final = frozenset({403, 404})
 _EMAIL_SCOPES: Final = frozenset({"user", "user:email"})
+_PARAMS: Final = params_of("allow_signup", "login", "prompt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GitHubOptions:
+class GitHubOptions(ServiceOptions):
     """What an operator says of a GitHub."""
 
-    client_id: str = required(types.text(), "The OAuth app this daemon is registered as.")
-    client_secret: Secret = required(CLIENT_SECRET, "That app's secret.")
-    url: str = option(web_address, "https://github.com", "Where GitHub is; another address for GitHub Enterprise.")
     scope: tuple[str, ...] = option(types.words, ("read:user", "user:email"), "What is asked for.")
+    authorize_params: AuthorizeParams = option(_PARAMS, (), ADDED)
+    url: str = option(web_address, "https://github.com", "Where GitHub is; another address for GitHub Enterprise.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +93,11 @@ def build(settings: ProviderSettings[GitHubOptions]) -> Provider:
     """Make a GitHub provider."""
     given = settings.options
     url = given.url.rstrip("/")
-    return OAuth2Provider(
-        name=settings.name,
-        label=settings.label,
-        client=Client(given.client_id, given.client_secret.text()),
-        endpoints=Endpoints(
-            authorize=f"{url}/login/oauth/authorize",
-            token=f"{url}/login/oauth/access_token",
-            scope=" ".join(given.scope),
-            method="post",
-        ),
+    return OAuth2Service(
+        authorize=f"{url}/login/oauth/authorize",
+        token=f"{url}/login/oauth/access_token",
         read_profile=GitHubProfile(api_of(url), emails=not _EMAIL_SCOPES.isdisjoint(given.scope)),
-    )
+    ).build(settings)
 
 
 KIND: Final = ProviderKind(

@@ -21,6 +21,7 @@ from options.option import option, required
 from options.secret import Secret
 from providers import profile_paths, refusals, untrusted
 from providers.addresses import optional_web_address, web_address, with_query
+from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.base import (
     Callback,
     Http,
@@ -276,6 +277,9 @@ class ConfiguredProfile:
 
 
 _OPTIONAL: Final = types.text(empty=True)
+_PARAMS: Final = params_of(
+    *("access_type", "acr_values", "audience", "display", "domain_hint", "login_hint", "prompt", "ui_locales")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +296,7 @@ class OAuth2Options:
     issuer: str = option(
         optional_web_address, "", "What `iss` in the answer must be (RFC 9207), if the provider sends it."
     )
+    authorize_params: AuthorizeParams = option(_PARAMS, (), ADDED)
     pkce: bool = option(types.flag, True, "Send a PKCE challenge; `no` only for a provider that refuses it.")
     subject: str = required(types.text(), profile_paths.SUBJECT)
     handle: str = option(_OPTIONAL, "", profile_paths.HANDLE)
@@ -315,6 +320,7 @@ def build(settings: ProviderSettings[OAuth2Options]) -> Provider:
             method=given.client_auth,
             pkce=given.pkce,
             issuer=given.issuer,
+            added=dict(given.authorize_params),
         ),
         read_profile=ConfiguredProfile(given.profile_url, profile_paths.paths_of(given)),
     )

@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 
 import pytest
 
+from options.option import BadOptions
 from providers.base import ProviderBroken
 from providers.github import api_of, verified_email
 from tests.contracts.provider import ProviderContract
@@ -126,6 +127,24 @@ def test_without_the_scope_addresses_are_not_asked_for(on: Bench) -> None:
     on.log_in()
 
     assert "/api/v3/user/emails" not in on.upstream.calls
+
+
+def test_a_login_costs_three_requests_the_first_and_every_other_time(on: Bench) -> None:
+    """Otherwise a change of the client or the kind doubles what logins cost, and is seen on a bill."""
+    for _ in range(2):
+        on.called.clear()
+        on.log_in()
+        assert [call.outcome for call in on.called] == ["ok"] * 3
+    assert on.upstream.calls == dict.fromkeys(TestGitHub.CALLS, 2)
+
+
+def test_an_operator_may_add_what_github_knows_and_nothing_of_the_protocol(on: Bench) -> None:
+    """Otherwise people with two accounts cannot be asked which, or a line of configuration moves the callback."""
+    on.build("github", {**TestGitHub().options(on), "authorize_params": "prompt=select_account"})
+
+    assert "&prompt=select_account&" in on.begin().begun.location
+    with pytest.raises(BadOptions, match="redirect_uri"):
+        on.build("github", {**TestGitHub().options(on), "authorize_params": "redirect_uri=https://evil.example/"})
 
 
 @pytest.mark.parametrize(

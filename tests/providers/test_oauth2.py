@@ -140,6 +140,14 @@ def test_without_a_scope_none_is_asked_for(on: Bench) -> None:
     assert "scope" not in on.begin().begun.location
 
 
+def test_an_operator_may_add_parameters_where_the_browser_is_sent(on: Bench) -> None:
+    """Otherwise a provider that wants a hint, or an audience, needs a kind of its own."""
+    on.build("oauth2", options(on, authorize_params="login_hint=ada%40example.org audience=api"))
+
+    assert "&login_hint=ada%40example.org&audience=api&" in on.begin().begun.location
+    assert on.log_in().subject == "4711"
+
+
 def test_an_answer_of_another_issuer_is_refused(on: Bench) -> None:
     """Otherwise RFC 9207 is configured and not checked."""
     login = on.begin()

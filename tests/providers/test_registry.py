@@ -41,6 +41,16 @@ def test_every_kind_is_in_the_kit() -> None:
     assert {contract.KIND for contract in _contracts()} == set(REGISTRY)
 
 
+def test_the_page_says_what_a_login_costs() -> None:
+    """Otherwise an operator who pays for traffic reckons with calls the kit never counted."""
+    page = (_DOCS / "providers.md").read_text()
+
+    for contract in _contracts():
+        row = re.search(rf"^\| `{contract.KIND}` \| .* \| (\d)[^|]*\|$", page, re.MULTILINE)
+        assert row, contract.KIND
+        assert int(row[1]) == len(contract.WARM_CALLS), contract.KIND
+
+
 def test_every_case_left_out_has_its_reason() -> None:
     """Otherwise an inapplicable case is a skipped one."""
     reasons = [reason for contract in _contracts() for reason in contract.INAPPLICABLE.values()]
