@@ -15,14 +15,21 @@ from providers import (
     discord,
     facebook,
     github,
+    gitlab,
     google,
+    line,
+    linkedin,
     mastodon,
+    microsoft,
     oauth1,
     oauth2,
     oidc,
+    slack,
     spotify,
+    twitch,
     twitter,
     twitter1,
+    yahoo,
 )
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings, ProviderSite
@@ -33,14 +40,21 @@ _KINDS: Final[tuple[ProviderKind[Any], ...]] = (
     discord.KIND,
     facebook.KIND,
     github.KIND,
+    gitlab.KIND,
     google.KIND,
+    line.KIND,
+    linkedin.KIND,
     mastodon.KIND,
+    microsoft.KIND,
     oauth1.KIND,
     oauth2.KIND,
     oidc.KIND,
+    slack.KIND,
     spotify.KIND,
+    twitch.KIND,
     twitter.KIND,
     twitter1.KIND,
+    yahoo.KIND,
 )
 REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {kind.name: kind for kind in _KINDS}
 

@@ -42,9 +42,11 @@ class Metadata:
     """Whether every answer to the browser carries `iss` (RFC 9207)."""
 
 
-async def fetch_metadata(http: Http, issuer: str, hosts: Collection[str], *, userinfo: bool = False) -> Metadata:
-    """Fetch an issuer's document and check it. One GET. Raises ProviderBroken."""
-    answer = await http.fetch("GET", issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
+async def fetch_metadata(
+    http: Http, issuer: str, hosts: Collection[str], *, userinfo: bool = False, url: str = ""
+) -> Metadata:
+    """Fetch an issuer's document and check it. One GET, to `url` if it is elsewhere. Raises ProviderBroken."""
+    answer = await http.fetch("GET", url or issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
     if answer.status != _OK:
         raise ProviderBroken(f"discovery answered {answer.status}")
     return read_metadata(answer.body, issuer, hosts, userinfo=userinfo)

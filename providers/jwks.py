@@ -65,6 +65,11 @@ def fits(key: Key, algorithm: str) -> bool:
     return True
 
 
+def issuer_of(key: Key) -> str:
+    """Return whose key it is where a set is shared, as Microsoft's are; empty if it does not say."""
+    return str(key.get("issuer") or "")
+
+
 def verifies(key: Key, token: CompactSignature) -> bool:
     """Tell whether a token's signature is this key's. Never raises."""
     try:
@@ -87,13 +92,13 @@ def read_keys(body: bytes) -> tuple[Key, ...]:
 def _read_key(member: object) -> Key | None:
     if not isinstance(member, dict) or not _for_signatures(member):
         return None
-    kty, kid, alg = member.get("kty"), member.get("kid"), member.get("alg")
+    kty, alg = member.get("kty"), member.get("alg")
     numbers = {name: member.get(name) for name in _PUBLIC.get(kty, ())} if isinstance(kty, str) else {}
     if not numbers or not all(isinstance(value, str) and len(value) <= _LONGEST for value in numbers.values()):
         return None
     # One name of the Edwards curve stands for both.
     designed = given(alg) and not (kty == "OKP" and alg in ("EdDSA", "Ed25519"))
-    named = {"kid": kid} if isinstance(kid, str) and kid else {}
+    named = {name: value for name in ("kid", "issuer") if isinstance(value := member.get(name), str) and value}
     key = _import({"kty": kty, **numbers, **named, **({"alg": alg} if designed else {})})
     return key if key and any(fits(key, name) for name in ALGORITHMS) else None
 

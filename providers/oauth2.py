@@ -116,7 +116,15 @@ def refusal(error: object, where: str, *, no: bool = False) -> ProviderDenied | 
 
 
 async def exchange(
-    http: Http, url: str, client: Client, code: str, *, start: LoginStart, method: str, pkce: bool = True
+    http: Http,
+    url: str,
+    client: Client,
+    code: str,
+    *,
+    start: LoginStart,
+    method: str,
+    pkce: bool = True,
+    added: Mapping[str, str] | None = None,
 ) -> Grant:
     """Exchange a code at the token endpoint: one POST, never repeated.
 
@@ -128,6 +136,7 @@ async def exchange(
         start: the login it belongs to.
         method: how the secret is shown, `basic` or `post`.
         pkce: whether a challenge was sent.
+        added: further parameters of this service's own.
 
     Raises:
         ProviderDenied: the provider refused the person here.
@@ -138,6 +147,7 @@ async def exchange(
         redirect_uri=start.redirect_uri,
         code=code,
         code_verifier=start.verifier if pkce else None,
+        **(added or {}),
     )
     headers = {"Accept": "application/json", "Content-Type": _FORM}
     target, headers, body = _show_client(client, method).prepare("POST", url, headers, body)

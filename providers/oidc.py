@@ -8,8 +8,9 @@ A kind of this family is an `OidcProvider` with an `OidcService`: what is fixed 
 a function for what is peculiar in its claims.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from joserfc.jwk import Key
@@ -31,7 +32,7 @@ from providers.base import (
 )
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, read
-from providers.jwks import ALGORITHMS, read_keys
+from providers.jwks import ALGORITHMS, issuer_of, read_keys
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, location
 from providers.remembered import Remembered
@@ -82,6 +83,8 @@ class OidcService:
 
     issuer: str
     """As its discovery document writes it."""
+    discovery_url: str = ""
+    """Where that document is, if not below the issuer."""
     endpoint_hosts: tuple[str, ...] = ()
     """Besides the issuer's own."""
     client_auth: str = "auto"
@@ -89,10 +92,15 @@ class OidcService:
     userinfo: bool = False
     authorize_params: Mapping[str, str] = field(default_factory=dict)
     """Further parameters for the browser's way there; they never replace one of ours."""
+    token_params: Mapping[str, str] = field(default_factory=dict)
+    """Further parameters for the token endpoint."""
+    pkce: bool = True
+    repeats_nonce: bool = True
+    """Whether its ID tokens carry our nonce."""
     forces_login: bool = True
     """Whether it knows `prompt=login` and says `auth_time`; if not, a fresh login is not asked for."""
     issuer_of: Callable[[Claims], str] | None = None
-    """What `iss` of these claims must be, where that is not `issuer`."""
+    """What `iss` of these claims must be, where that is not `issuer`; may raise ProviderBroken."""
     read_profile: Callable[[Claims, Claims], ProviderProfile] = profile_of
     """Makes a profile of the ID token's claims and userinfo's; may raise ProviderDenied and ProviderBroken."""
 
@@ -111,12 +119,14 @@ class OidcProvider:
         self._client = Client(given.client_id, given.client_secret.text())
         self._clock = settings.site.clock
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
-        self._keys = Remembered(f"key set of {self.name}", self._fetch_keys, clock=self._clock)
+        self._keys: tuple[str, Remembered[tuple[Key, ...]]] | None = None
 
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser to the authorisation endpoint. Raises ProviderBroken. No call with warm caches."""
-        metadata = await self._metadata.value(http)
-        more = {**self._service.authorize_params, "scope": self._scope, "nonce": start.nonce, **challenge(start)}
+        service, metadata = self._service, await self._metadata.value(http)
+        more = {**service.authorize_params, "scope": self._scope, "nonce": start.nonce}
+        if service.pkce:
+            more |= challenge(start)
         kept: dict[str, str] = {}
         if self._forced(start):
             more |= {"prompt": "login", "max_age": "0"}
@@ -126,45 +136,92 @@ class OidcProvider:
 
     async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
-        metadata = await self._metadata.value(http)
-        code = code_of(callback, issuer=metadata.issuer, always_named=metadata.names_issuer)
-        method = metadata.client_auth if self._service.client_auth == "auto" else self._service.client_auth
-        grant = await exchange(http, metadata.token_url, self._client, code, start=callback.start, method=method)
+        service, metadata = self._service, await self._metadata.value(http)
+        # A template (Microsoft's) is nobody's name: whose the answer is, the ID token says.
+        issuer = "" if "{" in metadata.issuer else metadata.issuer
+        code = code_of(callback, issuer=issuer, always_named=metadata.names_issuer)
+        try:
+            grant = await exchange(
+                http,
+                metadata.token_url,
+                self._client,
+                code,
+                start=callback.start,
+                method=metadata.client_auth if service.client_auth == "auto" else service.client_auth,
+                pkce=service.pkce,
+                added=service.token_params,
+            )
+        except ProviderBroken:
+            # The endpoint may have moved. A code is not sent again; the next login shall know.
+            self._metadata.doubt()
+            raise
         claims = await self._verified(grant, callback, metadata, http)
-        more = await self._userinfo(metadata, grant, claims, http) if self._service.userinfo else {}
-        return self._service.read_profile(claims, more)
+        more = await self._userinfo(metadata, grant, claims, http) if service.userinfo else {}
+        return service.read_profile(claims, more)
 
     def _forced(self, start: LoginStart) -> bool:
         return start.force_login and self._service.forces_login
 
     async def _verified(self, grant: Grant, callback: Callback, metadata: Metadata, http: Http) -> Claims:
-        allowed = [name for name in metadata.algorithms if name in self._service.algorithms]
-        token = read(grant.id_token, allowed)
+        token = read(grant.id_token, self._service.algorithms)
+        if token.algorithm not in metadata.algorithms:
+            metadata = await self._metadata.newer(http) or metadata
+        if token.algorithm not in metadata.algorithms:
+            raise ProviderBroken(f"the ID token's algorithm {token.algorithm} is not one of those agreed on")
         if not await self._genuine(token, http):
             raise ProviderBroken("no key of the provider signed the ID token")
-        asked_at = _asked_at(callback) if self._forced(callback.start) else None
-        issuer_of = self._service.issuer_of
         expected = Expected(
-            issuer=issuer_of(token.claims) if issuer_of else metadata.issuer,
+            issuer=self._issuer_of(token),
             client_id=self._client.id,
             nonce=callback.start.nonce,
             now=callback.now,
             access_token=grant.access_token,
-            authenticated_since=asked_at,
+            authenticated_since=_asked_at(callback) if self._forced(callback.start) else None,
+            repeats_nonce=self._service.repeats_nonce,
         )
         check(token, expected)
         return token.claims
 
+    def _issuer_of(self, token: Unverified) -> str:
+        service = self._service
+        return service.issuer_of(token.claims) if service.issuer_of else service.issuer
+
     async def _genuine(self, token: Unverified, http: Http) -> bool:
-        keys = await self._keys.value(http)
-        if token.signed_by(keys):
+        """Tell whether a key of the provider signed it.
+
+        If none at hand did, the key set is fetched once more, whatever key the token names: a new key may
+        bear an old name. If that does not help, where the key set is, is. Each at most once within a pause.
+        """
+        metadata, missing = await self._metadata.value(http), None
+        keys = self._keys_at(metadata.jwks_url)
+        if self._signed(token, await keys.value(http)):
             return True
-        # A named key that is here and does not fit its signature is a forgery; one that is not
-        # here, or no name at all, may be a key rotated in since.
-        if token.kid is not None and token.fitting(keys):
-            return False
-        newer = await self._keys.newer(http)
-        return newer is not None and token.signed_by(newer)
+        try:
+            newer = await keys.newer(http)
+        except ProviderBroken as fault:
+            newer, missing = None, fault
+        if newer and self._signed(token, newer):
+            return True
+        moved = await self._metadata.newer(http)
+        if moved and moved.jwks_url != metadata.jwks_url:
+            return self._signed(token, await self._keys_at(moved.jwks_url).value(http))
+        if missing:
+            raise missing
+        return False
+
+    def _signed(self, token: Unverified, keys: Iterable[Key]) -> bool:
+        if self._service.issuer_of:
+            # A key set may be shared, and a key of one issuer must not sign for another (Storm-0558).
+            owners = ("", self._service.issuer, self._issuer_of(token))
+            keys = [key for key in keys if issuer_of(key) in owners]
+        return token.signed_by(keys)
+
+    def _keys_at(self, url: str) -> Remembered[tuple[Key, ...]]:
+        """Return the key set at an address; one at another address is forgotten, so that no key outlives a move."""
+        if self._keys is None or self._keys[0] != url:
+            load = partial(self._fetch_keys, url)
+            self._keys = url, Remembered(f"key set of {self.name}", load, clock=self._clock)
+        return self._keys[1]
 
     async def _userinfo(self, metadata: Metadata, grant: Grant, claims: Claims, http: Http) -> Claims:
         info = await fetch_json(http, metadata.userinfo_url, grant.access_token)
@@ -176,11 +233,10 @@ class OidcProvider:
     async def _fetch_metadata(self, http: Http) -> Metadata:
         service = self._service
         hosts = [host.lower() for host in service.endpoint_hosts]
-        return await fetch_metadata(http, service.issuer, hosts, userinfo=service.userinfo)
+        return await fetch_metadata(http, service.issuer, hosts, userinfo=service.userinfo, url=service.discovery_url)
 
-    async def _fetch_keys(self, http: Http) -> tuple[Key, ...]:
-        metadata = await self._metadata.value(http)
-        answer = await http.fetch("GET", metadata.jwks_url, headers={"Accept": "application/json"})
+    async def _fetch_keys(self, url: str, http: Http) -> tuple[Key, ...]:
+        answer = await http.fetch("GET", url, headers={"Accept": "application/json"})
         if answer.status != _OK:
             raise ProviderBroken(f"the key set's address answered {answer.status}")
         return read_keys(answer.body)

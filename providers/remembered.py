@@ -45,24 +45,35 @@ class Remembered(Generic[T]):
         self._failed_at: int | None = None
         self._failure: BaseException | None = None
         self._renewed_at: int | None = None
+        self._doubted = False
 
     async def value(self, http: Http) -> T:
         """Return the value, fetching it if there is none that may be used. Raises ProviderBroken."""
         held = self._usable()
         if held is None:
             return await self._fetch(http)
-        if self._clock() - held.at > FRESH_MS and not self._pausing(RENEW_PAUSE_MS):
+        old = self._clock() - held.at > FRESH_MS and not self._pausing(RENEW_PAUSE_MS)
+        if old or (self._doubted and self._may_renew()):
             self._start(http)
         return held.value
 
+    def doubt(self) -> None:
+        """Have it fetched again in the background when it is next asked for, as often as `newer` may at most."""
+        self._doubted = True
+
     async def newer(self, http: Http) -> T | None:
         """Fetch again at once; None if that was done too short a while ago. Raises ProviderBroken."""
-        if self._flight is None:
-            since = self._since(self._renewed_at)
-            if since is not None and since < RENEW_PAUSE_MS:
-                return None
-            self._renewed_at = self._clock()
+        if self._flight is None and not self._may_renew():
+            return None
         return await self._fetch(http)
+
+    def _may_renew(self) -> bool:
+        """Take the one fetch out of turn that each pause has; False if it was taken."""
+        since = self._since(self._renewed_at)
+        if since is not None and since < RENEW_PAUSE_MS:
+            return False
+        self._renewed_at, self._doubted = self._clock(), False
+        return True
 
     async def _fetch(self, http: Http) -> T:
         if self._flight is None and self._pausing(PAUSE_MS):

@@ -22,6 +22,13 @@ def tell(on: Bench, name: str, value: object) -> None:
         on.upstream.person[name] = value
 
 
+def without_challenge(reason: str) -> dict[str, str]:
+    """Return the cases that need PKCE, for a service that refuses it."""
+    return dict.fromkeys(
+        ("test_the_browser_is_sent_with_a_challenge", "test_a_code_without_its_verifier_is_worthless"), reason
+    )
+
+
 class OidcPreset(ProviderContract):
     """Subclass as `Test…`; import this module, not the class, because tests collect what they import."""
 
@@ -47,6 +54,8 @@ class OidcPreset(ProviderContract):
     def prepare(self, made: Bench) -> None:
         """Stand for the service, and build the provider."""
         made.upstream.stand_for(self.DOCUMENT, discovery=self.DISCOVERY_URL)
+        methods = self.DOCUMENT.get("token_endpoint_auth_methods_supported")
+        made.upstream.client_auth = "post" if methods == ["client_secret_post"] else ""
         super().prepare(made)
 
     def tell_subject(self, on: Bench, subject: object) -> None:

@@ -68,12 +68,15 @@ class ProviderContract(ProviderShapes):
 
         assert sorted(on.upstream.calls.elements()) == sorted(self.WARM_CALLS)
 
-    def test_the_browser_is_sent_with_a_challenge_and_no_secret(self, on: Bench) -> None:
+    def test_the_browser_is_sent_with_a_challenge(self, on: Bench) -> None:
+        """Otherwise whoever sees the code on its way can finish the login (RFC 7636)."""
+        assert "code_challenge_method=S256" in on.begin().begun.location
+
+    def test_the_browser_is_sent_with_the_state_and_no_secret(self, on: Bench) -> None:
         """Otherwise whoever sees the address in a history or a log can finish the login."""
         login = on.begin()
 
         assert f"state={login.start.state}" in login.begun.location
-        assert "code_challenge_method=S256" in login.begun.location
         assert login.start.verifier not in login.begun.location
         assert "secret" not in login.begun.location
 

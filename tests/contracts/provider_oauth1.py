@@ -32,7 +32,8 @@ class OAuth1Contract(ProviderContract):
 
     PROOF = "oauth_verifier"
     INAPPLICABLE: ClassVar[Mapping[str, str]] = {
-        "test_the_browser_is_sent_with_a_challenge_and_no_secret": "the browser carries a request token instead, below",
+        "test_the_browser_is_sent_with_a_challenge": "the browser carries a request token instead, below",
+        "test_the_browser_is_sent_with_the_state_and_no_secret": "the browser carries a request token instead, below",
         "test_a_code_without_its_verifier_is_worthless": "the request token's secret is what PKCE is elsewhere, below",
         "test_a_code_is_sent_with_the_callback_address_it_was_made_for": "the address is bound to the request token",
         "test_a_token_answer_in_a_form_is_read_too": "every token answer is a form (RFC 5849 §2.1)",

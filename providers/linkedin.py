@@ -1,0 +1,39 @@
+"""LinkedIn, by "Sign In with LinkedIn using OpenID Connect".
+
+The subject is `sub`, which each application gets of its own. LinkedIn leaves the nonce out of its ID
+tokens, and answers a code exchange that carries a PKCE verifier with `invalid_client`. So of the three
+bonds between a browser and its login only `state` is left here; no other kind goes without the others.
+A nonce, should LinkedIn ever send one, must be right.
+https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2
+https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow
+https://github.com/teamhanko/hanko/pull/2405
+"""
+
+from typing import Final
+
+from providers.base import Provider, SubjectScope
+from providers.kind import ProviderKind, ProviderSettings
+from providers.oidc import OidcClientOptions, OidcProvider, OidcService
+
+_SERVICE: Final = OidcService(
+    issuer="https://www.linkedin.com/oauth",
+    client_auth="post",
+    pkce=False,
+    repeats_nonce=False,
+    forces_login=False,
+)
+
+
+def build(settings: ProviderSettings[OidcClientOptions]) -> Provider:
+    """Make a LinkedIn provider. Raises BadOptions."""
+    return OidcProvider(settings, _SERVICE)
+
+
+KIND: Final = ProviderKind(
+    name="linkedin",
+    label="LinkedIn",
+    subject="`sub`, another one for each application",
+    options=OidcClientOptions,
+    scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
+    build=build,
+)

@@ -1,0 +1,31 @@
+"""Yahoo.
+
+The subject is `sub`. Yahoo wants a nonce in every request, and repeats it in the ID token: what binds a
+code to the browser, because Yahoo refuses a PKCE challenge of a client that has a secret, and calls the
+client unknown instead of saying so.
+https://developer.yahoo.com/oauth2/guide/openid_connect/getting_started.html
+https://github.com/openid/AppAuth-iOS/issues/305
+"""
+
+from typing import Final
+
+from providers.base import Provider, SubjectScope
+from providers.kind import ProviderKind, ProviderSettings
+from providers.oidc import OidcClientOptions, OidcProvider, OidcService
+
+_SERVICE: Final = OidcService(issuer="https://api.login.yahoo.com", pkce=False)
+
+
+def build(settings: ProviderSettings[OidcClientOptions]) -> Provider:
+    """Make a Yahoo provider. Raises BadOptions."""
+    return OidcProvider(settings, _SERVICE)
+
+
+KIND: Final = ProviderKind(
+    name="yahoo",
+    label="Yahoo",
+    subject="`sub`",
+    options=OidcClientOptions,
+    scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
+    build=build,
+)
