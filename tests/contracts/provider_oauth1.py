@@ -68,7 +68,7 @@ class OAuth1Contract(ProviderContract):
 
     # --- what the answer is bound to ------------------------------------------------------------------
 
-    @pytest.mark.threat(8)
+    @pytest.mark.threat(61)
     def test_a_request_token_of_another_login_is_refused(self, on: Bench) -> None:
         """Otherwise an attacker approves his own token and has his victim's browser finish it (OAuth 1.0, 2009)."""
         mine, theirs = on.begin(), on.begin()
@@ -167,7 +167,7 @@ class OAuth1Contract(ProviderContract):
 
     # --- token answers ----------------------------------------------------------------------------------------
 
-    @pytest.mark.threat(8)
+    @pytest.mark.threat(61)
     @pytest.mark.parametrize("confirms", [None, "", "false", "1", "TRUE", "true true"])
     def test_a_callback_that_is_not_confirmed_ends_the_login(self, on: Bench, confirms: str | None) -> None:
         """Otherwise a server of OAuth 1.0 without verifiers is used, and with it its session fixation."""

@@ -140,7 +140,7 @@ def test_an_answer_counts_once(person: Person) -> None:
     assert person.browser.go(back).status == 400
 
 
-@pytest.mark.threat(8)
+@pytest.mark.threat(61)
 def test_an_attackers_approval_does_not_log_his_victim_in(daemon: Running, twitter: Upstream, person: Person) -> None:
     """Otherwise the victim is the attacker from then on, and links his own things to the attacker's account."""
     attacker = Person(daemon, twitter)
@@ -155,7 +155,7 @@ def test_an_attackers_approval_does_not_log_his_victim_in(daemon: Running, twitt
     assert ACCESS_TOKEN not in twitter.calls
 
 
-@pytest.mark.threat(8)
+@pytest.mark.threat(61)
 def test_a_verifier_of_another_browser_is_worthless(daemon: Running, twitter: Upstream, person: Person) -> None:
     """Otherwise a verifier that was seen on its way logs its finder in."""
     other = Person(daemon, twitter)
