@@ -11,6 +11,7 @@ from typing import Any, Final
 from options.option import BadOptions
 from providers import (
     amazon,
+    apple,
     demo,
     discord,
     facebook,
@@ -36,6 +37,7 @@ from providers.kind import ProviderKind, ProviderSettings, ProviderSite
 
 _KINDS: Final[tuple[ProviderKind[Any], ...]] = (
     amazon.KIND,
+    apple.KIND,
     demo.KIND,
     discord.KIND,
     facebook.KIND,

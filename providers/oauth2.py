@@ -47,7 +47,12 @@ class Client:
     """Who we are at a provider."""
 
     id: str
-    secret: str = field(repr=False)
+    secret: str | Callable[[str], str] = field(repr=False)
+    """Or what makes it for each exchange, told the token endpoint."""
+
+    def secret_at(self, url: str) -> str:
+        """Return what proves at this token endpoint that we are it."""
+        return self.secret if isinstance(self.secret, str) else self.secret(url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +155,16 @@ async def exchange(
         **(added or {}),
     )
     headers = {"Accept": "application/json", "Content-Type": _FORM}
-    target, headers, body = _show_client(client, method).prepare("POST", url, headers, body)
+    target, headers, body = _show_client(client, method, url).prepare("POST", url, headers, body)
     answer = await http.fetch("POST", target, headers=headers, body=body.encode())
     return read_grant(answer.status, answer.body)
 
 
-def _show_client(client: Client, method: str) -> ClientAuth:
+def _show_client(client: Client, method: str, url: str) -> ClientAuth:
     # RFC 6749 §2.3.1 form-encodes both before Basic; the library leaves that to its caller.
-    basic = method == "basic"
+    basic, secret = method == "basic", client.secret_at(url)
     return ClientAuth(
-        quote_plus(client.id) if basic else client.id,
-        quote_plus(client.secret) if basic else client.secret,
-        _METHODS[method],
+        quote_plus(client.id) if basic else client.id, quote_plus(secret) if basic else secret, _METHODS[method]
     )
 
 

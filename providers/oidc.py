@@ -87,6 +87,8 @@ class OidcService:
     """Where that document is, if not below the issuer."""
     endpoint_hosts: tuple[str, ...] = ()
     """Besides the issuer's own."""
+    metadata: Metadata | None = None
+    """What discovery would say, where it is not asked."""
     client_auth: str = "auto"
     algorithms: tuple[str, ...] = ALGORITHMS
     userinfo: bool = False
@@ -108,15 +110,15 @@ class OidcService:
 class OidcProvider:
     """One OpenID provider. Lives on one event loop, because it shares fetches between logins."""
 
-    def __init__(self, settings: ProviderSettings[Any], service: OidcService) -> None:
-        given: OidcClientOptions = settings.options
+    def __init__(self, settings: ProviderSettings[Any], service: OidcService, *, client: Client | None = None) -> None:
+        given = settings.options
         if "openid" not in given.scope:
             raise BadOptions([("scope", "must contain openid")])
         self.name = settings.name
         self.label = settings.label
         self._service = service
         self._scope = " ".join(given.scope)
-        self._client = Client(given.client_id, given.client_secret.text())
+        self._client = client or Client(given.client_id, given.client_secret.text())
         self._clock = settings.site.clock
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
         self._keys: tuple[str, Remembered[tuple[Key, ...]]] | None = None
@@ -232,6 +234,8 @@ class OidcProvider:
 
     async def _fetch_metadata(self, http: Http) -> Metadata:
         service = self._service
+        if service.metadata:
+            return service.metadata
         hosts = [host.lower() for host in service.endpoint_hosts]
         return await fetch_metadata(http, service.issuer, hosts, userinfo=service.userinfo, url=service.discovery_url)
 

@@ -8,6 +8,7 @@ store is away; repeating the request then converges.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -177,9 +178,15 @@ class AccountService:
         return self._revoking.retry()
 
     def record_profile(self, profile: Profile) -> bool:
-        """Store what a provider said at a login. Never fails a login: trouble is logged and answered with False."""
+        """Store what a provider said at a login. Never fails a login: trouble is logged and answered with False.
+
+        A name that is left out stays as it was, for one read more: Apple says it with the first login only.
+        """
+        profiles = self._store.profiles
         try:
-            self._store.profiles.write(storable(profile))
+            if not profile.display_name and (known := profiles.read(profile.account_id)):
+                profile = replace(profile, display_name=known.display_name)
+            profiles.write(storable(profile))
         except StoreError as error:
             log.warning("profile-lost: account %s: %s", profile.account_id, error.detail)
             return False

@@ -23,6 +23,7 @@ from identity.types import MINUTE, IdentityKey, Millis
 
 FLOW_MS: Final[Millis] = 10 * MINUTE
 SIGN_UP_MS: Final[Millis] = 15 * MINUTE
+TOLD_MS: Final[Millis] = 60 * MINUTE
 SKEW_MS: Final[Millis] = MINUTE
 """A record made by another daemon may be dated this far ahead."""
 SECRET_BYTES: Final = 32
@@ -120,6 +121,27 @@ class SignUpRecord:
     def expires_at(self) -> Millis:
         """When the record is void."""
         return self.created_at + SIGN_UP_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldOnce:
+    """What a provider says of somebody with their first answer and never again; Apple's name of a person.
+
+    Its browser carries it from the moment it arrives until a login ends well, or for an hour, so that neither a
+    failed exchange nor a store that is away loses it. Information, as every name.
+    """
+
+    provider: str
+    user: str = field(repr=False)
+    """As it was sent, with the first answer."""
+    created_at: Millis
+
+
+def told_flaw(told: ToldOnce, *, provider: str, now: Millis) -> Flaw | None:
+    """Tell why this may not be told to a provider; None if it may."""
+    if told.provider != provider:
+        return Flaw.OTHER_PROVIDER
+    return None if _fresh(told.created_at, told.created_at + TOLD_MS, now=now) else Flaw.EXPIRED
 
 
 def callback_flaw(flow: Flow, *, state: str, provider: str, now: Millis) -> Flaw | None:

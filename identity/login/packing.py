@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from identity.login.codes import StartCode
-from identity.login.flow import Flow, SignUpRecord
+from identity.login.flow import Flow, SignUpRecord, ToldOnce
 
 
 class _Packed(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind"):
@@ -27,6 +27,10 @@ class _PackedSignUp(_Packed, tag="sign-up"):
     record: SignUpRecord
 
 
+class _PackedTold(_Packed, tag="told"):
+    record: ToldOnce
+
+
 class _PackedStart(_Packed, tag="start"):
     record: StartCode
 
@@ -36,6 +40,7 @@ P = TypeVar("P", bound=_Packed)
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _FLOW: Final = msgspec.json.Decoder(_PackedFlow)
 _SIGN_UP: Final = msgspec.json.Decoder(_PackedSignUp)
+_TOLD: Final = msgspec.json.Decoder(_PackedTold)
 _START: Final = msgspec.json.Decoder(_PackedStart)
 
 
@@ -61,6 +66,18 @@ def unpack_sign_up(body: bytes) -> SignUpRecord:
     record = _unpacked(body, _SIGN_UP, "sign-up").record
     _require_times(record.created_at, record.person.auth_at)
     return record
+
+
+def pack_told(told: ToldOnce) -> bytes:
+    """Return the bytes of what was told once."""
+    return _ENCODER.encode(_PackedTold(told))
+
+
+def unpack_told(body: bytes) -> ToldOnce:
+    """Return what was told once. Raises ValueError for anything `pack_told` does not write."""
+    told = _unpacked(body, _TOLD, "told").record
+    _require_times(told.created_at)
+    return told
 
 
 def pack_start(code: StartCode) -> bytes:

@@ -19,13 +19,24 @@ from typing import Final
 
 from identity.accounts.information import ADDRESS, EMAIL, NAME, plain
 from identity.accounts.linking import ChooseName, Unknown, identity_key
-from identity.errors import FlowInvalid, ProviderTrouble
+from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
 from identity.login.carrying import LONGEST
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
-from identity.login.flow import Flaw, Flow, FlowPurpose, ProvenPerson, callback_flaw, record_name, spent_until, tag_of
+from identity.login.flow import (
+    Flaw,
+    Flow,
+    FlowPurpose,
+    ProvenPerson,
+    ToldOnce,
+    callback_flaw,
+    record_name,
+    spent_until,
+    tag_of,
+    told_flaw,
+)
 from identity.login.pacing import Counted, Pacing
-from identity.login.packing import pack_flow, unpack_flow
+from identity.login.packing import pack_flow, pack_told, unpack_flow, unpack_told
 from identity.login.pinning import ProviderPins
 from identity.login.results import Chosen, Finished, Started, UsernameForm, Visit
 from identity.login.returning import safe_return, shorter
@@ -137,6 +148,22 @@ class LoginService:
         if isinstance(flow, Flaw):
             raise self._invalid(provider, flow)
         return self._sealed(replace(flow, answer=answer), f"what {provider} answered by POST"), flow
+
+    def keep_told(self, provider: str, user: str) -> str:
+        """Return what a cookie must hold so that what a provider says only once is not lost; empty if it fits none."""
+        told = ToldOnce(provider=provider, user=user, created_at=self._dependencies.clock())
+        text = self._dependencies.carrying.seal(RecordKind.TOLD, provider, pack_told(told))
+        return text if len(text) <= LONGEST else ""
+
+    def told(self, provider: str, text: str | None) -> Mapping[str, str]:
+        """Return what the provider told this browser in the last hour, as parameters of an answer; perhaps none."""
+        try:
+            told = self._dependencies.opened(RecordKind.TOLD, provider, text or None, unpack_told)
+        except StoreUnavailable:  # sealed with a key this daemon does not know yet: no reason to fail a login
+            return {}
+        if isinstance(told, Flaw) or told_flaw(told, provider=provider, now=self._dependencies.clock()):
+            return {}
+        return {"user": told.user}
 
     def take(self, state: str, provider: str, binding: str | None, *, carried: bool = False) -> Flow:
         """Return the login an answer belongs to, if it was not used yet; `finish` uses it up. One read.

@@ -22,6 +22,8 @@ class RecordKind(Enum):
     """A proven identity that has no username yet."""
     START = "c1"
     """The right to one sub-session on an application's host."""
+    TOLD = "o1"
+    """What a provider says of somebody only once."""
     NAMES = "t1"
     """The names an identity asked for while signing up."""
     PACE = "p1"

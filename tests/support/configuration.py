@@ -37,7 +37,9 @@ def problems_of(text: str) -> tuple[str, ...]:
 def provider_options(kind: str, texts: Mapping[str, str]) -> object:
     """Read the options of a kind of provider as the configuration does, but take any secret. Raises BadOptions."""
     section = REGISTRY[kind].options
-    secrets = {each.field: Secret(texts[each.name]) for each in options_of(section) if each.secret}
+    secrets = {
+        each.field: Secret(texts[each.name]) for each in options_of(section) if each.secret and each.name in texts
+    }
     plain = [each for each in options_of(section) if not each.secret]
     values, faults = values_of(plain, {name: text for name, text in texts.items() if text})
     if faults:

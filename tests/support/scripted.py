@@ -7,6 +7,7 @@ values of its own login, as a real one would notice at the exchange of the code.
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -133,7 +134,8 @@ class ScriptedProvider:
         if code not in self.people:
             raise ProviderBroken("the code is unknown; canary-upstream-text")
         self.finished.append(code)
-        return self.people[code]
+        told = callback.params.get("user")
+        return replace(self.people[code], name=told) if told else self.people[code]
 
 
 def person(subject: str, **more: Any) -> ProviderProfile:  # noqa: ANN401 - the profile's own fields

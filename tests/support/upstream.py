@@ -81,6 +81,8 @@ class Upstream:
     names_issuer: bool = True
     """Whether answers carry `iss` (RFC 9207), and discovery says so."""
     answers_in_forms: bool = False
+    is_client: Callable[[dict[str, str]], bool] | None = None
+    """Checks who asks for a token, in the place of the secret."""
     edit_discovery: Callable[[dict[str, Any]], None] = lambda _: None
     edit_header: Callable[[dict[str, Any]], None] = lambda _: None
     edit_claims: Callable[[dict[str, Any]], None] = lambda _: None
@@ -194,7 +196,9 @@ class Upstream:
     def token(self, form: dict[str, str], authorization: str | None) -> tuple[int, dict[str, Any]]:
         """Exchange a code; status and answer."""
         shown = "post" if authorization is None else "basic"
-        if self.client_auth not in {"", shown} or not _is_client(form, authorization):
+        if self.client_auth not in {"", shown} or not (
+            self.is_client(form) if self.is_client else _is_client(form, authorization)
+        ):
             return 401, {"error": "invalid_client"}
         with self._lock:
             code = self._codes.pop(form.get("code", ""), None)

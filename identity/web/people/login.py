@@ -11,6 +11,7 @@ login are set and deleted here and nowhere else:
     sign-up binding        a username is needed      the account is made, or the login is refused
     last provider          a provider proved who     never; it lasts half a year
                            the person is
+    told once              a posted answer has it    a login ends well
     session token          a login ends well         (the session service says)
 """
 
@@ -152,7 +153,10 @@ class LoginHandler(PageHandler):
 
     def enter(self, signed: LoggedIn) -> None:
         """Give the browser its session; what the person must know first stands between it and where it goes."""
+        names = self.context.names
         self.put_spent()
+        if self.own_cookie(names.told_once):
+            self.put_cookie(binding_cookies.removed(names.told_once, names=names))
         for cookie in signed.opened.set_cookies:
             self.put_cookie(cookie)
         self.onward(notice_path(signed.return_to) if signed.opened.notices else signed.return_to)
@@ -288,7 +292,10 @@ class ProviderAnswer(LoginHandler):
         await self.keep_pace(Counted.ANSWER, name)
         self.spend(cookie)
         self.offer(provider, flow.return_to, stay=self.said(flow))
-        profile = await self._ask(provider, flow, {**(flow.answer or {}), "state": state} if params is None else params)
+        if params is None:
+            told = context.login.told(name, self.binding(context.names.told_once))
+            params = {**told, **(flow.answer or {}), "state": state}
+        profile = await self._ask(provider, flow, params)
         if profile is None:
             self.put_spent()
             self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow)))

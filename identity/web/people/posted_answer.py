@@ -10,17 +10,22 @@ sends the browser to `/finish`, a page load of this site like any other, and the
     GET  /login/<provider>/finish     as an answer that came in the address
 """
 
+import contextlib
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
 from identity.errors import BadInput
+from identity.login.flow import TOLD_MS
 from identity.login.returning import FALLBACK
 from identity.web.http import parameters
 from identity.web.http.base import Listener, Route
+from identity.web.people import binding_cookies
 from identity.web.people.login import ANSWER_CHARS, DENIED, PROVIDER, ProviderAnswer, chooser_path
 
 CARRIED: Final = ("code", "error", "error_reason", "iss")
-"""Parameters of an answer that are carried on; nobody reads others."""
+"""Parameters of an answer that are carried on; nobody reads others but `user`, which has a cookie of its own."""
+TOLD_CHARS: Final = 1_024
 
 
 class AnyAnswer(ProviderAnswer):
@@ -44,9 +49,20 @@ class AnyAnswer(ProviderAnswer):
             raise BadInput("parameter-missing", public="The parameter “code” is missing.")
         cookie = self.context.names.flow(state)
         binding, flow = self.context.login.carry(state, name, self.binding(cookie), answer)
+        self._keep_told(name, params)
         # Lax from here on: a form of another site, posted again, brings no login.
         self.bind(cookie, binding, lasts_ms=flow.expires_at - self.context.clock())
         self.go(f"/login/{name}/finish?state={quote(state, safe='')}")
+
+    def _keep_told(self, name: str, params: Mapping[str, str]) -> None:
+        """Keep what is said only once before anything can fail; what cannot be read or kept fails nothing."""
+        names, login, user = self.context.names, self.context.login, ""
+        with contextlib.suppress(BadInput):
+            user = params.get("user") or ""
+        if 0 < len(user) <= TOLD_CHARS and (text := login.keep_told(name, user)):
+            self.put_cookie(
+                binding_cookies.made(names.told_once, text, now=self.context.clock(), lasts_ms=TOLD_MS, names=names)
+            )
 
 
 class PostedAnswer(ProviderAnswer):

@@ -75,6 +75,11 @@ class CookieNames:
         return self._name("s", secret)
 
     @property
+    def told_once(self) -> str:
+        """Name of the cookie that holds what a provider says of somebody only once."""
+        return self._prefix("n")
+
+    @property
     def last_provider(self) -> str:
         """Name of the cookie that remembers the provider used last."""
         return self._prefix("l")
