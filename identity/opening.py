@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
+from identity.admin.provider_pins import PinService
 from identity.admin.service import AuditedStore, OperatorService
 from identity.applications.service import ApplicationService
 from identity.audit import AuditQueue, Event
@@ -215,6 +216,19 @@ def open_operator_service(config: Config, clock: Clock, closing: ExitStack) -> O
         sessions=sessions,
         idle_ms=config.sessions.idle_ms,
     )
+
+
+def open_pins(config: Config, clock: Clock, closing: ExitStack) -> PinService:
+    """Open what providers' names are pinned to; what must be closed is left with `closing`.
+
+    Raises:
+        ConfigError: the accounts cannot be reached from outside the daemon, or are not there yet.
+        StoreUnavailable: the account store cannot be opened.
+    """
+    reachable(config)
+    store = open_accounts(config, clock)
+    closing.callback(store.close)
+    return PinService(store, clock=clock, new_uuid=uuid4)
 
 
 def reachable(config: Config) -> None:

@@ -8,7 +8,7 @@ they import only this module and the protocol families beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class ProviderDenied(Exception):
@@ -19,7 +19,17 @@ class ProviderBroken(Exception):
     """The provider answered wrongly, late, or not at all; the message is for the log only.
 
     Never holds a token, code or secret.
+
+    Args:
+        message: what happened.
+        said: the provider's word for it (`invalid_grant`), if it was a harmless one.
+        location: where it redirected to instead; not in the message, because it may hold anything.
     """
+
+    def __init__(self, message: str, *, said: str = "", location: str = "") -> None:
+        super().__init__(message)
+        self.said = said
+        self.location = location
 
 
 class ProviderSlow(ProviderBroken):
@@ -139,4 +149,13 @@ class Provider(Protocol):
 
     async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Finish it. Raises ProviderDenied or ProviderBroken."""
+        ...
+
+
+@runtime_checkable
+class Rehearsed(Protocol):
+    """A provider that fetches more than `begin` does before it can believe a login, for example keys."""
+
+    async def rehearse(self, http: Http) -> None:
+        """Fetch that. Raises ProviderBroken."""
         ...

@@ -107,4 +107,5 @@ KIND: Final = ProviderKind(
     options=GitHubOptions,
     scope=lambda given: SubjectScope(given.url.rstrip("/"), "id"),
     build=build,
+    console="https://github.com/settings/developers",
 )

@@ -55,3 +55,5 @@ class ProviderKind(Generic[OptionsT]):
     """Within what its subjects are unique; pinned at the first login, so it must not change between releases."""
     build: Callable[[ProviderSettings[OptionsT]], Provider]
     """Makes the provider; raises BadOptions for what no single option shows."""
+    console: str = ""
+    """Where an application is registered there; empty where that is the operator's own server."""

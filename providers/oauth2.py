@@ -116,8 +116,9 @@ def refusal(error: object, where: str, *, no: bool = False) -> ProviderDenied | 
     if isinstance(error, Mapping):
         # Facebook's are objects ({"message": …, "type": "OAuthException", "code": 190}), and Google's of some APIs.
         said = next(filter(None, map(error.get, ("type", "status"))), None)
-    text = f"{where} says {untrusted.word(said)}"
-    return ProviderDenied(text) if no or refusals.is_no(said) else ProviderBroken(text)
+    word = untrusted.word(said)
+    text = f"{where} says {word}"
+    return ProviderDenied(text) if no or refusals.is_no(said) else ProviderBroken(text, said=word)
 
 
 async def exchange(

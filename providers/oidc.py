@@ -136,6 +136,11 @@ class OidcProvider:
         posted = more.get("response_mode") == "form_post"
         return LoginBegun(location(metadata.authorize_url, self._client, start, more), kept, posted)
 
+    async def rehearse(self, http: Http) -> None:
+        """Fetch the key set. Raises ProviderBroken."""
+        metadata = await self._metadata.value(http)
+        await self._keys_at(metadata.jwks_url).value(http)
+
     async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
         service, metadata = self._service, await self._metadata.value(http)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from identity import __version__
-from identity.cli import accounts, check, copy, demo, doctor, fsck, keys, migrate, serve, sessions
+from identity.cli import accounts, check, copy, demo, doctor, fsck, keys, migrate, providers, serve, sessions
 from identity.cli.saying import be_patient, say
 from identity.errors import ConfigError
 
@@ -29,6 +29,7 @@ Examples:
   identityd.py keys --help                 change the key that signs; nobody is logged out
   identityd.py check-config                say what is wrong, and what to do
   identityd.py doctor --url https://…      try an application's proxy, and say what it breaks
+  identityd.py providers test              try the login providers, and say what is wrong
   identityd.py migrate                     bring the account store to this release's tables
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
@@ -108,6 +109,7 @@ cli.add_command(check.check_config)
 cli.add_command(doctor.doctor)
 cli.add_command(keys.keys)
 cli.add_command(migrate.migrate)
+cli.add_command(providers.providers)
 cli.add_command(accounts.accounts)
 cli.add_command(fsck.fsck)
 cli.add_command(copy.copy)

@@ -204,7 +204,9 @@ class _Line:
                 return answer
             target = _joined(url, answer.headers.get("location", ""))
             if call.method != "GET" or _origin(_checked(target)) != _origin(parts):
-                raise ProviderBroken(f"{_asked(call, url)}: redirected elsewhere, which is not followed")
+                raise ProviderBroken(
+                    f"{_asked(call, url)}: redirected elsewhere, which is not followed", location=target
+                )
             url = target
         raise ProviderBroken(f"{_asked(call, url)}: redirected too often")
 

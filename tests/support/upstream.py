@@ -7,8 +7,6 @@ not by the library the providers verify with. A test makes it lie by changing it
 putting a `Fault` on a path.
 """
 
-import base64
-import hashlib
 import json
 import secrets
 import socket
@@ -21,8 +19,9 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, Self
-from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
+from tests.support.client_proofs import is_client, proves
 from tests.support.clock import ManualClock
 from tests.support.crowd import CrowdServer
 from tests.support.faults import BODIES, Fault, gzip_bomb
@@ -92,6 +91,9 @@ class Upstream:
     """By path: further documents that want an access token."""
     guards: dict[str, Callable[[dict[str, str], str], Any]] = field(default_factory=dict)
     """By path: what is wrong with a query and an access token there, as it is answered with 400; None if nothing."""
+    secret: str = CLIENT_SECRET
+    registered: str = ""
+    """The callback address that an operator entered; empty takes any."""
     client_auth: str = ""
     """The one way a client may show its secret, `basic` or `post`; both if empty."""
     edit_failure: Callable[[dict[str, Any]], Any] = lambda failure: failure
@@ -196,15 +198,15 @@ class Upstream:
     def token(self, form: dict[str, str], authorization: str | None) -> tuple[int, dict[str, Any]]:
         """Exchange a code; status and answer."""
         shown = "post" if authorization is None else "basic"
-        if self.client_auth not in {"", shown} or not (
-            self.is_client(form) if self.is_client else _is_client(form, authorization)
-        ):
+        known = (CLIENT_ID, self.secret)
+        proven = self.is_client(form) if self.is_client else is_client(form, authorization, known=known)
+        if self.client_auth not in {"", shown} or not proven:
             return 401, {"error": "invalid_client"}
         with self._lock:
             code = self._codes.pop(form.get("code", ""), None)
         if code is None or form.get("grant_type") != "authorization_code":
             return 400, {"error": "invalid_grant"}
-        if code.redirect_uri != form.get("redirect_uri") or not _proves(code.challenge, form.get("code_verifier")):
+        if code.redirect_uri != form.get("redirect_uri") or not proves(code.challenge, form.get("code_verifier")):
             return 400, {"error": "invalid_grant", "error_description": "<b>no</b>"}
         token = self.issue_token(ACCESS_TOKEN_PREFIX)
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
@@ -259,6 +261,10 @@ class Upstream:
         }
         if path in self.places:
             return 200, public[self.places[path]]()
+        if path == "/authorize":
+            asked = dict(parse_qsl(query))
+            known = asked.get("client_id") == CLIENT_ID and self.registered in {"", asked.get("redirect_uri")}
+            return 200 if known else 400, {}
         private = {
             "/userinfo": self.person,
             "/profile": self.profile,
@@ -278,22 +284,6 @@ class Upstream:
     def wait_for_end(self) -> None:
         """Hold a request until the server ends."""
         self._ending.wait(10)
-
-
-def _is_client(form: dict[str, str], authorization: str | None) -> bool:
-    if authorization is None:
-        return (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
-    scheme, _, value = authorization.partition(" ")
-    name, _, secret = base64.b64decode(value).decode().partition(":")
-    # RFC 6749 §2.3.1: both were form-encoded before Basic.
-    return scheme == "Basic" and (unquote_plus(name), unquote_plus(secret)) == (CLIENT_ID, CLIENT_SECRET)
-
-
-def _proves(challenge: str | None, verifier: str | None) -> bool:
-    if challenge is None:
-        return verifier is None
-    digest = hashlib.sha256((verifier or "").encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == challenge
 
 
 class _Handler(BaseHTTPRequestHandler):

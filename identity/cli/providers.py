@@ -1,0 +1,233 @@
+"""`providers`: which ways to log in are configured, what to enter at each, and whether each works.
+
+Owns the commands and their manual. What a trial asks a provider is in `provider_trial.py`.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from identity.cli import operator_service as operator
+from identity.cli.options import JSON, YES, change_options, config_option
+from identity.cli.saying import say
+from identity.errors import ConfigError
+
+if TYPE_CHECKING:
+    from identity.accounts.store import ProviderPin
+    from identity.admin.provider_pins import PinService
+    from identity.config import Config
+    from identity.config.model import ProviderSection
+
+
+@click.group(no_args_is_help=True)
+def providers() -> None:
+    """List login providers, show what to enter at their consoles, and try them.
+
+    NAME is what stands behind "provider:" in the configuration.
+
+    \b
+    Examples:
+      identityd.py providers list
+      identityd.py providers show google       the addresses to enter at Google, with the link
+      identityd.py providers test google       discovery and a dry run; says what is wrong
+      identityd.py providers test              all of them
+
+    \b
+    Exit codes:
+      0    in order
+      1    a provider does not work, or the account store is away
+      2    the configuration or the command line is wrong
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+
+
+@providers.command(name="list", short_help="Show which are configured, and what their names stand for.")
+@config_option
+@JSON
+def list_providers(path: Path, *, as_json: bool) -> None:
+    """Show the configured providers, one a line: name, kind, label, state, and the issuer the name is pinned to.
+
+    "not pinned" means that no login went through it yet.
+
+    \b
+    Example:
+      identityd.py providers list
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    read = _read(path)
+    pins = _seen(read)
+    listed = [_entry(section, pins.get(section.name)) for section in read.providers]
+    if as_json:
+        say(json.dumps({"providers": listed}))
+        return
+    rows = [_row(entry) for entry in listed]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@providers.command(short_help="Show what to enter at the provider.")
+@config_option
+@click.argument("name")
+@JSON
+def show(path: Path, name: str, *, as_json: bool) -> None:
+    """Show what to enter at the console of NAME, where an application is registered, and what identifies people.
+
+    \b
+    Example:
+      identityd.py providers show google
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    read = _read(path)
+    section = _section(read, name)
+    entry = _entry(section, _seen(read).get(name)) | _registration(read, section)
+    if as_json:
+        say(json.dumps(entry))
+        return
+    say(f"{name}: {entry['label']}, kind {entry['kind']}, {'on' if entry['enabled'] else 'switched off'}")
+    if entry["console"]:
+        say(f"  register an application at   {entry['console']}")
+    say(f"  callback address             {entry['callback']}")
+    say(f"  scopes                       {entry['scope'] or 'none'}")
+    say(f"  client                       {entry['client'] or 'none'}")
+    say(f"  a person is known by         {entry['subject']} of {entry['issuer']}")
+    pin = entry["pinned"]
+    say(f"  pinned                       {pin['at'] if pin else 'at the first login'}")
+
+
+@providers.command(short_help="Try them, and say what is wrong.")
+@config_option
+@click.argument("name", required=False)
+def test(path: Path, name: str | None) -> None:
+    """Try a provider without a person: discovery, keys, the authorisation endpoint, and a code that was made up.
+
+    A provider that refuses the code, and not the client, knows client and secret. Nothing is logged in. One line
+    for each thing: "ok", "warning" (could not be found out) or "problem". Without NAME, all that are switched on.
+
+    \b
+    Example:
+      identityd.py providers test google
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.cli import provider_trial
+    from identity.cli.findings import Level
+
+    read = _read(path)
+    sections = [_section(read, name)] if name else [each for each in read.providers if each.enabled]
+    if not sections:
+        raise click.ClickException("no provider is configured and switched on; docs/providers.md lists the kinds")
+    failed = False
+    for finding in provider_trial.of(read, sections):
+        say(f"{finding.level.value:<8} {finding.text}")
+        failed |= finding.level is Level.PROBLEM
+    if failed:
+        raise SystemExit(1)
+
+
+@providers.command(short_help="Forget which issuer a name stands for.")
+@config_option
+@click.argument("name")
+@change_options
+@YES
+def release(path: Path, name: str, *, yes: bool, **given: Any) -> None:  # noqa: ANN401 - who and why
+    """Forget which issuer NAME stands for, so that the next login through it says so anew.
+
+    Only for the same people at another address (a GitLab that moved): everybody who has the same id
+    at the new issuer enters the accounts of those who had it at the old one. Stop every daemon first.
+
+    \b
+    Example:
+      identityd.py providers release gitlab --reason "moved to git.example.com, same database"
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.admin.provider_pins import ProviderUnpinned
+    from identity.cli import prompts
+
+    read = _read(path)
+    by = operator.changer(given, yes=yes)
+    with _pins(read) as pins:
+        pin = pins.pin(name)
+        if pin is None:
+            raise click.ClickException(f"{name} is not pinned: no login went through it yet. Nothing was changed.")
+        effect = f"{name} no longer stands for {pin.subject} of {pin.issuer}; the next login pins it anew."
+        prompts.confirm(effect, yes=yes)
+        if isinstance(pins.release(name, by), ProviderUnpinned):
+            raise click.ClickException(f"{name} was changed by another command meanwhile. Nothing was changed.")
+    say(effect)
+
+
+def _read(path: Path) -> "Config":
+    from identity import config
+
+    return config.load(path, environ=os.environ, demo=True)
+
+
+def _section(read: "Config", name: str) -> "ProviderSection":
+    for section in read.providers:
+        if section.name == name:
+            return section
+    known = ", ".join(each.name for each in read.providers) or "none"
+    raise click.UsageError(f"no provider is called {name}; configured: {known}")
+
+
+@contextmanager
+def _pins(read: "Config") -> Iterator["PinService"]:
+    from identity import log
+    from identity.errors import StoreError
+    from identity.opening import now, open_pins
+
+    log.configure(level="error", form="text", secrets=read.secrets(), only="identity")
+    with ExitStack() as closing:
+        try:
+            yield open_pins(read, now, closing)
+        except StoreError as error:
+            what = error.detail or error.code
+            raise click.ClickException(
+                f"the account store ({read.accounts.store.value}) cannot be used: {what}"
+            ) from None
+
+
+def _seen(read: "Config") -> "dict[str, ProviderPin]":
+    """Return the pins there are; none, said on standard error, where the store is away or not made yet."""
+    found = {}
+    try:
+        with _pins(read) as pins:
+            found = {each.name: pin for each in read.providers if (pin := pins.pin(each.name))}
+    except ConfigError as error:
+        say(f"What is pinned is not known: {error.detail}", err=True)
+    except click.ClickException as error:
+        say(f"What is pinned is not known: {error.message}", err=True)
+    return found
+
+
+def _entry(section: "ProviderSection", pin: "ProviderPin | None") -> dict[str, Any]:
+    from identity.clock import moment
+    from providers import REGISTRY
+
+    return {
+        "name": section.name,
+        "kind": section.kind,
+        "label": section.label or REGISTRY[section.kind].label,
+        "enabled": section.enabled,
+        "pinned": pin and {"issuer": pin.issuer, "subject": pin.subject, "at": moment(pin.pinned_at)},
+    }
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    pin = entry["pinned"]
+    pinned = f"{pin['subject']} of {pin['issuer']}" if pin else "not pinned"
+    return entry["name"], entry["kind"], entry["label"], "on" if entry["enabled"] else "off", pinned
+
+
+def _registration(read: "Config", section: "ProviderSection") -> dict[str, Any]:
+    from providers import REGISTRY, scope_of
+
+    scope = scope_of(section.kind, section.options)
+    return {
+        "console": REGISTRY[section.kind].console,
+        "callback": f"{read.server.public_url}/login/{section.name}/callback",
+        "scope": " ".join(getattr(section.options, "scope", ())),
+        "client": getattr(section.options, "client_id", ""),
+        "issuer": scope.issuer,
+        "subject": scope.subject,
+    }
