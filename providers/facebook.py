@@ -4,6 +4,11 @@ The subject is `id`, which is this application's own: another application sees a
 same person, so another `client_id` is another issuer.
 https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow
 
+A challenge (PKCE) is kept only in the flow of OpenID Connect, which is what `openid` among the scopes asks for.
+Without it Facebook drops the challenge and then refuses the verifier, so none is sent.
+https://developers.facebook.com/documentation/facebook-login/guides/advanced/oidc-token
+https://github.com/NangoHQ/nango/pull/7156
+
 Every Graph call carries `appsecret_proof`, so that a stolen token is worth nothing without the secret
 once the application requires it. The token itself goes into a header; addresses are logged by others.
 https://developers.facebook.com/docs/graph-api/guides/secure-requests
@@ -38,7 +43,9 @@ _PARAMS: Final = params_of("auth_type", "config_id", "display")
 class FacebookOptions(ServiceOptions):
     """What an operator says of Facebook."""
 
-    scope: tuple[str, ...] = option(types.words, ("public_profile", "email"), "What is asked for.")
+    scope: tuple[str, ...] = option(
+        types.words, ("openid", "public_profile", "email"), "What is asked for; PKCE is used if `openid` is among it."
+    )
     version: str = option(_VERSION, "v26.0", "The version of the Graph API; each is kept for about two years.")
     authorize_params: AuthorizeParams = option(_PARAMS, (), ADDED)
 
@@ -75,6 +82,7 @@ def build(settings: ProviderSettings[FacebookOptions]) -> Provider:
         authorize=f"https://www.facebook.com/{given.version}/dialog/oauth",
         token=f"{graph}/oauth/access_token",
         read_profile=FacebookProfile(f"{graph}/me?fields=id,name,email,picture", given.client_secret.text()),
+        pkce="openid" in given.scope,
         forced={"auth_type": "reauthenticate"},
     ).build(settings)
 

@@ -57,6 +57,7 @@ class OAuth2Service:
     read_profile: ReadProfile
     method: str = "post"
     """How the secret is shown: `basic` or `post`."""
+    pkce: bool = True
     forced: Mapping[str, str] = field(default_factory=dict)
     """Parameters that ask for a fresh login; empty if the service cannot be asked."""
 
@@ -72,6 +73,7 @@ class OAuth2Service:
                 token=self.token,
                 scope=" ".join(given.scope),
                 method=self.method,
+                pkce=self.pkce,
                 added=dict(given.authorize_params),
                 forced=self.forced,
             ),

@@ -36,6 +36,12 @@ def as_an_object(failure: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def drops_the_challenge(query: dict[str, str]) -> None:
+    """Do as Facebook does outside the flow of OpenID Connect; its token endpoint then refuses a verifier."""
+    if "openid" not in query["scope"].split():
+        query.pop("code_challenge", None)
+
+
 class TestFacebook(oauth2_service.ServiceContract):
     """The Graph API, with the proof required."""
 
@@ -48,6 +54,7 @@ class TestFacebook(oauth2_service.ServiceContract):
 
     def options(self, on: Bench) -> dict[str, str]:
         """Return the options, and let the upstream speak the dialect."""
+        on.upstream.edit_request = drops_the_challenge
         on.upstream.edit_failure = as_an_object
         on.upstream.guards[ME] = refuses_without_proof
         return super().options(on)
@@ -123,6 +130,14 @@ def test_a_no_with_facebooks_own_words_is_one(on: Bench) -> None:
 
     with pytest.raises(ProviderDenied):
         on.finish(login, {"state": login.start.state, **said})
+
+
+def test_without_openid_facebook_is_sent_no_challenge_that_it_would_drop(on: Bench) -> None:
+    """Otherwise every login fails at an application that does not offer `openid`: the verifier has no challenge."""
+    on.build("facebook", {**TestFacebook().options(on), "scope": "public_profile"})
+
+    assert "code_challenge" not in on.begin().begun.location
+    assert on.log_in().subject == "10224000000000001"
 
 
 def test_the_version_of_the_graph_is_the_configured_one_everywhere(on: Bench) -> None:

@@ -96,6 +96,8 @@ class Upstream:
     """The callback address that an operator entered; empty takes any."""
     client_auth: str = ""
     """The one way a client may show its secret, `basic` or `post`; both if empty."""
+    edit_request: Callable[[dict[str, str]], object] = lambda _: None
+    """What becomes of the query a browser brings for a code."""
     edit_failure: Callable[[dict[str, Any]], Any] = lambda failure: failure
     """What a token endpoint of this dialect says when it refuses."""
     edits: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
@@ -180,6 +182,7 @@ class Upstream:
 
     def authorize(self, query: dict[str, str]) -> tuple[int, str]:
         """Check a request for a code; status, and where the browser goes or what is wrong."""
+        self.edit_request(query)
         if query.get("client_id") != CLIENT_ID or query.get("response_type") != "code":
             return 400, "unknown client or response type"
         if "code_challenge" in query and query.get("code_challenge_method") != "S256":
