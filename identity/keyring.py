@@ -108,11 +108,13 @@ class KeyRing:
 
     def signing_number(self, now: Millis) -> int:
         """Return the number that signs now: the newest that every daemon has had time to read."""
+        # A new key that signed at once would be unknown to daemons that have not read the file again (600 s).
         ready = [k.number for k in self.keys[1:] if now - k.created_at >= SIGNS_AFTER_MS]
         return ready[-1] if ready else self.keys[0].number
 
     def mac(self, number: int, purpose: Purpose, data: bytes) -> bytes:
         """Return 16 bytes of keyed BLAKE2s over `data`. Raises KeyError for an unknown number."""
+        # Keyed BLAKE2s is a MAC as it is (RFC 7693), and `person` makes each purpose a function of its own.
         digest = _hasher(self._by_number[number], purpose.value, MAC_BYTES).copy()
         digest.update(data)
         return digest.digest()
@@ -149,6 +151,7 @@ class KeyRing:
 
     def continues_in(self, other: "KeyRing") -> bool:
         """Tell whether `other` may replace this ring: same locator key, and no number given to another secret."""
+        # Without a common key, or with another locator key, every session would be lost at the reload.
         shared = {key.number for key in self.keys} & {key.number for key in other.keys}
         same = all(self.mac(n, Purpose.TOKEN, b"") == other.mac(n, Purpose.TOKEN, b"") for n in shared)
         nil = AccountId(UUID(int=0))
@@ -190,6 +193,7 @@ def parse(text: str) -> KeyRing:
                 case _:
                     problems.append(f"[keys] file: line {at}: expected `locator …` or `key number time secret`")
         except (ValueError, OverflowError):
+            # The error is left out: its text may quote the line, which holds a secret.
             problems.append(f"[keys] file: line {at}: cannot be read")
     if len(locators) != 1:
         problems.append(f"[keys] file: needs exactly one `locator` line, has {len(locators)}")
@@ -212,6 +216,7 @@ def cut(text: str, numbers: "Collection[int]") -> str:
 
 def _spelt(line: str) -> tuple[str, ...]:
     match line.partition("#")[0].split():
+        # `key 07` is read as key 7, so it must be found as that.
         case ["key", number, *_] if number.isdecimal():
             return ("key", str(int(number)))
         case _:

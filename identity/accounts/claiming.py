@@ -60,6 +60,7 @@ class Claiming:
         Raises:
             StoreUnavailable: the store is away, or the row changed in every round.
         """
+        # The first try inserts: an absent row could not be believed (D9), so a read before it would tell nothing.
         expected: IdentityRow | None = None
         for _ in range(ROUNDS):
             now = self._clock()
@@ -75,9 +76,10 @@ class Claiming:
 
     def _met(self, found: IdentityRow | None, *, claim: UUID, by: By) -> _Yields | IdentityRow | BeingFinished:
         if found is not None and found.state is IdentityState.COMPLETING:
+            # Committed: its account will exist, so it is finished for its owner and never taken over.
             found = self._completing.finish(found, by=by)
         if found is None:
-            return _Yields(None)
+            return _Yields(None)  # it expired or was deleted since
         if found.state is IdentityState.COMPLETING:
             return BeingFinished()
         if found.state is IdentityState.PENDING:
@@ -108,6 +110,7 @@ class Claiming:
             if found is Applied.APPLIED:
                 return mine
             if found is not None and found.state is not UsernameState.PENDING:
+                # A helper has committed and finished this very sign-up meanwhile, or the name is another's.
                 own = found.state is UsernameState.ACTIVE and found.claim == wanted.claim
                 return found if own else None
             if found is not None and meet(found, claim=wanted.claim, now=now) is Meeting.BEING_FINISHED:

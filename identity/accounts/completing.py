@@ -92,6 +92,7 @@ class Completing:
                 current = self._settle(current, name, by=by)
                 continue
             if step is _Step.NO_ACCOUNT:
+                # A link to an account that is gone: the row would answer every login with "being finished".
                 self._store.identities.delete(current)
             current = self._store.identities.read_settled(row.key)
         raise StoreUnavailable(detail="the identity row changed in every round")
@@ -99,16 +100,18 @@ class Completing:
     def _write_account(self, row: IdentityRow) -> _Step:
         """Make the account exist and list the identity."""
         for _ in range(ROUNDS):
+            # A sign-up inserts without reading first: mostly it is the first to come, and a row that stands
+            # in its way comes back as the answer.
             account = self._store.accounts.read_settled(row.account_id) if not is_sign_up(row) else self._insert(row)
             if account is Applied.APPLIED:
                 return _Step.WRITTEN
             if account is None or account.status is AccountStatus.MERGED:
                 return _Step.WAIT if is_sign_up(row) else _Step.NO_ACCOUNT
             if account.status is AccountStatus.MERGING:
-                return _Step.WAIT
+                return _Step.WAIT  # left as it is until the merge, which moves the identities one by one (D8), is over
             wanted = _listing(account, row)
             if wanted == account:
-                return _Step.WRITTEN
+                return _Step.WRITTEN  # another helper was here before
             # The account was read before this: had the row been finished and the identity been
             # unlinked since then, the account would have another op and the write below would lose.
             if self._store.identities.read_settled(row.key) != row:
@@ -134,6 +137,8 @@ class Completing:
     def _settle(self, row: IdentityRow, name: UsernameRow | None, *, by: By) -> IdentityRow | None:
         """Own the name and confirm the index row; return how that row stands then."""
         new = is_sign_up(row)
+        # The name before the index row: were the row active first, a crash would leave an account whose name
+        # expires, and nothing would finish it.
         owned = self._own_name(row, name) if new else None
         self._checkpoint("complete.name-owned")
         state = IdentityState.NEEDS_NAME if new and owned is None else IdentityState.ACTIVE
@@ -144,6 +149,7 @@ class Completing:
             return stands
         self._checkpoint("complete.finished")
         if new and state is IdentityState.ACTIVE:
+            # Of all helpers only the one whose write confirmed the row comes here: one audit row for each account.
             self._note(_signed_up(after, by=by, now=self._clock()))
         return after
 
@@ -169,9 +175,9 @@ class Completing:
             if found is Applied.APPLIED:
                 return wanted
             if found is not None and found.claim != row.claim:
-                return None
+                return None  # the claim expired after 15 minutes, and another attempt took the name
             if found is not None and found.state is UsernameState.RETIRED:
-                return found
+                return found  # the account was renamed since (D7), so it has a name
             expected = found
         raise StoreUnavailable(detail="the username row changed in every round")
 
@@ -182,6 +188,7 @@ class Completing:
         if stands is not None and stands.claim == row.claim:
             used = stands.state is not IdentityState.NEEDS_NAME and fold(stands.username) == name.key
         else:
+            # The row is gone or another attempt's: only the account can tell which name it uses.
             account = self._store.accounts.read_settled(name.account_id)
             used = account is not None and fold(account.username) == name.key
         if not used:

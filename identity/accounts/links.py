@@ -68,6 +68,7 @@ class Links:
             account = self._store.accounts.read_settled(request.account_id)
             if account is None:
                 return Refuse(Refusal.NO_ACCOUNT)
+            # Before the claim, so that a refused link does not keep the identity for 15 minutes.
             if refused := _may_link(account, request.key):
                 return refused
             row = self._claiming.identity(_claim(request, account), by=request.by)
@@ -84,6 +85,7 @@ class Links:
                 match self._completing.finish(committed, by=request.by):
                     case IdentityRow(state=IdentityState.ACTIVE, account_id=account.key):
                         return Linked(account.key)
+            # Lost to another attempt, or the account moved: the next round reads both and says what stands.
         raise StoreUnavailable(detail="the identity row changed in every round")
 
     def unlink(self, request: Unlink) -> EndingOutcome:
@@ -92,6 +94,8 @@ class Links:
 
         def without(account: AccountRow) -> AccountRow | Refuse:
             nonlocal row
+            # Judged on the row that is then replaced, under its op: of two unlinks at once the second is judged
+            # again, so they cannot take the last two ways.
             if refused := _may_unlink(account, request.key):
                 return refused
             # After the account, and finished if need be: a helper that meets a completing row
@@ -104,6 +108,7 @@ class Links:
         )
         if isinstance(raised, Refuse):
             return raised
+        # A crash before this leaves a row that leads nowhere, since the account does not list it (D6).
         if row is not None and row.account_id == request.account_id:
             self._store.identities.delete(row)
         self._checkpoint("unlink.identity-deleted")

@@ -77,6 +77,7 @@ class SigningUp:
             if isinstance(row, BeingFinished):
                 return row
             if row.state is IdentityState.ACTIVE:
+                # The form was sent twice, or its answer was lost: the same claim made this account.
                 made_here = row.claim == request.claim
                 return SignedUp(row.account_id, row.username) if made_here else AlreadyKnown(row.account_id)
             self._checkpoint("sign-up.identity-claimed")
@@ -89,11 +90,14 @@ class SigningUp:
         """Claim the name and commit; None if the identity row changed hands meanwhile."""
         claimed = self._claiming.name(_name_claim(row, name))
         if claimed is None:
+            # The claim on the identity stays: the person chooses again under it for up to 15 minutes.
             return NameTaken(name, self._free(name))
         self._checkpoint("sign-up.name-claimed")
         committed = replace(row, username=name, state=IdentityState.COMPLETING, op=self._new_uuid())
+        # The commit point, without an expiry: a crash before it leaves nothing for good, and after it the next
+        # login finishes the account from this row alone (D5).
         if put(self._store.identities, committed, expected=row) is not Applied.APPLIED:
-            return None
+            return None  # taken over by another attempt; the claim on the name expires by itself
         self._checkpoint("sign-up.committed")
         match self._completing.finish(committed, by=request.by, name=claimed):
             case IdentityRow(state=IdentityState.ACTIVE, account_id=row.account_id, username=username):
@@ -111,6 +115,7 @@ class SigningUp:
         """
         offered = list(usernames.suggestions(handle, name, self._policy))
         numbered = usernames.alternatives(offered[0], self._new_uuid().int, self._policy)
+        # Lazy: a first suggestion that is free costs one read.
         return next((each for each in chain(offered, numbered) if self._is_free(each)), offered[0])
 
     def _free(self, taken: Username) -> tuple[Username, ...]:
@@ -118,6 +123,7 @@ class SigningUp:
         return tuple(islice(filter(self._is_free, numbered), OFFERED))
 
     def _is_free(self, name: Username) -> bool:
+        # A plain read, which may be behind: it spares the person a try, and the claim decides (D9).
         return self._store.usernames.read(usernames.fold(name)) is None
 
 

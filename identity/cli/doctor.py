@@ -82,7 +82,6 @@ def _findings(read: "Config", site: "Site | None", actor: str) -> "Iterator[Find
 
 
 def _as_stranger(site: "Site", proof: str) -> "Iterator[Finding]":
-    """Visit without a session."""
     from identity.cli import doctor_words as words
 
     yield from words.of_ack(site.ask(words.ACK))

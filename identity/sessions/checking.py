@@ -87,6 +87,8 @@ class Checking:
         list cost a second read.
         """
         now = self._clock()
+        # What is older, or does not verify, is left out and never an error: otherwise an attacker could log a
+        # person out by planting rubbish in the jar.
         not_before = now - self._rules.lifetimes.absolute_ms
         shown = [self._mint.read(check.cookies, not_before=not_before) for check in checks]
         jars = [Jar(group(each.tokens), each.junk, each.newer, each.claimed) for each in shown]
@@ -154,11 +156,12 @@ def judge(
         planned = plan(jar, reads, asked, rules)
         written = (yield _swapped(planned.write, reads, rules, asked.now)) if planned.write else Written.APPLIED
         if written is Written.APPLIED:
+            # What becomes of these changes no answer; one that is lost is planned again at the next request.
             for write in planned.aside:
                 yield _swapped(write, reads, rules, asked.now)
             return planned, asked
         if written is Written.UNKNOWN:
-            break
+            break  # not sent again: `undecided` is right whether it was applied or not
     return undecided(planned), asked
 
 
@@ -180,6 +183,7 @@ def _told(planned: Plan, check: Check, now: Millis) -> Iterator[TellWatcher]:
     account_id, session, copied = live.record.account_id, live.session, planned.copied
     if copied:
         yield TellWatcher(lambda watcher: watcher.ended(account_id, session, copied, check))
+    # Only beside a write: a session in use is written often enough, and most checks have nothing to queue.
     elif now - live.record.compared_at > COMPARE_AFTER_MS:
         yield TellWatcher(lambda watcher: watcher.compare_due(account_id))
 
@@ -190,6 +194,7 @@ def _foreign(other: Live, check: Check, watcher: Watcher) -> None:
 
 def _marked(markers: Sequence[str], ring: KeyRing, session: SessionId, ids: Collection[TokenId]) -> bool:
     """Tell whether one of the markers is for exactly this session and this set of tokens."""
+    # All are tried: a marker that a sibling host planted must not hide the genuine one.
     return any(cookie.marker_fits(marker, session, ids, ring=ring) for marker in markers)
 
 

@@ -144,11 +144,13 @@ class Plan:
 def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) -> Plan:
     """Apply the table above. `reads` has an entry for each of the jar's `locators`."""
     gathered = gather(jar.groups, reads, host=asked.host, now=asked.now, lifetimes=rules.lifetimes)
+    # Whether a newer key exists is asked of the records, which no visitor can write (ADR 10).
     if gathered.chosen is None:
         return _nothing_live(jar, gathered, asked, expected=any(isinstance(reads[at], Unread) for at in jar.claimed))
     moment = Moment(asked.now, asked.navigation, asked.may_mint and asked.mode is Mode.BROWSER, asked.chance)
     live = gathered.chosen
     decision = decide(live.session.lineage, live.group.tokens, moment, rules.pace)
+    # Stale tokens take the usual way, so that a thief is found out and not only sent away.
     if _sent_back(live, asked) and not isinstance(decision, Stale):
         return Plan(Outcome.LOGIN, "return-due")
     match decision:
@@ -174,6 +176,7 @@ def active_at(planned: Plan) -> Millis:
 
 def _sent_back(live: Live, asked: Asked) -> bool:
     """Tell whether the browser is sent through the login host, where only its own login lets it pass."""
+    # A form, a call and a WebSocket would be lost on the way there, so they pass.
     redirected = asked.navigation and asked.reading and asked.mode in (Mode.BROWSER, Mode.NO_MINT)
     return redirected and changes.return_due(live.session, now=asked.now)
 
@@ -218,6 +221,7 @@ def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advan
     record = _with_lineage(live, step.lineage, asked)
     if asked.mode is not Mode.BROWSER:
         return Plan(Outcome.OK, "advance", live=live, write=_write(live, record))
+    # One write moves the line and ends the record's other sessions: a second would lose against the first.
     own, *aside = _replacements(record, gathered, live, asked, touch=False)
     return Plan(
         Outcome.OK,
@@ -231,14 +235,18 @@ def _advance(jar: Jar, gathered: Gathered, live: Live, asked: Asked, step: Advan
 
 
 def _stale(jar: Jar, gathered: Gathered, live: Live, asked: Asked) -> Plan:
+    # Here any newer key counts, without a record that speaks for it: an end cannot be taken back (ADR 10).
     held = _held_back(gathered, asked, newer=bool(jar.newer) or asked.marker_newer)
     if held:
         return held
     if asked.mode is not Mode.BROWSER:
         return Plan(Outcome.LOGIN, "stale")
     ids = [t.id for t in live.group.tokens]
+    # Exactly the set that was bounced: the follower was sent after the bounce arrived, so its jar held nothing
+    # current when it was sent. A marker for the newest token alone ended honest sessions when clocks differed.
     if asked.marker is not None and asked.marker(live.session.id, ids):
         return _end(live, asked)
+    # The follower came without any marker: something on the way drops cookies, and would be bounced for ever.
     if asked.bounced and asked.marker is None:
         return Plan(Outcome.RETRY, "bounce-lost")
     return Plan(Outcome.BOUNCE, "stale", set_marker=live.group, flag_bounce=True)
@@ -295,6 +303,7 @@ def _held_back(gathered: Gathered, asked: Asked, *, newer: bool) -> Plan | None:
 def _beyond(gathered: Gathered, asked: Asked) -> Plan:
     """Make room in a jar of more sessions than are looked at; nothing is granted or ended meanwhile."""
     if asked.mode is Mode.BROWSER and gathered.dead:
+        # The jar comes back three names shorter each time, until all that is left can be looked at.
         return Plan(Outcome.BOUNCE, "too-many-cookies", delete=_dead_names(gathered)[: asked.deletions])
     return Plan(Outcome.RETRY, "too-many-cookies")
 
@@ -324,6 +333,7 @@ def _replacements(record: Record, gathered: Gathered, live: Live, asked: Asked, 
         if touch and record is live.record:
             record = changes.touched(record, live.session, now=asked.now)
         writes.append(_write(live, changes.ended(record, here, Ended.REPLACED, now=asked.now)))
+    # Sessions of other accounts in this jar: their cookies would never change again once this one is used.
     elsewhere: dict[Locator, list[Live]] = {}
     for other in gathered.others:
         if other.group.locator != live.group.locator:
@@ -340,6 +350,7 @@ def _write(live: Live, record: Record) -> Write:
 
 def _deletions(surplus: Iterable[Token], gathered: Gathered, jar: Jar, *, most: int) -> tuple[Token | str, ...]:
     """Choose the names to expire: own surplus, then dead sessions' tokens, then what never verifies."""
+    # Three names and a new token are four Set-Cookie lines, which every proxy carries.
     names: tuple[Token | str, ...] = (*_oldest_first(surplus), *_dead_names(gathered), *jar.junk)
     return names[:most]
 

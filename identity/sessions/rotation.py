@@ -95,12 +95,16 @@ Decision: TypeAlias = Current | Advance | Straggler | Stale
 def decide(lineage: Lineage, tokens: Sequence[Token], moment: Moment, pace: RotationPace) -> Decision:
     """Apply the table above to the verified tokens of one live session."""
     base = lineage.base
+    # Such a t was made from a child of the base, and its browser has received it. So the line moves to a token
+    # that was shown and whose child was shown, never to one that may be lost on its way.
     advancing = [t for t in tokens if t.grandparent == base]
     if advancing:
         return _advance(lineage, tokens, _settled(advancing, moment, pace), moment, pace)
     current = [t for t in tokens if t.parent == base]
     if current:
         return _current(tokens, _settled(current, moment, pace), moment, pace)
+    # A line that moved in this clock's future gives no grace. The request is bounced then, and an honest jar
+    # comes back with what is current.
     if 0 <= moment.now - lineage.advanced_at <= pace.grace_ms and any(_was_current(t, lineage) for t in tokens):
         return Straggler()
     return Stale()
@@ -111,6 +115,7 @@ def _advance(
 ) -> Current | Advance:
     if not ready:
         return Current()  # only young children: their parent must not mint meanwhile either
+    # The greatest is never deleted: so the honest jar always holds a token that is current or one step ahead.
     top = max(ready, key=_order)
     return Advance(
         lineage=Lineage(base=top.parent, previous=lineage.base, advanced_at=moment.now),
@@ -123,6 +128,8 @@ def _current(tokens: Sequence[Token], ready: Sequence[Token], moment: Moment, pa
     if not ready:
         return Current()
     top = max(ready, key=_order)
+    # The chance is shared: up to forty parallel calls of a page show the same jar, and each child is one name
+    # more. With 0.25 for each a jar grew to 107 names, with 0.125 / n to 41 (ADR 8).
     wanted = moment.navigation or moment.chance * len(tokens) < pace.mint_chance
     return Current(
         mint_from=top if wanted and _may_mint(top, tokens, moment, pace) else None,
@@ -141,6 +148,8 @@ def _was_current(token: Token, lineage: Lineage) -> bool:
 
 
 def _may_mint(top: Token, tokens: Sequence[Token], moment: Moment, pace: RotationPace) -> bool:
+    # A name costs 124 bytes of every request. Servers refuse heads past 8 KB, and a refused request never
+    # gets the deletions that would make it shorter.
     return moment.may_mint and len(tokens) < MINT_BELOW and _past(top, pace.token_age_ms, moment.now)
 
 

@@ -66,11 +66,14 @@ class Failure:
     said: str
 
 
+# A kept connection that broke is a restarted node, mostly: the others of its time are broken as well.
 _LOST = {Origin.NEW: NextStep.UNUSABLE, Origin.KEPT: NextStep.RENEW, Origin.GIVEN_UP: NextStep.AGAIN}
 _AFTER: dict[NodeTrouble, dict[Origin, NextStep]] = {
+    # REST for a new connection only: no firewall has forgotten that one, so the node itself is silent.
     NodeTrouble.SILENT: {Origin.NEW: NextStep.REST, Origin.KEPT: NextStep.PROVE, Origin.GIVEN_UP: NextStep.AGAIN},
     NodeTrouble.CLOSED: {**_LOST, Origin.NEW: NextStep.RENEW},
     NodeTrouble.FAILED: _LOST,
+    # An answer came, so asking again would cost every caller twice and bring the same.
     NodeTrouble.NONSENSE: dict.fromkeys(Origin, NextStep.UNUSABLE),
     NodeTrouble.UNABLE: dict.fromkeys(Origin, NextStep.UNUSABLE),
     NodeTrouble.BUSY: dict.fromkeys(Origin, NextStep.NOTHING),

@@ -144,6 +144,7 @@ class CacheNode:
 
     def write(self, command: Callable[[Any], bool | None]) -> Written:
         """Send one conditional write. Never sent twice."""
+        # A node with a problem shows its marker first: it may have come back as the node of another ring.
         if not self._is_open() or (self._problem and self._read(()) is None):
             return Written.UNKNOWN
         try:
@@ -242,6 +243,7 @@ class CacheNode:
     def _step(self, failed: Failed) -> NextStep:
         """Decide what follows, and give up what is to be given up. One caller at a time is told to prove the node."""
         with self._lock:
+            # 32 calls may time out at once: the first one's proof speaks for all connections of that generation.
             known = failed.generation != self._pool.generation or not self._proof_over.is_set()
             step = after(failed.trouble, Origin.GIVEN_UP if known else failed.origin)
             if step is NextStep.PROVE and self._was_proved_often():
@@ -258,6 +260,7 @@ class CacheNode:
 
     def _is_open(self) -> bool:
         """Tell whether the node may be asked: it does not rest, and no proof is under way, after waiting for one."""
+        # A proof may take a connection and an answer; others wait for the connection only, their threads are few.
         proved = self._proof_over.is_set() or self._proof_over.wait(self._limits.connect_ms / SECOND)
         return proved and not self._rests()
 
@@ -271,7 +274,7 @@ class CacheNode:
                 return False
             rests = 0 <= now - self._hung_at < self._limits.rest_ms
             if not rests:
-                self._hung_at = now
+                self._hung_at = now  # the rest begins anew for all others while this caller tries the node
             return rests
 
     def _gets(self, keys: Sequence[CacheKey], trip: Trip = Trip.READ) -> Values:
@@ -306,6 +309,7 @@ class CacheNode:
 
     def _is_trusted(self, there: tuple[bytes, bytes] | None) -> bool:
         """Tell whether this very marker was found right less than a minute ago."""
+        # Judged again each minute: a marker under an old key must be sealed anew before that key leaves the ring.
         if there is None or there[0] != self._marker or self._problem:
             return False
         return 0 <= self._clock() - self._marker_read_at < _RECHECK_MS
@@ -322,9 +326,11 @@ class CacheNode:
         problem = self._markers.problem(self.name, marker)
         if problem:
             return problem
+        # Sessions that ended while it was away are still open in its records, until their revocations have run.
         if self._problem and not self._around.cleared(self.name):
             return "is back; open revocations must be carried out first"
         if version and self._markers.is_outdated(marker):
+            # A lost swap is as good: another daemon has sealed the same marker anew.
             marker = self._markers.make(self.name)
             self._run(Trip.WRITE, lambda connection: connection.cas(MARKER_KEY, marker, version, expire=_NEVER))
         with self._lock:

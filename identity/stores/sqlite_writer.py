@@ -60,6 +60,7 @@ class Writer:
             StoreUnavailable: the file cannot be written, or the outcome is unknown.
         """
         job = _Job(work)
+        # Under the lock of `close`: a job behind the last item would never be run, and its caller would wait.
         with self._lock:
             if self._closed:
                 raise StoreUnavailable(detail="sqlite: the store is closed")
@@ -67,6 +68,7 @@ class Writer:
         try:
             result: T = job.answer.result(self._patience_s)
         except NoAnswer as error:
+            # A job that waits is taken back; one that has begun may still be committed, hence "unknown".
             job.answer.cancel()
             raise StoreUnavailable(detail="sqlite: the writer did not answer in time") from error
         except sqlite3.Error as error:
@@ -93,6 +95,7 @@ class Writer:
         """Wait for a job and take what else is there; tell whether those are the last."""
         jobs: list[_Job] = []
         item = self._queue.get()
+        # Only what is there already: the commit before gave the others time to gather, and none is delayed.
         with suppress(Empty):
             while item is not None:
                 if item.answer.set_running_or_notify_cancel():
@@ -112,6 +115,7 @@ class Writer:
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
+            # Nothing of this transaction is on the disk: the callers of jobs that went well must hear it too.
             results = [_Failure(error)] * len(jobs)
         for job, result in zip(jobs, results, strict=True):
             if isinstance(result, _Failure):
@@ -120,6 +124,7 @@ class Writer:
                 job.answer.set_result(result)
 
     def _one(self, job: _Job) -> Any:  # noqa: ANN401 - the job's own result, or _Failure
+        # A savepoint for each: a job that fails is undone alone, while its neighbours share one commit.
         self._connection.execute("SAVEPOINT job")
         result: Any
         try:

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.support.waiting import RealClock
 _FILE_LINES: Final = 400
 _FUNCTION_LINES: Final = 50
 _EMPTY_NAMES: Final = re.compile(r"util|helper|manager|common|misc")
+_NO_ACTOR: Final = re.compile(r"(?i)\b(nobody|somebody|whoever|anybody|everybody)\b")
+_NO_ACTOR_YET: Final = frozenset({f"providers/{kind}.py" for kind in ("demo", "google", "oauth1", "oidc")})
+"""Files that still have such a word; the list only shrinks."""
 
 _PURE: Final = frozenset(
     {
@@ -158,6 +162,30 @@ def test_every_module_says_what_it_owns() -> None:
     silent = [name(path) for path in _code() if not ast.get_docstring(tree(path))]
 
     assert silent == []
+
+
+def test_comments_and_docstrings_name_their_actor() -> None:
+    """Otherwise a reader guesses whether a person, a browser, an operator or an attacker is meant."""
+    vague = [
+        f"{name(path)}:{line} {text.strip()}"
+        for path in _code()
+        for line, text in _prose(path)
+        if _NO_ACTOR.search(text) and name(path) not in _NO_ACTOR_YET
+    ]
+
+    assert vague == []
+
+
+def _prose(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file's docstrings and comments, with their numbers; sentences that are printed are none."""
+    with tokenize.open(path) as file:
+        for token in tokenize.generate_tokens(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+    for node in ast.walk(tree(path)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text)), lineno=first):
+                yield from enumerate(text.splitlines(), start=first)
 
 
 def test_every_test_says_what_would_be_broken() -> None:

@@ -36,6 +36,7 @@ HEAD_LIMIT: Final = 65_536
 """Bytes of request line and headers."""
 _AROUND: Final = len(": \r\n")
 _LONG_HEADS_BELOW: Final = "/.identityd/"
+# `int()` alone would take `+5` and `1_0`, which a proxy in front may read otherwise.
 _LENGTH: Final = re.compile(r"[0-9]{1,12}")
 
 
@@ -91,6 +92,7 @@ class _Entering(HTTPMessageDelegate):
         try:
             looked_at = self._door.look(cast("RequestStartLine", start_line), headers)
             self._lingering.expect(headers, announced(headers))
+            # Before a handler exists: none of this listener takes more.
             if self._door.max_body is not None and announced(headers) > self._door.max_body:
                 raise TooLarge
             inner = self._door.enter(self._server_conn, self._lingering)
@@ -98,7 +100,7 @@ class _Entering(HTTPMessageDelegate):
         except (BadInput, HTTPInputError) as error:
             self._refuse(error if isinstance(error, IdentityError) else BadInput())
             return None
-        self._inner = inner
+        self._inner = inner  # last: a request whose headers were refused has no part of its body handed on
         return answer
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -129,6 +131,7 @@ class _Entering(HTTPMessageDelegate):
                 "Content-Length": str(len(body)),
                 "Cache-Control": "no-store",
                 "X-Content-Type-Options": "nosniff",
+                # What follows may be a body whose end is in doubt: it must never be read as a request.
                 "Connection": "close",
             }
         )
@@ -146,8 +149,10 @@ def head_bytes(start_line: RequestStartLine, headers: HTTPHeaders) -> int:
 
 def check_framing(headers: HTTPHeaders) -> None:
     """Raise BadInput unless it is beyond doubt where the body ends (RFC 9112 section 6)."""
+    # A set: one length said several times has one meaning (RFC 9112 section 6.3), two lengths have none.
     lengths = set(headers.get_list("Content-Length"))
     codings = headers.get_list("Transfer-Encoding")
+    # With both, a proxy that goes by one and we by the other would disagree on where the next request begins.
     if codings and (lengths or [c.lower() for c in codings] != ["chunked"]):
         raise BadInput("framing", public="The request's body has an ambiguous or unknown framing.")
     if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
