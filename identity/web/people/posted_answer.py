@@ -24,7 +24,7 @@ from identity.web.people import binding_cookies
 from identity.web.people.login import ANSWER_CHARS, DENIED, PROVIDER, ProviderAnswer, chooser_path
 
 CARRIED: Final = ("code", "error", "error_reason", "iss")
-"""Parameters of an answer that are carried on; nobody reads others but `user`, which has a cookie of its own."""
+"""Parameters of an answer that are carried on; of the others only `user` is read, which has a cookie of its own."""
 TOLD_CHARS: Final = 1_024
 
 
