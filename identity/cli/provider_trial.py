@@ -64,7 +64,7 @@ async def _gathered(trial: "ProviderTrial") -> list[Finding]:
 
 
 class ProviderTrial:
-    """One provider, tried. Values of a login are made up: they protect nobody here."""
+    """One provider, tried. Values of a login are made up: they protect no login here."""
 
     def __init__(self, provider: Provider, http: Http, redirect_uri: str, *, issuer: str) -> None:
         self._provider = provider

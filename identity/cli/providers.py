@@ -133,7 +133,7 @@ def test(path: Path, name: str | None) -> None:
 def release(path: Path, name: str, *, yes: bool, **given: Any) -> None:  # noqa: ANN401 - who and why
     """Forget which issuer NAME stands for, so that the next login through it says so anew.
 
-    Only for the same people at another address (a GitLab that moved): everybody who has the same id
+    Only for the same people at another address (a GitLab that moved): every person who has the same id
     at the new issuer enters the accounts of those who had it at the old one. Stop every daemon first.
 
     \b

@@ -125,7 +125,7 @@ class SignUpRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldOnce:
-    """What a provider says of somebody with their first answer and never again; Apple's name of a person.
+    """What a provider says of a person with the first answer and never again; Apple's name of a person.
 
     Its browser carries it from the moment it arrives until a login ends well, or for an hour, so that neither a
     failed exchange nor a store that is away loses it. Information, as every name.

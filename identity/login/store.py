@@ -23,7 +23,7 @@ class RecordKind(Enum):
     START = "c1"
     """The right to one sub-session on an application's host."""
     TOLD = "o1"
-    """What a provider says of somebody only once."""
+    """What a provider says of a person only once."""
     NAMES = "t1"
     """The names an identity asked for while signing up."""
     PACE = "p1"

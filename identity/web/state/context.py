@@ -76,7 +76,7 @@ class CookieNames:
 
     @property
     def told_once(self) -> str:
-        """Name of the cookie that holds what a provider says of somebody only once."""
+        """Name of the cookie that holds what a provider says of a person only once."""
         return self._prefix("n")
 
     @property
