@@ -1,14 +1,19 @@
 """What a login provider is, for those who write one and those who call one.
 
 A provider has two legs: `begin` says where to send the browser and what to remember, `finish`
-turns the browser's answer into a `Profile`. What is remembered is opaque to the caller, so OAuth
+turns the browser's answer into a `ProviderProfile`. What is remembered is opaque to the caller, so OAuth
 1.0a, OAuth 2 and OpenID Connect have one shape. Providers know nothing of accounts or sessions;
 they import only this module and the protocol families beside it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Protocol, runtime_checkable
+
+HANDLE: Final = 200
+"""Characters that are kept of a handle."""
+_READ: Final = 2_000
+"""Characters of a text that are looked at at all."""
 
 
 class ProviderDenied(Exception):
@@ -74,19 +79,54 @@ class Callback:
     """Unix time in seconds."""
 
 
+def _text(longest: int, *, whole: bool = False) -> Any:  # noqa: ANN401 - stands where a field's default does
+    """Describe a text of a profile: the characters that are kept of it, and whether the rest makes it void."""
+    return field(default="", metadata={"longest": longest, "whole": whole})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a provider says about a person: information to be shown, never a key.
+
+    The one list of it. Cleaning, the record of a sign-up, the durable columns and the operator's
+    JSON derive from these fields; a new one has a default, for rows that were written before it.
+    """
+
+    name: str = _text(200)
+    email: str = _text(320)
+    email_verified: bool
+    """No default on purpose: each provider decides it from what it was told."""
+    picture: str = _text(_READ, whole=True)
+
+
+def fit(said: Profile) -> Profile:
+    """Return what is said in a profile, and only that, with every text fit to be stored and shown."""
+    kept = {each.name: getattr(said, each.name) for each in fields(Profile)}
+    for each in fields(Profile):
+        if each.metadata:
+            text, longest = kept[each.name], each.metadata["longest"]
+            whole = not each.metadata["whole"] or (len(text) <= longest and text.isprintable())
+            kept[each.name] = plain(text, longest) if whole else ""
+    return Profile(**kept)
+
+
+def plain(text: str, longest: int) -> str:
+    """Return what can be printed of a text, without space around it, cut to a number of characters.
+
+    Texts come from strangers: control and format characters and lone surrogates are left out.
+    """
+    return "".join(mark for mark in text[:_READ] if mark.isprintable()).strip()[:longest]
+
+
 @dataclass(frozen=True, slots=True)
-class ProviderProfile:
+class ProviderProfile(Profile):
     """Who the provider says this is. Only `subject` (with `tenant`) identifies a person."""
 
     subject: str
-    email_verified: bool
-    """No default on purpose: each provider decides it from what it was told."""
     tenant: str = ""
     """Scopes `subject` where one configured name serves several issuers; empty otherwise."""
     handle: str = ""
-    name: str = ""
-    email: str = ""
-    picture: str = ""
+    """A suggestion for a username."""
     auth_at: int | None = None
     """When the provider authenticated the person, Unix seconds, if it says so."""
 

@@ -2,7 +2,7 @@
 
 Owns the two legs every OAuth 2 provider shares: the address the browser is sent to, what it may
 bring back, and the one POST that exchanges the code. A provider of this family is an
-`OAuth2Provider` with its endpoints and a function that turns an access token into a `Profile`.
+`OAuth2Provider` with its endpoints and a function that turns an access token into a `ProviderProfile`.
 Access tokens are used once, for the profile, and dropped.
 """
 

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 from joserfc.util import urlsafe_b64decode
 
 from providers.addresses import BadAddress, check_url
-from providers.base import ProviderBroken
+from providers.base import ProviderBroken, plain
 
 LONGEST_SUBJECT: Final = 255
 _LONGEST_TEXT: Final = 200
@@ -160,9 +160,7 @@ def to_base64url(raw: bytes) -> str:
 
 def shown(value: object) -> str:
     """Return text for people, without control and format characters, cut to a length; empty if there is none."""
-    if not isinstance(value, str):
-        return ""
-    return "".join(mark for mark in value[: 4 * _LONGEST_TEXT] if mark.isprintable()).strip()[:_LONGEST_TEXT]
+    return plain(value, _LONGEST_TEXT) if isinstance(value, str) else ""
 
 
 def email(value: object) -> str:

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
-from identity.accounts.information import label
 from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import (
     BeingFinished,
@@ -23,11 +22,12 @@ from identity.accounts.results import (
     Unlink,
 )
 from identity.accounts.revoking import Revoking
-from identity.accounts.store import AccountRow, AccountStatus, AccountStore, Applied, IdentityRow, IdentityState
+from identity.accounts.store import LABEL, AccountRow, AccountStatus, AccountStore, Applied, IdentityRow, IdentityState
 from identity.accounts.writing import ROUNDS, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 from identity.types import Checkpoint, IdentityKey
+from providers.base import plain
 
 MOST_LINKS: Final = 20
 """Most ways to log in to one account; links at the same moment may overshoot by one each."""
@@ -148,5 +148,5 @@ def _claim(request: LinkRequest, account: AccountRow) -> IdentityRow:
         claim=request.claim,
         claimed_at=0,
         op=request.claim,
-        label=label(request.label),
+        label=plain(request.label, LABEL),
     )

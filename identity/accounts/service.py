@@ -8,7 +8,7 @@ store is away; repeating the request then converges.
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -16,7 +16,6 @@ from uuid import UUID
 from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
-from identity.accounts.information import storable
 from identity.accounts.links import Links
 from identity.accounts.results import (
     By,
@@ -33,12 +32,13 @@ from identity.accounts.results import (
 from identity.accounts.revoking import Revoking
 from identity.accounts.signup import SigningUp
 from identity.accounts.status import StatusChanges
-from identity.accounts.store import AccountRow, AccountStore, IdentityRow, IdentityState, Profile, Revocation
+from identity.accounts.store import AccountRow, AccountStore, IdentityRow, IdentityState, ProfileRow, Revocation
 from identity.accounts.usernames import NamePolicy
 from identity.audit import AuditLog, Event
 from identity.errors import StoreError
 from identity.sessions.record import Ended
 from identity.types import AccountId, Checkpoint, Clock, IdentityKey, SessionId, Username
+from providers.base import Profile, fit
 
 CHECKPOINTS: Final = (
     "sign-up.identity-claimed",
@@ -91,6 +91,7 @@ class AccountService:
         checkpoint: Checkpoint,
     ) -> None:
         self._store = store
+        self._clock = clock
         self._audited = AuditedChanges(audit, clock=clock, checkpoint=checkpoint)
         self._completing = Completing(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, note=note)
         claiming = Claiming(store, completing=self._completing, clock=clock, new_uuid=new_uuid)
@@ -129,7 +130,7 @@ class AccountService:
         """Return an account: one read."""
         return self._store.accounts.read(account_id)
 
-    def profile(self, account_id: AccountId) -> Profile | None:
+    def profile(self, account_id: AccountId) -> ProfileRow | None:
         """Return what a provider said about an account's owner last: one read."""
         return self._store.profiles.read(account_id)
 
@@ -177,18 +178,18 @@ class AccountService:
         """End what could not be reached before; return how many are still open. For a periodic task."""
         return self._revoking.retry()
 
-    def record_profile(self, profile: Profile) -> bool:
+    def record_profile(self, account_id: AccountId, said: Profile) -> bool:
         """Store what a provider said at a login. Never fails a login: trouble is logged and answered with False.
 
         A name that is left out stays as it was, for one read more: Apple says it with the first login only.
         """
-        profiles = self._store.profiles
+        profiles, said = self._store.profiles, fit(said)
         try:
-            if not profile.display_name and (known := profiles.read(profile.account_id)):
-                profile = replace(profile, display_name=known.display_name)
-            profiles.write(storable(profile))
+            if not said.name and (known := profiles.read(account_id)):
+                said = replace(said, name=known.name)
+            profiles.write(ProfileRow(account_id, self._clock(), **asdict(said)))
         except StoreError as error:
-            log.warning("profile-lost: account %s: %s", profile.account_id, error.detail)
+            log.warning("profile-lost: account %s: %s", account_id, error.detail)
             return False
         return True
 

@@ -14,7 +14,6 @@ from uuid import UUID
 from identity.accounts import usernames
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
-from identity.accounts.information import label
 from identity.accounts.linking import account_of
 from identity.accounts.results import (
     AlreadyKnown,
@@ -24,11 +23,12 @@ from identity.accounts.results import (
     SignUp,
     SignUpOutcome,
 )
-from identity.accounts.store import AccountStore, Applied, IdentityRow, IdentityState, UsernameRow, UsernameState
+from identity.accounts.store import LABEL, AccountStore, Applied, IdentityRow, IdentityState, UsernameRow, UsernameState
 from identity.accounts.usernames import NamePolicy, NameRefused
 from identity.accounts.writing import ROUNDS, put
 from identity.errors import StoreUnavailable
 from identity.types import Checkpoint, Username
+from providers.base import plain
 
 OFFERED: Final = 3
 """How many free names are offered when one is taken."""
@@ -136,7 +136,7 @@ def _claim(request: SignUp, name: Username) -> IdentityRow:
         claim=request.claim,
         claimed_at=0,
         op=request.claim,
-        label=label(request.label),
+        label=plain(request.label, LABEL),
     )
 
 

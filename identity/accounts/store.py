@@ -15,6 +15,10 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from identity.types import AccountId, IdentityKey, Millis, Username, UsernameKey
+from providers.base import Profile
+
+LABEL: Final = 100
+"""Characters of what a person recognises a way to log in by."""
 
 
 class IdentityState(Enum):
@@ -101,14 +105,10 @@ class AccountRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """What a provider said at the last login; information, never a key. Last write wins."""
+class ProfileRow(Profile):
+    """What a provider said at the last login. Last write wins."""
 
     account_id: AccountId
-    display_name: str
-    email: str
-    email_verified: bool
-    picture: str
     seen_at: Millis
 
 
@@ -227,15 +227,15 @@ class Revocations(Protocol):
 class Profiles(Protocol):
     """What providers said; plain writes, the last one wins."""
 
-    def read(self, account_id: AccountId) -> Profile | None:
+    def read(self, account_id: AccountId) -> ProfileRow | None:
         """Return the profile, if one was ever written."""
         ...
 
-    def write(self, profile: Profile) -> None:
+    def write(self, profile: ProfileRow) -> None:
         """Replace the profile."""
         ...
 
-    def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
+    def scan(self, *, after: AccountId | None = None) -> Iterator[ProfileRow]:
         """Yield every profile once, in the store's own order, without holding a lock. For fsck and copy only.
 
         With `after`, only those behind that account's, whether it has one or not.

@@ -1,13 +1,14 @@
 """The durable tables of the identity map: the columns of each, and what kind of value is in them.
 
 Pure. The only place that lists columns: statements and packing (`identity.stores.spelling` says
-how each store spells a kind) and the copy derive from it. Columns stand in the order of their
-record's fields, and carry the fields' names but for the key of a conditional row. A column that
-a migration adds is nullable: rows written before it have none. What a store needs beside a record
-(an expiry, a bucket to spread rows over) is the store's own.
+how each store spells a kind) and the copy derive from it; what a provider says is listed by
+`Profile` alone. A column that a migration adds is nullable, or its field has a default, which
+rows written before it are read with. What a store needs beside a record (an expiry, a bucket to
+spread rows over) is the store's own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import Enum
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -17,13 +18,14 @@ from identity.accounts.store import (
     AccountStatus,
     IdentityRow,
     IdentityState,
-    Profile,
+    ProfileRow,
     ProviderPin,
     Revocation,
     UsernameRow,
     UsernameState,
 )
 from identity.audit import Event
+from providers.base import Profile
 
 
 class ColumnKind(Enum):
@@ -138,18 +140,12 @@ PROVIDERS: Final = DurableTable(
         _uuid("op"),
     ),
 )
-PROFILES: Final = DurableTable(
-    "profiles",
-    Profile,
-    (
-        _uuid("account_id"),
-        _text("display_name"),
-        _text("email"),
-        TableColumn("email_verified", ColumnKind.BOOL),
-        _text("picture"),
-        _long("seen_at"),
-    ),
+_KINDS: Final[Mapping[object, ColumnKind]] = {str: ColumnKind.TEXT, bool: ColumnKind.BOOL}
+_SAID: Final = tuple(
+    TableColumn("display_name" if each.name == "name" else each.name, _KINDS[each.type], field=each.name)
+    for each in fields(Profile)
 )
+PROFILES: Final = DurableTable("profiles", ProfileRow, (_uuid("account_id"), *_SAID, _long("seen_at")))
 REVOCATIONS: Final = DurableTable(
     "revocations",
     Revocation,

@@ -13,7 +13,7 @@ from identity.accounts.store import (
     AccountRow,
     AccountStore,
     IdentityState,
-    Profile,
+    ProfileRow,
     Revocation,
     UsernameState,
 )
@@ -101,7 +101,7 @@ class Inspected:
     found: FoundAccount
     links: tuple[InspectedLink, ...]
     name: Agreement
-    profile: Profile | None
+    profile: ProfileRow | None
     events: tuple[Event, ...]
     revocations: tuple[Revocation, ...]
 

@@ -7,7 +7,8 @@ tells which one is meant and opens nothing.
 
 from typing import Any, TypeAlias
 
-from identity.accounts.store import Revocation
+from identity.accounts.store import ProfileRow, Revocation
+from identity.accounts.tables import PROFILES
 from identity.admin.finding import FoundAccount, Inspected, InspectedLink
 from identity.admin.naming import ByAccount, ByIdentity, ByUsername
 from identity.admin.problem import Problem
@@ -71,17 +72,15 @@ def _inspected(seen: Inspected) -> dict[str, Any]:
         "whole": seen.whole,
         "username_index": seen.name.value,
         "ways": [_link(link) for link in seen.links],
-        "profile": profile
-        and {
-            "display_name": profile.display_name,
-            "email": profile.email,
-            "email_verified": profile.email_verified,
-            "picture": profile.picture,
-            "seen_at": moment(profile.seen_at),
-        },
+        "profile": profile and _profile(profile),
         "revocations": [_revocation(each) for each in seen.revocations],
         "events": [_event(each) for each in seen.events],
     }
+
+
+def _profile(profile: ProfileRow) -> dict[str, Any]:
+    _, *told = zip(PROFILES.names, PROFILES.fields, strict=True)
+    return {**{name: getattr(profile, field) for name, field in told}, "seen_at": moment(profile.seen_at)}
 
 
 def _link(link: InspectedLink) -> dict[str, Any]:

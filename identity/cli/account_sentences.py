@@ -92,7 +92,7 @@ def _profile(seen: Inspected) -> str:
     told = seen.profile
     verified = "verified by the provider" if told.email_verified else "not verified"
     email = f"{plain(told.email)} ({verified})" if told.email else ""
-    parts = ", ".join(part for part in (plain(told.display_name), email) if part)
+    parts = ", ".join(part for part in (plain(told.name), email) if part)
     return f"{parts or 'empty'}, as a provider said at {moment(told.seen_at)}; information only"
 
 

@@ -11,14 +11,14 @@ from uuid import UUID
 
 from identity.accounts.linking import ChooseName, Decision, Refuse, SignIn, Unknown, decide
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountRow, IdentityRow, IdentityState, Profile
+from identity.accounts.store import AccountRow, IdentityRow, IdentityState
 from identity.audit import Event
 from identity.errors import StoreUnavailable
 from identity.login.flow import ProvenPerson
 from identity.login.results import LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.sessions.check import Opening
 from identity.sessions.service import Opened, SessionService
-from identity.types import AccountId, Clock, Count, IdentityKey, Millis, RandomBytes
+from identity.types import AccountId, Clock, Count, RandomBytes
 
 TICKETS: Final = 4
 """How often a login that lost a race reads the account again before it is 503."""
@@ -56,17 +56,8 @@ class Entering:
         self._note = note
         self._count = count
 
-    def enter(
-        self,
-        key: IdentityKey,
-        provider: str,
-        person: ProvenPerson,
-        *,
-        return_to: str,
-        visit: Visit,
-        persistent: bool = False,
-    ) -> Entered:
-        """Open a session if the identity leads to an account that may log in.
+    def enter(self, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool = False) -> Entered:
+        """Open a session if the person's identity leads to an account that may log in.
 
         The session record is read before the account row: disabling the account writes the row
         first and the record after it, so either we see the row, or our write loses and all is
@@ -75,11 +66,11 @@ class Entering:
         Raises:
             StoreUnavailable: a store is away, or the race was lost four times.
         """
-        row = self._accounts.find(key)
+        row = self._accounts.find(person.identity)
         if row is None or row.state is not IdentityState.ACTIVE:
             return _unopened(decide(row, None))
         for _ in range(TICKETS):
-            entered = self._try(row, provider, person, return_to=return_to, visit=visit, persistent=persistent)
+            entered = self._try(row, person, return_to=return_to, visit=visit, persistent=persistent)
             if entered:
                 return entered
         raise StoreUnavailable(detail="the session record moved at every attempt to log in")
@@ -98,22 +89,22 @@ class Entering:
         self._count("identityd_sign_ups_total", provider=provider, outcome=outcome)
 
     def _try(
-        self, row: IdentityRow, provider: str, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool
+        self, row: IdentityRow, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool
     ) -> Entered | None:
         ticket = self._sessions.ticket(row.account_id)
         match decide(row, self._accounts.account(row.account_id)):
             case SignIn(account=account):
-                opening = _opening(row, account, person.auth_at, visit, persistent=persistent)
+                opening = _opening(account, person, visit, persistent=persistent)
                 opened = self._sessions.open(opening, ticket=ticket, jar=visit.jar)
                 if not isinstance(opened, Opened):
                     return None
-                self._accounts.record_profile(_profile(account.key, person, now=self._clock()))
-                self.tally(provider, "signed-in")
+                self._accounts.record_profile(account.key, person.said)
+                self.tally(person.provider, "signed-in")
                 self._count("identityd_sessions_opened_total")
-                self._tell("login", account.key, visit, provider=provider)
+                self._tell("login", account.key, visit, provider=person.provider)
                 return LoggedIn(opened, return_to)
             case Refuse(reason=reason):
-                self.refuse(provider, reason.value, visit, account_id=row.account_id)
+                self.refuse(person.provider, reason.value, visit, account_id=row.account_id)
                 return LoginDenied(reason)
             case decision:
                 return _unopened(decision)
@@ -138,26 +129,15 @@ def _unopened(decision: Decision) -> Entered:
     return decision if isinstance(decision, NotYet) else LoginBusy()
 
 
-def _opening(row: IdentityRow, account: AccountRow, auth_at: Millis, visit: Visit, *, persistent: bool) -> Opening:
+def _opening(account: AccountRow, person: ProvenPerson, visit: Visit, *, persistent: bool) -> Opening:
     return Opening(
         account_id=account.key,
         username=account.username,
         epoch=account.epoch,
-        identity=row.key,
-        auth_at=auth_at,
+        identity=person.identity,
+        auth_at=person.auth_at,
         host=visit.jar.host,
         agent=visit.jar.agent,
         address=visit.jar.address,
         persistent=persistent,
-    )
-
-
-def _profile(account_id: AccountId, person: ProvenPerson, *, now: Millis) -> Profile:
-    return Profile(
-        account_id=account_id,
-        display_name=person.name,
-        email=person.email,
-        email_verified=person.email_verified,
-        picture=person.picture,
-        seen_at=now,
     )

@@ -20,6 +20,7 @@ from typing import Final
 from uuid import UUID
 
 from identity.types import MINUTE, IdentityKey, Millis
+from providers.base import Profile
 
 FLOW_MS: Final[Millis] = 10 * MINUTE
 SIGN_UP_MS: Final[Millis] = 15 * MINUTE
@@ -88,17 +89,21 @@ class Flow:
         return self.created_at + FLOW_MS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenPerson:
-    """What a provider says of a person, cut to sizes that can be kept. Information, never a key."""
+    """Whom a provider has proven, and what it says of them, cut to sizes that can be kept."""
 
-    handle: str
-    name: str
-    email: str
-    email_verified: bool
-    picture: str
+    identity: IdentityKey
+    provider: str
     auth_at: Millis
     """When the provider authenticated them; if it does not say, when the login was finished."""
+    handle: str
+    said: Profile
+
+    @property
+    def label(self) -> str:
+        """What they recognise this way to log in by."""
+        return self.handle or self.said.email or self.said.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +111,6 @@ class SignUpRecord:
     """A proven identity that has no username yet. The form adds a username and nothing else."""
 
     reference: str = field(repr=False)
-    identity: IdentityKey
-    provider: str
     person: ProvenPerson = field(repr=False)
     claim: UUID
     """Stays the same however often a name is lost, so that our own claim never blocks us; also names the account."""

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from identity.accounts.information import ADDRESS, EMAIL, NAME, plain
 from identity.accounts.linking import ChooseName, Unknown, identity_key
 from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
 from identity.login.carrying import LONGEST
@@ -44,8 +43,8 @@ from identity.login.rules import LoginRules
 from identity.login.staying import stays
 from identity.login.store import RecordKind
 from identity.login.welcoming import Welcoming
-from identity.types import SECOND, Millis
-from providers.base import LoginStart, ProviderProfile
+from identity.types import SECOND, IdentityKey, Millis
+from providers.base import HANDLE, LoginStart, ProviderProfile, fit, plain
 
 MOST_KEPT: Final = 1_024
 """Characters a provider may want back at the end; the longest known token secret has a quarter of that."""
@@ -222,12 +221,10 @@ class LoginService:
         until = spent_until(flow.expires_at, now=self._dependencies.clock())
         if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
-        person = _person(profile, now=self._dependencies.clock())
-        match self._entering.enter(
-            key, flow.provider, person, return_to=flow.return_to, visit=visit, persistent=flow.persistent
-        ):
+        person = _person(key, flow.provider, profile, now=self._dependencies.clock())
+        match self._entering.enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent):
             case Unknown() | ChooseName():
-                return self._welcoming.begin(flow, key, person)
+                return self._welcoming.begin(flow, person)
             case entered:
                 return entered
 
@@ -260,13 +257,12 @@ class LoginService:
         return FlowInvalid(detail=flaw.value)
 
 
-def _person(profile: ProviderProfile, *, now: Millis) -> ProvenPerson:
-    said = now if profile.auth_at is None else profile.auth_at * SECOND
+def _person(key: IdentityKey, provider: str, profile: ProviderProfile, *, now: Millis) -> ProvenPerson:
+    auth_at = now if profile.auth_at is None else profile.auth_at * SECOND
     return ProvenPerson(
-        handle=plain(profile.handle, NAME),
-        name=plain(profile.name, NAME),
-        email=plain(profile.email, EMAIL),
-        email_verified=profile.email_verified,
-        picture=plain(profile.picture, ADDRESS),
-        auth_at=min(max(said, 0), now),
+        identity=key,
+        provider=provider,
+        auth_at=min(max(auth_at, 0), now),
+        handle=plain(profile.handle, HANDLE),
+        said=fit(profile),
     )

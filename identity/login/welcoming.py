@@ -44,7 +44,8 @@ from identity.login.results import AskAgain, Chosen, LoginBusy, NeedsUsername, U
 from identity.login.returning import shorter
 from identity.login.rules import provider_unknown
 from identity.login.store import RecordKind
-from identity.types import SECOND, IdentityKey, Username
+from identity.types import SECOND, Username
+from providers.base import Profile
 
 MOST_NAMES: Final = 20
 """Different names one identity may ask for in the time of a sign-up."""
@@ -75,12 +76,10 @@ class Welcoming:
         self._entering = entering
         self._dependencies = dependencies
 
-    def begin(self, flow: Flow, key: IdentityKey, person: ProvenPerson) -> NeedsUsername:
+    def begin(self, flow: Flow, person: ProvenPerson) -> NeedsUsername:
         """Return what the browser must carry to choose a name; nothing is kept."""
         record = SignUpRecord(
             reference=self._dependencies.secret(),
-            identity=key,
-            provider=flow.provider,
             person=person,
             claim=UUID(bytes=self._dependencies.random_bytes(16), version=4),
             return_to=flow.return_to,
@@ -106,7 +105,7 @@ class Welcoming:
         record = self._opened(reference, binding)
         if self._dependencies.one_time.peek(RecordKind.SIGN_UP, record_name(reference)) is not None:
             raise _invalid(Flaw.USED)
-        return UsernameForm(record, self._accounts.suggest(record.person.handle, record.person.name))
+        return UsernameForm(record, self._accounts.suggest(record.person.handle, record.person.said.name))
 
     def choose(self, reference: str, binding: str | None, username: str, visit: Visit) -> Chosen:
         """Make the account under the name that was typed, and open its first session.
@@ -141,9 +140,8 @@ class Welcoming:
         if not isinstance(wanted, NameRefused):
             self._count(record, wanted)
         by = By("self", address=visit.address, request_id=visit.request_id)
-        label = person.handle or person.email or person.name
-        outcome = self._accounts.sign_up(SignUp(record.claim, record.identity, username, label, by))
-        self._entering.tally_sign_up(record.provider, _OUTCOMES[type(outcome)])
+        outcome = self._accounts.sign_up(SignUp(record.claim, person.identity, username, person.label, by))
+        self._entering.tally_sign_up(person.provider, _OUTCOMES[type(outcome)])
         match outcome:
             case NameTaken(alternatives=alternatives):
                 return AskAgain(record, None, alternatives)
@@ -155,12 +153,7 @@ class Welcoming:
 
     def _entered(self, record: SignUpRecord, visit: Visit) -> Chosen:
         entered: Entered = self._entering.enter(
-            record.identity,
-            record.provider,
-            record.person,
-            return_to=record.return_to,
-            visit=visit,
-            persistent=record.persistent,
+            record.person, return_to=record.return_to, visit=visit, persistent=record.persistent
         )
         # Unlinked, or its name lost, between the two calls: the form may be sent once more.
         return LoginBusy() if isinstance(entered, Unknown | ChooseName) else entered
@@ -170,12 +163,12 @@ class Welcoming:
         mine = sha256(fold(wanted).encode()).digest()[:_NAME_BYTES]
         asked = self._dependencies.one_time.amend(
             RecordKind.NAMES,
-            record_name(record.identity),
+            record_name(record.person.identity),
             _adding(mine),
             expires_at=self._dependencies.clock() + SIGN_UP_MS,
         )
         if mine not in _names(asked):
-            self._entering.tally_sign_up(record.provider, "too-many-names")
+            self._entering.tally_sign_up(record.person.provider, "too-many-names")
             raise TooOften(
                 "too-many-names",
                 retry_after_s=SIGN_UP_MS // SECOND,
@@ -188,7 +181,7 @@ class Welcoming:
             record = sign_up_flaw(record, reference=reference, now=self._dependencies.clock()) or record
         if isinstance(record, Flaw):
             raise _invalid(record)
-        if not self._dependencies.rules.enabled(record.provider):
+        if not self._dependencies.rules.enabled(record.person.provider):
             raise provider_unknown()
         return record
 
@@ -199,13 +192,13 @@ def _smaller(record: SignUpRecord) -> Iterator[SignUpRecord]:
     What is left out comes again with the next login.
     """
     yield record
-    told = record.person
-    plain = replace(told, picture="")
+    person, said = record.person, replace(record.person.said, picture="")
     for return_to in shorter(record.return_to):
-        yield replace(record, person=plain, return_to=return_to)
-    short = replace(plain, handle=told.handle[:_SHORT], name=told.name[:_SHORT])
+        yield replace(record, person=replace(person, said=said), return_to=return_to)
+    short = replace(person, handle=person.handle[:_SHORT], said=replace(said, name=said.name[:_SHORT]))
     yield replace(record, person=short, return_to=return_to)
-    yield replace(record, person=replace(short, email="", email_verified=False), return_to=return_to)
+    bare = Profile(name=short.said.name, email_verified=False)
+    yield replace(record, person=replace(short, said=bare), return_to=return_to)
 
 
 def _adding(mine: bytes) -> Callable[[bytes], bytes | None]:

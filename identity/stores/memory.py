@@ -18,7 +18,7 @@ from identity.accounts.store import (
     Held,
     IdentityRow,
     Outcome,
-    Profile,
+    ProfileRow,
     ProviderPin,
     Revocation,
     UsernameRow,
@@ -144,17 +144,17 @@ class MemoryProfiles:
     """What providers said."""
 
     def __init__(self) -> None:
-        self._rows: dict[AccountId, Profile] = {}
+        self._rows: dict[AccountId, ProfileRow] = {}
 
-    def read(self, account_id: AccountId) -> Profile | None:
+    def read(self, account_id: AccountId) -> ProfileRow | None:
         """Return the profile, if one was ever written."""
         return self._rows.get(account_id)
 
-    def write(self, profile: Profile) -> None:
+    def write(self, profile: ProfileRow) -> None:
         """Replace the profile."""
         self._rows[profile.account_id] = profile
 
-    def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
+    def scan(self, *, after: AccountId | None = None) -> Iterator[ProfileRow]:
         """Yield every profile once, in the order of the accounts, as they stood when the scan began."""
         found = sorted(self._rows.copy().values(), key=lambda profile: profile.account_id)
         return (profile for profile in found if after is None or profile.account_id > after)

@@ -20,14 +20,14 @@ once, when a packing is made: packing is on every login's path.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from identity.accounts.store import LinkedIdentity
-from identity.accounts.tables import ColumnKind, DurableTable, TableColumn
+from identity.accounts.tables import ColumnKind, DurableTable
 from identity.errors import StoreCorrupt
 
 Change: TypeAlias = Callable[[Any], Any]
@@ -97,9 +97,16 @@ class RowPacking(Generic[RowT]):
     def __init__(self, table: DurableTable[RowT], spellings: Mapping[ColumnKind, ValueSpelling], *, store: str) -> None:
         self._name = f"{store}: {table.name}"
         self._record = table.record
+        self._fields = table.fields
         self._values: Callable[[RowT], tuple[Any, ...]] = attrgetter(*table.fields)
-        self._stored = _changes((column, spellings[column.kind].store) for column in table.columns)
-        self._loaded = _changes((column, column.choices or spellings[column.kind].load) for column in table.columns)
+        defaults = {each.name: each.default for each in fields(table.record)}  # type: ignore[arg-type] # a dataclass
+        self._stored = _changes(
+            (spellings[each.kind].store, None if each.nullable else MISSING) for each in table.columns
+        )
+        self._loaded = _changes(
+            (each.choices or spellings[each.kind].load, None if each.nullable else defaults[field])
+            for each, field in zip(table.columns, table.fields, strict=True)
+        )
 
     def pack(self, row: RowT) -> list[Any]:
         """Return the values of a record's columns, key first."""
@@ -114,20 +121,25 @@ class RowPacking(Generic[RowT]):
         try:
             for at, change in self._loaded:
                 values[at] = change(values[at])
-            return self._record(*values)
+            return self._record(**dict(zip(self._fields, values, strict=True)))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             # An error's own words may quote what the row says about a person, and this goes to the log.
             raise StoreCorrupt(detail=f"{self._name}, key {found[0]!r}: {type(error).__name__}") from error
 
 
-def _changes(columns: Iterable[tuple[TableColumn, Change | None]]) -> tuple[tuple[int, Change], ...]:
-    """Return the places of the columns whose values are changed, and how; a null stays one."""
+def _changes(changes: Iterable[tuple[Change | None, object]]) -> tuple[tuple[int, Change], ...]:
+    """Return the places of the columns whose values are changed, and how.
+
+    Beside each change stands what a null becomes: None, or a field's default; MISSING where none may be.
+    """
     return tuple(
-        (at, partial(_changed, change) if column.nullable else change)
-        for at, (column, change) in enumerate(columns)
-        if change
+        (at, change if change and absent is MISSING else partial(_changed, change, absent))
+        for at, (change, absent) in enumerate(changes)
+        if change or absent not in {None, MISSING}
     )
 
 
-def _changed(change: Change, value: Any) -> Any:  # noqa: ANN401 - any kind
-    return None if value is None else change(value)
+def _changed(change: Change | None, absent: object, value: Any) -> Any:  # noqa: ANN401 - any kind
+    if value is None:
+        return absent
+    return change(value) if change else value

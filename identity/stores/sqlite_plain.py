@@ -7,7 +7,7 @@ for events, which never change; nothing here is raced for.
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar
 
-from identity.accounts.store import Profile, Revocation
+from identity.accounts.store import ProfileRow, Revocation
 from identity.audit import Event
 from identity.stores.sqlite_connections import Readers
 from identity.stores.sqlite_tables import AUDIT, PROFILES, REVOCATIONS, SqlitePlainTable
@@ -48,15 +48,15 @@ class SqliteProfiles:
         self._readers = readers
         self._writer = writer
 
-    def read(self, account_id: AccountId) -> Profile | None:
+    def read(self, account_id: AccountId) -> ProfileRow | None:
         """Return the profile, if one was ever written."""
         return next(iter(_read(self._readers, PROFILES, "WHERE account_id = ?", (str(account_id),))), None)
 
-    def write(self, profile: Profile) -> None:
+    def write(self, profile: ProfileRow) -> None:
         """Replace the profile."""
         _write(self._writer, PROFILES.put, PROFILES.pack(profile))
 
-    def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
+    def scan(self, *, after: AccountId | None = None) -> Iterator[ProfileRow]:
         """Yield every profile once, in the order of the accounts, a page at a time."""
         behind = "WHERE account_id > ? ORDER BY account_id LIMIT ?"
         last = "" if after is None else str(after)

@@ -18,7 +18,7 @@ from identity.accounts.store import (
     Applied,
     ConditionalRow,
     IdentityState,
-    Profile,
+    ProfileRow,
     Revocation,
     Rows,
     UsernameState,
@@ -106,7 +106,7 @@ def _rows(
     return _keyed(table, of, lambda side, row: of(side.store).insert(row) is Applied.APPLIED, kept=kept)
 
 
-def _put_profile(side: CopySide, profile: Profile) -> bool:
+def _put_profile(side: CopySide, profile: ProfileRow) -> bool:
     if side.store.profiles.read(profile.account_id) is not None:
         return False
     side.store.profiles.write(profile)

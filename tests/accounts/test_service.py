@@ -9,11 +9,12 @@ import pytest
 from identity.accounts.linking import Refusal, Refuse, decide
 from identity.accounts.results import Enabled, EndingOutcome, NotReachedYet, Reached
 from identity.accounts.revoking import ABANDONED_MS
-from identity.accounts.store import AccountStatus, Profile, Revocation
+from identity.accounts.store import AccountStatus, ProfileRow, Revocation
 from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.sessions.record import Ended
 from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, SessionId
+from providers.base import Profile
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import NOON, ManualClock
 from tests.support.contention import WatchedStore
@@ -345,9 +346,7 @@ def test_what_cannot_be_audited_does_not_happen(registry: Registry, monkeypatch:
     assert registry.log_in("1") == alice
 
 
-def a_profile(account_id: AccountId) -> Profile:
-    """Make a profile."""
-    return Profile(account_id, "Zoë\n", "zoe@example.org", email_verified=True, picture="", seen_at=NOON)
+ZOE = Profile(name="Zoë\n", email="zoe@example.org", email_verified=True)
 
 
 def test_a_profile_is_kept_fit_to_be_shown(registry: Registry) -> None:
@@ -355,9 +354,11 @@ def test_a_profile_is_kept_fit_to_be_shown(registry: Registry) -> None:
     alice = registry.member("1", "alice")
     assert registry.service.profile(alice) is None
 
-    assert registry.service.record_profile(a_profile(alice))
+    assert registry.service.record_profile(alice, ZOE)
 
-    assert registry.service.profile(alice) == replace(a_profile(alice), display_name="Zoë")
+    assert registry.service.profile(alice) == ProfileRow(
+        alice, registry.clock(), name="Zoë", email="zoe@example.org", email_verified=True
+    )
 
 
 def test_a_profile_that_cannot_be_kept_fails_no_login(
@@ -371,6 +372,6 @@ def test_a_profile_that_cannot_be_kept_fails_no_login(
     monkeypatch.setattr(registry.store.profiles, "write", fail)
 
     with expect_log("identity.accounts", "profile-lost: .*disk full") as seen:
-        assert not registry.service.record_profile(a_profile(AccountId(uuid4())))
+        assert not registry.service.record_profile(AccountId(uuid4()), ZOE)
 
     assert "zoe@example.org" not in seen.records[0].getMessage()

@@ -93,7 +93,7 @@ def _insert(connection: sqlite3.Connection, number: int) -> None:
     profile = someone.profile
     connection.execute(
         "INSERT INTO profiles VALUES (?, ?, ?, ?, ?, ?)",
-        (str(profile.account_id), profile.display_name, profile.email, profile.email_verified, "", profile.seen_at),
+        (str(profile.account_id), profile.name, profile.email, profile.email_verified, "", profile.seen_at),
     )
     connection.executemany(
         "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

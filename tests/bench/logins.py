@@ -32,6 +32,7 @@ from identity.stores.memory_cache import MemoryCache
 from identity.stores.records import SessionRecords
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import IdentityKey
+from providers.base import Profile
 from tests.support.caches import ring, wall_clock
 from tests.support.cassandra import installation
 from tests.support.cassandra.cluster import CassandraCluster
@@ -40,7 +41,7 @@ from tests.support.jars import HOST, NAMES
 LOGINS = 400
 THREADS = 16
 """As many calls as a daemon makes at once to its account store."""
-PERSON = ProvenPerson(handle="ada", name="Ada", email="", email_verified=False, picture="", auth_at=wall_clock())
+SAID = Profile(name="Ada", email_verified=False)
 VISIT = Visit(Check(cookies=(), host=HOST), "127.0.0.1", "bench")
 
 
@@ -134,7 +135,8 @@ def sign_up(accounts: AccountService, key: IdentityKey) -> None:
 
 def log_in(entering: Entering, key: IdentityKey) -> None:
     """Log somebody in who is known."""
-    entered = entering.enter(key, "demo", PERSON, return_to="/account", visit=VISIT)
+    person = ProvenPerson(identity=key, provider="demo", auth_at=wall_clock(), handle="ada", said=SAID)
+    entered = entering.enter(person, return_to="/account", visit=VISIT)
     if not isinstance(entered, LoggedIn):
         raise TypeError(entered)
 

@@ -7,7 +7,7 @@ are whole seconds, and nothing rests on a row having been removed physically.
 from dataclasses import replace
 from uuid import uuid4
 
-from identity.accounts.store import Profile, Revocation
+from identity.accounts.store import ProfileRow, Revocation
 from identity.audit import Event
 from identity.types import AccountId, IdentityKey
 from tests.contracts.account_kinds import Subject
@@ -35,11 +35,11 @@ def new_event(account_id: AccountId | None, *, at: int = NOON) -> Event:
     )
 
 
-def new_profile() -> Profile:
+def new_profile() -> ProfileRow:
     """Make a profile of its own account; no field has the value it would have if lost."""
-    return Profile(
+    return ProfileRow(
         account_id=AccountId(uuid4()),
-        display_name="Zoë",
+        name="Zoë",
         email="zoe@example.org",
         email_verified=True,
         picture="https://example.org/z.png",

@@ -16,12 +16,15 @@ from identity.login.flow import ProvenPerson
 from identity.login.results import LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.sessions.check import Check, Opening
 from identity.types import AccountId, IdentityKey, Username
+from providers.base import Profile
 from tests.support.clock import NOON
 from tests.support.logins import LoginSite
 
 KEY = IdentityKey("github:ada")
 ACCOUNT = AccountId(UUID(int=7))
-PERSON = ProvenPerson("ada", "Ada", "", email_verified=False, picture="", auth_at=NOON)
+PERSON = ProvenPerson(
+    identity=KEY, provider="github", auth_at=NOON, handle="ada", said=Profile(name="Ada", email_verified=False)
+)
 IDENTITY = IdentityRow(KEY, Username("ada"), ACCOUNT, IdentityState.ACTIVE, UUID(int=1), NOON, UUID(int=2))
 WAYS = {KEY: LinkedIdentity(NOON, "ada")}
 ROW = AccountRow(ACCOUNT, Username("ada"), AccountStatus.ACTIVE, 1, 1, UUID(int=3), NOON, WAYS)
@@ -49,7 +52,7 @@ def visit(site: LoginSite) -> Visit:
 
 def enter(site: LoginSite) -> Entered:
     """Enter as Ada."""
-    return site.entering.enter(KEY, "github", PERSON, return_to="/account", visit=visit(site))
+    return site.entering.enter(PERSON, return_to="/account", visit=visit(site))
 
 
 @contextmanager

@@ -159,7 +159,7 @@ def test_what_a_provider_says_is_cut_and_cleaned(site: LoginSite) -> None:
     assert len(needs.binding) <= LONGEST
     told = site.logins.welcome(needs.reference, needs.binding).record.person
 
-    assert (len(told.handle), told.name, len(told.email), len(told.picture)) == (200, "Ada L", 320, 2_000)
+    assert (len(told.handle), told.said.name, len(told.said.email), told.said.picture) == (200, "Ada L", 320, "")
     assert told.auth_at == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from identity.accounts.linking import Refusal, Refuse, Unknown, identity_key, parse_key
 from identity.accounts.results import Change, Linked, NameTaken, Reached, SignedUp, Unlink
-from identity.accounts.store import IdentityState, LinkedIdentity, Profile
+from identity.accounts.store import IdentityState, LinkedIdentity
 from identity.accounts.usernames import NameRefused
 from identity.login.results import LoggedIn, LoginDenied
 from identity.sessions.check import Outcome
@@ -45,12 +45,12 @@ def test_an_account_registered_under_the_victim_s_address_does_not_get_the_victi
     """Otherwise whoever registers my address first reads what I write later."""
     attacker = town.member("attacker")
     address = replace(ADA, email="victim@example.org", email_verified=verified)
-    assert isinstance(town.log_in("attacker", person=address), LoggedIn)
+    assert isinstance(town.log_in("attacker", said=address), LoggedIn)
     stored = town.accounts.profile(attacker)
     assert stored is not None
     assert stored.email == "victim@example.org"
 
-    first = town.log_in("victim", person=replace(ADA, email="victim@example.org", email_verified=True))
+    first = town.log_in("victim", said=replace(ADA, email="victim@example.org", email_verified=True))
 
     assert first == Unknown()
     victim = town.member("victim")
@@ -66,8 +66,7 @@ def test_an_account_registered_under_the_victim_s_address_does_not_get_the_victi
 def test_a_username_that_is_the_victim_s_handle_does_not_get_the_victim(registry: Registry) -> None:
     """Otherwise names would be as good as proofs."""
     attacker = registry.member("attacker", "ada")
-    profile = Profile(attacker, "Ada", "ada@example.org", email_verified=True, picture="", seen_at=1)
-    registry.service.record_profile(profile)
+    registry.service.record_profile(attacker, ADA)
 
     made = registry.sign_up("victim", "ada", label="@ada")
 

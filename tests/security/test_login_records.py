@@ -10,6 +10,7 @@ from identity.login.packing import pack_flow, pack_sign_up
 from identity.login.store import RecordKind
 from identity.types import IdentityKey
 from identity.web.http import csrf
+from providers.base import Profile
 from tests.support.logins import Browser, LoginSite, form_of, jar_of, location, welcomed
 from tests.support.scripted import person
 
@@ -315,9 +316,13 @@ def _flow(logins: LoginSite) -> Flow:
 def _sign_up(logins: LoginSite) -> SignUpRecord:
     return SignUpRecord(
         reference="x" * 43,
-        identity=IdentityKey("github:eve"),
-        provider="github",
-        person=ProvenPerson("eve", "Eve", "", False, "", logins.clock()),
+        person=ProvenPerson(
+            identity=IdentityKey("github:eve"),
+            provider="github",
+            auth_at=logins.clock(),
+            handle="eve",
+            said=Profile(name="Eve", email_verified=False),
+        ),
         claim=UUID(int=5),
         return_to="/account",
         created_at=logins.clock(),

@@ -13,11 +13,11 @@ from typing import Final
 import pytest
 
 from identity.accounts.results import EndingOutcome, NotEverywhereYet, SignedUp
-from identity.accounts.store import Profile
 from identity.errors import StoreUnavailable
 from identity.stores.cassandra.settings import Settings
 from identity.stores.cassandra.store import CassandraAccounts
 from identity.types import AccountId
+from providers.base import Profile
 from tests.support.accounts import Registry
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, now, opened
@@ -56,7 +56,7 @@ class Population:
         which = number % MEMBERS
         account_id = self.members[which]
         assert self.registry.log_in(f"m{which}") == account_id
-        self.registry.service.record_profile(Profile(account_id, "", "", False, "", now()))
+        self.registry.service.record_profile(account_id, Profile(email_verified=False))
 
     def sign_up(self, number: int) -> None:
         """Let somebody new sign up."""

@@ -23,7 +23,7 @@ from identity.accounts.store import (
     IdentityRow,
     IdentityState,
     LinkedIdentity,
-    Profile,
+    ProfileRow,
     ProviderPin,
     Revocation,
     UsernameRow,
@@ -53,7 +53,7 @@ class Person:
     identities: tuple[IdentityRow, ...]
     username: UsernameRow
     account: AccountRow
-    profile: Profile
+    profile: ProfileRow
     events: tuple[Event, ...]
 
 
@@ -75,7 +75,9 @@ def person(number: int) -> Person:
     ways = {each: LinkedIdentity(at, f"@{number}") for each in keys}
     status = AccountStatus.DISABLED if number % 7 == 0 else AccountStatus.ACTIVE
     account = AccountRow(account_id, name, status, 1 + number % 5, 2, uuid("op account"), at, ways)
-    profile = Profile(account_id, f"Zoë {number}", f"{number}@example.org", number % 2 == 0, "", at)
+    profile = ProfileRow(
+        account_id, at, name=f"Zoë {number}", email=f"{number}@example.org", email_verified=number % 2 == 0
+    )
     events = tuple(
         Event(uuid(action), at, action, account_id, "self", "2001:db8::1", f"r-{number}", {"provider": "p", "n": "1"})
         for action in ("sign-up", "login")

@@ -18,8 +18,7 @@ import pytest
 
 from identity.accounts.results import By, Change
 from identity.accounts.service import AccountService
-from identity.accounts.store import IdentityRow
-from identity.accounts.store import Profile as AccountProfile
+from identity.accounts.store import IdentityRow, ProfileRow
 from identity.accounts.usernames import NamePolicy
 from identity.errors import StoreUnavailable
 from identity.housekeeping import end_sessions
@@ -189,7 +188,7 @@ class LoginSite(Site):
         assert found is not None
         return found
 
-    def profile_of(self, key: str) -> AccountProfile:
+    def profile_of(self, key: str) -> ProfileRow:
         """Return what is stored of what a provider said."""
         found = self.accounts.profile(self.row(key).account_id)
         assert found is not None

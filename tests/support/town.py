@@ -19,11 +19,12 @@ from identity.login.results import LoggedIn, Visit
 from identity.opening import Accounts
 from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, Clock
+from providers.base import Profile
 from tests.support.accounts import PERSON, key
 from tests.support.daemons import Daemons
 from tests.support.jars import BrowserJar
 
-ADA: Final = ProvenPerson("ada", "Ada", "ada@example.org", email_verified=True, picture="", auth_at=1)
+ADA: Final = Profile(name="Ada", email="ada@example.org", email_verified=True)
 
 
 def _uncounted(_name: str, /, **_labels: str) -> None:
@@ -69,12 +70,13 @@ class Town:
             self.link(made.account_id, each)
         return made.account_id
 
-    def log_in(self, subject: str, *, jar: BrowserJar | None = None, person: ProvenPerson = ADA) -> object:
+    def log_in(self, subject: str, *, jar: BrowserJar | None = None, said: Profile = ADA) -> object:
         """Log in, with a browser of one's own unless one is given; four lost races are an answer too."""
         jar = jar or BrowserJar()
         visit = Visit(jar.check(), "192.0.2.1", "r")
+        person = ProvenPerson(identity=key(subject), provider="p", auth_at=1, handle="ada", said=said)
         try:
-            entered = self._entering.enter(key(subject), "p", person, return_to="/", visit=visit)
+            entered = self._entering.enter(person, return_to="/", visit=visit)
         except StoreUnavailable:
             return None
         if isinstance(entered, LoggedIn):

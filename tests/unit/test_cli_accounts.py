@@ -15,7 +15,7 @@ from identity.accounts.store import (
     AccountStatus,
     IdentityRow,
     IdentityState,
-    Profile,
+    ProfileRow,
     UsernameRow,
     UsernameState,
 )
@@ -23,6 +23,7 @@ from identity.accounts.usernames import fold
 from identity.clock import moment
 from identity.opening import now
 from identity.types import AccountId, Username
+from providers.base import Profile
 from tests.support.accounts import OPERATOR, key
 from tests.support.office import WHY, Office
 
@@ -153,8 +154,8 @@ def test_an_id_with_a_colon_is_found_as_the_provider_gives_it(office: Office) ->
 def test_show_says_everything_about_an_account(office: Office) -> None:
     """One look answers a ticket."""
     account_id = office.member("1", "alice", "2")
-    office.registry.service.record_profile(
-        Profile(account_id, "Ada \u202eL", "ada@example.org", email_verified=False, picture="", seen_at=0)
+    office.registry.store.profiles.write(
+        ProfileRow(account_id, 0, name="Ada L", email="ada@example.org", email_verified=False)
     )
     office.run("link", "alice", "p:3", "--label", "@ada", *WHY)
     account = office.account(account_id)
@@ -179,7 +180,7 @@ def test_show_gives_programs_the_documented_fields(office: Office) -> None:
     """Renaming one breaks somebody's report."""
     account_id = office.member("1", "alice", "2")
     office.registry.service.record_profile(
-        Profile(account_id, "Ada", "ada@example.org", email_verified=True, picture="", seen_at=0)
+        account_id, Profile(name="Ada", email="ada@example.org", email_verified=True)
     )
     office.run("unlink", "alice", "p:2", "--yes", *WHY)
     told = office.told("show", "alice", "--events", "1")

@@ -22,6 +22,7 @@ from identity.login.flow import (
     spelt,
 )
 from identity.types import IdentityKey, Millis
+from providers.base import Profile
 from tests.support.clock import NOON
 
 FLOW = Flow(
@@ -35,9 +36,13 @@ FLOW = Flow(
 )
 SIGN_UP = SignUpRecord(
     reference="the-reference",
-    identity=IdentityKey("github:1"),
-    provider="github",
-    person=ProvenPerson("ann", "Ann", "ann@example.com", False, "", NOON),
+    person=ProvenPerson(
+        identity=IdentityKey("github:1"),
+        provider="github",
+        auth_at=NOON,
+        handle="ann",
+        said=Profile(name="Ann", email="ann@example.com", email_verified=False),
+    ),
     claim=UUID(int=1),
     return_to="/account",
     created_at=NOON,

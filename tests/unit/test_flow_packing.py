@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from identity.login.flow import Flow, FlowPurpose, ProvenPerson, SignUpRecord
 from identity.login.packing import pack_flow, pack_sign_up, unpack_flow, unpack_sign_up
 from identity.types import IdentityKey
+from providers.base import Profile
 from tests.unit.test_flow import FLOW, SIGN_UP
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -32,9 +33,14 @@ FLOWS = st.builds(
 SIGN_UPS = st.builds(
     SignUpRecord,
     reference=TEXT,
-    identity=TEXT.map(IdentityKey),
-    provider=TEXT,
-    person=st.builds(ProvenPerson, TEXT, TEXT, TEXT, st.booleans(), TEXT, TIME),
+    person=st.builds(
+        ProvenPerson,
+        identity=TEXT.map(IdentityKey),
+        provider=TEXT,
+        auth_at=TIME,
+        handle=TEXT,
+        said=st.builds(Profile, name=TEXT, email=TEXT, email_verified=st.booleans(), picture=TEXT),
+    ),
     claim=st.uuids(),
     return_to=TEXT,
     created_at=TIME,

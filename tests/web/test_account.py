@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from identity.accounts.store import Profile
+from identity.accounts.store import ProfileRow
 from identity.errors import StoreUnavailable
 from identity.types import DAY
 from tests.support.house import OTHER, House, text
@@ -36,7 +36,9 @@ def test_a_page_has_one_spelling(house: House, path: str) -> None:
 
 def test_the_account_page_says_who_and_where(house: House, ada: Jar) -> None:
     """A person could not tell which account this is, or see a stranger's session."""
-    house.store.profiles.write(Profile(ACCOUNT, "Ada Lovelace", "ada@example.com", False, "", 0))
+    house.store.profiles.write(
+        ProfileRow(ACCOUNT, 0, name="Ada Lovelace", email="ada@example.com", email_verified=False)
+    )
     house.site.clock.advance(2 * DAY // 48)
     other = house.site.log_in()
 

@@ -93,7 +93,7 @@ def test_a_login_stores_what_the_provider_says_of_the_person(logins: LoginSite) 
     logins.browser().log_in()
 
     profile = logins.profile_of("github:ada")
-    assert (profile.display_name, profile.email, profile.email_verified) == ("Ada L.", "ada@example.com", True)
+    assert (profile.name, profile.email, profile.email_verified) == ("Ada L.", "ada@example.com", True)
     assert profile.seen_at == logins.clock()
 
 

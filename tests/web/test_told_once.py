@@ -70,17 +70,17 @@ def test_a_name_is_dropped_when_a_login_ends_well(logins: LoginSite, browser: Br
 
     assert browser.whoami() == "grace"
     assert COOKIE not in browser.jar.cookies
-    assert logins.profile_of("google:new").display_name == NAME
+    assert logins.profile_of("google:new").name == NAME
 
 
 def test_a_name_that_is_not_said_again_stays(logins: LoginSite, browser: Browser) -> None:
     """Otherwise the second login with Apple takes away the name that came with the first."""
     browser.choose(browser.get(location(browser.get(answered(browser, user=NAME)))), "grace")
     browser.get(answered(browser))
-    assert logins.profile_of("google:new").display_name == NAME
+    assert logins.profile_of("google:new").name == NAME
 
     browser.get(answered(browser, user="Grace Murray"))
-    assert logins.profile_of("google:new").display_name == "Grace Murray"
+    assert logins.profile_of("google:new").name == "Grace Murray"
 
 
 def test_a_name_is_told_to_its_own_provider_and_in_its_own_browser_only(logins: LoginSite, browser: Browser) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from cassandra.cluster import Session
 
-from identity.accounts.store import UNFINISHED_COPY, Profile, Revocation
+from identity.accounts.store import UNFINISHED_COPY, ProfileRow, Revocation
 from identity.audit import Event
 from identity.errors import ConfigError
 from identity.stores.cassandra import columns, statements
@@ -61,16 +61,16 @@ class CassandraProfiles:
     def __init__(self, connection: CassandraConnection) -> None:
         self._connection = connection
 
-    def read(self, account_id: AccountId) -> Profile | None:
+    def read(self, account_id: AccountId) -> ProfileRow | None:
         """Return the profile, if one was ever written."""
         found = self._connection.one(statements.READ_PROFILE, (account_id,))
         return None if found is None else columns.PROFILES.unpack(found)
 
-    def write(self, profile: Profile) -> None:
+    def write(self, profile: ProfileRow) -> None:
         """Replace the profile."""
         self._connection.all(statements.WRITE_PROFILE, columns.PROFILES.pack(profile))
 
-    def scan(self, *, after: AccountId | None = None) -> Iterator[Profile]:
+    def scan(self, *, after: AccountId | None = None) -> Iterator[ProfileRow]:
         """Yield every profile once, in the order of the accounts' tokens, a page at a time."""
         found = (
             self._connection.pages(statements.SCAN_PROFILES, ())

@@ -13,7 +13,7 @@ from uuid import UUID
 from identity.accounts.linking import Refuse
 from identity.accounts.results import By, Change, NotEverywhereYet, NotReachedYet, Reached
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountRow, Profile
+from identity.accounts.store import AccountRow, ProfileRow
 from identity.errors import BadInput, Forbidden, StoreUnavailable
 from identity.sessions.record import Ended, Session
 from identity.types import AccountId, SessionId
@@ -51,7 +51,7 @@ class Account(EndingPage):
             username=who.username,
             devices=tuple(self._device(session, alive, who) for session in alive if session.login is None),
             identities=self._identities(known.account) if known else None,
-            name=profile.display_name if profile else "",
+            name=profile.name if profile else "",
             email=profile.email if profile else "",
             done="ended" if self.query("done") == "ended" else "",
         )
@@ -126,7 +126,7 @@ class Known:
     """What the account store says about an account."""
 
     account: AccountRow | None
-    profile: Profile | None
+    profile: ProfileRow | None
 
 
 def _known(accounts: AccountService, account_id: AccountId) -> Known | None:

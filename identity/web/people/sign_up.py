@@ -81,7 +81,7 @@ class Welcome(LoginHandler):
             status=status,
             action="/welcome",
             csrf=self.csrf_token((binding or "").encode()),
-            provider=self.provider(record.provider).label,
+            provider=self.provider(record.person.provider).label,
             handle=record.person.handle,
             username=username,
             problem=problem,
