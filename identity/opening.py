@@ -212,6 +212,7 @@ def open_operator_service(config: Config, clock: Clock, closing: ExitStack) -> O
     return OperatorService(
         account_service(wiring, store, end=end),
         store,
+        applications=open_applications(config),
         providers=frozenset(each.name for each in config.providers),
         sessions=sessions,
         idle_ms=config.sessions.idle_ms,

@@ -1,4 +1,4 @@
-"""Admin: what an operator can do with accounts, their identities and their sessions.
+"""Admin: what an operator can do with accounts, their identities, their sessions and applications.
 
     requests   what is asked, by whom and why
     naming     what a text can mean: a username, `provider:id`, an account id             pure

@@ -48,6 +48,13 @@ class AccountQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationsQuestion:
+    """The registered applications to be listed."""
+
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
 class InspectAccount:
     """An account to be shown with so many of its latest audit rows."""
 

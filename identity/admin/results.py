@@ -6,7 +6,7 @@ A `Problem` says that nothing was changed, except `OutcomeUnknown`; its `code` i
     not-found, ambiguous                       the text names no account, or several
     bad-identity, ambiguous-identity           the text names no identity, or can mean two
     unknown-provider                           no provider of that name is configured
-    account-disabled and so on                 the change is refused, see `accounts.linking.Refusal`
+    any refusal                                the change is refused, see `accounts.linking.Refusal`
     being-finished                             the identity is being signed up or linked just now
     bad-session, no-session, many-sessions     the text begins no session's id, or several
     sessions-inside, sessions-unreachable,     the sessions cannot be read
@@ -23,6 +23,7 @@ from identity.accounts.linking import Refusal
 from identity.accounts.store import AccountRow
 from identity.admin.finding import FoundAccount
 from identity.admin.problem import Problem
+from identity.applications.application import Application
 from identity.sessions.record import Session
 from identity.types import IdentityKey, Millis, SessionId
 
@@ -74,6 +75,13 @@ class Changed:
     reach: Reach = Reach.DONE
     detail: str = ""
     """What did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationList:
+    """The registered applications, in the order of their registration."""
+
+    applications: tuple[Application, ...]
 
 
 @dataclass(frozen=True, slots=True)

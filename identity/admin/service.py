@@ -1,4 +1,4 @@
-"""The operator's service: everything an operator can do with accounts and their sessions.
+"""The operator's service: everything an operator can do with accounts, their sessions and applications.
 
 Owns how an operator's words become one account, one identity or one session, and how a change
 ended. Must not say anything to people, nor change a row itself. Plain functions, thread-safe.
@@ -34,6 +34,7 @@ from identity.admin.problem import Problem
 from identity.admin.requests import (
     AccountName,
     AccountQuestion,
+    ApplicationsQuestion,
     ChangeAccount,
     EndOneSession,
     IdentityName,
@@ -45,6 +46,7 @@ from identity.admin.requests import (
 )
 from identity.admin.results import (
     Action,
+    ApplicationList,
     Changed,
     ChangeRefused,
     Effect,
@@ -59,6 +61,7 @@ from identity.admin.results import (
     SessionTrouble,
     SessionUnclear,
 )
+from identity.applications.service import ApplicationService
 from identity.audit import AuditLog
 from identity.errors import StoreCorrupt, StoreError
 from identity.sessions.record import Session
@@ -94,6 +97,7 @@ class OperatorService:
     Args:
         accounts: makes the changes.
         store: where accounts are looked up.
+        applications: which programs are registered.
         providers: the names of those that are configured, switched off or not.
         sessions: None where they live inside the daemon, which ends them through the revocation that is kept.
         idle_ms: after how long without use a session ends.
@@ -104,12 +108,14 @@ class OperatorService:
         accounts: AccountService,
         store: AuditedStore,
         *,
+        applications: ApplicationService,
         providers: frozenset[str],
         sessions: OpenSessions | None,
         idle_ms: Millis,
     ) -> None:
         self._accounts = accounts
         self._store = store
+        self._applications = applications
         self._providers = providers
         self._sessions = sessions
         self._idle_ms = idle_ms
@@ -123,6 +129,10 @@ class OperatorService:
         return self._of(
             request.account, lambda found: inspect(self._store, self._store.audit, found, events=request.events)
         )
+
+    def applications(self, request: ApplicationsQuestion) -> ApplicationList:  # noqa: ARG002 - as every operation
+        """Return the registered applications. No I/O."""
+        return ApplicationList(tuple(self._applications.all()))
 
     def link(self, request: LinkIdentity, told: Told) -> Changed | Problem:
         """Let an identity log in to an account. No proof is asked for: the operator has to be sure whose it is."""

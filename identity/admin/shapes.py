@@ -2,40 +2,29 @@
 
 Owns the field names (docs/operations.md lists them); they stay, new ones may come. The command
 line prints these objects and an API answers with them. Nothing secret is in them: a session's id
-tells which one is meant and opens nothing.
+tells which one is meant and opens nothing; of an application's secrets only how many there are.
 """
 
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from identity.accounts.store import ProfileRow, Revocation
 from identity.accounts.tables import PROFILES
 from identity.admin.finding import FoundAccount, Inspected, InspectedLink
 from identity.admin.naming import ByAccount, ByIdentity, ByUsername
 from identity.admin.problem import Problem
-from identity.admin.results import Changed, SessionList, SessionShown
+from identity.admin.results import ApplicationList, Changed, SessionList, SessionShown
+from identity.applications.application import Application
 from identity.audit import Event
 from identity.clock import moment
 from identity.sessions.record import Ended, Session
 
-Result: TypeAlias = FoundAccount | Inspected | Changed | SessionList | SessionShown | Problem
+Result: TypeAlias = FoundAccount | Inspected | Changed | ApplicationList | SessionList | SessionShown | Problem
 
 
 def as_json(result: Result) -> dict[str, Any]:
     """Return the JSON object of any answer; a problem's has its code as `error`."""
-    match result:
-        case FoundAccount():
-            return _found(result)
-        case Inspected():
-            return _inspected(result)
-        case Changed():
-            return _changed(result)
-        case SessionList():
-            listed = [_session(each) for each in result.sessions]
-            return {**_whose(result.account.key, result.account.username), "sessions": listed}
-        case SessionShown():
-            return _session(result.session)
-        case Problem():
-            return {"error": result.code}
+    return {"error": result.code} if isinstance(result, Problem) else _SHAPES[type(result)](result)
 
 
 def _whose(account_id: object, username: str) -> dict[str, Any]:
@@ -118,6 +107,18 @@ def _changed(changed: Changed) -> dict[str, Any]:
     }
 
 
+def _application(app: Application) -> dict[str, Any]:
+    return {
+        "id": app.id,
+        "hosts": list(app.hosts),
+        "secrets": len(app.secrets),
+        "return_to": list(app.return_to),
+        "mint": app.mint,
+        "static_paths": list(app.static_paths),
+        "background_paths": list(app.background_paths),
+    }
+
+
 def _session(session: Session) -> dict[str, Any]:
     return {
         "session": session.id.hex(),
@@ -133,3 +134,18 @@ def _session(session: Session) -> dict[str, Any]:
         "persistent": session.persistent,
         "doubtful": session.doubtful,
     }
+
+
+def _sessions(listed: SessionList) -> dict[str, Any]:
+    account = listed.account
+    return {**_whose(account.key, account.username), "sessions": [_session(each) for each in listed.sessions]}
+
+
+_SHAPES: Final[Mapping[type, Callable[[Any], dict[str, Any]]]] = {
+    FoundAccount: _found,
+    Inspected: _inspected,
+    Changed: _changed,
+    ApplicationList: lambda listed: {"applications": [_application(each) for each in listed.applications]},
+    SessionList: _sessions,
+    SessionShown: lambda shown: _session(shown.session),
+}

@@ -12,7 +12,20 @@ from typing import Any, Final
 import click
 
 from identity import __version__
-from identity.cli import accounts, check, copy, demo, doctor, fsck, keys, migrate, providers, serve, sessions
+from identity.cli import (
+    accounts,
+    applications,
+    check,
+    copy,
+    demo,
+    doctor,
+    fsck,
+    keys,
+    migrate,
+    providers,
+    serve,
+    sessions,
+)
 from identity.cli.saying import be_patient, say
 from identity.errors import ConfigError
 
@@ -34,6 +47,7 @@ Examples:
   identityd.py serve --config my.ini       serve until told to stop
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py sessions list alice         where an account is logged in
+  identityd.py applications list           which programs are registered
   identityd.py sessions ring --help        change the list of memcached nodes
   identityd.py fsck                        find what a crash left in the account store
   identityd.py copy --help                 move all accounts to another store
@@ -111,6 +125,7 @@ cli.add_command(keys.keys)
 cli.add_command(migrate.migrate)
 cli.add_command(providers.providers)
 cli.add_command(accounts.accounts)
+cli.add_command(applications.applications)
 cli.add_command(fsck.fsck)
 cli.add_command(copy.copy)
 cli.add_command(sessions.sessions)

@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TextIO, cast
 
@@ -31,6 +32,12 @@ def say(text: object = "", *, err: bool = False) -> None:
             raise
         reason = (error.strerror or type(error).__name__).lower()
         raise click.ClickException(f"what was to be said cannot be written: {reason}") from None
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table, its head first."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def shown(text: str, encoding: str) -> str:

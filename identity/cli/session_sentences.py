@@ -7,6 +7,7 @@ from typing import Final
 
 from identity.admin.results import SessionList, SessionShown
 from identity.cli.account_sentences import named, plain, short
+from identity.cli.saying import aligned
 from identity.clock import moment
 from identity.sessions.record import Session
 
@@ -17,9 +18,7 @@ def table(listed: SessionList) -> list[str]:
     """Return the lines of `list`."""
     if not listed.sessions:
         return [f"{named(listed.account)} is logged in nowhere."]
-    rows = [_HEAD, *map(_row, listed.sessions)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return aligned([_HEAD, *map(_row, listed.sessions)])
 
 
 def _row(session: Session) -> tuple[str, ...]:
@@ -49,10 +48,7 @@ def page(shown: SessionShown) -> list[str]:
         f"way          {plain(session.identity)}, proven at {moment(session.auth_at)}",
         f"stays        {'until it ends' if session.persistent else 'until the browser is closed'}",
         *([_DOUBTFUL] if session.doubtful else []),
-        *(
-            f"{'below' if not at else '':<13}{short(each.id)}  {plain(each.host)}"
-            for at, each in enumerate(shown.below)
-        ),
+        *_below(shown),
     ]
 
 

@@ -1,14 +1,21 @@
 """The operator's service without a command line: what an API and pages get."""
 
+import ast
+import re
+from pathlib import Path
+from typing import get_args
 from uuid import uuid4
 
 import pytest
 
 from identity.accounts.results import By
+from identity.admin import finding, results, shapes
 from identity.admin.finding import FoundAccount, Inspected
+from identity.admin.problem import Problem
 from identity.admin.requests import (
     AccountName,
     AccountQuestion,
+    ApplicationsQuestion,
     ChangeAccount,
     EndOneSession,
     IdentityName,
@@ -18,20 +25,39 @@ from identity.admin.requests import (
     actor,
     reason,
 )
-from identity.admin.results import Action, Changed, Effect
+from identity.admin.results import Action, Changed, Effect, SessionTrouble
 from identity.admin.service import OperatorService
-from identity.admin.shapes import as_json
+from identity.admin.shapes import Result, as_json
+from identity.applications.application import Application
+from identity.applications.service import ApplicationService
 from identity.errors import BadInput
+from identity.stores.configured_applications import ConfiguredApplications
+from identity.types import ClientId, Host
+from options.secret import Secret
 from tests.support.accounts import Registry
 
 BY = By("operator:ann", why="ticket 4711")
 ALICE = AccountName("alice")
+WIKI = Application(
+    id=ClientId("wiki"),
+    secrets=(Secret(b"a secret of the wiki"), Secret(b"another one")),
+    hosts=(Host("wiki.example.com"),),
+    return_to=("https://wiki.example.com",),
+    static_paths=("/static/",),
+)
 
 
 @pytest.fixture
 def service(registry: Registry) -> OperatorService:
     """Give the service over accounts whose sessions live inside a daemon."""
-    return OperatorService(registry.service, registry.store, providers=frozenset({"p"}), sessions=None, idle_ms=1_000)
+    return OperatorService(
+        registry.service,
+        registry.store,
+        applications=ApplicationService(ConfiguredApplications([WIKI])),
+        providers=frozenset({"p"}),
+        sessions=None,
+        idle_ms=1_000,
+    )
 
 
 def link(text: str, *, any_provider: bool = False) -> LinkIdentity:
@@ -129,6 +155,59 @@ def test_an_account_that_is_shown_has_everything_of_one_that_is_found(
     assert isinstance(found, FoundAccount)
     assert isinstance(seen, Inspected)
     assert as_json(found).items() <= as_json(seen).items()
+
+
+def test_the_applications_are_listed_without_their_secrets(service: OperatorService) -> None:
+    """Who may look would be who may ask about everybody's session."""
+    told = as_json(service.applications(ApplicationsQuestion(BY)))
+
+    assert told == {
+        "applications": [
+            {
+                "id": "wiki",
+                "hosts": ["wiki.example.com"],
+                "secrets": 2,
+                "return_to": ["https://wiki.example.com"],
+                "mint": True,
+                "static_paths": ["/static/"],
+                "background_paths": [],
+            }
+        ]
+    }
+
+
+def test_every_answer_has_its_object() -> None:
+    """A command or an endpoint would fail after its change was made."""
+    answers = {each for each in get_args(Result) if not issubclass(each, Problem)}
+
+    assert set(shapes._SHAPES) == answers
+
+
+def test_the_table_of_problem_codes_is_whole() -> None:
+    """A program written from the table would meet a code it does not know, or wait for one that never comes."""
+    text = (results.__doc__ or "").partition("its `code` is stable:")[2]
+    rows = re.findall(r"^    (\S.*?)(?:  .*)?$", text, re.MULTILINE)
+    named = {word for row in rows for word in re.findall(r"[a-z]+(?:-[a-z]+)*", row)} - {"any", "refusal"}
+
+    assert named == codes()
+
+
+def codes() -> set[str]:
+    """Return the codes that problems of the operator's service are made with, but for those of refusals."""
+    found = {each.value for each in SessionTrouble}
+    for module in (results, finding):
+        for node in ast.walk(ast.parse(Path(module.__file__ or "").read_text())):
+            match node:
+                case ast.Assign(targets=[ast.Name("code")]) | ast.AnnAssign(target=ast.Name("code")):
+                    found |= texts(node)
+                case ast.FunctionDef(name="code"):
+                    found |= texts(node)
+    return found
+
+
+def texts(node: ast.AST) -> set[str]:
+    """Return the texts that are written out below a node."""
+    return {each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
 
 
 @pytest.mark.parametrize("name", ["", "ann lee", "a" * 65, "ann\n"])
