@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from identity.accounts.store import ProfileRow
 from identity.accounts.tables import DURABLE_TABLES, ColumnKind, DurableTable
 from identity.errors import StoreCorrupt
 from identity.stores.spelling import CASSANDRA, SQLITE, RowPacking
@@ -82,6 +83,16 @@ def test_cassandras_migrations_result_in_the_columns_that_are_named(cassandra: C
 def test_a_copy_carries_every_durable_table_in_their_order() -> None:
     """A table that a copy leaves behind is lost with the old store; identities last would ask people to sign up."""
     assert [table.name for table in TABLES] == [table.name for table in DURABLE_TABLES]
+
+
+def test_a_row_from_before_a_column_has_its_fields_default() -> None:
+    """After an upgrade of a cluster whoever logged in before it would have no account page."""
+    profiles = next(each for each in DURABLE_TABLES if each.name == "profiles")
+    known = {"account_id": ACCOUNT, "email_verified": False, "seen_at": 1}
+
+    read = RowPacking(profiles, CASSANDRA, store="cassandra").unpack([known.get(name) for name in profiles.names])
+
+    assert read == ProfileRow(ACCOUNT, 1, email_verified=False)
 
 
 @pytest.mark.parametrize("spellings", [SQLITE, CASSANDRA], ids=["sqlite", "cassandra"])
