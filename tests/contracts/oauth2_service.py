@@ -10,10 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from providers.base import ProviderBroken
+from providers import scope_of
+from providers.base import ProviderBroken, SubjectScope
 from tests.contracts.provider import ProviderContract
 from tests.contracts.provider_cases import MISSING, SHAPES, VERIFIED
 from tests.support.bench import Bench
+from tests.support.configuration import provider_options
 from tests.support.upstream import CLIENT_ID, CLIENT_SECRET
 
 UNVERIFIED: Final[Mapping[str, bool]] = dict.fromkeys(VERIFIED, False)
@@ -35,6 +37,8 @@ class ServiceContract(ProviderContract):
     FORCED: ClassVar[Mapping[str, str]] = {}
     """What asks the service for a fresh login."""
     OTHER_ID: ClassVar[str] = "9"
+    SCOPE: ClassVar[tuple[str, str]]
+    """Within what ids are unique; `{url}` is the upstream, `{client_id}` the application."""
 
     def __init_subclass__(cls) -> None:
         """Nothing is kept between logins of such a service: a later one asks what a first one does."""
@@ -73,6 +77,13 @@ class ServiceContract(ProviderContract):
             self.person(on)[member] = value
 
     # --- cases ------------------------------------------------------------------------------
+
+    def test_what_is_pinned_at_the_first_login_stays_the_same(self, on: Bench) -> None:
+        """Otherwise the next release refuses to start wherever a person has logged in."""
+        issuer, subject = self.SCOPE
+        expected = SubjectScope(issuer.format(url=on.upstream.url, client_id=CLIENT_ID), subject)
+
+        assert scope_of(self.KIND, provider_options(self.KIND, self.options(on))) == expected
 
     @pytest.mark.parametrize(
         "profile", [None, [], "x", 7, {}, {"data": None}, {"data": []}, {"error": {"status": 401}}]

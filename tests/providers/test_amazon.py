@@ -10,6 +10,7 @@ class TestAmazon(oauth2_service.ServiceContract):
     """Amazon's profile."""
 
     KIND = "amazon"
+    SCOPE = ("https://www.amazon.com", "user_id")
     CALLS = ("/api.amazon.com/auth/o2/token", "/api.amazon.com/user/profile")
     PROFILE: ClassVar = {"user_id": "amzn1.account.K2LI23KL2LK2", "name": "Ada", "email": "ada@example.org"}
     ID = "user_id"

@@ -16,6 +16,7 @@ class TestDiscord(oauth2_service.ServiceContract):
     """Discord's API."""
 
     KIND = "discord"
+    SCOPE = ("https://discord.com", "id")
     CALLS = ("/discord.com/api/v10/oauth2/token", "/discord.com/api/v10/users/@me")
     PROFILE: ClassVar = {"id": "80351110224678912", "username": "ada", "global_name": "Ada", "avatar": HASH, "flags": 0}
     NAME = "global_name"

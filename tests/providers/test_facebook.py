@@ -46,6 +46,7 @@ class TestFacebook(oauth2_service.ServiceContract):
     """The Graph API, with the proof required."""
 
     KIND = "facebook"
+    SCOPE = ("https://www.facebook.com/{client_id}", "id")
     CALLS = (TOKEN, ME)
     PROFILE: ClassVar = {"id": "10224000000000001", "name": "Ada", "picture": {"data": {"url": PICTURE}}}
     SUBJECT_OF: ClassVar = {"a number": "12345"}

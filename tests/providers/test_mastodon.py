@@ -17,6 +17,7 @@ class TestMastodon(oauth2_service.ServiceContract):
     """One instance, on loopback."""
 
     KIND = "mastodon"
+    SCOPE = ("{url}", "id")
     CALLS = ("/oauth/token", "/api/v1/accounts/verify_credentials")
     PROFILE: ClassVar = {"id": "14715", "username": "ada", "acct": "ada", "display_name": "Ada", "avatar": FACE}
     NAME = "display_name"

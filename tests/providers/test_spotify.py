@@ -15,6 +15,7 @@ class TestSpotify(oauth2_service.ServiceContract):
     """Spotify's Web API, which wants Basic."""
 
     KIND = "spotify"
+    SCOPE = ("https://accounts.spotify.com", "id")
     CALLS = ("/accounts.spotify.com/api/token", "/api.spotify.com/v1/me")
     METHOD = "basic"
     PROFILE: ClassVar = {"id": "31abc", "display_name": "Ada", "images": [{"url": FACE, "height": 64}], "type": "user"}

@@ -18,6 +18,7 @@ class TestTwitter(oauth2_service.ServiceContract):
     """X's API, which wants Basic and wraps the user."""
 
     KIND = "twitter"
+    SCOPE = ("https://api.x.com", "id")
     CALLS = ("/api.x.com/2/oauth2/token", ME)
     METHOD = "basic"
     PROFILE: ClassVar = {"data": {"id": "2244994945", "name": "Ada", "username": "ada", "profile_image_url": PICTURE}}
