@@ -173,6 +173,11 @@ def optional_secret(shortest: int) -> OptionType[Secret | None]:
     return OptionType(given.name, lambda text: given.read(text) if text else None, secret=True)
 
 
+def or_empty(kind: OptionType[Secret]) -> OptionType[Secret]:
+    """Return the type of a secret that other options may make needless; left out, it is an empty one."""
+    return OptionType(kind.name, lambda text: kind.read(text) if text else Secret(""), secret=True, write=lambda _: "")
+
+
 def _read_password(given: str) -> Secret | None:
     """Read a password another system has set; how strong it is was decided there."""
     if len(given) > _LONGEST or not given.isprintable():

@@ -9,14 +9,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from warnings import catch_warnings, simplefilter
 
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key, RSAKey
 from joserfc.jws import serialize_compact
 
 from options.option import BadOptions
 from options.secret import Secret
-from options.types import OptionType
+from options.types import OptionType, or_empty
 from providers.jwks import SIGNATURES, fits
 from providers.kind import ProviderSite
 from providers.untrusted import to_base64url
@@ -33,7 +34,9 @@ def _imported(pem: bytes) -> Key | None:
     """Return the private key in a PEM text; None if there is none, or it needs a passphrase."""
     for family in _FAMILIES:
         try:
-            key = JWKRegistry.import_key(pem, family)
+            with catch_warnings():
+                simplefilter("ignore", SecurityWarning)  # a short RSA key is refused in words, by `signer`
+                key = JWKRegistry.import_key(pem, family)
         except (JoseError, ValueError, TypeError):
             continue
         return key if key.is_private else None
@@ -47,9 +50,7 @@ def _read_key(given: str) -> Secret:
 
 
 PRIVATE_KEY: Final = OptionType("private key, PEM", _read_key, secret=True)
-OPTIONAL_PRIVATE_KEY: Final = OptionType(
-    PRIVATE_KEY.name, lambda given: _read_key(given) if given else Secret(""), secret=True, write=lambda _: ""
-)
+OPTIONAL_PRIVATE_KEY: Final = or_empty(PRIVATE_KEY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ OptionsT = TypeVar("OptionsT")
 
 CLIENT_SECRET: Final = types.secret(8, theirs=True)
 """Providers choose the length of the secrets they give out; fewer characters than this are a slip."""
+OPTIONAL_CLIENT_SECRET: Final = types.or_empty(CLIENT_SECRET)
 
 
 @dataclass(frozen=True, slots=True)

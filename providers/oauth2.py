@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from urllib.parse import quote_plus
 
+from authlib.common.urls import add_params_to_qs
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -39,7 +40,22 @@ _OK: Final = 200
 _CREATED: Final = 201
 _FORM: Final = "application/x-www-form-urlencoded"
 _SIGNED: Final = "application/jwt"
-_METHODS: Final = {"basic": "client_secret_basic", "post": "client_secret_post"}
+_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+def _assert(
+    client: ClientAuth, _method: str, url: str, headers: dict[str, str], body: str
+) -> tuple[str, dict[str, str], str]:
+    """Put an assertion in the place of a secret (RFC 7523 §2.2), as the library's own methods do theirs."""
+    shown = [("client_id", client.client_id), ("client_assertion_type", _ASSERTION)]
+    return url, headers, add_params_to_qs(body, [*shown, ("client_assertion", client.client_secret)])
+
+
+_METHODS: Final[Mapping[str, object]] = {
+    "basic": "client_secret_basic",
+    "post": "client_secret_post",
+    "private_key_jwt": _assert,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from options.option import BadOptions, option, required
 from options.secret import Secret
 from providers import untrusted
 from providers.addresses import web_address
+from providers.assertions import KEY_ALGORITHMS, OPTIONAL_PRIVATE_KEY, Assertion, signer
 from providers.base import (
     Callback,
     Http,
@@ -33,7 +34,7 @@ from providers.base import (
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, read
 from providers.jwks import ALGORITHMS, issuer_of, read_keys
-from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
+from providers.kind import CLIENT_SECRET, OPTIONAL_CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, location
 from providers.remembered import Remembered
 
@@ -262,11 +263,28 @@ def _asked_at(callback: Callback) -> int:
 class OidcOptions(OidcClientOptions):
     """What an operator says of any OpenID provider."""
 
+    client_secret: Secret = option(
+        OPTIONAL_CLIENT_SECRET, Secret(""), "That client's secret; needed unless `client_auth` is `private_key_jwt`."
+    )
     issuer: str = required(web_address, "The provider's issuer, exactly as it writes it itself.")
     client_auth: str = option(
-        types.word("auto", "basic", "post"),
+        types.word("auto", "basic", "post", "private_key_jwt"),
         "auto",
-        "How the secret is shown at the token endpoint; `auto` takes what discovery offers, `basic` first.",
+        "How the client proves itself at the token endpoint; `auto` takes what discovery offers, `basic` first.",
+    )
+    key: Secret = option(
+        OPTIONAL_PRIVATE_KEY,
+        Secret(""),
+        "The private key for `private_key_jwt` (EC, RSA or Ed25519, without a passphrase).",
+    )
+    key_id: str = option(types.text(empty=True), "", "What the provider calls that key (`kid`), if it has several.")
+    key_algorithm: str = option(
+        types.word("auto", *KEY_ALGORITHMS), "auto", "What is signed with it; `auto` is RS256 for an RSA key."
+    )
+    key_audience: str = option(
+        types.word("issuer", "token_endpoint"),
+        "issuer",
+        "Whom an assertion is for; some providers, Microsoft among them, want their token endpoint.",
     )
     response_mode: str = option(
         types.word("query", "form_post"),
@@ -296,6 +314,7 @@ def build(settings: ProviderSettings[OidcOptions]) -> Provider:
         problems.append(("issuer", "must not have a query (OpenID Connect Discovery §2)"))
     if not set(ALGORITHMS).issuperset(given.algorithms):
         problems.append(("algorithms", f"may hold {', '.join(ALGORITHMS)}"))
+    problems += _proof_problems(given)
     if problems:
         raise BadOptions(problems)
     service = OidcService(
@@ -306,7 +325,26 @@ def build(settings: ProviderSettings[OidcOptions]) -> Provider:
         userinfo=given.userinfo,
         authorize_params={"response_mode": "form_post"} if given.response_mode == "form_post" else {},
     )
-    return OidcProvider(settings, service)
+    return OidcProvider(settings, service, client=_signing_client(settings) if given.key else None)
+
+
+def _proof_problems(given: OidcOptions) -> list[tuple[str, str]]:
+    """Say what is missing to prove who we are, and what would not be used."""
+    signs = given.client_auth == "private_key_jwt"
+    needed, other = ("key", "client_secret") if signs else ("client_secret", "key")
+    problems = []
+    if not getattr(given, needed):
+        problems.append((needed, f"is missing; give it here, in {needed}_file, or in the environment"))
+    if getattr(given, other):
+        problems.append((other, f"is not used with client_auth = {given.client_auth}; leave it out"))
+    return problems
+
+
+def _signing_client(settings: ProviderSettings[OidcOptions]) -> Client:
+    given = settings.options
+    sign = signer(given.key, algorithm=given.key_algorithm, key_id=given.key_id, option="key")
+    audience = given.issuer if given.key_audience == "issuer" else ""
+    return Client(given.client_id, Assertion(sign, given.client_id, audience, settings.site))
 
 
 KIND: Final = ProviderKind(

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request
 
+from tests.support.assertions import pem_of
 from tests.support.openid_provider import OpenIdProvider
 from tests.support.running import Running
+from tests.support.signing import ecdsa_key, eddsa_key, rsa_key
 
 Daemons = Callable[..., Running]
 pytestmark = [pytest.mark.chromium, pytest.mark.openid]
@@ -100,3 +102,32 @@ def test_who_refuses_at_the_provider_can_go_on(daemons: Daemons, page: Page) -> 
 
     assert "The login was cancelled" in page.inner_text("main")
     assert page.get_by_role("link", name="Continue with").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "audience"), [("ES256", "issuer"), ("PS256", "token_endpoint"), ("EdDSA", "issuer")]
+)
+def test_somebody_signs_up_where_a_key_proves_who_we_are(
+    daemons: Daemons, page: Page, tmp_path: Path, algorithm: str, audience: str
+) -> None:
+    """Otherwise assertions please our own upstream and no provider's real checks."""
+    key = {"ES256": ecdsa_key("ours"), "PS256": rsa_key("ours", alg="PS256"), "EdDSA": eddsa_key("ours")}[algorithm]
+    file = tmp_path / "client.pem"
+    file.write_text(pem_of(key))
+    file.chmod(0o600)
+    daemon = daemons(
+        {
+            "response_mode": "form_post",
+            "client_auth": "private_key_jwt",
+            "key_file": str(file),
+            "key_id": "ours",
+            "key_algorithm": algorithm,
+            "key_audience": audience,
+        },
+        token_endpoint_auth_method="private_key_jwt",
+        jwks={"keys": [key.jwk()]},
+    )
+
+    log_in(page, daemon, "ida")
+
+    assert page.get_by_label("Username").is_visible()

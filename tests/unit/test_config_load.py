@@ -45,7 +45,6 @@ def test_every_problem_is_reported_at_once() -> None:
             "[provider:x] kind",
             "[provider:corp] issuer",
             "[provider:corp] client_id",
-            "[provider:corp] client_secret",
             "[app:wiki] secret",
         ]
     )
