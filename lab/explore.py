@@ -305,7 +305,7 @@ def _number(token_id: bytes) -> int:
     return int.from_bytes(token_id, "big")
 
 
-def wander(*, in_flight: int, steps: int, random: Random, rules: Production | None = None) -> State | None:
+def random_walk(*, in_flight: int, steps: int, random: Random, rules: Production | None = None) -> State | None:
     """Walk at random through the same model, deeper than breadth-first search gets; return an end if met."""
     rules = rules or Production()
     first = canonical(State(frozenset({Mark(0, 2, 0, 1)}), None, 0, NONE, ()))

@@ -83,7 +83,7 @@ class World:
 
     def _log_in(self, experiment: Experiment) -> None:
         base, grandparent = self._id(), self._id()
-        now = self._a_servers_now()
+        now = self._server_time()
         token = Token(SID, self._id(), base, grandparent, now, AT)
         baggage = experiment.baggage
         self._browser.jar = {each.id: each for each in (token, *baggage.tokens)}
@@ -106,7 +106,7 @@ class World:
             self.at(self.now + self._delay(), self._decide, request)
 
     def _decide(self, request: Request) -> None:
-        request.now = self._a_servers_now()
+        request.now = self._server_time()
         planned = self._plan(request)
         if planned.write:
             self.at(self.now + self.random.expovariate(SWAPS_PER_SECOND), self._swap, (request, planned, planned.write))
@@ -207,7 +207,7 @@ class World:
     def _id(self) -> TokenId:
         return TokenId((self.random.getrandbits(32) << 32 | next(self._ids)).to_bytes(8, "big"))
 
-    def _a_servers_now(self) -> Millis:
+    def _server_time(self) -> Millis:
         clocks = self._clocks
         return clocks[int(self.random.random() * len(clocks))] + int(self.now * 1000)
 

@@ -26,7 +26,7 @@ from identity.cli import (
     serve,
     sessions,
 )
-from identity.cli.saying import be_patient, say
+from identity.cli.saying import make_output_writable, say
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
@@ -39,7 +39,7 @@ One login for any set of applications, with session tokens that rotate in use.
 Examples:
   identityd.py demo                        try it: prints one address to open
   identityd.py keys new                    make the key ring, once
-  identityd.py keys --help                 change the key that signs; nobody is logged out
+  identityd.py keys --help                 change the key that signs; no session ends
   identityd.py check-config                say what is wrong, and what to do
   identityd.py doctor --url https://…      try an application's proxy, and say what it breaks
   identityd.py providers test              try the login providers, and say what is wrong
@@ -133,5 +133,5 @@ cli.add_command(sessions.sessions)
 
 def main() -> None:
     """Run the command line and exit."""
-    be_patient()
+    make_output_writable()
     cli(prog_name="identityd.py")

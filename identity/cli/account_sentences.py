@@ -22,7 +22,7 @@ _INDEX: Final = {
 }
 _NAME: Final = {
     Agreement.AGREES: "",
-    Agreement.MISSING: "no username row: somebody else could choose the name",
+    Agreement.MISSING: "no username row: another person could choose the name",
     Agreement.ELSEWHERE: "its username row belongs to another account",
     Agreement.UNFINISHED: "not finished",
 }

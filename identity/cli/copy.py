@@ -155,7 +155,7 @@ def _why(refused: "CopyRefused", source: str, target: str) -> str:
 
     match refused:
         case CopyRefused.SOURCE_EMPTY:
-            return f"--from: {source} holds nobody; name the store that is in use. Nothing was copied"
+            return f"--from: {source} holds no account; name the store that is in use. Nothing was copied"
         case CopyRefused.SOURCE_UNFINISHED:
             return f"--from: {source} is itself an unfinished copy; finish that one first. Nothing was copied"
         case CopyRefused.TOO_MANY_REVOCATIONS:

@@ -22,7 +22,8 @@ _KEYS: Final = "identityd.keys"
 _SECRET: Final = "app-demo.secret"  # noqa: S105 - a file's name
 _TEXT: Final = f"""\
 # The demonstration, made by `identityd.py demo`. Every option: config.example.ini
-# For real use start from that file instead: the kind `demo` lets anybody be anybody and works only here.
+# For real use start from that file instead: with the kind `demo` every visitor can log in as any person,
+# so it works only here.
 
 [server]
 log_level = warning

@@ -87,7 +87,7 @@ def _as_stranger(site: "Site", proof: str) -> "Iterator[Finding]":
     yield from words.of_ack(site.ask(words.ACK))
     yield from words.of_internal(site.ask(words.READY))
     yield from words.of_stranger(site.ask(site.path))
-    yield from words.of_pretender(site.ask(site.path, words.pretended(proof)))
+    yield from words.of_claimed_user(site.ask(site.path, words.pretended(proof)))
 
 
 def _as_member(read: "Config", site: "Site", *, actor: str, proof: str) -> "Iterator[Finding]":

@@ -90,7 +90,7 @@ def _opened(trial: Trial, host: Host, *, at: Millis) -> tuple[Session, ShownSess
     opening = Opening(ACCOUNT, NAME, 1, IDENTITY, at, host=host, agent="identityd doctor", address="", persistent=False)
     opened = trial.sessions.open(opening, ticket=trial.sessions.ticket(ACCOUNT), jar=Check((), host))
     if not isinstance(opened, Opened):
-        raise StoreUnavailable(detail="somebody else tries a proxy just now; try again")
+        raise StoreUnavailable(detail="another doctor tries a proxy just now; try again")
     [first] = opened.set_cookies
     grown = trial.ring.with_key(Secret(os.urandom(SECRET_BYTES)), now=0)
     shown = ShownSession(

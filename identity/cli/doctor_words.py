@@ -172,11 +172,11 @@ def of_stranger(answer: PageAnswer) -> Iterator[Finding]:
     yield problem(f"without a session the address {said}")
 
 
-def of_pretender(answer: PageAnswer) -> Iterator[Finding]:
+def of_claimed_user(answer: PageAnswer) -> Iterator[Finding]:
     """Judge a visit without a session that claims a user's name."""
     if answer.status not in (0, 401, 403, *_REDIRECTS) and answer.status < 400:  # noqa: PLR2004 - let through
         yield problem(
-            "a client that sends X-Identity-User itself is let through without a session: anybody can be anybody"
+            "a client that sends X-Identity-User itself is let through without a session, as any user it names"
         )
 
 
@@ -253,8 +253,8 @@ def of_spoof(answer: PageAnswer, proof: str) -> Iterator[Finding]:
     """Judge a visit with a session and headers that a client made up."""
     if proof in answer.body:
         yield problem(
-            "an X-Identity-… header that a client made up reaches the application: anybody who is logged in can be "
-            "anybody; remove every spelling (also X_Identity_User) before the verdict's own are set"
+            "an X-Identity-… header that a client made up reaches the application: a person who is logged in can pass "
+            "for any other; remove every spelling (also X_Identity_User) before the verdict's own are set"
         )
     elif any(name in answer.body for name in _SPELT):
         yield ok("the application hears who it is from identityd, and nothing a client made up")

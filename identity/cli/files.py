@@ -30,7 +30,7 @@ def write_new(path: Path, text: str) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Keep other commands from exchanging files of this folder meanwhile; the kernel lets go of it. Raises OSError."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from identity import config, keyring
-from identity.cli.files import alone_in, exchange, now
+from identity.cli.files import exchange, folder_lock, now
 from identity.cli.saying import say
 from identity.clock import moment, require
 from identity.config import load_ring
@@ -118,7 +118,7 @@ def _state(ring: KeyRing, key: Key, at: Millis, lifetime_ms: Millis | None) -> s
 def _changing(path: Path) -> Iterator[None]:
     """Keep others from changing the ring meanwhile. Raises ConfigError for what the disk says."""
     try:
-        with alone_in(path.resolve().parent):
+        with folder_lock(path.resolve().parent):
             yield
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()

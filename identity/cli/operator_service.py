@@ -61,7 +61,7 @@ def reader() -> "By":
     """Return who asks, where nothing is changed."""
     from identity.accounts.results import By
 
-    return By(f"operator:{prompts.typist()}")
+    return By(f"operator:{prompts.shell_user()}")
 
 
 def changer(given: dict[str, Any], *, yes: bool = True) -> "By":

@@ -30,12 +30,12 @@ def actor(given: str | None) -> str:
     from identity.errors import BadInput
 
     try:
-        return requests.actor(given if given is not None else typist())
+        return requests.actor(given if given is not None else shell_user())
     except BadInput as error:
         raise click.UsageError(f"--as: {error.public}") from None
 
 
-def typist() -> str:
+def shell_user() -> str:
     """Return who called sudo, else the system's user."""
     return os.environ.get("SUDO_USER") or _system_user()
 

@@ -47,7 +47,7 @@ def shown(text: str, encoding: str) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def be_patient() -> None:
+def make_output_writable() -> None:
     """Make every line of this process, a library's too, one that can be written. Call it first of all.
 
     A stream that the parent process closed becomes one that goes nowhere: the next file that is
@@ -56,20 +56,20 @@ def be_patient() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
         os.set_inheritable(number, True)
     os.close(number)
-    sys.stdin = sys.stdin or _nowhere("r")
-    sys.stdout, sys.stderr = sys.stdout or _nowhere("w"), sys.stderr or _nowhere("w")
+    sys.stdin = sys.stdin or _null_stream("r")
+    sys.stdout, sys.stderr = sys.stdout or _null_stream("w"), sys.stderr or _null_stream("w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _nowhere(mode: str) -> TextIO:
+def _null_stream(mode: str) -> TextIO:
     return cast("TextIO", Path(os.devnull).open(mode))
 
 
 def _give_up(stream: TextIO) -> None:
     """Let what is still to be written go nowhere, or the interpreter would complain of it at its end."""
     if stream is sys.stdout:
-        sys.stdout = _nowhere("w")
+        sys.stdout = _null_stream("w")
     else:
-        sys.stderr = _nowhere("w")
+        sys.stderr = _null_stream("w")

@@ -139,8 +139,8 @@ def demo_address(config: Config) -> Iterator[str]:
     for provider in config.providers:
         if provider.kind == "demo" and not is_loopback(config.server.address):
             yield (
-                f"[provider:{provider.name}] kind: demo lets anybody be anybody, so [server] address must be this "
-                "machine's own, like 127.0.0.1"
+                f"[provider:{provider.name}] kind: demo lets every visitor log in as any person, so [server] "
+                "address must be this machine's own, like 127.0.0.1"
             )
 
 
@@ -174,7 +174,7 @@ def app_origins(config: Config) -> Iterator[str]:
                 yield f"[app:{app.id}] return_to: {origin} is plain http; write https://{origin.hostname}"
 
 
-def nobody_can_log_in(config: Config) -> Iterator[str]:
+def no_enabled_provider(config: Config) -> Iterator[str]:
     """A daemon without providers serves the sessions it has and opens no new one."""
     if not any(provider.enabled for provider in config.providers):
         yield "[provider:…] none is configured and enabled, so nobody can log in; add a section like [provider:google]"
@@ -270,7 +270,7 @@ def readable_cluster(config: Config) -> Iterator[str]:
         yield f"[cassandra] tls_ca: is empty, so {what} readable to the network; name the CA of the nodes' certificates"
 
 
-def chatty(config: Config) -> Iterator[str]:
+def debug_logging(config: Config) -> Iterator[str]:
     """Debug lines cost throughput."""
     if config.server.log_level is LogLevel.DEBUG:
         yield "[server] log_level: debug writes several lines for each request; info is enough in everyday use"
@@ -296,7 +296,7 @@ RULES: Final = (
 """What refuses to start."""
 
 WARNINGS: Final = (
-    nobody_can_log_in,
+    no_enabled_provider,
     unknown_visitors,
     port_and_url,
     unreachable_hosts,
@@ -306,7 +306,7 @@ WARNINGS: Final = (
     unused_nodes,
     unused_cluster,
     readable_cluster,
-    chatty,
+    debug_logging,
 )
 """What is logged at start and shown by check-config."""
 

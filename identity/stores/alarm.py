@@ -56,7 +56,7 @@ class CorruptAlarm:
             return
         log.error(
             "store-corrupt: a value of kind %s at %s was not written by this installation; "
-            "somebody else may be able to write to the cache",
+            "another program may be able to write to the cache",
             kind,
             where,
             extra={"kind": kind, "where": where, "not_logged": held},

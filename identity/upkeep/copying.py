@@ -139,8 +139,8 @@ class Copying:
 
     def run(self) -> CopyOutcome:
         """Copy and verify. Run again it goes on where it was; StoreUnavailable leaves it to be run again."""
-        note = self._patiently(self._target.store.copy_note.read)
-        refused = self._patiently(lambda: self._refusal(note))
+        note = self._with_retries(self._target.store.copy_note.read)
+        refused = self._with_retries(lambda: self._refusal(note))
         if refused:
             return refused
         places = CopyPosition.read(note, source=self._source.name)
@@ -169,11 +169,11 @@ class Copying:
         return None if CopyPosition.source_of(note) == self._source.name else CopyRefused.TARGET_OF_ANOTHER
 
     def _note(self, places: CopyPosition) -> None:
-        self._patiently(lambda: self._target.store.copy_note.write(places.text()))
+        self._with_retries(lambda: self._target.store.copy_note.write(places.text()))
 
     def _concluded(self, tallies: tuple[CopyTally, ...]) -> CopyOutcome:
         if all(tally.whole for tally in tallies):
-            self._patiently(self._target.store.copy_note.clear)
+            self._with_retries(self._target.store.copy_note.clear)
             return Done(tallies)
         # The next run looks at every row: what is missing may lie before the places noted.
         self._note(CopyPosition(self._source.name))
@@ -193,7 +193,7 @@ class Copying:
         before, written = places.done(table.name), 0
 
         def put(row: RowT) -> bool:
-            return self._patiently(lambda: table.put(self._target, row))
+            return self._with_retries(lambda: table.put(self._target, row))
 
         for batch in self._batches(table.scan(self._source, places.of(table.name))):
             fresh = list(threads.map(put, filter(table.kept, batch)))
@@ -209,7 +209,7 @@ class Copying:
         examples: list[str] = []
 
         def same(row: RowT) -> bool:
-            return self._patiently(lambda: table.read(self._target, row)) == row
+            return self._with_retries(lambda: table.read(self._target, row)) == row
 
         for batch in self._batches(filter(table.kept, table.scan(self._source, None))):
             answers = list(threads.map(same, batch))
@@ -243,7 +243,7 @@ class Copying:
             self._told(CopyProgress(CopyStage.READ, table.name, rows))
         return total, rows
 
-    def _patiently(self, act: Callable[[], T]) -> T:
+    def _with_retries(self, act: Callable[[], T]) -> T:
         """Do what may be repeated; a copy of hours must not end with one time-out."""
         for pause in PAUSES_S:
             with suppress(StoreUnavailable):

@@ -138,7 +138,9 @@ class NodeListChange:
         if standing is NodeStanding.NEW:
             return
         if standing is NodeStanding.WRONG or not node.mark(self._markers.make(node.name), over=seen):
-            raise StoreUnavailable(detail=f"memcached node {node.name}: {problem or 'somebody else marks it just now'}")
+            raise StoreUnavailable(
+                detail=f"memcached node {node.name}: {problem or 'another process marks it just now'}"
+            )
 
     def _look(self, node: ListedNode) -> NodeReport:
         standing, problem, generation = self._standing(node.name, node.marker())
@@ -177,7 +179,7 @@ def purge(node: ListedNode, place: Callable[[str], str]) -> int:
         clean = 0 if strays else clean + 1
         if clean == _CLEAN:
             return purged
-    raise StoreUnavailable(detail=f"memcached node {node.name}: somebody keeps writing values that belong elsewhere")
+    raise StoreUnavailable(detail=f"memcached node {node.name}: daemons keep writing values that belong elsewhere")
 
 
 def _strays(node: ListedNode, place: Callable[[str], str]) -> Iterator[str]:

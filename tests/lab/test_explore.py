@@ -9,7 +9,7 @@ import pytest
 from identity.sessions.planning import Asked, Jar, Plan, Rules, plan
 from identity.sessions.store import Read
 from identity.types import Locator
-from lab.explore import Production, explore, wander
+from lab.explore import Production, explore, random_walk
 
 STEPS = 25_000
 
@@ -36,7 +36,7 @@ def test_two_messages_in_flight_never_end_as_far_as_the_suite_goes(capsys: pytes
 @pytest.mark.parametrize("in_flight", [3, 4])
 def test_deep_walks_with_more_messages_never_end(in_flight: int) -> None:
     """Breadth-first search stays shallow; an hour of a real browser is deep."""
-    assert wander(in_flight=in_flight, steps=STEPS, random=Random(in_flight)) is None
+    assert random_walk(in_flight=in_flight, steps=STEPS, random=Random(in_flight)) is None
 
 
 def mint_anyway(planned: Plan) -> Plan:
@@ -69,4 +69,4 @@ def keep_the_oldest(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules
 )
 def test_a_planted_fault_is_found(fault: Production) -> None:
     """A search that finds nothing anywhere proves nothing."""
-    assert any(wander(in_flight=4, steps=STEPS, random=Random(seed), rules=fault) for seed in range(1, 6))
+    assert any(random_walk(in_flight=4, steps=STEPS, random=Random(seed), rules=fault) for seed in range(1, 6))

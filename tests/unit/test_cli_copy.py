@@ -198,7 +198,7 @@ def test_an_empty_source_and_too_many_ends_of_sessions_are_named(move: Move) -> 
     many = move.run(*BACK)
 
     assert [empty.exit_code, many.exit_code] == [2, 2]
-    assert "--from: cassandra holds nobody" in empty.stderr
+    assert "--from: cassandra holds no account" in empty.stderr
     assert "let it reach every node" in many.stderr
 
 

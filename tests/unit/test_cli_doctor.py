@@ -99,8 +99,8 @@ def test_what_a_visit_without_a_session_gets(answer: PageAnswer, level: str, sai
 
 def test_who_calls_himself_somebody_and_is_let_in_is_a_problem() -> None:
     """Anybody could be anybody."""
-    assert levels(words.of_pretender(PageAnswer(200))) == ["problem"]
-    assert levels(words.of_pretender(PageAnswer(302, (LOGIN,)))) == []
+    assert levels(words.of_claimed_user(PageAnswer(200))) == ["problem"]
+    assert levels(words.of_claimed_user(PageAnswer(302, (LOGIN,)))) == []
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_the_demo_provider_exists_in_the_demonstration_only() -> None:
     (problem,) = problems_with(f"[server]\npublic_url = https://login.example.com\n{demo}", demo=True)
     assert problem.startswith("[provider:demo] kind: lets anybody be anybody")
     (problem,) = problems_with(f"[server]\npublic_url = https://localhost\naddress = 0.0.0.0\n{demo}", demo=True)
-    assert problem.startswith("[provider:demo] kind: demo lets anybody be anybody")
+    assert problem.startswith("[provider:demo] kind: demo lets every visitor log in as any person")
 
 
 def test_what_only_building_a_provider_shows_is_found_at_the_start() -> None:

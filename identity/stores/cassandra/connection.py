@@ -99,7 +99,7 @@ class CassandraConnection:
             raise self._unavailable(error) from error
         return None if applied else tuple(stood)
 
-    def together(self, writes: Sequence[tuple[Statement, Sequence[Any]]]) -> None:
+    def write_all(self, writes: Sequence[tuple[Statement, Sequence[Any]]]) -> None:
         """Send idempotent writes at the same time; return when all are acknowledged. Raises StoreUnavailable."""
 
         def send() -> None:

@@ -136,7 +136,7 @@ class CassandraAudit:
                 (statements.ADD_EVENT_OF_ACCOUNT, (month, *values)),
                 (statements.ADD_MONTH, (event.account_id, month, self._life_s)),
             ]
-        self._connection.together(writes)
+        self._connection.write_all(writes)
 
     def of_account(self, account_id: AccountId, *, limit: int = 100) -> tuple[Event, ...]:
         """Return the newest events of an account, newest first: a round trip, and one for each month read."""

@@ -84,7 +84,7 @@ class PageHandler(Handler):
 
     def show(self, page: str, /, *, status: HTTPStatus = HTTPStatus.OK, **values: object) -> None:
         """Render and send a page. A page that sets cookies asks the browser to come back with them."""
-        body = self.context.pages.render(page, **self._homeward(), **values)
+        body = self.context.pages.render(page, **self._home_link(), **values)
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         if status == HTTPStatus.OK:
@@ -264,12 +264,12 @@ class PageHandler(Handler):
 
     def error_page(self, error: IdentityError, *, again: str = "", **more: object) -> bytes:
         """Render the page of an error, with ways on that exist on this host; `more` is the page's."""
-        told: dict[str, object] = {"again": again, **more, **self._homeward()}
+        told: dict[str, object] = {"again": again, **more, **self._home_link()}
         if self.is_application:
             told["login"] = handover.LOGIN
         return error_page(self.context, error, request_id=self.request_id, **told)
 
-    def _homeward(self) -> dict[str, str]:
+    def _home_link(self) -> dict[str, str]:
         """Return where the login service's own pages are, for a page on another host."""
         return {"home": f"{self.context.public_url}/"} if self.is_application else {}
 

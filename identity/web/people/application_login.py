@@ -72,7 +72,7 @@ class Enter(Crossing):
         secret = binding_cookies.shared_start(lines, names=names, now=now, lasts_ms=START_MS)
         secret = secret or spelt(self.context.random(SECRET_BYTES))
         # Who waited longer than a code is good for begins anew. What is younger may be another tab's.
-        for cookie in binding_cookies.outlived_starts(lines, secret, names=names, now=now, lasts_ms=CODE_MS):
+        for cookie in binding_cookies.expired_starts(lines, secret, names=names, now=now, lasts_ms=CODE_MS):
             self.put_cookie(cookie)
         self.put_cookie(binding_cookies.made(names.start(secret), secret, now=now, lasts_ms=START_MS, names=names))
         return secret

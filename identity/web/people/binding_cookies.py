@@ -76,7 +76,7 @@ def shared_start(lines: Sequence[str], *, names: CookieNames, now: Millis, lasts
     return None
 
 
-def outlived_starts(
+def expired_starts(
     lines: Sequence[str], secret: str, *, names: CookieNames, now: Millis, lasts_ms: Millis
 ) -> tuple[SetCookie, ...]:
     """Return deletions of cookies whose ways are over by now, `secret`'s not among them, the oldest first."""
