@@ -18,7 +18,7 @@ class TestAmazon(oauth2_service.ServiceContract):
     VERIFIED_OF: ClassVar = oauth2_service.UNVERIFIED
 
     def test_tokens_with_a_bar_are_tokens(self, on: Bench) -> None:
-        """Otherwise nobody at all can log in: Amazon's begin with `Atza|`."""
+        """Otherwise no customer can log in: Amazon's tokens begin with `Atza|`."""
         issued = on.upstream.issue_token("Atza|")
         on.upstream.edit_grant = lambda grant: grant.update(access_token=issued)
 

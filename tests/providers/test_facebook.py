@@ -110,7 +110,7 @@ def test_an_id_that_is_not_one_is_refused(shown: str) -> None:
 
 
 def test_the_picture_is_found_where_the_graph_keeps_it() -> None:
-    """Otherwise nobody has a face."""
+    """Otherwise account pages have no pictures."""
     assert read({"id": "1", "picture": {"data": {"url": PICTURE, "is_silhouette": False}}}).picture == PICTURE
 
 

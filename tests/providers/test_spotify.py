@@ -39,5 +39,5 @@ def test_odd_pictures_are_none(name: str) -> None:
 
 @pytest.mark.parametrize(("images", "face"), [([], ""), ([{"url": FACE}, {"url": "https://other.example/"}], FACE)])
 def test_the_first_picture_is_shown(images: list[object], face: str) -> None:
-    """Otherwise nobody has a face."""
+    """Otherwise account pages have no pictures."""
     assert read({"id": "a", "images": images}).picture == face

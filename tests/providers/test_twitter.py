@@ -38,7 +38,7 @@ class TestTwitter(oauth2_service.ServiceContract):
         assert on.log_in().subject == "2244994945"
 
     @pytest.mark.parametrize("answer", [{"errors": ERRORS}, {"data": None, "errors": ERRORS}, {"id": "1"}], ids=repr)
-    def test_errors_without_a_user_log_nobody_in(self, on: Bench, answer: object) -> None:
+    def test_errors_without_a_user_are_no_login(self, on: Bench, answer: object) -> None:
         """Otherwise an id from a list of errors, or beside the envelope, is a person."""
         on.upstream.answers[ME] = answer
 
