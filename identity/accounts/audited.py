@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from identity.accounts.results import By
+from identity.accounts.writing import AccountParts
 from identity.audit import AuditLog, Event
-from identity.types import AccountId, Checkpoint, Clock, IdentityKey, SessionId, UsernameKey
+from identity.types import AccountId, IdentityKey, SessionId, UsernameKey
 
 
 class AuditedOutcome(Protocol):
@@ -44,15 +45,13 @@ class AuditedChanges:
     """Writes the two entries around a change.
 
     Args:
+        parts: what every change stands on.
         audit: where entries go.
-        clock: the time.
-        checkpoint: told when each is written.
     """
 
-    def __init__(self, audit: AuditLog, *, clock: Clock, checkpoint: Checkpoint) -> None:
+    def __init__(self, parts: AccountParts, audit: AuditLog) -> None:
+        self._parts = parts
         self._audit = audit
-        self._clock = clock
-        self._checkpoint = checkpoint
 
     def around(self, attempt: Attempt, change: Callable[[], OutcomeT]) -> OutcomeT:
         """Audit the attempt, make the change, audit its outcome.
@@ -62,10 +61,10 @@ class AuditedChanges:
                 and completes the entries.
         """
         self._write(attempt, outcome="")
-        self._checkpoint("trail.begun")
+        self._parts.checkpoint("trail.begun")
         outcome = change()
         self._write(attempt, outcome=outcome.word)
-        self._checkpoint("trail.ended")
+        self._parts.checkpoint("trail.ended")
         return outcome
 
     def _write(self, attempt: Attempt, *, outcome: str) -> None:
@@ -79,7 +78,7 @@ class AuditedChanges:
         self._audit.append(
             Event(
                 id=uuid5(attempt.id, f"{attempt.action}:{outcome}"),
-                at=self._clock(),
+                at=self._parts.clock(),
                 action=attempt.action if outcome else f"{attempt.action}-begun",
                 account_id=attempt.account_id,
                 actor=attempt.by.actor,

@@ -5,7 +5,6 @@ key: an absent row is never believed, it is claimed. Invariant: of any number of
 exactly one wins, and a committed row is never taken over.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -13,16 +12,14 @@ from identity.accounts.completing import Completing
 from identity.accounts.linking import CLAIM_TTL_MS, Meeting, Unknown, decide, meet
 from identity.accounts.results import BeingFinished, By
 from identity.accounts.store import (
-    AccountStore,
     Applied,
     IdentityRow,
     IdentityState,
     UsernameRow,
     UsernameState,
 )
-from identity.accounts.writing import ROUNDS, put
+from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
-from identity.types import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +33,14 @@ class Claiming:
     """Claims rows for 15 minutes.
 
     Args:
-        store: the rows.
+        parts: what every change stands on.
         completing: finishes committed rows that are met.
-        clock: the time.
-        new_uuid: makes a fresh op for every write.
     """
 
-    def __init__(
-        self, store: AccountStore, *, completing: Completing, clock: Clock, new_uuid: Callable[[], UUID]
-    ) -> None:
-        self._store = store
+    def __init__(self, parts: AccountParts, *, completing: Completing) -> None:
+        self._parts = parts
+        self._store = parts.store
         self._completing = completing
-        self._clock = clock
-        self._new_uuid = new_uuid
 
     def identity(self, wanted: IdentityRow, *, by: By) -> IdentityRow | BeingFinished:
         """Claim an identity, or find the row that counts there.
@@ -63,8 +55,8 @@ class Claiming:
         # The first try inserts: an absent row could not be believed (D9), so a read before it would tell nothing.
         expected: IdentityRow | None = None
         for _ in range(ROUNDS):
-            now = self._clock()
-            mine = replace(wanted, claimed_at=now, op=self._new_uuid())
+            now = self._parts.clock()
+            mine = replace(wanted, claimed_at=now, op=self._parts.new_uuid())
             found = put(self._store.identities, mine, expected=expected, expires_at=now + CLAIM_TTL_MS)
             if found is Applied.APPLIED:
                 return mine
@@ -83,7 +75,7 @@ class Claiming:
         if found.state is IdentityState.COMPLETING:
             return BeingFinished()
         if found.state is IdentityState.PENDING:
-            left_alone = meet(found, claim=claim, now=self._clock()) is Meeting.BEING_FINISHED
+            left_alone = meet(found, claim=claim, now=self._parts.clock()) is Meeting.BEING_FINISHED
             return BeingFinished() if left_alone else _Yields(found)
         return found if self._counts(found) else _Yields(found)
 
@@ -104,8 +96,8 @@ class Claiming:
         """
         expected: UsernameRow | None = None
         for _ in range(ROUNDS):
-            now = self._clock()
-            mine = replace(wanted, claimed_at=now, op=self._new_uuid())
+            now = self._parts.clock()
+            mine = replace(wanted, claimed_at=now, op=self._parts.new_uuid())
             found = put(self._store.usernames, mine, expected=expected, expires_at=now + CLAIM_TTL_MS)
             if found is Applied.APPLIED:
                 return mine

@@ -8,14 +8,13 @@ Invariant: an account changes only while the row that asks for it is still the o
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from identity.accounts.linking import is_sign_up
 from identity.accounts.results import By
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
-    AccountStore,
     Applied,
     IdentityRow,
     IdentityState,
@@ -24,10 +23,10 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.accounts.usernames import fold
-from identity.accounts.writing import ROUNDS, put
+from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.audit import Event
 from identity.errors import StoreUnavailable
-from identity.types import Checkpoint, Clock, Millis
+from identity.types import Millis
 
 
 class _Step(Enum):
@@ -43,26 +42,13 @@ class Completing:
     """Finishes committed index rows.
 
     Args:
-        store: the rows.
-        clock: the time, for the audit only.
-        new_uuid: makes a fresh op for every write.
-        checkpoint: told the name of each place that is reached.
+        parts: what every change stands on.
         note: hears of each account made, exactly once.
     """
 
-    def __init__(
-        self,
-        store: AccountStore,
-        *,
-        clock: Clock,
-        new_uuid: Callable[[], UUID],
-        checkpoint: Checkpoint,
-        note: Callable[[Event], None],
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._new_uuid = new_uuid
-        self._checkpoint = checkpoint
+    def __init__(self, parts: AccountParts, *, note: Callable[[Event], None]) -> None:
+        self._parts = parts
+        self._store = parts.store
         self._note = note
 
     def finish(self, row: IdentityRow, *, by: By, name: UsernameRow | None = None) -> IdentityRow | None:
@@ -88,7 +74,7 @@ class Completing:
             if step is _Step.WAIT:
                 return current
             if step is _Step.WRITTEN:
-                self._checkpoint("complete.account-written")
+                self._parts.checkpoint("complete.account-written")
                 current = self._settle(current, name, by=by)
                 continue
             if step is _Step.NO_ACCOUNT:
@@ -116,7 +102,7 @@ class Completing:
             # unlinked since then, the account would have another op and the write below would lose.
             if self._store.identities.read_settled(row.key) != row:
                 return _Step.ROW_MOVED
-            wanted = replace(wanted, version=account.version + 1, op=self._new_uuid())
+            wanted = replace(wanted, version=account.version + 1, op=self._parts.new_uuid())
             if put(self._store.accounts, wanted, expected=account) is Applied.APPLIED:
                 return _Step.WRITTEN
         raise StoreUnavailable(detail="the account row changed in every round")
@@ -128,7 +114,7 @@ class Completing:
             status=AccountStatus.ACTIVE,
             epoch=1,
             version=1,
-            op=self._new_uuid(),
+            op=self._parts.new_uuid(),
             created_at=row.claimed_at,
             identities={row.key: LinkedIdentity(row.claimed_at, row.label)},
         )
@@ -140,17 +126,17 @@ class Completing:
         # The name before the index row: were the row active first, a crash would leave an account whose name
         # expires, and nothing would finish it.
         owned = self._own_name(row, name) if new else None
-        self._checkpoint("complete.name-owned")
+        self._parts.checkpoint("complete.name-owned")
         state = IdentityState.NEEDS_NAME if new and owned is None else IdentityState.ACTIVE
-        after = replace(row, state=state, op=self._new_uuid())
+        after = replace(row, state=state, op=self._parts.new_uuid())
         stands = put(self._store.identities, after, expected=row)
         if stands is not Applied.APPLIED:
             self._release(owned, row, stands)
             return stands
-        self._checkpoint("complete.finished")
+        self._parts.checkpoint("complete.finished")
         if new and state is IdentityState.ACTIVE:
             # Of all helpers only the one whose write confirmed the row comes here: one audit row for each account.
-            self._note(_signed_up(after, by=by, now=self._clock()))
+            self._note(_signed_up(after, by=by, now=self._parts.clock()))
         return after
 
     def _own_name(self, row: IdentityRow, known: UsernameRow | None) -> UsernameRow | None:
@@ -169,7 +155,7 @@ class Completing:
                 state=UsernameState.ACTIVE,
                 claim=row.claim,
                 claimed_at=row.claimed_at,
-                op=self._new_uuid(),
+                op=self._parts.new_uuid(),
             )
             found = put(self._store.usernames, wanted, expected=expected)
             if found is Applied.APPLIED:

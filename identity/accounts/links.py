@@ -5,10 +5,8 @@ whichever of the two is written last decides. Invariant: the last way is never t
 an identity leads to one account at most.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
-from uuid import UUID
 
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
@@ -22,11 +20,11 @@ from identity.accounts.results import (
     Unlink,
 )
 from identity.accounts.revoking import Revoking
-from identity.accounts.store import LABEL, AccountRow, AccountStatus, AccountStore, Applied, IdentityRow, IdentityState
-from identity.accounts.writing import ROUNDS, put
+from identity.accounts.store import LABEL, AccountRow, AccountStatus, Applied, IdentityRow, IdentityState
+from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
-from identity.types import Checkpoint, IdentityKey
+from identity.types import IdentityKey
 from providers.base import plain
 
 MOST_LINKS: Final = 20
@@ -37,30 +35,18 @@ class Links:
     """Links and unlinks.
 
     Args:
-        store: the rows.
+        parts: what every change stands on.
         claiming: claims identities.
         completing: finishes committed ones.
         revoking: ends the sessions of what was unlinked.
-        new_uuid: makes a fresh op for every write.
-        checkpoint: told the name of each place that is reached.
     """
 
-    def __init__(
-        self,
-        store: AccountStore,
-        *,
-        claiming: Claiming,
-        completing: Completing,
-        revoking: Revoking,
-        new_uuid: Callable[[], UUID],
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._store = store
+    def __init__(self, parts: AccountParts, *, claiming: Claiming, completing: Completing, revoking: Revoking) -> None:
+        self._parts = parts
+        self._store = parts.store
         self._claiming = claiming
         self._completing = completing
         self._revoking = revoking
-        self._new_uuid = new_uuid
-        self._checkpoint = checkpoint
 
     def link(self, request: LinkRequest) -> LinkOutcome:
         """Claim the identity, commit, add it to the account, confirm."""
@@ -78,10 +64,10 @@ class Links:
                 # What stands leads to an account that agrees, as read a moment ago.
                 mine = row.account_id == account.key
                 return Linked(account.key) if mine else Refuse(Refusal.BELONGS_TO_OTHER)
-            self._checkpoint("link.identity-claimed")
-            committed = replace(row, state=IdentityState.COMPLETING, op=self._new_uuid())
+            self._parts.checkpoint("link.identity-claimed")
+            committed = replace(row, state=IdentityState.COMPLETING, op=self._parts.new_uuid())
             if put(self._store.identities, committed, expected=row) is Applied.APPLIED:
-                self._checkpoint("link.committed")
+                self._parts.checkpoint("link.committed")
                 match self._completing.finish(committed, by=request.by):
                     case IdentityRow(state=IdentityState.ACTIVE, account_id=account.key):
                         return Linked(account.key)
@@ -111,7 +97,7 @@ class Links:
         # A crash before this leaves a row that leads nowhere, since the account does not list it (D6).
         if row is not None and row.account_id == request.account_id:
             self._store.identities.delete(row)
-        self._checkpoint("unlink.identity-deleted")
+        self._parts.checkpoint("unlink.identity-deleted")
         return self._revoking.reach(raised.revocation)
 
     def _finished(self, request: Unlink) -> IdentityRow | None:

@@ -16,10 +16,10 @@ from uuid import UUID
 
 from identity.accounts.linking import Refusal, Refuse
 from identity.accounts.results import NotEverywhereYet, NotReachedYet, Reached
-from identity.accounts.store import AccountRow, AccountStore, Applied, Revocation
-from identity.accounts.writing import ROUNDS, put
+from identity.accounts.store import AccountRow, Applied, Revocation
+from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreError, StoreUnavailable
-from identity.types import MINUTE, AccountId, Checkpoint, Clock, IdentityKey, Millis, SessionId
+from identity.types import MINUTE, AccountId, IdentityKey, Millis, SessionId
 
 ABANDONED_MS: Final[Millis] = 15 * MINUTE
 """From when on a revocation whose account never changed is taken for that of an attempt that died."""
@@ -36,26 +36,13 @@ class Revoking:
     """Raises epochs and ends the sessions below them.
 
     Args:
-        store: the rows.
-        clock: the time.
-        new_uuid: makes a fresh op for every write.
-        checkpoint: told the name of each place that is reached.
+        parts: what every change stands on.
         end_sessions: ends what a revocation names; raises StoreUnavailable when it cannot reach it.
     """
 
-    def __init__(
-        self,
-        store: AccountStore,
-        *,
-        clock: Clock,
-        new_uuid: Callable[[], UUID],
-        checkpoint: Checkpoint,
-        end_sessions: Callable[[Revocation], None],
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._new_uuid = new_uuid
-        self._checkpoint = checkpoint
+    def __init__(self, parts: AccountParts, *, end_sessions: Callable[[Revocation], None]) -> None:
+        self._parts = parts
+        self._store = parts.store
         self._end_sessions = end_sessions
 
     def change(
@@ -88,12 +75,12 @@ class Revoking:
             if isinstance(after, Refuse):
                 return self._given_up(kept, after)
             epoch = account.epoch + 1
-            kept = Revocation(request, account_id, None, epoch, int(reason), self._clock(), identity)
+            kept = Revocation(request, account_id, None, epoch, int(reason), self._parts.clock(), identity)
             self._store.revocations.add(kept)
-            self._checkpoint("ending.revocation-kept")
-            after = replace(after, epoch=epoch, version=account.version + 1, op=self._new_uuid())
+            self._parts.checkpoint("ending.revocation-kept")
+            after = replace(after, epoch=epoch, version=account.version + 1, op=self._parts.new_uuid())
             if put(self._store.accounts, after, expected=account) is Applied.APPLIED:
-                self._checkpoint("ending.account-changed")
+                self._parts.checkpoint("ending.account-changed")
                 return Raised(kept)
         raise StoreUnavailable(detail="the account row changed in every round")
 
@@ -102,13 +89,13 @@ class Revoking:
         account_id = revocation.account_id
         try:
             self._end_sessions(revocation)
-            self._checkpoint("ending.sessions-ended")
+            self._parts.checkpoint("ending.sessions-ended")
             if away := self._unaware(revocation):
                 return NotEverywhereYet(account_id, away)
             self._store.revocations.done(revocation)
         except StoreError as error:
             return NotReachedYet(account_id, error.detail)
-        self._checkpoint("ending.revocation-done")
+        self._parts.checkpoint("ending.revocation-done")
         return Reached(account_id)
 
     def _unaware(self, revocation: Revocation) -> str:
@@ -125,14 +112,16 @@ class Revoking:
         self, account_id: AccountId, session: SessionId, *, request: UUID, reason: int
     ) -> Reached | NotReachedYet | NotEverywhereYet:
         """End one session, or keep it to be ended. Raises StoreUnavailable: nothing was changed."""
-        kept = Revocation(request, account_id, session, 0, int(reason), self._clock())
+        kept = Revocation(request, account_id, session, 0, int(reason), self._parts.clock())
         self._store.revocations.add(kept)
-        self._checkpoint("ending.revocation-kept")
+        self._parts.checkpoint("ending.revocation-kept")
         return self.reach(kept)
 
     def later(self, account_id: AccountId, session: SessionId, *, reason: int) -> None:
         """Keep one session, which could not be reached just now, to be ended. Raises StoreUnavailable."""
-        self._store.revocations.add(Revocation(self._new_uuid(), account_id, session, 0, int(reason), self._clock()))
+        self._store.revocations.add(
+            Revocation(self._parts.new_uuid(), account_id, session, 0, int(reason), self._parts.clock())
+        )
 
     def retry(self) -> int:
         """Try again what was not reached; return of how many the sessions may still be open.
@@ -152,7 +141,7 @@ class Revoking:
             return False
         if happened:
             return not isinstance(self.reach(revocation), NotReachedYet)
-        abandoned = self._clock() - revocation.created_at > ABANDONED_MS
+        abandoned = self._parts.clock() - revocation.created_at > ABANDONED_MS
         if abandoned:
             self._store.revocations.done(revocation)
         return abandoned

@@ -34,6 +34,7 @@ from identity.accounts.signup import SigningUp
 from identity.accounts.status import StatusChanges
 from identity.accounts.store import AccountRow, AccountStore, IdentityRow, IdentityState, ProfileRow, Revocation
 from identity.accounts.usernames import NamePolicy
+from identity.accounts.writing import AccountParts
 from identity.audit import AuditLog, Event
 from identity.errors import StoreError
 from identity.sessions.record import Ended
@@ -92,29 +93,14 @@ class AccountService:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._audited = AuditedChanges(audit, clock=clock, checkpoint=checkpoint)
-        self._completing = Completing(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, note=note)
-        claiming = Claiming(store, completing=self._completing, clock=clock, new_uuid=new_uuid)
-        self._revoking = Revoking(
-            store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, end_sessions=end_sessions
-        )
-        self._signing_up = SigningUp(
-            store,
-            claiming=claiming,
-            completing=self._completing,
-            policy=policy,
-            new_uuid=new_uuid,
-            checkpoint=checkpoint,
-        )
-        self._links = Links(
-            store,
-            claiming=claiming,
-            completing=self._completing,
-            revoking=self._revoking,
-            new_uuid=new_uuid,
-            checkpoint=checkpoint,
-        )
-        self._status = StatusChanges(store, revoking=self._revoking, new_uuid=new_uuid)
+        parts = AccountParts(store, clock, new_uuid, checkpoint)
+        self._audited = AuditedChanges(parts, audit)
+        self._completing = Completing(parts, note=note)
+        claiming = Claiming(parts, completing=self._completing)
+        self._revoking = Revoking(parts, end_sessions=end_sessions)
+        self._signing_up = SigningUp(parts, claiming=claiming, completing=self._completing, policy=policy)
+        self._links = Links(parts, claiming=claiming, completing=self._completing, revoking=self._revoking)
+        self._status = StatusChanges(parts, revoking=self._revoking)
 
     def find(self, key: IdentityKey) -> IdentityRow | None:
         """Return the index row of an identity: one read, unless an interrupted sign-up or link is finished by it.

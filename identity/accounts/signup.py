@@ -5,11 +5,9 @@ Invariant: nothing that does not expire by itself is written before the commit, 
 index row alone suffices to finish.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Final
-from uuid import UUID
 
 from identity.accounts import usernames
 from identity.accounts.claiming import Claiming
@@ -23,11 +21,11 @@ from identity.accounts.results import (
     SignUp,
     SignUpOutcome,
 )
-from identity.accounts.store import LABEL, AccountStore, Applied, IdentityRow, IdentityState, UsernameRow, UsernameState
+from identity.accounts.store import LABEL, Applied, IdentityRow, IdentityState, UsernameRow, UsernameState
 from identity.accounts.usernames import NamePolicy, NameRefused
-from identity.accounts.writing import ROUNDS, put
+from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
-from identity.types import Checkpoint, Username
+from identity.types import Username
 from providers.base import plain
 
 OFFERED: Final = 3
@@ -38,30 +36,18 @@ class SigningUp:
     """Makes accounts.
 
     Args:
-        store: the rows.
+        parts: what every change stands on.
         claiming: claims rows.
         completing: finishes committed ones.
         policy: which names may be chosen.
-        new_uuid: makes ops, and numbers for names.
-        checkpoint: told the name of each place that is reached.
     """
 
-    def __init__(
-        self,
-        store: AccountStore,
-        *,
-        claiming: Claiming,
-        completing: Completing,
-        policy: NamePolicy,
-        new_uuid: Callable[[], UUID],
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._store = store
+    def __init__(self, parts: AccountParts, *, claiming: Claiming, completing: Completing, policy: NamePolicy) -> None:
+        self._parts = parts
+        self._store = parts.store
         self._claiming = claiming
         self._completing = completing
         self._policy = policy
-        self._new_uuid = new_uuid
-        self._checkpoint = checkpoint
 
     def sign_up(self, request: SignUp) -> SignUpOutcome:
         """Make the account, or say what stands in the way; repeating a request converges.
@@ -80,7 +66,7 @@ class SigningUp:
                 # The form was sent twice, or its answer was lost: the same claim made this account.
                 made_here = row.claim == request.claim
                 return SignedUp(row.account_id, row.username) if made_here else AlreadyKnown(row.account_id)
-            self._checkpoint("sign-up.identity-claimed")
+            self._parts.checkpoint("sign-up.identity-claimed")
             outcome = self._commit(row, name, request)
             if outcome is not None:
                 return outcome
@@ -92,13 +78,13 @@ class SigningUp:
         if claimed is None:
             # The claim on the identity stays: the person chooses again under it for up to 15 minutes.
             return NameTaken(name, self._free(name))
-        self._checkpoint("sign-up.name-claimed")
-        committed = replace(row, username=name, state=IdentityState.COMPLETING, op=self._new_uuid())
+        self._parts.checkpoint("sign-up.name-claimed")
+        committed = replace(row, username=name, state=IdentityState.COMPLETING, op=self._parts.new_uuid())
         # The commit point, without an expiry: a crash before it leaves nothing for good, and after it the next
         # login finishes the account from this row alone (D5).
         if put(self._store.identities, committed, expected=row) is not Applied.APPLIED:
             return None  # taken over by another attempt; the claim on the name expires by itself
-        self._checkpoint("sign-up.committed")
+        self._parts.checkpoint("sign-up.committed")
         match self._completing.finish(committed, by=request.by, name=claimed):
             case IdentityRow(state=IdentityState.ACTIVE, account_id=row.account_id, username=username):
                 return SignedUp(row.account_id, username)
@@ -114,12 +100,12 @@ class SigningUp:
             StoreUnavailable: the store is away.
         """
         offered = list(usernames.suggestions(handle, name, self._policy))
-        numbered = usernames.alternatives(offered[0], self._new_uuid().int, self._policy)
+        numbered = usernames.alternatives(offered[0], self._parts.new_uuid().int, self._policy)
         # Lazy: a first suggestion that is free costs one read.
         return next((each for each in chain(offered, numbered) if self._is_free(each)), offered[0])
 
     def _free(self, taken: Username) -> tuple[Username, ...]:
-        numbered = usernames.alternatives(taken, self._new_uuid().int, self._policy)
+        numbered = usernames.alternatives(taken, self._parts.new_uuid().int, self._policy)
         return tuple(islice(filter(self._is_free, numbered), OFFERED))
 
     def _is_free(self, name: Username) -> bool:

@@ -6,13 +6,12 @@ is left to the merge.
 
 from collections.abc import Callable
 from dataclasses import replace
-from uuid import UUID
 
 from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import Change, Enabled, EnableOutcome, EndingOutcome
 from identity.accounts.revoking import Revoking
-from identity.accounts.store import AccountRow, AccountStatus, AccountStore, Applied
-from identity.accounts.writing import ROUNDS, put
+from identity.accounts.store import AccountRow, AccountStatus, Applied
+from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 
@@ -21,15 +20,14 @@ class StatusChanges:
     """Disables, enables, ends everywhere.
 
     Args:
-        store: the rows.
+        parts: what every change stands on.
         revoking: ends sessions.
-        new_uuid: makes a fresh op for every write.
     """
 
-    def __init__(self, store: AccountStore, *, revoking: Revoking, new_uuid: Callable[[], UUID]) -> None:
-        self._store = store
+    def __init__(self, parts: AccountParts, *, revoking: Revoking) -> None:
+        self._parts = parts
+        self._store = parts.store
         self._revoking = revoking
-        self._new_uuid = new_uuid
 
     def disable(self, request: Change) -> EndingOutcome:
         """Refuse every later login and end every session; doing it again ends them again."""
@@ -57,7 +55,9 @@ class StatusChanges:
                 return refused
             if account.status is AccountStatus.ACTIVE:
                 return Enabled(account.key)
-            after = replace(account, status=AccountStatus.ACTIVE, version=account.version + 1, op=self._new_uuid())
+            after = replace(
+                account, status=AccountStatus.ACTIVE, version=account.version + 1, op=self._parts.new_uuid()
+            )
             if put(self._store.accounts, after, expected=account) is Applied.APPLIED:
                 return Enabled(account.key)
         raise StoreUnavailable(detail="the account row changed in every round")

@@ -4,16 +4,31 @@ Owns what every multi-step change shares: how a write is addressed, and how ofte
 looked at again.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar, cast
+from uuid import UUID
 
-from identity.accounts.store import Applied, Rows
-from identity.types import Millis
+from identity.accounts.store import AccountStore, Applied, Rows
+from identity.types import Checkpoint, Clock, Millis
 
 ROUNDS: Final = 32
 """How often a step that lost a race looks again before it gives up with StoreUnavailable."""
 
 KeyT = TypeVar("KeyT")
 RowT = TypeVar("RowT")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountParts:
+    """What every change to accounts stands on."""
+
+    store: AccountStore
+    clock: Clock
+    new_uuid: Callable[[], UUID]
+    """Makes a fresh op for every write."""
+    checkpoint: Checkpoint
+    """Told the name of each place that is reached."""
 
 
 def put(

@@ -80,11 +80,12 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
 def _walk(accounts: "Accounts", threads: int, *, repair: bool) -> "Iterator[Checked]":
     from uuid import uuid4
 
+    from identity.accounts.writing import AccountParts
     from identity.opening import now
     from identity.upkeep.fsck import Fsck
     from identity.upkeep.mending import Mending
 
-    mending = Mending(accounts, audit=accounts.audit, clock=now, new_uuid=uuid4, checkpoint=lambda _: None)
+    mending = Mending(AccountParts(accounts, now, uuid4, lambda _: None), audit=accounts.audit)
     return Fsck(accounts, clock=now, mending=mending if repair else None, threads=threads).run()
 
 

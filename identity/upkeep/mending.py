@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
-from uuid import UUID
 
 from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.completing import Completing
@@ -18,7 +17,6 @@ from identity.accounts.results import By
 from identity.accounts.revoking import Raised, Revoking
 from identity.accounts.store import (
     AccountRow,
-    AccountStore,
     Applied,
     IdentityRow,
     IdentityState,
@@ -27,11 +25,11 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.accounts.usernames import fold
-from identity.accounts.writing import put
+from identity.accounts.writing import AccountParts, put
 from identity.audit import AuditLog
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
-from identity.types import AccountId, Checkpoint, Clock, IdentityKey, UsernameKey
+from identity.types import AccountId, IdentityKey, UsernameKey
 from identity.upkeep.diagnosis import Diagnosis, Remedy
 
 REPAIR_CHECKPOINTS: Final = ("repair.removed", "repair.restored", "repair.owned")
@@ -82,30 +80,16 @@ class Mending:
     """Takes the steps.
 
     Args:
-        store: the rows.
+        parts: what every change stands on.
         audit: where each step is audited, at once.
-        clock: the time.
-        new_uuid: random uuids.
-        checkpoint: told the name of each place that is reached.
     """
 
-    def __init__(
-        self,
-        store: AccountStore,
-        *,
-        audit: AuditLog,
-        clock: Clock,
-        new_uuid: Callable[[], UUID],
-        checkpoint: Checkpoint,
-    ) -> None:
-        self._store = store
-        self._new_uuid = new_uuid
-        self._checkpoint = checkpoint
-        self._audited = AuditedChanges(audit, clock=clock, checkpoint=checkpoint)
-        self._completing = Completing(store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, note=audit.append)
-        self._revoking = Revoking(
-            store, clock=clock, new_uuid=new_uuid, checkpoint=checkpoint, end_sessions=_left_to_the_daemon
-        )
+    def __init__(self, parts: AccountParts, *, audit: AuditLog) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._audited = AuditedChanges(parts, audit)
+        self._completing = Completing(parts, note=audit.append)
+        self._revoking = Revoking(parts, end_sessions=_left_to_the_daemon)
 
     def mend(self, suspect: Suspect) -> Mended:
         """Take the step of the remedy. Raises StoreUnavailable; what was done until then is whole."""
@@ -113,7 +97,7 @@ class Mending:
         if step is None:
             return Mended.LEFT
         by = By("system", why=suspect.diagnosis.fault.value)
-        attempt = Attempt("repair", self._new_uuid(), suspect.account_id, by, suspect.key, suspect.username)
+        attempt = Attempt("repair", self._parts.new_uuid(), suspect.account_id, by, suspect.key, suspect.username)
         return self._audited.around(attempt, lambda: step(by))
 
     def _step(self, suspect: Suspect) -> Callable[[By], Mended] | None:
@@ -142,7 +126,7 @@ class Mending:
         )
         if not gone:
             return Mended.MOVED
-        self._checkpoint("repair.removed")
+        self._parts.checkpoint("repair.removed")
         return Mended.DONE
 
     def _restore(self, account: AccountRow, key: IdentityKey) -> Mended:
@@ -156,14 +140,14 @@ class Mending:
             username=account.username,
             account_id=account.key,
             state=IdentityState.ACTIVE,
-            claim=self._new_uuid(),
+            claim=self._parts.new_uuid(),
             claimed_at=listed.linked_at,
-            op=self._new_uuid(),
+            op=self._parts.new_uuid(),
             label=listed.label,
         )
         if put(self._store.identities, row, expected=None) is not Applied.APPLIED:
             return Mended.MOVED
-        self._checkpoint("repair.restored")
+        self._parts.checkpoint("repair.restored")
         now = self._store.accounts.read_settled(account.key)
         if now is not None and key in now.identities:
             return Mended.DONE
@@ -181,13 +165,13 @@ class Mending:
             username=account.username,
             account_id=account.key,
             state=UsernameState.ACTIVE,
-            claim=next(claims, None) or self._new_uuid(),
+            claim=next(claims, None) or self._parts.new_uuid(),
             claimed_at=account.created_at,
-            op=self._new_uuid(),
+            op=self._parts.new_uuid(),
         )
         if put(self._store.usernames, name, expected=suspect.name) is not Applied.APPLIED:
             return Mended.MOVED
-        self._checkpoint("repair.owned")
+        self._parts.checkpoint("repair.owned")
         now = self._store.accounts.read_settled(account.key)
         if now is not None and fold(now.username) == name.key:
             return Mended.DONE
@@ -205,7 +189,7 @@ class Mending:
             return replace(account, identities={k: v for k, v in account.identities.items() if k != key})
 
         raised = self._revoking.change(
-            account_id, without, request=self._new_uuid(), reason=Ended.UNLINKED, identity=key
+            account_id, without, request=self._parts.new_uuid(), reason=Ended.UNLINKED, identity=key
         )
         return Mended.DONE if isinstance(raised, Raised) else Mended.MOVED
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from identity.accounts.writing import AccountParts
 from identity.errors import StoreUnavailable
 from identity.upkeep.fsck import AHEAD, Fsck
 from identity.upkeep.mending import Mending
@@ -79,9 +80,7 @@ def test_a_walk_that_is_given_up_takes_no_further_step(registry: Registry) -> No
         assert row is not None
         registry.store.identities.insert(replace(row, key=key(f"{number}-3"), op=uuid4()))
     long_after(registry)
-    mending = Mending(
-        registry.store, audit=registry.audit, clock=registry.clock, new_uuid=uuid4, checkpoint=lambda _: None
-    )
+    mending = Mending(AccountParts(registry.store, registry.clock, uuid4, lambda _: None), audit=registry.audit)
     walk = Fsck(registry.store, clock=registry.clock, mending=mending, threads=1).run()
 
     next(each for each in walk if each.findings)

@@ -19,6 +19,7 @@ from identity.accounts.store import (
     UsernameState,
 )
 from identity.accounts.usernames import fold
+from identity.accounts.writing import AccountParts
 from identity.stores.memory import MemoryAccounts
 from identity.types import SECOND, AccountId, Checkpoint, Clock, Millis, Username, UsernameKey
 from identity.upkeep.diagnosis import REST_MS, Diagnosis, Fault, Remedy
@@ -41,7 +42,7 @@ def run(
 ) -> list[Inconsistency]:
     """Look through the registry's store, mend if told to, and return what was found."""
     now = clock or registry.clock
-    mending = Mending(registry.store, audit=registry.audit, clock=now, new_uuid=uuid4, checkpoint=checkpoint)
+    mending = Mending(AccountParts(registry.store, now, uuid4, checkpoint), audit=registry.audit)
     fsck = Fsck(registry.store, clock=now, mending=mending if repair else None, threads=threads)
     return [finding for checked in fsck.run() for finding in checked.findings]
 

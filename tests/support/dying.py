@@ -21,6 +21,7 @@ from identity.accounts.results import By, Change, LinkRequest, SignedUp, SignUp,
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
 from identity.accounts.usernames import NamePolicy
+from identity.accounts.writing import AccountParts
 from identity.opening import Accounts
 from identity.stores.sqlite import SqliteAccounts
 from identity.types import AccountId, Clock, IdentityKey
@@ -131,7 +132,7 @@ def change(accounts: AccountService, name: str, victim: Victim) -> object:
 
 def repair(store: Accounts, *, clock: Clock, checkpoint: Callable[[str], None]) -> None:
     """Mend the store."""
-    mending = Mending(store, audit=store.audit, clock=clock, new_uuid=uuid4, checkpoint=checkpoint)
+    mending = Mending(AccountParts(store, clock, uuid4, checkpoint), audit=store.audit)
     for _ in Fsck(store, clock=clock, mending=mending, threads=2).run():
         pass
 
