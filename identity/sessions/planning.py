@@ -203,6 +203,7 @@ def _current(
     surplus: tuple[Token, ...],
 ) -> Plan:
     if asked.mode is not Mode.BROWSER:
+        # These ways carry no cookies back: a token made here might never reach the jar.
         aside = () if asked.mode is Mode.READ_ONLY else _touch(live, asked, rules)
         return Plan(Outcome.OK, "current", live=live, aside=aside)
     return Plan(

@@ -151,7 +151,7 @@ class CacheNode:
             applied = self._run(Trip.WRITE, command)
         except Failed as failed:
             self._take_in(failed)
-            return Written.UNKNOWN
+            return Written.UNKNOWN  # it may have been carried out, and only its answer be lost
         return Written.APPLIED if applied else Written.LOST
 
     def probe(self) -> NodeState:
@@ -203,7 +203,7 @@ class CacheNode:
                 case NextStep.RENEW:
                     return self._last(call)
                 case NextStep.AGAIN:
-                    return self._last(call) if self._is_open() else None
+                    return self._last(call) if self._is_open() else None  # waits for another caller's proof
                 case _:
                     otherwise(failed)
                     return None
