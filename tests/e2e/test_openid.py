@@ -1,81 +1,19 @@
 """Logins through an OpenID provider nobody here wrote, with real memcached, and servers that die."""
 
-import re
 from collections.abc import Callable, Iterator
-from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 
 from tests.support.cassandra_accounts import sections
 from tests.support.memcached import MemcachedNode
+from tests.support.openid_person import Person, people
 from tests.support.openid_provider import OpenIdProvider
 from tests.support.running import Running
-from tests.support.waiting import until
 
 KEYSPACE = "spine"
 pytestmark = [pytest.mark.memcached, pytest.mark.openid]
-
-
-class Person:
-    """Somebody with a browser, who follows redirects of the daemon only."""
-
-    def __init__(self, daemon: Running, provider: OpenIdProvider) -> None:
-        self.daemon = daemon
-        self.provider = provider
-        self.browser = httpx2.Client(trust_env=False, timeout=15, cookies=CookieJar())
-
-    def get(self, path: str) -> httpx2.Response:
-        """Load a page of the daemon; stop where it sends us elsewhere."""
-        answer = self.browser.get(urljoin(self.daemon.url, path))
-        while answer.is_redirect and self._is_ours(answer.headers["location"]):
-            answer = self.browser.get(urljoin(str(answer.url), answer.headers["location"]))
-        return answer
-
-    def get_when_up(self, path: str) -> httpx2.Response:
-        """Load a page, as often as the daemon says that it is worth trying again."""
-        answers: list[httpx2.Response] = []
-
-        def answered() -> bool:
-            answers.append(self.get(path))
-            return answers[-1].status_code != 503
-
-        until(answered)
-        return answers[-1]
-
-    def _is_ours(self, location: str) -> bool:
-        return urlsplit(urljoin(self.daemon.url, location)).port == self.daemon.port
-
-    def callback(self, name: str, *, choice: str = "allow") -> str:
-        """Go to the provider and through its login; return where it sends the browser."""
-        answer = self.get("/login/op")
-        assert answer.status_code == 302, answer.text
-        return self.provider.log_in(answer.headers["location"], name, choice=choice)
-
-    def log_in(self, name: str) -> httpx2.Response:
-        """Log in; the answer is the account page or the welcome form."""
-        return self.get(self.callback(name))
-
-    def choose(self, welcome: httpx2.Response, username: str) -> httpx2.Response:
-        """Send the welcome form."""
-        fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', welcome.text))
-        action = re.search(r'<form[^>]* action="([^"]+)"', welcome.text)
-        assert action, welcome.text
-        answer = self.browser.post(
-            urljoin(self.daemon.url, action[1].replace("&amp;", "&")),
-            data={**fields, "username": username},
-            headers={"Origin": self.daemon.url},
-        )
-        if answer.is_redirect:
-            return self.get(answer.headers["location"])
-        return answer
-
-    @property
-    def cookie(self) -> str:
-        """The Cookie header of the browser."""
-        return "; ".join(f"{c.name}={c.value}" for c in self.browser.cookies.jar)
 
 
 in_both_stores = pytest.mark.parametrize(
@@ -115,15 +53,8 @@ def daemon(
 @pytest.fixture
 def another(daemon: Running, openid_provider: OpenIdProvider) -> Iterator[Callable[[], Person]]:
     """Give a function that makes a person with a browser of his own."""
-    people: list[Person] = []
-
-    def make() -> Person:
-        people.append(Person(daemon, openid_provider))
-        return people[-1]
-
-    yield make
-    for each in people:
-        each.browser.close()
+    with people(daemon, openid_provider) as make:
+        yield make
 
 
 @pytest.fixture

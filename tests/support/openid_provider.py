@@ -1,22 +1,22 @@
 """A real OpenID provider in a process of its own, and a script that logs in there."""
 
 import json
-import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
 from tests.support import needs
 from tests.support.certificates import Authority
+from tests.support.login_pages import way_back
 from tests.support.memcached import free_port
 
 _HERE: Final = Path(__file__).parent / "openid"
 MODULES: Final = needs.NPM_FOLDER
-_MOST_STEPS: Final = 12
+TWO_KEYS: Final = {"RS256": "RS256", "ES256": "ES256"}
 
 
 def node() -> str | None:
@@ -39,9 +39,17 @@ class OpenIdProvider:
         folder: for its log.
         authority: signs its certificate.
         options: replaces settings of the npm package `oidc-provider`.
+        keys: the algorithm of each signing key, by its id.
     """
 
-    def __init__(self, folder: Path, authority: Authority, options: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        options: dict[str, Any] | None = None,
+        *,
+        keys: Mapping[str, str] = TWO_KEYS,
+    ) -> None:
         self.port = free_port()
         self.issuer = f"https://127.0.0.1:{self.port}"
         self.ca_file = authority.ca_file
@@ -57,26 +65,32 @@ class OpenIdProvider:
             "port": self.port,
             "certificate": certificate.certificate.read_text(),
             "key": certificate.key.read_text(),
+            "keys": dict(keys),
             "options": options or {},
         }
-        self._wait(json.dumps(configuration))
+        self._tell(configuration)
 
-    def _wait(self, configuration: str) -> None:
+    def replace_keys(self, keys: Mapping[str, str]) -> None:
+        """Make new signing keys, of these algorithms by id; no old one stays, even under its old id."""
+        self._tell({"keys": dict(keys)})
+
+    def _tell(self, line: dict[str, Any]) -> None:
         pipes = self._process.stdin, self._process.stdout
         if pipes[0] is None or pipes[1] is None:
             raise RuntimeError("the provider's process has no pipes")
-        pipes[0].write(configuration)
-        pipes[0].close()
+        pipes[0].write(json.dumps(line) + "\n")
+        pipes[0].flush()
         if pipes[1].readline().strip() != "ready":
             self.stop()
-            raise RuntimeError(f"the OpenID provider did not start: {self._log.read_text()[-2000:]}")
+            raise RuntimeError(f"the OpenID provider is not ready: {self._log.read_text()[-2000:]}")
 
     def stop(self) -> None:
         """End the process."""
         self._process.kill()
         self._process.wait(timeout=10)
-        if self._process.stdout:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
 
     def register(self, redirect_uri: str, **metadata: Any) -> OpenIdClient:  # noqa: ANN401 - RFC 7591 metadata
         """Register a client (RFC 7591) that may be answered at `redirect_uri`."""
@@ -94,18 +108,4 @@ class OpenIdProvider:
             name: what the person types; it becomes the subject.
             choice: `allow`, or `deny` to refuse.
         """
-        with httpx2.Client(verify=self._trust) as browser:
-            answer = browser.get(location)
-            for _ in range(_MOST_STEPS):
-                form = re.search(r'<form method="post" action="([^"]+)"', answer.text)
-                if answer.is_redirect:
-                    target = urljoin(str(answer.url), answer.headers["location"])
-                    if urlsplit(target).port != self.port:
-                        return target
-                    answer = browser.get(target)
-                elif form:
-                    action = urljoin(str(answer.url), form[1])
-                    answer = browser.post(action, data={"login": name, "choice": choice})
-                else:
-                    raise AssertionError(f"the provider answered {answer.status_code}: {answer.text[:500]}")
-        raise AssertionError(f"no way back from the provider after {_MOST_STEPS} steps")
+        return way_back(location, {"login": name, "choice": choice}, trust=self._trust)

@@ -10,7 +10,7 @@ fails; nothing is ever downloaded here.
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -22,7 +22,7 @@ from tests.support.cassandra.settings import loopback
 from tests.support.cassandra.tls import server_tls
 from tests.support.certificates import Authority
 from tests.support.memcached import MemcachedNode
-from tests.support.openid_provider import OpenIdProvider
+from tests.support.openid_provider import TWO_KEYS, OpenIdProvider
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -241,8 +241,8 @@ def start_openid_provider(tmp_path: Path, authority: Authority) -> Iterator[Call
     """Give a function that starts one more provider, with settings of its own, until the test ends."""
     started: list[OpenIdProvider] = []
 
-    def start(**options: Any) -> OpenIdProvider:  # noqa: ANN401 - settings of the npm package
-        started.append(OpenIdProvider(tmp_path, authority, options))
+    def start(keys: Mapping[str, str] = TWO_KEYS, **options: Any) -> OpenIdProvider:  # noqa: ANN401 - settings of npm's
+        started.append(OpenIdProvider(tmp_path, authority, options, keys=keys))
         return started[-1]
 
     yield start

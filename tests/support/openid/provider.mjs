@@ -1,9 +1,12 @@
 // A real OpenID provider (the npm package oidc-provider) with the smallest possible login page.
 //
-// node provider.mjs MODULES: MODULES is the folder `npm ci` ran in. The configuration comes as one
-// JSON object on standard input; the line "ready" on standard output says that it listens.
+// node provider.mjs MODULES: MODULES is the folder `npm ci` ran in. The configuration comes as one line
+// of JSON on standard input; the line "ready" on standard output says that it listens.
 //
-//   { "port": 1, "certificate": "PEM", "key": "PEM", "options": { … passed to oidc-provider … } }
+//   { "port": 1, "certificate": "PEM", "key": "PEM", "keys": { "id": "RS256", … }, "options": { … } }
+//
+// `options` are passed to oidc-provider. Each further line, `{ "keys": … }`, replaces all signing keys by
+// new ones, and is answered by "ready" too; sessions and clients stay. PKCE is required of every client.
 //
 // Whatever name a person types at the login page is the subject. A name that starts with
 // "unverified" has an e-mail address that the provider has not verified. Clients register
@@ -13,16 +16,24 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:https";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 
 const modules = createRequire(join(process.argv[2], "package.json"));
-const { default: Provider } = await import(pathToFileURL(modules.resolve("oidc-provider")));
-const { port, certificate, key, options } = JSON.parse(await text(process.stdin));
+const load = (name) => import(pathToFileURL(modules.resolve(name)));
+const { default: Provider } = await load("oidc-provider");
+const { createMemoryAdapter } = await load("oidc-provider/lib/adapters/memory_adapter.js");
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const { port, certificate, key, keys, options } = JSON.parse((await lines.next()).value);
 
-function signingKey(type, settings, alg) {
-  const jwk = generateKeyPairSync(type, settings).privateKey.export({ format: "jwk" });
-  return { ...jwk, kid: alg, alg, use: "sig" };
+function signingKey([kid, alg]) {
+  const [type, settings] = /^[RP]S/.test(alg)
+    ? ["rsa", { modulusLength: 2048 }]
+    : alg === "ES256"
+      ? ["ec", { namedCurve: "P-256" }]
+      : ["ed25519", {}];
+  return { ...generateKeyPairSync(type, settings).privateKey.export({ format: "jwk" }), kid, alg, use: "sig" };
 }
 
 function claimsOf(sub) {
@@ -49,10 +60,8 @@ function loginPage({ uid, params }) {
 </form></html>`;
 }
 
-const provider = new Provider(`https://127.0.0.1:${port}`, {
-  jwks: {
-    keys: [signingKey("rsa", { modulusLength: 2048 }, "RS256"), signingKey("ec", { namedCurve: "P-256" }, "ES256")],
-  },
+const settings = {
+  adapter: createMemoryAdapter(), // Not its default, which an exchange of keys would empty.
   cookies: { keys: [randomBytes(32).toString("hex")] },
   claims: { openid: ["sub"], profile: ["name", "preferred_username"], email: ["email", "email_verified"] },
   features: {
@@ -60,6 +69,7 @@ const provider = new Provider(`https://127.0.0.1:${port}`, {
     registration: { enabled: true },
     revocation: { enabled: true },
     introspection: { enabled: true },
+    jwtUserinfo: { enabled: true },
   },
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => claimsOf(sub) }),
   interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
@@ -73,9 +83,14 @@ const provider = new Provider(`https://127.0.0.1:${port}`, {
     await grant.save();
     return grant;
   },
+  pkce: { required: () => true },
   ttl: { AccessToken: 600, Grant: 600, IdToken: 600, Interaction: 600, Session: 3600 },
   ...options,
-});
+};
+
+const signingWith = (keys) =>
+  new Provider(`https://127.0.0.1:${port}`, { ...settings, jwks: { keys: Object.entries(keys).map(signingKey) } });
+let provider = signingWith(keys);
 
 async function answer(request, response) {
   const details = await provider.interactionDetails(request, response);
@@ -93,14 +108,19 @@ async function answer(request, response) {
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
 
-const pass = provider.callback();
 createServer({ cert: certificate, key }, (request, response) => {
   if (!request.url.startsWith("/interaction/")) {
-    pass(request, response);
+    provider.callback()(request, response);
     return;
   }
   answer(request, response).catch((error) => {
     response.statusCode = 400;
     response.end(`${error.name}: ${error.message}\n`);
   });
-}).listen(port, "127.0.0.1", () => console.log("ready"));
+}).listen(port, "127.0.0.1", async () => {
+  console.log("ready");
+  for await (const line of lines) {
+    provider = signingWith(JSON.parse(line).keys);
+    console.log("ready");
+  }
+});
