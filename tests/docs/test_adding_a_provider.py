@@ -49,7 +49,7 @@ def test_the_pages_provider_passes_the_whole_kit(tmp_path: Path) -> None:
     ("piece", "instead", "case"),
     [
         ('numeric_subject(user.get("id"))', 'subject(user.get("nick"))', "what_changes_hands_is_never_the_subject"),
-        ('untrusted.truth(user.get("email_confirmed"))', "True", "email_verified"),
+        ('untrusted.truth(user.get("email_confirmed"))', "True", "verified_only_if_the_provider_says_so"),
     ],
 )
 def test_the_kit_finds_what_the_page_warns_of(tmp_path: Path, piece: str, instead: str, case: str) -> None:
