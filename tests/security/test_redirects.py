@@ -130,6 +130,23 @@ def test_a_login_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
+def test_a_posted_answer_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
+    """Otherwise a provider's form, or a page that pretends to be one, chooses where a login ends."""
+    logins.google.posted = True
+    browser = logins.browser()
+    state = browser.begin("google", return_to=evil)
+
+    posted = browser.post_answer(state, code="ada", return_to=evil)
+    finished = browser.get(f"{location(posted)}&return_to={quote(evil)}")
+    nameless = browser.post_answer("", error="access_denied", return_to=evil)
+    made_up = browser.post_answer(evil, code="ada")
+
+    for reply in (posted, finished, nameless):
+        assert lands_at_home(location(reply)), location(reply)
+    assert made_up.status == 400
+
+
+@pytest.mark.parametrize("evil", EVIL)
 def test_a_notice_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
     """Otherwise a warning of ours ends at a copy of our login page."""
     browser, asked = logins.browser(), quote(evil)
@@ -173,15 +190,16 @@ LEADERS: Final = {
     "account.Account": "test_no_location_without_a_parameter",
     "account.EndAll": "test_no_location_without_a_parameter",
     "account.EndSession": "test_no_location_without_a_parameter",
-    "account.Start": "test_no_location_without_a_parameter",
+    "account.HomePage": "test_no_location_without_a_parameter",
     "application_login.Continue": "test_the_way_to_an_application_ends_on_its_host",
     "application_login.Enter": "test_the_way_to_an_application_ends_on_its_host",
-    "application_login.Start": "test_the_way_to_an_application_ends_on_its_host",
-    "login.Answer": "test_a_login_leads_nowhere_else",
+    "application_login.RedeemStartCode": "test_the_way_to_an_application_ends_on_its_host",
     "login.Begin": "test_a_login_leads_nowhere_else",
     "login.Chooser": "test_a_login_leads_nowhere_else",
     "logout.ApplicationLogout": "test_leaving_leads_nowhere_else",
     "logout.Logout": "test_leaving_leads_nowhere_else",
+    "posted_answer.AnyAnswer": "test_a_posted_answer_leads_nowhere_else",
+    "posted_answer.PostedAnswer": "test_a_posted_answer_leads_nowhere_else",
     "notices.Notices": "test_a_notice_leads_nowhere_else",
     "routes.Canonical": "test_a_canonical_address_is_never_another_site",
     "ack.Ack": "test_ack_leads_nowhere_else",

@@ -99,8 +99,8 @@ class LoginSite(Site):
         )
         pacing = Pacing(self.one_time, place=self._place, clock=self.clock, most=self.logins_per_minute)
         welcoming = Welcoming(self.accounts, self.entering, means)
-        scopes = {name: SubjectScope(f"https://{name}.example", "id") for name in self.providers}
-        self.pins = ProviderPins(self.store.providers, scopes, clock=self.clock, new_uuid=uuid4)
+        self.scopes = {name: SubjectScope(f"https://{name}.example", "id") for name in self.providers}
+        self.pins = ProviderPins(self.store.providers, self.scopes, clock=self.clock, new_uuid=uuid4)
         self.logins = LoginService(self.entering, welcoming, pacing, pins=self.pins, dependencies=means)
         self.starts = Starting(self.sessions, means, note=self.events.append, count=self.metrics.count)
         self._before = self._outcomes()
