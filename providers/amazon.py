@@ -13,9 +13,16 @@ from typing import Final
 from options import types
 from options.option import option
 from providers import untrusted
-from providers.base import ProviderProfile, SubjectScope
-from providers.kind import ProviderKind
+from providers.base import Provider, ProviderProfile, SubjectScope
+from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2_service import OAuth2Service, ObjectAt, ServiceOptions
+
+_HOSTS: Final = {
+    "na": ("www.amazon.com", "api.amazon.com"),
+    "eu": ("eu.account.amazon.com", "api.amazon.co.uk"),
+    "fe": ("apac.account.amazon.com", "api.amazon.co.jp"),
+}
+"""By region: where customers log in, and the API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +31,9 @@ class AmazonOptions(ServiceOptions):
 
     scope: tuple[str, ...] = option(
         types.words, ("profile",), "What is asked for; `profile:user_id` for neither name nor address."
+    )
+    region: str = option(
+        types.word(*_HOSTS), "na", "Whose customers log in: North America's, Europe's (`eu`) or the Far East's (`fe`)."
     )
 
 
@@ -37,15 +47,21 @@ def read(customer: Mapping[str, object]) -> ProviderProfile:
     )
 
 
+def build(settings: ProviderSettings[AmazonOptions]) -> Provider:
+    """Make an Amazon provider."""
+    login, api = _HOSTS[settings.options.region]
+    return OAuth2Service(
+        authorize=f"https://{login}/ap/oa",
+        token=f"https://{api}/auth/o2/token",
+        read_profile=ObjectAt(f"https://{api}/user/profile", read),
+    ).build(settings)
+
+
 KIND: Final = ProviderKind(
     name="amazon",
     label="Amazon",
     subject="`user_id`, which is another one for each company",
     options=AmazonOptions,
     scope=lambda _: SubjectScope("https://www.amazon.com", "user_id"),
-    build=OAuth2Service(
-        authorize="https://www.amazon.com/ap/oa",
-        token="https://api.amazon.com/auth/o2/token",  # noqa: S106 - an address
-        read_profile=ObjectAt("https://api.amazon.com/user/profile", read),
-    ).build,
+    build=build,
 )

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import pytest
+
 from tests.contracts import oauth2_service
 from tests.support.bench import Bench
 
@@ -31,3 +33,20 @@ class TestAmazon(oauth2_service.ServiceContract):
         profile = on.log_in()
 
         assert (profile.subject, profile.name, profile.email) == ("amzn1.account.A", "", "")
+
+    @pytest.mark.parametrize(
+        ("region", "login", "api"),
+        [
+            ("na", "www.amazon.com", "api.amazon.com"),
+            ("eu", "eu.account.amazon.com", "api.amazon.co.uk"),
+            ("fe", "apac.account.amazon.com", "api.amazon.co.jp"),
+        ],
+    )
+    def test_each_region_has_hosts_of_its_own(self, on: Bench, region: str, login: str, api: str) -> None:
+        """Otherwise customers of amazon.co.jp are asked for a password that www.amazon.com does not know."""
+        on.build("amazon", {**self.options(on), "region": region})
+        on.upstream.answers[f"/{api}/user/profile"] = {"user_id": f"amzn1.account.{region}"}
+
+        assert on.begin().begun.location.startswith(f"https://{login}/ap/oa?")
+        assert on.log_in().subject == f"amzn1.account.{region}"
+        assert set(on.upstream.calls) == {f"/{api}/auth/o2/token", f"/{api}/user/profile"}
