@@ -28,7 +28,7 @@ from providers.base import Callback, Http, Provider, ProviderBroken, ProviderPro
 from providers.discovery import Metadata
 from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2 import Client
-from providers.oidc import OidcProvider, OidcService
+from providers.openid import OidcProvider, OidcService
 
 _ISSUER: Final = "https://appleid.apple.com"
 _OTHER_ISSUER: Final = "https://account.apple.com"

@@ -17,7 +17,8 @@ from providers.jwks import ALGORITHMS
 from providers.untrusted import given, json_object, word
 
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
-_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+_AUTHORIZE: Final = "authorization_endpoint"
+_ENDPOINTS: Final = (_AUTHORIZE, "token_endpoint", "jwks_uri")
 _USERINFO: Final = "userinfo_endpoint"
 _OK: Final = 200
 _DEFAULT_ALGORITHMS: Final = ["RS256"]
@@ -43,16 +44,18 @@ class Metadata:
 
 
 async def fetch_metadata(
-    http: Http, issuer: str, hosts: Collection[str], *, userinfo: bool = False, url: str = ""
+    http: Http, issuer: str, hosts: Collection[str], *, userinfo: bool = False, url: str = "", internal_url: str = ""
 ) -> Metadata:
     """Fetch an issuer's document and check it. One GET, to `url` if it is elsewhere. Raises ProviderBroken."""
     answer = await http.fetch("GET", url or issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
     if answer.status != _OK:
         raise ProviderBroken(f"discovery answered {answer.status}")
-    return read_metadata(answer.body, issuer, hosts, userinfo=userinfo)
+    return read_metadata(answer.body, issuer, hosts, userinfo=userinfo, internal_url=internal_url)
 
 
-def read_metadata(body: bytes, issuer: str, hosts: Collection[str], *, userinfo: bool = False) -> Metadata:
+def read_metadata(
+    body: bytes, issuer: str, hosts: Collection[str], *, userinfo: bool = False, internal_url: str = ""
+) -> Metadata:
     """Check a document. Raises ProviderBroken with everything that is wrong with its endpoints.
 
     Args:
@@ -60,17 +63,18 @@ def read_metadata(body: bytes, issuer: str, hosts: Collection[str], *, userinfo:
         issuer: the configured one.
         hosts: those allowed besides the issuer's own.
         userinfo: whether that endpoint is used; if not, nothing it says matters.
+        internal_url: where the provider is for us; what browsers are sent to may not be there.
     """
     document = json_object(body, "the discovery document")
     named = document.get("issuer")
     if named != issuer:
         raise ProviderBroken(f"the discovery document names another issuer than the configured one: {word(named)}")
     used = (*_ENDPOINTS, _USERINFO) if userinfo else _ENDPOINTS
-    urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts})
+    urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts}, internal_url)
     algorithms = _offered(document, "id_token_signing_alg_values_supported", _DEFAULT_ALGORITHMS)
     return Metadata(
         issuer=issuer,
-        authorize_url=urls["authorization_endpoint"],
+        authorize_url=urls[_AUTHORIZE],
         token_url=urls["token_endpoint"],
         jwks_url=urls["jwks_uri"],
         userinfo_url=urls.get(_USERINFO, ""),
@@ -81,10 +85,11 @@ def read_metadata(body: bytes, issuer: str, hosts: Collection[str], *, userinfo:
 
 
 def _endpoints(
-    document: Mapping[str, object], names: Iterable[str], issuer: str, allowed: Collection[str]
+    document: Mapping[str, object], names: Iterable[str], issuer: str, allowed: Collection[str], internal_url: str
 ) -> dict[str, str]:
     """Return the addresses of these endpoints. Raises ProviderBroken that names every fault and every host."""
-    plain = urlsplit(issuer).scheme == "http"
+    plain = "http:" in (issuer[:5], internal_url[:5])
+    inside = host_and_port(urlsplit(internal_url))
     faults, elsewhere, urls = [], [], {}
     for name in names:
         try:
@@ -92,7 +97,7 @@ def _endpoints(
         except BadAddress as fault:
             faults.append(f"{name} {fault}")
             continue
-        if host not in allowed:
+        if host not in allowed and not (host and host == inside and name != _AUTHORIZE):
             faults.append(f"{name} is on {host}")
             elsewhere.append(host)
     if faults:

@@ -12,7 +12,7 @@ from options.option import option
 from providers.addresses import web_address
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oidc import OidcClientOptions, OidcProvider, OidcService
+from providers.openid import OidcClientOptions, OidcProvider, OidcService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

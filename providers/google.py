@@ -14,7 +14,7 @@ from options import types
 from options.option import option
 from providers.base import Provider, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oidc import Claims, OidcClientOptions, OidcProvider, OidcService, profile_of
+from providers.openid import Claims, OidcClientOptions, OidcProvider, OidcService, profile_of
 
 _ISSUER: Final = "https://accounts.google.com"
 _OLD_ISSUER: Final = "accounts.google.com"

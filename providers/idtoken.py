@@ -33,6 +33,8 @@ class Unverified:
 
     algorithm: str
     kid: str | None
+    what: str
+    """What messages call it."""
     signed: CompactSignature = field(repr=False)
     claims: Mapping[str, object] = field(repr=False)
 
@@ -60,57 +62,55 @@ class Expected:
     """Whether a token without a nonce is refused; one with another nonce always is."""
 
 
-def read(token: str, algorithms: Iterable[str]) -> Unverified:
+def read(token: str, algorithms: Iterable[str], what: str = "the ID token") -> Unverified:
     """Take a compact JWS apart. Raises ProviderBroken for anything but one of these algorithms."""
-    parts = _parts(token)
-    header = json_object(base64url(parts[0], "the ID token"), "the ID token's header")
+    parts = _parts(token, what)
+    header = json_object(base64url(parts[0], what), f"{what}'s header")
     algorithm, kid = header.get("alg"), header.get("kid")
     if algorithm not in tuple(algorithms) or not isinstance(algorithm, str):
-        raise ProviderBroken(f"the ID token's algorithm {word(algorithm)} is not one of those agreed on")
+        raise ProviderBroken(f"{what}'s algorithm {word(algorithm)} is not one of those agreed on")
     if "crit" in header or "b64" in header:
-        raise ProviderBroken("the ID token has extensions that must be understood, and none is (RFC 7515 §4.1.11)")
+        raise ProviderBroken(f"{what} has extensions that must be understood, and none is (RFC 7515 §4.1.11)")
     if kid == "":
         kid = None
     if kid is not None and not isinstance(kid, str):
-        raise ProviderBroken("the ID token's key id is not text")
-    _check_type(header.get("typ"))
-    base64url(parts[2], "the ID token")
+        raise ProviderBroken(f"{what}'s key id is not text")
+    _check_type(header.get("typ"), what)
+    base64url(parts[2], what)
     try:
         signed = extract_compact(token.encode(), registry=SIGNATURES)
     except JoseError:
-        raise ProviderBroken("the ID token is not base64url") from None
-    return Unverified(algorithm, kid, signed, json_object(signed.payload, "the ID token"))
+        raise ProviderBroken(f"{what} is not base64url") from None
+    return Unverified(algorithm, kid, what, signed, json_object(signed.payload, what))
 
 
-def _parts(token: str) -> list[str]:
+def _parts(token: str, what: str) -> list[str]:
     """Divide a compact JWS; what is none is refused by name."""
     if not token:
-        raise ProviderBroken("the ID token is missing from the token answer; is openid among the scopes granted?")
+        raise ProviderBroken(f"{what} is missing from the token answer; is openid among the scopes granted?")
     if len(token) > _LONGEST:
-        raise ProviderBroken(f"the ID token is longer than {_LONGEST} characters")
+        raise ProviderBroken(f"{what} is longer than {_LONGEST} characters")
     parts = token.split(".")
     if len(parts) == _ENCRYPTED_PARTS:
         raise ProviderBroken(
-            "the ID token is encrypted (JWE), which is not supported: "
-            "switch ID token encryption off for this client at the provider"
+            f"{what} is encrypted (JWE), which is not supported: "
+            "switch its encryption off for this client at the provider"
         )
     if len(parts) != _PARTS:
-        raise ProviderBroken(f"the ID token is of {len(parts)} parts, and a signed one has three")
+        raise ProviderBroken(f"{what} is of {len(parts)} parts, and a signed one has three")
     return parts
 
 
-def _check_type(kind: object) -> None:
+def _check_type(kind: object, what: str) -> None:
     """Refuse tokens that say they are something else, such as a logout token (RFC 8725 §3.11)."""
     if given(kind) and not (isinstance(kind, str) and kind.lower().removeprefix("application/") in _TYPES):
-        raise ProviderBroken(f"what came as the ID token is of type {word(kind)}, which is no ID token")
+        raise ProviderBroken(f"what came as {what} is of type {word(kind)}, which is another kind of token")
 
 
 def check(token: Unverified, expected: Expected) -> None:
     """Hold the claims of a verified token against what is expected. Raises ProviderBroken."""
     claims = token.claims
-    if claims.get("iss") != expected.issuer:
-        raise ProviderBroken("the ID token is of another issuer")
-    _check_audience(claims, expected.client_id)
+    _check_parties(token, expected.issuer, expected.client_id)
     _check_times(claims, expected.now)
     nonce = claims.get("nonce")
     needed = expected.repeats_nonce or given(nonce)
@@ -121,14 +121,28 @@ def check(token: Unverified, expected: Expected) -> None:
         _check_fresh(claims.get("auth_time"), expected.authenticated_since)
 
 
-def _check_audience(claims: Mapping[str, object], client_id: str) -> None:
+def check_statement(token: Unverified, issuer: str, client_id: str, *, now: int) -> None:
+    """Hold a verified userinfo answer (Core §5.3.2) against who must have made it, and for whom.
+
+    It need not say when it was made; where it says until when it is good, that counts. Raises ProviderBroken.
+    """
+    _check_parties(token, issuer, client_id)
+    expires_at = token.claims.get("exp")
+    if given(expires_at) and not ((at := seconds(expires_at)) is not None and at + SKEW_S > now):
+        raise ProviderBroken(f"{token.what} is expired")
+
+
+def _check_parties(token: Unverified, issuer: str, client_id: str) -> None:
+    claims, what = token.claims, token.what
+    if claims.get("iss") != issuer:
+        raise ProviderBroken(f"{what} is of another issuer")
     audience = claims.get("aud")
     audiences = [each for each in audience if given(each)] if isinstance(audience, list) else [audience]
     if client_id not in audiences or len(audiences) > _MOST_AUDIENCES:
-        raise ProviderBroken("the ID token is for another client")
+        raise ProviderBroken(f"{what} is for another client")
     party = claims.get("azp")
     if party != client_id and (given(party) or len(audiences) > 1):
-        raise ProviderBroken("the ID token was issued to another client (azp)")
+        raise ProviderBroken(f"{what} was issued to another client (azp)")
 
 
 def _check_times(claims: Mapping[str, object], now: int) -> None:

@@ -26,6 +26,7 @@ from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.base import (
     Callback,
     Http,
+    HttpResponse,
     LoginBegun,
     LoginStart,
     Provider,
@@ -219,13 +220,30 @@ async def fetch_json(http: Http, url: str, access_token: str, *, headers: Mappin
 
 async def get_json(http: Http, url: str, headers: Mapping[str, str]) -> object:
     """Fetch a profile's JSON value with these headers. Raises ProviderBroken."""
-    answer = await http.fetch("GET", url, headers={"Accept": "application/json", **headers})
+    answer = await _get(http, url, {"Accept": "application/json", **headers})
+    if _type_of(answer) == _SIGNED:
+        raise ProviderBroken("the profile is signed or encrypted, which this kind, or its options, do not expect")
+    return untrusted.json_value(answer.body, "the profile")
+
+
+async def fetch_signed(http: Http, url: str, access_token: str) -> str:
+    """Fetch a profile that is a JWT, and not yet verified, with a bearer token. Raises ProviderBroken."""
+    answer = await _get(http, url, {"Accept": _SIGNED, "Authorization": f"Bearer {access_token}"})
+    if _type_of(answer) != _SIGNED:
+        raise ProviderBroken("the profile is not signed although the options say so")
+    return untrusted.token(answer.body.decode(errors="replace").strip(), "the profile")
+
+
+async def _get(http: Http, url: str, headers: Mapping[str, str]) -> HttpResponse:
+    answer = await http.fetch("GET", url, headers=headers)
     if answer.status != _OK:
         limited = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
         raise Answered(answer.status, busy=limited)
-    if answer.headers.get("content-type", "").partition(";")[0].strip().lower() == _SIGNED:
-        raise ProviderBroken("the profile is signed or encrypted, which is not supported: choose JSON at the provider")
-    return untrusted.json_value(answer.body, "the profile")
+    return answer
+
+
+def _type_of(answer: HttpResponse) -> str:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Answered(ProviderBroken):

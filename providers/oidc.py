@@ -1,262 +1,29 @@
-"""OpenID Connect by discovery: the family, and the kind `oidc` for configuration alone.
+"""Any OpenID provider that publishes `/.well-known/openid-configuration`, by configuration alone.
 
-Owns the order of things in a login; what each step believes is in `discovery`, `jwks` and
-`idtoken`. With its document and keys at hand a login is exactly one outbound call, the code
-exchange. One configured name is one issuer for ever: a subject means nothing without it.
-
-A kind of this family is an `OidcProvider` with an `OidcService`: what is fixed about the service, and
-a function for what is peculiar in its claims.
+Owns what an operator may say, and what of it cannot be. The login itself is `openid.OidcProvider`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final, TypeAlias
-
-from joserfc.jwk import Key
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
 
 from options import types
 from options.option import BadOptions, option, required
 from options.secret import Secret
-from providers import untrusted
-from providers.addresses import web_address
+from providers.addresses import optional_web_address, web_address
 from providers.assertions import KEY_ALGORITHMS, OPTIONAL_PRIVATE_KEY, Assertion, signer
-from providers.base import (
-    Callback,
-    Http,
-    LoginBegun,
-    LoginStart,
-    Provider,
-    ProviderBroken,
-    ProviderProfile,
-    SubjectScope,
+from providers.authorize_params import ADDED, AuthorizeParams, params_of
+from providers.base import Provider, SubjectScope
+from providers.jwks import ALGORITHMS
+from providers.kind import OPTIONAL_CLIENT_SECRET, ProviderKind, ProviderSettings
+from providers.oauth2 import Client
+from providers.openid import OidcClientOptions, OidcProvider, OidcService, Userinfo
+
+_PARAMS: Final = params_of(
+    *("prompt", "login_hint", "hd", "domain_hint", "ui_locales", "claims_locales", "acr_values", "display"),
+    *("kc_idp_hint", "connection", "audience", "organization", "access_type", "screen_hint", "identity_provider"),
 )
-from providers.discovery import Metadata, fetch_metadata
-from providers.idtoken import Expected, Unverified, check, read
-from providers.jwks import ALGORITHMS, issuer_of, read_keys
-from providers.kind import CLIENT_SECRET, OPTIONAL_CLIENT_SECRET, ProviderKind, ProviderSettings
-from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, location
-from providers.remembered import Remembered
-
-_OK: Final = 200
-
-
-Claims: TypeAlias = Mapping[str, object]
-
-
-def profile_of(claims: Claims, more: Claims) -> ProviderProfile:
-    """Make a profile of verified claims; what userinfo says well-formed counts before the ID token's.
-
-    An address and whether it is verified are always taken from the same place. Raises ProviderBroken.
-    """
-    addressed = next((said for said in (more, claims) if untrusted.email(said.get("email"))), claims)
-    email = untrusted.email(addressed.get("email"))
-
-    def shown(*names: str) -> str:
-        found = (untrusted.shown(said.get(name)) for name in names for said in (more, claims))
-        return next(filter(None, found), "")
-
-    return ProviderProfile(
-        subject=untrusted.subject(claims.get("sub")),
-        email_verified=bool(email) and untrusted.truth(addressed.get("email_verified")),
-        handle=shown("preferred_username", "nickname"),
-        name=shown("name"),
-        email=email,
-        picture=untrusted.address(more.get("picture")) or untrusted.address(claims.get("picture")),
-        auth_at=untrusted.seconds(claims.get("auth_time")),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OidcClientOptions:
-    """What an operator says of every OpenID provider."""
-
-    client_id: str = required(types.text(), "The client this daemon is registered as.")
-    client_secret: Secret = required(CLIENT_SECRET, "That client's secret.")
-    scope: tuple[str, ...] = option(
-        types.words, ("openid", "profile", "email"), "What is asked for; `openid` must be among it."
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OidcService:
-    """One OpenID provider as its kind knows it, or as the operator describes it."""
-
-    issuer: str
-    """As its discovery document writes it."""
-    discovery_url: str = ""
-    """Where that document is, if not below the issuer."""
-    endpoint_hosts: tuple[str, ...] = ()
-    """Besides the issuer's own."""
-    metadata: Metadata | None = None
-    """What discovery would say, where it is not asked."""
-    client_auth: str = "auto"
-    algorithms: tuple[str, ...] = ALGORITHMS
-    userinfo: bool = False
-    authorize_params: Mapping[str, str] = field(default_factory=dict)
-    """Further parameters for the browser's way there; they never replace one of ours."""
-    token_params: Mapping[str, str] = field(default_factory=dict)
-    """Further parameters for the token endpoint."""
-    pkce: bool = True
-    repeats_nonce: bool = True
-    """Whether its ID tokens carry our nonce."""
-    forces_login: bool = True
-    """Whether it knows `prompt=login` and says `auth_time`; if not, a fresh login is not asked for."""
-    issuer_of: Callable[[Claims], str] | None = None
-    """What `iss` of these claims must be, where that is not `issuer`; may raise ProviderBroken."""
-    read_profile: Callable[[Claims, Claims], ProviderProfile] = profile_of
-    """Makes a profile of the ID token's claims and userinfo's; may raise ProviderDenied and ProviderBroken."""
-
-
-class OidcProvider:
-    """One OpenID provider. Lives on one event loop, because it shares fetches between logins."""
-
-    def __init__(self, settings: ProviderSettings[Any], service: OidcService, *, client: Client | None = None) -> None:
-        given = settings.options
-        if "openid" not in given.scope:
-            raise BadOptions([("scope", "must contain openid")])
-        self.name = settings.name
-        self.label = settings.label
-        self._service = service
-        self._scope = " ".join(given.scope)
-        self._client = client or Client(given.client_id, given.client_secret.text())
-        self._clock = settings.site.clock
-        self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
-        self._keys: tuple[str, Remembered[tuple[Key, ...]]] | None = None
-
-    async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
-        """Send the browser to the authorisation endpoint. Raises ProviderBroken. No call with warm caches."""
-        service, metadata = self._service, await self._metadata.value(http)
-        more = {**service.authorize_params, "scope": self._scope, "nonce": start.nonce}
-        if service.pkce:
-            more |= challenge(start)
-        kept: dict[str, str] = {}
-        if self._forced(start):
-            more |= {"prompt": "login", "max_age": "0"}
-            kept["asked_at"] = str(self._clock() // 1000)
-        posted = more.get("response_mode") == "form_post"
-        return LoginBegun(location(metadata.authorize_url, self._client, start, more), kept, posted)
-
-    async def rehearse(self, http: Http) -> None:
-        """Fetch the key set. Raises ProviderBroken."""
-        metadata = await self._metadata.value(http)
-        await self._keys_at(metadata.jwks_url).value(http)
-
-    async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
-        """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
-        service, metadata = self._service, await self._metadata.value(http)
-        # A template (Microsoft's) is nobody's name: whose the answer is, the ID token says.
-        issuer = "" if "{" in metadata.issuer else metadata.issuer
-        code = code_of(callback, issuer=issuer, always_named=metadata.names_issuer)
-        try:
-            grant = await exchange(
-                http,
-                metadata.token_url,
-                self._client,
-                code,
-                start=callback.start,
-                method=metadata.client_auth if service.client_auth == "auto" else service.client_auth,
-                pkce=service.pkce,
-                added=service.token_params,
-            )
-        except ProviderBroken:
-            # The endpoint may have moved. A code is not sent again; the next login shall know.
-            self._metadata.doubt()
-            raise
-        claims = await self._verified(grant, callback, metadata, http)
-        more = await self._userinfo(metadata, grant, claims, http) if service.userinfo else {}
-        return service.read_profile(claims, more)
-
-    def _forced(self, start: LoginStart) -> bool:
-        return start.force_login and self._service.forces_login
-
-    async def _verified(self, grant: Grant, callback: Callback, metadata: Metadata, http: Http) -> Claims:
-        token = read(grant.id_token, self._service.algorithms)
-        if token.algorithm not in metadata.algorithms:
-            metadata = await self._metadata.newer(http) or metadata
-        if token.algorithm not in metadata.algorithms:
-            raise ProviderBroken(f"the ID token's algorithm {token.algorithm} is not one of those agreed on")
-        if not await self._genuine(token, http):
-            raise ProviderBroken("no key of the provider signed the ID token")
-        expected = Expected(
-            issuer=self._issuer_of(token),
-            client_id=self._client.id,
-            nonce=callback.start.nonce,
-            now=callback.now,
-            access_token=grant.access_token,
-            authenticated_since=_asked_at(callback) if self._forced(callback.start) else None,
-            repeats_nonce=self._service.repeats_nonce,
-        )
-        check(token, expected)
-        return token.claims
-
-    def _issuer_of(self, token: Unverified) -> str:
-        service = self._service
-        return service.issuer_of(token.claims) if service.issuer_of else service.issuer
-
-    async def _genuine(self, token: Unverified, http: Http) -> bool:
-        """Tell whether a key of the provider signed it.
-
-        If none at hand did, the key set is fetched once more, whatever key the token names: a new key may
-        bear an old name. If that does not help, where the key set is, is. Each at most once within a pause.
-        """
-        metadata, missing = await self._metadata.value(http), None
-        keys = self._keys_at(metadata.jwks_url)
-        if self._signed(token, await keys.value(http)):
-            return True
-        try:
-            newer = await keys.newer(http)
-        except ProviderBroken as fault:
-            newer, missing = None, fault
-        if newer and self._signed(token, newer):
-            return True
-        moved = await self._metadata.newer(http)
-        if moved and moved.jwks_url != metadata.jwks_url:
-            return self._signed(token, await self._keys_at(moved.jwks_url).value(http))
-        if missing:
-            raise missing
-        return False
-
-    def _signed(self, token: Unverified, keys: Iterable[Key]) -> bool:
-        if self._service.issuer_of:
-            # A key set may be shared, and a key of one issuer must not sign for another (Storm-0558).
-            owners = ("", self._service.issuer, self._issuer_of(token))
-            keys = [key for key in keys if issuer_of(key) in owners]
-        return token.signed_by(keys)
-
-    def _keys_at(self, url: str) -> Remembered[tuple[Key, ...]]:
-        """Return the key set at an address; one at another address is forgotten, so that no key outlives a move."""
-        if self._keys is None or self._keys[0] != url:
-            load = partial(self._fetch_keys, url)
-            self._keys = url, Remembered(f"key set of {self.name}", load, clock=self._clock)
-        return self._keys[1]
-
-    async def _userinfo(self, metadata: Metadata, grant: Grant, claims: Claims, http: Http) -> Claims:
-        info = await fetch_json(http, metadata.userinfo_url, grant.access_token)
-        # Core §5.3.2: without this, somebody else's access token brings somebody else's address.
-        if not isinstance(info, Mapping) or info.get("sub") != untrusted.subject(claims.get("sub")):
-            raise ProviderBroken("userinfo is about somebody else")
-        return info
-
-    async def _fetch_metadata(self, http: Http) -> Metadata:
-        service = self._service
-        if service.metadata:
-            return service.metadata
-        hosts = [host.lower() for host in service.endpoint_hosts]
-        return await fetch_metadata(http, service.issuer, hosts, userinfo=service.userinfo, url=service.discovery_url)
-
-    async def _fetch_keys(self, url: str, http: Http) -> tuple[Key, ...]:
-        answer = await http.fetch("GET", url, headers={"Accept": "application/json"})
-        if answer.status != _OK:
-            raise ProviderBroken(f"the key set's address answered {answer.status}")
-        return read_keys(answer.body)
-
-
-def _asked_at(callback: Callback) -> int:
-    asked_at = callback.kept.get("asked_at", "")
-    if not asked_at.isdecimal():
-        raise ProviderBroken("it is not known when a fresh login was asked for")
-    return int(asked_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +34,12 @@ class OidcOptions(OidcClientOptions):
         OPTIONAL_CLIENT_SECRET, Secret(""), "That client's secret; needed unless `client_auth` is `private_key_jwt`."
     )
     issuer: str = required(web_address, "The provider's issuer, exactly as it writes it itself.")
+    discovery_url: str = option(
+        optional_web_address, "", "Where the discovery document is, if not at its usual place below the issuer."
+    )
+    internal_url: str = option(
+        optional_web_address, "", "Where this daemon reaches the issuer's host, if not where browsers do."
+    )
     client_auth: str = option(
         types.word("auto", "basic", "post", "private_key_jwt"),
         "auto",
@@ -291,6 +64,7 @@ class OidcOptions(OidcClientOptions):
         "query",
         "How the answer comes: in the address, or as a form that the browser posts from the provider's page.",
     )
+    authorize_params: AuthorizeParams = option(_PARAMS, (), ADDED)
     endpoint_hosts: tuple[str, ...] = option(
         types.words,
         (),
@@ -304,26 +78,41 @@ class OidcOptions(OidcClientOptions):
         False,
         "Ask the userinfo endpoint too, for providers that keep names out of ID tokens; one more call per login.",
     )
+    userinfo_signed: bool = option(
+        types.flag, False, "Userinfo comes signed, because this client is registered so; plain JSON is refused."
+    )
+
+
+def problems_of(given: OidcOptions) -> Iterator[tuple[str, str]]:
+    """Yield what no single option shows: its name, and why it cannot be."""
+    if "?" in given.issuer:
+        yield "issuer", "must not have a query (OpenID Connect Discovery §2)"
+    if not set(ALGORITHMS).issuperset(given.algorithms):
+        yield "algorithms", f"may hold {', '.join(ALGORITHMS)}"
+    internal = urlsplit(given.internal_url)
+    if internal.path.strip("/") or internal.query:
+        yield "internal_url", "must be scheme, host and port alone; the paths are the public ones"
+    yield from _proof_problems(given)
+    if given.userinfo_signed and not given.userinfo:
+        yield "userinfo_signed", "needs userinfo = yes"
 
 
 def build(settings: ProviderSettings[OidcOptions]) -> Provider:
     """Make an OpenID provider. Raises BadOptions."""
     given = settings.options
-    problems = []
-    if "?" in given.issuer:
-        problems.append(("issuer", "must not have a query (OpenID Connect Discovery §2)"))
-    if not set(ALGORITHMS).issuperset(given.algorithms):
-        problems.append(("algorithms", f"may hold {', '.join(ALGORITHMS)}"))
-    problems += _proof_problems(given)
-    if problems:
+    if problems := [*problems_of(given)]:
         raise BadOptions(problems)
+    form_post = {"response_mode": "form_post"} if given.response_mode == "form_post" else {}
+    userinfo = Userinfo.SIGNED if given.userinfo_signed else Userinfo.JSON
     service = OidcService(
         issuer=given.issuer,
+        discovery_url=given.discovery_url,
+        internal_url=given.internal_url.rstrip("/"),
         endpoint_hosts=given.endpoint_hosts,
         client_auth=given.client_auth,
         algorithms=given.algorithms,
-        userinfo=given.userinfo,
-        authorize_params={"response_mode": "form_post"} if given.response_mode == "form_post" else {},
+        userinfo=userinfo if given.userinfo else Userinfo.UNASKED,
+        authorize_params={**dict(given.authorize_params), **form_post},
     )
     return OidcProvider(settings, service, client=_signing_client(settings) if given.key else None)
 

@@ -14,7 +14,7 @@ from options.option import option
 from providers import untrusted
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oidc import Claims, OidcClientOptions, OidcProvider, OidcService, profile_of
+from providers.openid import Claims, OidcClientOptions, OidcProvider, OidcService, profile_of
 
 _ISSUER: Final = "https://slack.com"
 _TEAM: Final = f"{_ISSUER}/team_id"

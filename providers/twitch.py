@@ -14,7 +14,7 @@ from options import types
 from options.option import option
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oidc import OidcClientOptions, OidcProvider, OidcService
+from providers.openid import OidcClientOptions, OidcProvider, OidcService
 
 _CLAIMS: Final = {"id_token": dict.fromkeys(("email", "email_verified", "picture", "preferred_username"))}
 _SERVICE: Final = OidcService(

@@ -11,7 +11,7 @@ from typing import Final
 
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oidc import OidcClientOptions, OidcProvider, OidcService
+from providers.openid import OidcClientOptions, OidcProvider, OidcService
 
 _SERVICE: Final = OidcService(issuer="https://api.login.yahoo.com", pkce=False)
 
