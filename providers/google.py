@@ -2,7 +2,7 @@
 
 The subject is `sub`. A consumer account may carry an address of any domain, so an address says nothing
 about an employer; only the claim `hd` of the ID token does. The parameter `hd` of the request is a hint
-for Google's page that anybody can take out of the address.
+for Google's page that the person can take out of the address.
 https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
 https://developers.google.com/identity/openid-connect/reference
 """

@@ -2,8 +2,8 @@
 
 The subject is `sub`, which each LINE provider (the owner of channels) gets of its own. LINE's trap: a web
 login gets an ID token signed with the channel secret by HMAC (HS256), although discovery offers ES256
-alone. `id_token_key_type=JWK` at the token endpoint asks for ES256, and only that is accepted: whoever
-reads a shared secret could otherwise sign as LINE.
+alone. `id_token_key_type=JWK` at the token endpoint asks for ES256, and only that is accepted: a
+leaked channel secret would otherwise sign as LINE.
 https://developers.line.biz/en/docs/line-login/verify-id-token/
 https://developers.line.biz/en/docs/line-login/integrate-line-login/
 """

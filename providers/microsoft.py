@@ -52,7 +52,7 @@ def tenant_of(claims: Claims) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MicrosoftProfile:
-    """Reads a profile of somebody in one of these tenants."""
+    """Reads a profile of a person in one of these tenants."""
 
     tenants: frozenset[str]
     personal: bool

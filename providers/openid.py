@@ -157,7 +157,7 @@ class OidcProvider:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
         http, service = self._inside(http), self._service
         metadata = await self._metadata.value(http)
-        # A template (Microsoft's) is nobody's name: whose the answer is, the ID token says.
+        # A template (Microsoft's) is no issuer's name; which tenant answered, the ID token says.
         issuer = "" if "{" in metadata.issuer else metadata.issuer
         code = code_of(callback, issuer=issuer, always_named=metadata.names_issuer)
         try:
@@ -265,7 +265,7 @@ class OidcProvider:
             info: object = token.claims
         else:
             info = await fetch_json(http, url, grant.access_token)
-        # Core §5.3.2: without this, somebody else's access token brings somebody else's address.
+        # Core §5.3.2: without this, another person's access token brings that person's address.
         if not isinstance(info, Mapping) or info.get("sub") != untrusted.subject(claims.get("sub")):
             raise ProviderBroken("userinfo is about somebody else")
         return info
