@@ -137,7 +137,7 @@ def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics
         accounts=service,
         login=_login(wiring, service, sessions, pins=_pins(config, accounts, clock), dependencies=dependencies),
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
-        pages=Pages(clock=clock),
+        pages=Pages(clock=clock, kinds={section.name: section.kind for section in config.providers}),
         http=client.for_provider,
         providers=_providers(config, clock),
         applications=open_applications(config),

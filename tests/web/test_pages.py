@@ -19,8 +19,10 @@ from identity.web.http import refusals
 from identity.web.http.base import Listener
 from identity.web.pages import Pages, Way
 from identity.web.pages.catalogue import ENGLISH
+from identity.web.pages.icons import provider_icon
 from identity.web.pages.rendering import PAGES
 from identity.web.pages.style import STYLESHEET
+from providers import REGISTRY
 from tests.support.clock import ManualClock
 from tests.support.samples import HOSTILE, Sample, hostile, samples
 
@@ -202,6 +204,20 @@ def test_the_provider_used_last_stands_first_and_is_named(pages: Pages) -> None:
 
     assert [attrs["href"] for attrs in document.all("a")][1:] == ["/login/github", "/login/google"]
     assert "You used GitHub last time" in document.text
+
+
+def test_a_button_has_the_drawing_of_its_kind_whatever_the_section_is_called() -> None:
+    """A person looks for the picture first; `staff` of kind google would have a key."""
+    assert provider_icon("staff", {"staff": "google"}) == provider_icon("google")
+    assert provider_icon("google", {"google": "oidc"}) == provider_icon("google")
+    assert provider_icon("staff", {"staff": "oidc"}) == provider_icon("anything")
+
+
+def test_every_kind_of_a_service_has_a_drawing_of_its_own_making() -> None:
+    """A new kind with a key beside it looks like one that was not finished."""
+    general = {"oauth1", "oauth2", "oidc"}
+
+    assert {kind for kind in REGISTRY if provider_icon(kind) == provider_icon("")} == general
 
 
 def test_a_last_provider_that_is_gone_is_not_mentioned(pages: Pages) -> None:

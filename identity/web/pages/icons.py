@@ -25,6 +25,10 @@ _SHAPES: Final = MappingProxyType(
         "phone": '<rect x="7" y="3" width="10" height="18" rx="2"/><path d="M11 17.8h2"/>',
         "desktop": '<rect x="3" y="4.5" width="18" height="12" rx="1.5"/><path d="M8.5 20.5h7m-3.5-4v4"/>',
         "program": '<rect x="3" y="4.5" width="18" height="15" rx="1.5"/><path d="m7 9.5 3 2.5-3 2.5m5.5.5h4"/>',
+        "note": '<path d="M9 18V6l10-2v12"/><circle cx="6.5" cy="18" r="2.5"/><circle cx="16.5" cy="16" r="2.5"/>',
+        "parcel": '<path d="m12 3 8 4.5v9L12 21l-8-4.5v-9L12 3Zm0 9v9m0-9 8-4.5M12 12 4 7.5"/>',
+        "screen": '<path d="M4 5h16v11h-5l-3.5 3.5V16H4V5Zm6.5 3.5V12m4-3.5V12"/>',
+        "leaf": '<path d="M5 19C5 10 10 5 20 4c0 10-4 15-12 14.5M5 21c1-5 4-8.5 8-10.5"/>',
         "alert": '<circle cx="12" cy="12" r="9"/><path d="M12 7.5v5.5m0 3v.2"/>',
     }
 )
@@ -34,7 +38,11 @@ _PROVIDERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "branch": ("github", "gitlab", "gitea", "forgejo", "codeberg", "bitbucket"),
         "envelope": ("google", "yahoo", "fastmail"),
         "building": ("microsoft", "entra", "okta", "keycloak", "linkedin", "company", "work"),
-        "bubble": ("twitter", "x", "facebook", "mastodon", "discord", "line", "slack"),
+        "bubble": ("twitter", "twitter1", "x", "facebook", "mastodon", "discord", "line", "slack"),
+        "note": ("spotify",),
+        "parcel": ("amazon",),
+        "screen": ("twitch",),
+        "leaf": ("apple",),
         "flask": ("demo",),
     }
 )
@@ -59,9 +67,13 @@ def favicon() -> str:
     return f"data:image/svg+xml,{quote(drawing)}"
 
 
-def provider_icon(provider: str) -> Markup:
-    """Return the drawing for a provider by its configured name; a key for those we have none for."""
-    return icon(next((shape for shape, names in _PROVIDERS.items() if provider in names), "key"))
+def provider_icon(provider: str, kinds: Mapping[str, str] = MappingProxyType({})) -> Markup:
+    """Return the drawing for a provider: of its kind, else of the name it was given, else a key.
+
+    Our own: most services allow their trademark only as their guidelines draw it, and those change.
+    """
+    shapes = (shape for word in (kinds.get(provider), provider) for shape, names in _PROVIDERS.items() if word in names)
+    return icon(next(shapes, "key"))
 
 
 def device_icon(agent: str) -> Markup:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -98,11 +99,19 @@ class Pages:
         clock: for "3 minutes ago".
         site: what this login service is called, in the heading and the titles.
         catalogue: the language.
+        kinds: of each provider, by its configured name; decides its drawing.
     """
 
     __slots__ = ("_catalogue", "_clock", "_templates")
 
-    def __init__(self, *, clock: Clock, site: str = "identityd", catalogue: Catalogue = ENGLISH) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        site: str = "identityd",
+        catalogue: Catalogue = ENGLISH,
+        kinds: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._clock = clock
         self._catalogue = catalogue
         environment = Environment(
@@ -122,7 +131,7 @@ class Pages:
             "icon": icons.icon,
             "language": catalogue.language,
             "place": self._place,
-            "provider_icon": icons.provider_icon,
+            "provider_icon": partial(icons.provider_icon, kinds=kinds),
             "site": site,
             "strong": Markup("<strong>{}</strong>").format,
             "style": STYLESHEET.url,
