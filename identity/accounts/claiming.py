@@ -10,8 +10,9 @@ from uuid import UUID
 
 from identity.accounts.completing import Completing
 from identity.accounts.linking import CLAIM_TTL_MS, Meeting, Unknown, decide, meet
-from identity.accounts.results import BeingFinished, By
+from identity.accounts.results import BeingFinished, By, LinkRequest, SignUp
 from identity.accounts.store import (
+    LABEL,
     Applied,
     IdentityRow,
     IdentityState,
@@ -20,6 +21,8 @@ from identity.accounts.store import (
 )
 from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
+from identity.types import AccountId, Username
+from providers.base import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,20 @@ class _Yields:
     """The key may be claimed by replacing this row, or by inserting if it is None."""
 
     row: IdentityRow | None
+
+
+def pending(request: SignUp | LinkRequest, username: Username, account_id: AccountId) -> IdentityRow:
+    """Return the row that claims the identity of a request; op and time are set with each attempt."""
+    return IdentityRow(
+        key=request.key,
+        username=username,
+        account_id=account_id,
+        state=IdentityState.PENDING,
+        claim=request.claim,
+        claimed_at=0,
+        op=request.claim,
+        label=plain(request.label, LABEL),
+    )
 
 
 class Claiming:

@@ -8,7 +8,7 @@ an identity leads to one account at most.
 from dataclasses import replace
 from typing import Final
 
-from identity.accounts.claiming import Claiming
+from identity.accounts.claiming import Claiming, pending
 from identity.accounts.completing import Completing
 from identity.accounts.linking import Refusal, Refuse, in_merge
 from identity.accounts.results import (
@@ -20,12 +20,11 @@ from identity.accounts.results import (
     Unlink,
 )
 from identity.accounts.revoking import Revoking
-from identity.accounts.store import LABEL, AccountRow, AccountStatus, Applied, IdentityRow, IdentityState
+from identity.accounts.store import AccountRow, AccountStatus, Applied, IdentityRow, IdentityState
 from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
 from identity.types import IdentityKey
-from providers.base import plain
 
 MOST_LINKS: Final = 20
 """Most ways to log in to one account; links at the same moment may overshoot by one each."""
@@ -57,7 +56,7 @@ class Links:
             # Before the claim, so that a refused link does not keep the identity for 15 minutes.
             if refused := _may_link(account, request.key):
                 return refused
-            row = self._claiming.identity(_claim(request, account), by=request.by)
+            row = self._claiming.identity(pending(request, account.username, account.key), by=request.by)
             if isinstance(row, BeingFinished):
                 return row
             if row.state is not IdentityState.PENDING:
@@ -123,16 +122,3 @@ def _may_unlink(account: AccountRow, key: IdentityKey) -> Refuse | None:
     if key not in account.identities:
         return Refuse(Refusal.NOT_LINKED)
     return Refuse(Refusal.LAST_WAY) if len(account.identities) == 1 else None
-
-
-def _claim(request: LinkRequest, account: AccountRow) -> IdentityRow:
-    return IdentityRow(
-        key=request.key,
-        username=account.username,
-        account_id=account.key,
-        state=IdentityState.PENDING,
-        claim=request.claim,
-        claimed_at=0,
-        op=request.claim,
-        label=plain(request.label, LABEL),
-    )

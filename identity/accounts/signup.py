@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import Final
 
 from identity.accounts import usernames
-from identity.accounts.claiming import Claiming
+from identity.accounts.claiming import Claiming, pending
 from identity.accounts.completing import Completing
 from identity.accounts.linking import account_of
 from identity.accounts.results import (
@@ -21,12 +21,11 @@ from identity.accounts.results import (
     SignUp,
     SignUpOutcome,
 )
-from identity.accounts.store import LABEL, Applied, IdentityRow, IdentityState, UsernameRow, UsernameState
+from identity.accounts.store import Applied, IdentityRow, IdentityState, UsernameRow, UsernameState
 from identity.accounts.usernames import NamePolicy, NameRefused
 from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
 from identity.types import Username
-from providers.base import plain
 
 OFFERED: Final = 3
 """How many free names are offered when one is taken."""
@@ -59,7 +58,7 @@ class SigningUp:
         if isinstance(name, NameRefused):
             return name
         for _ in range(ROUNDS):
-            row = self._claiming.identity(_claim(request, name), by=request.by)
+            row = self._claiming.identity(pending(request, name, account_of(request.claim)), by=request.by)
             if isinstance(row, BeingFinished):
                 return row
             if row.state is IdentityState.ACTIVE:
@@ -111,19 +110,6 @@ class SigningUp:
     def _is_free(self, name: Username) -> bool:
         # A plain read, which may be behind: it spares the person a try, and the claim decides (D9).
         return self._store.usernames.read(usernames.fold(name)) is None
-
-
-def _claim(request: SignUp, name: Username) -> IdentityRow:
-    return IdentityRow(
-        key=request.key,
-        username=name,
-        account_id=account_of(request.claim),
-        state=IdentityState.PENDING,
-        claim=request.claim,
-        claimed_at=0,
-        op=request.claim,
-        label=plain(request.label, LABEL),
-    )
 
 
 def _name_claim(row: IdentityRow, name: Username) -> UsernameRow:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from identity.accounts.tables import PROFILES
 from identity.metrics import METRICS
 from identity.sessions.record import Copied
 from identity.upkeep.diagnosis import Fault
@@ -81,6 +82,13 @@ def test_every_kind_of_copy_is_in_the_manual() -> None:
 def test_every_finding_of_fsck_is_in_the_manual() -> None:
     """A code that nobody can look up is a row nobody dares to touch."""
     assert table("finding") == {fault.value for fault in Fault}
+
+
+def test_every_field_of_a_profile_is_in_the_manual() -> None:
+    """A program written from the manual would not know what providers say of people."""
+    [row] = [line for line in MANUAL.splitlines() if line.startswith("| `profile` |")]
+
+    assert re.findall(r"`([a-z_]+)`", row.split("|")[3]) == [name for name in PROFILES.names if name != "account_id"]
 
 
 def test_every_logger_is_in_the_manual() -> None:
