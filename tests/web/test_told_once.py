@@ -122,3 +122,19 @@ def test_a_name_of_any_alphabet_is_kept_in_a_cookie_of_bounded_size(browser: Bro
     answered(browser, user=user)
 
     assert len(browser.jar.cookies.get(COOKIE, "")) < 2_100
+
+
+@pytest.mark.threat(5)
+def test_what_is_told_once_is_no_login_and_a_login_is_not_told(browser: Browser) -> None:
+    """Otherwise a cookie that proves nothing finishes a login, or a login is read as a name."""
+    state = browser.begin("google")
+    flow, carried = f"__Host-iddf-{state[:8]}", dict(browser.jar.cookies)
+    answered(browser, user=NAME)
+    told = browser.jar.cookies[COOKIE]
+
+    browser.jar.cookies = {**carried, COOKIE: carried[flow]}
+    onward = location(browser.post_answer(state, code="new"))
+    assert suggestion(browser.get(location(browser.get(onward)))) != OFFERED
+    browser.jar.cookies, browser.jar.cross_site = {flow: told}, {flow}
+    assert browser.post_answer(state, code="new").status == 400
+    assert browser.whoami() is None
