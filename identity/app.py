@@ -7,9 +7,10 @@ something later in the start fails.
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 from uuid import uuid4
@@ -17,7 +18,7 @@ from uuid import uuid4
 import uvloop
 
 from identity.accounts.service import AccountService
-from identity.audit import AuditQueue, Rationed
+from identity.audit import AuditQueue, Event, Rationed
 from identity.config import Config, SessionStoreKind, require_certificate
 from identity.errors import ConfigError, StoreError
 from identity.forward_auth.peers import TrustedPeers
@@ -46,6 +47,7 @@ from identity.opening import (
     open_caches,
     session_checker,
     session_service,
+    unobserved,
 )
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.circuit import Circuit
@@ -56,7 +58,7 @@ from identity.sessions.service import SessionService
 from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords
 from identity.stores.single import Alone
-from identity.types import Clock, Host
+from identity.types import Chance, Clock, Host, RandomBytes
 from identity.web.pages import Pages
 from identity.web.people import demo
 from identity.web.server import Daemon, Listening, Ports, run
@@ -71,6 +73,48 @@ log = logging.getLogger("identity.app")
 
 WAITING: Final = 1_024
 """Calls that may wait for a thread of one pool; more than that are refused at once."""
+
+
+def site(config: Config, clock: Clock = now) -> ProviderSite:
+    """Return what providers are told of this daemon."""
+    return ProviderSite(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
+
+
+def configured_providers(config: Config, clock: Clock) -> Mapping[str, Provider]:
+    """Return the enabled providers by name."""
+    told = site(config, clock)
+    return {
+        section.name: build_provider(section.kind, section.name, section.options, site=told, label=section.label)
+        for section in config.providers
+        if section.enabled
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a daemon stands on beside its configuration. Tests put in what they move, see or break."""
+
+    metrics: Metrics = field(default_factory=Metrics)
+    clock: Clock = now
+    chance: Chance = random.random
+    random_bytes: RandomBytes = os.urandom
+    ring: Callable[[Config], Ring] = Ring
+    accounts: Callable[[Config, Clock, Metrics], Accounts] = open_accounts
+    caches: Callable[[Config, Ring, Clock, Clearing, Metrics], tuple[Cache, Cache]] = open_caches
+    providers: Callable[[Config, Clock], Mapping[str, Provider]] = configured_providers
+    audit: Callable[[Event], None] | None = None
+    """Takes audit events at once; without it they are queued for the account store."""
+    checkpoint: Callable[[str], None] = unobserved
+    """Hears of each step between two writes of one change (rule D13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The services of a daemon, without its listeners."""
+
+    context: Context
+    housekeeping: Housekeeping
+    reload: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +147,7 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
             outbound_rules(config), on_call=partial(_called, metrics), on_circuit=partial(_up, metrics)
         )
         try:
-            built = build(config, client, closing, metrics=metrics)
+            built = build(config, client, closing, Parts(metrics=metrics))
             built.housekeeping.start()
             closing.callback(built.housekeeping.stop)
             await run(built.daemon, ready=bound)
@@ -111,26 +155,33 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
             await client.aclose()
 
 
-def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics: Metrics, clock: Clock = now) -> Built:
+def build(config: Config, client: OutboundClient, closing: ExitStack, parts: Parts) -> Built:
     """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
-    ring = Ring(config)
+    made = compose(config, client, closing, parts)
+    return Built(_daemon(config, made.context, made.reload), made.context, made.housekeeping)
+
+
+def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: Parts) -> Composed:
+    """Compose the services; what must be closed is left with `closing`."""
+    metrics, clock = parts.metrics, parts.clock
+    ring = parts.ring(config)
     _watch_ring(ring, metrics, clock)
     for section in config.providers:
         if section.enabled:
             _up(metrics, section.name, Circuit())
     alone = Alone(config.keys.file, closing) if config.sessions.store is SessionStoreKind.MEMORY else None
-    accounts = open_accounts(config, clock, metrics=metrics)
+    accounts = parts.accounts(config, clock, metrics)
     closing.callback(accounts.close)
-    queue = _audit(accounts, metrics, closing)
-    rationed = Rationed(queue.append)
+    rationed = Rationed(parts.audit or _queued(accounts, metrics, closing))
     metrics.watch("identityd_audit_withheld_total", lambda: rationed.withheld)
-    wiring = Wiring(config, ring, metrics, clock, rationed)
+    wiring = Wiring(config, ring, metrics, clock, rationed, parts.chance, parts.random_bytes, parts.checkpoint)
     watching = AuditingWatcher(note=wiring.note, metrics=metrics, clock=clock, new_uuid=uuid4)
     clearing = Clearing(watching.wake)
-    cache, first = open_caches(config, ring, clock, clearing, metrics=metrics)
+    cache, first = parts.caches(config, ring, clock, clearing, metrics)
     sessions = session_service(wiring, cache)
     service = account_service(wiring, accounts, end=end_sessions(session_service(wiring, first)))
-    dependencies = _dependencies(wiring, cache)
+    providers = parts.providers(config, clock)
+    dependencies = _dependencies(wiring, cache, providers)
     context = Context(
         sessions=sessions,
         checker=session_checker(wiring, cache, watching),
@@ -139,13 +190,13 @@ def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
         pages=Pages(clock=clock, kinds={section.name: section.kind for section in config.providers}),
         http=client.for_provider,
-        providers=_providers(config, clock),
+        providers=providers,
         applications=open_applications(config),
         keys=ring,
         metrics=metrics,
         audit=wiring.note,
         clock=clock,
-        random=os.urandom,
+        random=parts.random_bytes,
         checks=_pool("checks", config.memcached.pool, metrics, closing),
         durable=_pool("accounts", DURABLE_THREADS, metrics, closing),
         public_url=str(config.server.public_url),
@@ -157,7 +208,7 @@ def build(config: Config, client: OutboundClient, closing: ExitStack, *, metrics
         probes=partial(_probes, accounts, cache, metrics, config, client),
     )
     housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted)
-    return Built(_daemon(config, context, partial(_reload, config, ring, alone)), context, housekeeping)
+    return Composed(context, housekeeping, partial(_reload, config, ring, alone))
 
 
 def _watch_ring(ring: Ring, metrics: Metrics, clock: Clock) -> None:
@@ -173,22 +224,22 @@ def _reload(config: Config, ring: Ring, alone: Alone | None) -> None:
         alone.renew()
 
 
-def _audit(accounts: Accounts, metrics: Metrics, closing: ExitStack) -> AuditQueue:
+def _queued(accounts: Accounts, metrics: Metrics, closing: ExitStack) -> Callable[[Event], None]:
     queue = AuditQueue(accounts.audit)
     closing.callback(queue.close)
     metrics.watch("identityd_audit_waiting", lambda: queue.waiting)
     metrics.watch("identityd_audit_dropped_total", lambda: queue.dropped)
-    return queue
+    return queue.append
 
 
-def _dependencies(wiring: Wiring, cache: Cache) -> LoginDependencies:
+def _dependencies(wiring: Wiring, cache: Cache, providers: Mapping[str, Provider]) -> LoginDependencies:
     clock = wiring.clock
     return LoginDependencies(
-        Carrying(wiring.ring, clock=clock, random_bytes=os.urandom),
+        Carrying(wiring.ring, clock=clock, random_bytes=wiring.random_bytes),
         OneTimeRecords(cache, keys=wiring.ring, clock=clock, alarm=corrupt_alarm(wiring.metrics, clock)),
-        _login_rules(wiring.config),
+        _login_rules(wiring.config, providers),
         clock=clock,
-        random_bytes=os.urandom,
+        random_bytes=wiring.random_bytes,
     )
 
 
@@ -217,7 +268,9 @@ def _login(
     note, count = wiring.note, wiring.metrics.count
     most = wiring.config.server.logins_per_minute
     pacing = Pacing(dependencies.one_time, place=partial(_place, wiring.ring), clock=wiring.clock, most=most)
-    entering = Entering(accounts, sessions, clock=wiring.clock, random_bytes=os.urandom, note=note, count=count)
+    entering = Entering(
+        accounts, sessions, clock=wiring.clock, random_bytes=wiring.random_bytes, note=note, count=count
+    )
     welcoming = Welcoming(accounts, entering, dependencies)
     return LoginService(entering, welcoming, pacing, pins=pins, dependencies=dependencies)
 
@@ -251,16 +304,10 @@ def outbound_rules(config: Config) -> OutboundRules:
     )
 
 
-def site(config: Config, clock: Clock = now) -> ProviderSite:
-    """Return what providers are told of this daemon."""
-    return ProviderSite(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
-
-
-def _login_rules(config: Config) -> LoginRules:
-    enabled = frozenset(section.name for section in config.providers if section.enabled)
+def _login_rules(config: Config, providers: Mapping[str, Provider]) -> LoginRules:
     return LoginRules(
         str(config.server.public_url),
-        enabled.__contains__,
+        providers.__contains__,
         _origins(config),
         stay=config.sessions.stay_logged_in,
         names=config.usernames.policy,
@@ -270,15 +317,6 @@ def _login_rules(config: Config) -> LoginRules:
 def _origins(config: Config) -> frozenset[str]:
     """Return where logins may lead, beside our own host."""
     return frozenset(origin for app in config.apps for origin in app.return_to)
-
-
-def _providers(config: Config, clock: Clock) -> dict[str, Provider]:
-    told = site(config, clock)
-    return {
-        section.name: build_provider(section.kind, section.name, section.options, site=told, label=section.label)
-        for section in config.providers
-        if section.enabled
-    }
 
 
 def _hosts(config: Config) -> frozenset[Host]:

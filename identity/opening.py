@@ -50,7 +50,7 @@ from identity.stores.rendezvous import Rendezvous
 from identity.stores.sealing import Sealer
 from identity.stores.servers import UNTOLD, CacheServer, Limits, Told
 from identity.stores.sqlite import SqliteAccounts
-from identity.types import Clock, Millis
+from identity.types import Chance, Clock, Millis, RandomBytes
 from identity.upkeep.node_list import NodeList, NodeListChange
 
 DURABLE_THREADS: Final = 16
@@ -97,6 +97,10 @@ class Ring:
         self._ring = ring
 
 
+def unobserved(_: str) -> None:
+    """Take no notice of a step between two writes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """What almost every part stands on."""
@@ -106,9 +110,12 @@ class Wiring:
     metrics: Metrics
     clock: Clock
     note: Callable[[Event], None]
+    chance: Chance = random.random
+    random_bytes: RandomBytes = os.urandom
+    checkpoint: Callable[[str], None] = unobserved
 
 
-def open_accounts(config: Config, clock: Clock, *, metrics: Metrics | None = None) -> Accounts:
+def open_accounts(config: Config, clock: Clock, metrics: Metrics | None = None) -> Accounts:
     """Open the account store that is configured; `metrics` counts what it sends.
 
     Raises:
@@ -189,7 +196,7 @@ def account_service(wiring: Wiring, accounts: Accounts, *, end: Callable[[Revoca
         new_uuid=uuid4,
         end_sessions=end,
         policy=wiring.config.usernames.policy,
-        checkpoint=lambda _: None,
+        checkpoint=wiring.checkpoint,
     )
 
 
@@ -306,9 +313,7 @@ def node_list_change(config: Config, nodes: Sequence[NodeConsole], *, before: Se
     return NodeListChange(nodes, before=old, after=new, generation=generation, markers=markers, records=SESSIONS)
 
 
-def open_caches(
-    config: Config, ring: Ring, clock: Clock, clearing: Clearing, *, metrics: Metrics
-) -> tuple[Cache, Cache]:
+def open_caches(config: Config, ring: Ring, clock: Clock, clearing: Clearing, metrics: Metrics) -> tuple[Cache, Cache]:
     """Return the cache of all services, and the one that ends sessions: it reaches a returning node first."""
     match config.sessions.store:
         case SessionStoreKind.MEMORY:
@@ -350,14 +355,14 @@ def _memcached(
 
 def session_service(wiring: Wiring, cache: Cache) -> SessionService:
     """Compose a session service over a cache."""
-    mint, rules = _mint(wiring.config, wiring.ring), session_rules(wiring.config)
+    mint, rules = _mint(wiring.config, wiring.ring, wiring.random_bytes), session_rules(wiring.config)
     return SessionService(_session_records(wiring, cache), mint, rules=rules, clock=wiring.clock)
 
 
 def session_checker(wiring: Wiring, cache: Cache, watcher: Watcher) -> Checker:
     """Compose what answers checks over a cache."""
-    mint, rules = _mint(wiring.config, wiring.ring), session_rules(wiring.config)
-    checking = Checking(mint, rules=rules, clock=wiring.clock, chance=random.random)
+    mint, rules = _mint(wiring.config, wiring.ring, wiring.random_bytes), session_rules(wiring.config)
+    checking = Checking(mint, rules=rules, clock=wiring.clock, chance=wiring.chance)
     return Checker(checking, _session_records(wiring, cache), watcher)
 
 
@@ -366,8 +371,8 @@ def _session_records(wiring: Wiring, cache: Cache) -> SessionRecords:
     return SessionRecords(cache, keys=wiring.ring, clock=wiring.clock, alarm=alarm)
 
 
-def _mint(config: Config, ring: Ring) -> Mint:
-    return Mint(ring, _token_names(config), os.urandom)
+def _mint(config: Config, ring: Ring, random_bytes: RandomBytes = os.urandom) -> Mint:
+    return Mint(ring, _token_names(config), random_bytes)
 
 
 def _token_names(config: Config) -> Names:

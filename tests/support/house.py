@@ -8,14 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
-from identity.accounts.service import AccountService
-from identity.accounts.store import AccountRow, AccountStatus, LinkedIdentity, Revocation
-from identity.accounts.usernames import NamePolicy
-from identity.errors import StoreUnavailable
-from identity.sessions.record import Ended
+from identity.accounts.store import AccountRow, AccountStatus, LinkedIdentity
 from identity.stores.cache import CacheKey, Got, Missing
-from identity.stores.memory import MemoryAccounts
-from identity.types import DAY, AccountId, IdentityKey, SessionId, Username
+from identity.types import DAY, AccountId, IdentityKey, Username
 from providers.demo import DemoOptions, DemoProvider
 from providers.kind import ProviderSettings, ProviderSite
 from tests.support.web import Jar, Reply, Site
@@ -28,30 +23,10 @@ class House:
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401, fields of `Site`
         self.site = Site(**given)
-        self.store = MemoryAccounts(clock=self.site.clock)
-        self.accounts = AccountService(
-            self.store,
-            audit=self.store.audit,
-            note=self.site.events.append,
-            clock=self.site.clock,
-            new_uuid=uuid4,
-            end_sessions=self._end_sessions,
-            policy=NamePolicy(),
-            checkpoint=lambda _: None,
-        )
-        self.unreachable = False
+        self.site.providers["demo"] = DemoProvider(_settings(self.site))
+        self.store = self.site.store
+        self.accounts = self.site.accounts
         self._read = self.site.cache.get_many
-        demo = DemoProvider(_settings(self.site))
-        self.site.changes = {"accounts": self.accounts, "providers": {"demo": demo}}
-
-    def _end_sessions(self, revocation: Revocation) -> None:
-        if self.unreachable:
-            raise StoreUnavailable(detail="node away")
-        reason = Ended(revocation.reason)
-        if revocation.session is not None:
-            self.site.sessions.end(revocation.account_id, SessionId(revocation.session), reason=reason)
-        else:
-            self.site.sessions.end_all(revocation.account_id, epoch=revocation.epoch, reason=reason)
 
     def move_in(self, account_id: AccountId, username: str) -> Jar:
         """Make an account and log in to it."""
@@ -73,12 +48,10 @@ class House:
     def take_sessions_away(self) -> None:
         """Make the session store answer like a dead node."""
         self.site.break_the_store()
-        self.unreachable = True
 
     def give_sessions_back(self) -> None:
         """End the outage."""
         self.site.cache.get_many = self._read  # type: ignore[method-assign]
-        self.unreachable = False
 
     def lose_sessions_after(self, reads: int) -> None:
         """Take the session store away after so many more reads: in the middle of a request."""

@@ -4,11 +4,10 @@ Everything but the providers is real: services, stores, sockets.
 """
 
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import Final, NoReturn
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -17,30 +16,16 @@ from uuid import uuid4
 import pytest
 
 from identity.accounts.results import By, Change
-from identity.accounts.service import AccountService
 from identity.accounts.store import IdentityRow, ProfileRow
-from identity.accounts.usernames import NamePolicy
+from identity.config.model import Config, ProviderSection
 from identity.errors import StoreUnavailable
-from identity.housekeeping import end_sessions
-from identity.keyring import Purpose
-from identity.login.carrying import Carrying
-from identity.login.dependencies import LoginDependencies
-from identity.login.entering import Entering
-from identity.login.pacing import Pacing
-from identity.login.pinning import ProviderPins
-from identity.login.rules import LoginRules
-from identity.login.service import LoginService
-from identity.login.starting import Starting
 from identity.login.store import RecordKind
-from identity.login.welcoming import Welcoming
 from identity.sessions.store import Written
-from identity.stores.alarm import CorruptAlarm
 from identity.stores.cache import CacheKey, Missing
-from identity.stores.memory import MemoryAccounts
-from identity.stores.records import OneTimeRecords
 from identity.types import IdentityKey, Millis
 from providers.base import SubjectScope
-from tests.support.scripted import CountedAccounts, KilledError, ScriptedProvider
+from tests.support.configuration import provider_options
+from tests.support.scripted import ScriptedProvider
 from tests.support.web import LOCAL, Jar, Reply, Site
 
 WIKI = "https://wiki.example"
@@ -59,68 +44,23 @@ class LoginSite(Site):
     """A daemon people can log in to."""
 
     origins: frozenset[str] = frozenset({WIKI})
-    policy: NamePolicy = field(default_factory=NamePolicy)
-    logins_per_minute: int = 0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        self.store = CountedAccounts(MemoryAccounts(clock=self.clock))
-        self.accounts = AccountService(
-            self.store,
-            audit=self.store.audit,
-            note=self.events.append,
-            clock=self.clock,
-            new_uuid=uuid4,
-            end_sessions=end_sessions(self.sessions),
-            policy=self.policy,
-            checkpoint=self._reach,
-        )
-        self.stop_at = ""
         self.github = ScriptedProvider("github", "GitHub")
         self.google = ScriptedProvider("google", "Google")
-        self.providers = {provider.name: provider for provider in (self.github, self.google)}
-        alarm = CorruptAlarm(clock=self.clock)
-        self.one_time = OneTimeRecords(self.cache, keys=self._keys, clock=self.clock, alarm=alarm)
-        self.entering = Entering(
-            self.accounts,
-            self.sessions,
-            clock=self.clock,
-            random_bytes=secrets.token_bytes,
-            note=self.events.append,
-            count=self.metrics.count,
-        )
-        self.carrying = Carrying(self._keys, clock=self.clock, random_bytes=secrets.token_bytes)
-        means = LoginDependencies(
-            self.carrying,
-            self.one_time,
-            LoginRules(self.public_url, enabled=self.providers.__contains__, origins=self.origins, names=self.policy),
-            clock=self.clock,
-            random_bytes=secrets.token_bytes,
-        )
-        pacing = Pacing(self.one_time, place=self._place, clock=self.clock, most=self.logins_per_minute)
-        welcoming = Welcoming(self.accounts, self.entering, means)
-        self.scopes = {name: SubjectScope(f"https://{name}.example", "id") for name in self.providers}
-        self.pins = ProviderPins(self.store.providers, self.scopes, clock=self.clock, new_uuid=uuid4)
-        self.logins = LoginService(self.entering, welcoming, pacing, pins=self.pins, dependencies=means)
-        self.starts = Starting(self.sessions, means, note=self.events.append, count=self.metrics.count)
+        self.providers.update({provider.name: provider for provider in (self.github, self.google)})
+        super().__post_init__()
+        self.pins = self.logins._pins
+        self.scopes = cast("dict[str, SubjectScope]", self.pins._scopes)
+        self.entering = self.logins._entering
+        self.carrying = self.logins._dependencies.carrying
         self._before = self._outcomes()
-        self.changes = {**self._parts(), **self.changes}
 
-    def _parts(self) -> Mapping[str, object]:
-        return {
-            "accounts": self.accounts,
-            "login": self.logins,
-            "starts": self.starts,
-            "providers": self.providers,
-            "form_origins": self.origins,
-        }
-
-    def _place(self, data: bytes) -> bytes:
-        return self.ring.mac(1, Purpose.PLACE, data)
-
-    def _reach(self, place: str) -> None:
-        if place == self.stop_at:
-            raise KilledError(place)
+    def config(self) -> Config:
+        """Return the configuration; what the scripted providers stand in for is its kind `github`."""
+        options = provider_options("github", {"client_id": "me", "client_secret": "0123456789ab"})
+        sections = (ProviderSection(name=name, kind="github", options=options) for name in self.providers)
+        return replace(super().config(), providers=tuple(sections))
 
     def start_over(self) -> None:
         """Forget everybody and everything; the clock stays where it is."""
@@ -131,7 +71,7 @@ class LoginSite(Site):
         self.store.reads.clear()
         self.providers.clear()
         self.providers.update({provider.name: provider for provider in (self.github, self.google)})
-        for provider in self.providers.values():
+        for provider in (self.github, self.google):
             provider.start_over()
         self._before = self._outcomes()
 

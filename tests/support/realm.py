@@ -19,7 +19,7 @@ from identity.applications.application import Application
 from identity.sessions.record import Record
 from identity.sessions.store import Found
 from identity.types import ClientId, Host, IdentityKey
-from tests.support.applications import application, registered
+from tests.support.applications import application
 from tests.support.logins import LoginSite, form_of, location, query_of
 from tests.support.web import APP, APP_SECRET, LOCAL, Jar, Reply, basic, forwarded
 
@@ -39,14 +39,11 @@ class Realm(LoginSite):
     origins: frozenset[str] = frozenset({WIKI, SHOP})
     mints: dict[ClientId, bool] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.changes = {"applications": registered(*self._apps()), **self.changes}
-        super().__post_init__()
-
-    def _apps(self) -> Iterator[Application]:
+    def apps(self) -> Iterator[Application]:
+        """Yield both applications."""
         for client, secret, host in ((APP, APP_SECRET, "wiki.example"), (SHOP_APP, SHOP_SECRET, "shop.example")):
             mint = self.mints.get(client, True)
-            yield replace(application(client, secret, hosts=[Host(host)]), mint=mint)
+            yield replace(application(client, secret, hosts=[Host(host)]), mint=mint, return_to=tuple(self.origins))
 
     def traveller(self) -> "Traveller":
         """Return a browser without any cookie."""

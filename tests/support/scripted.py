@@ -90,6 +90,9 @@ class CountedAccounts:
     def probe(self) -> None:
         """Memory is always there."""
 
+    def close(self) -> None:
+        """Memory holds nothing open."""
+
 
 class KilledError(Exception):
     """Stands for the end of the process at a checkpoint."""

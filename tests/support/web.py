@@ -13,37 +13,39 @@ import ssl
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from typing import Any, Self, cast
 from uuid import UUID
 
 import uvloop
 
+from identity.app import Parts, compose
 from identity.applications.application import Application
 from identity.audit import Event
-from identity.forward_auth.peers import TrustedPeers
+from identity.config import Config, SessionStoreKind
+from identity.config.model import ServerSection, SessionsSection, UsernamesSection
+from identity.config.values import read_origin
 from identity.keyring import KeyRing, new_ring
 from identity.metrics import Metrics
+from identity.opening import Accounts, Ring
 from identity.sessions.check import Check, Opening, SetCookie
-from identity.sessions.cookie import Names
-from identity.sessions.planning import Rules
-from identity.sessions.record import Copied, Session
+from identity.sessions.record import Copied
 from identity.sessions.service import Opened
-from identity.stores.alarm import CorruptAlarm
-from identity.stores.cache import CacheKey, Got, Missing
+from identity.stores.cache import Cache, CacheKey, Got, Missing
+from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
-from identity.stores.records import SessionRecords
 from identity.types import AccountId, ClientId, Host, IdentityKey, Username
 from identity.web.http.base import Route
-from identity.web.pages import Pages
 from identity.web.server import Daemon, Listening, Ports
-from identity.web.state.context import Context, Probe
+from identity.web.state.context import Probe
 from identity.web.state.pool import Pool
 from options.secret import Secret
-from tests.support.applications import application, registered
+from providers.base import Provider
+from tests.support.applications import application
 from tests.support.clock import ManualClock
-from tests.support.daemons import SessionDaemon
+from tests.support.scripted import CountedAccounts, KilledError
 
 ACCOUNT = AccountId(UUID(int=7))
 APP = ClientId("wiki")
@@ -105,28 +107,47 @@ class Jar:
         return {"Cookie": line} if line else {}
 
 
-class Heard:
-    """A watcher that remembers."""
+class HeldRing(Ring):
+    """A key ring that a test exchanges."""
 
-    def __init__(self) -> None:
-        self.reused: list[AccountId] = []
-        self.foreigners: list[AccountId] = []
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
 
-    def ended(self, account_id: AccountId, session: Session, kind: Copied, check: Check) -> None:
-        """Remember a reuse."""
-        del session, kind, check
-        self.reused.append(account_id)
+    def hold(self, ring: KeyRing) -> None:
+        """Use this one from now on."""
+        self._ring = ring
 
-    def foreign(self, account_id: AccountId, session: Session, check: Check) -> None:
-        """Remember a foreign token."""
-        del session, check
-        self.foreigners.append(account_id)
 
-    def corrupt(self) -> None:
-        """Nothing to remember."""
+def _unreachable(keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
+    """Answer as a cache does whose nodes are dead."""
+    return dict.fromkeys(keys, Missing.UNREACHABLE)
 
-    def compare_due(self, account_id: AccountId) -> None:
-        """Nothing to remember."""
+
+class SecondConnections:
+    """The same cache as what ends sessions reaches it, over connections that a test can cut."""
+
+    def __init__(self, cache: MemoryCache) -> None:
+        self._cache = cache
+        self.cut = False
+
+    def get_many(self, keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
+        """Read, if the connections are there."""
+        return _unreachable(keys) if self.cut else self._cache.get_many(keys)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401, whatever the cache has
+        return getattr(self._cache, name)
+
+
+class NoProviders:
+    """An outbound client that calls nothing: the providers of these tests are not called over http."""
+
+    def for_provider(self, _: str) -> Any:  # noqa: ANN401, a client that is never used
+        """Return what a scripted provider ignores."""
+        return None
+
+    def troubles(self) -> Mapping[str, str]:
+        """Return that no provider is in trouble."""
+        return {}
 
 
 @dataclass(kw_only=True)
@@ -140,8 +161,13 @@ class Site:
     static: tuple[str, ...] = ("/static/",)
     routes: tuple[Route, ...] = ()
     probes: Callable[[], Sequence[Probe]] = tuple
-    changes: Mapping[str, object] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the context that differ."""
+    origins: frozenset[str] = frozenset()
+    """Where logins may lead, beside the login host."""
+    policy: UsernamesSection = field(default_factory=UsernamesSection)
+    logins_per_minute: int = 0
+    providers: dict[str, Provider] = field(default_factory=dict)
     listening: Mapping[str, Any] = field(default_factory=dict)
     """Fields of both listeners that differ."""
     drain_s: float = 5.0
@@ -150,23 +176,22 @@ class Site:
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
-        self.ring = new_ring(secret=Secret(b"k" * 32), locator=Secret(b"l" * 32), now=0)
-        self.heard = Heard()
+        self._ring = HeldRing(new_ring(secret=Secret(b"k" * 32), locator=Secret(b"l" * 32), now=0))
         self.events: list[Event] = []
         self.metrics = Metrics()
         self.cache = self.made_cache()
-        secure = self.public_url.startswith("https")
-        port = 443 if secure else int(self.public_url.rpartition(":")[2])
-        self.sessions = SessionDaemon(
-            SessionRecords(self.cache, keys=self._keys, clock=self.clock, alarm=CorruptAlarm(clock=self.clock)),
-            keys=self._keys,
-            names=Names(secure=secure, port=port),
-            rules=Rules(),
-            clock=self.clock,
-            chance=lambda: 0.0,
-            random_bytes=secrets.token_bytes,
-            watcher=self.heard,
-        )
+        self.ending = SecondConnections(self.cache)
+        self.store = CountedAccounts(MemoryAccounts(clock=self.clock))
+        self.stop_at = ""
+        self._closing = ExitStack()
+        made = compose(self.config(), cast("Any", NoProviders()), self._closing, self._parts())
+        self.store.reads.clear()
+        differing: dict[str, Any] = {"probes": self.probes, **self.changes}
+        self.context = replace(made.context, **differing)
+        self.sessions = made.context.sessions
+        self.accounts = made.context.accounts
+        self.logins = made.context.login
+        self.starts = made.context.starts
         self._ready: Future[Ports] = Future()
         self._thread = threading.Thread(target=self._run, name="site")
 
@@ -174,8 +199,50 @@ class Site:
         """Return the store of everything short-lived."""
         return MemoryCache(clock=self.clock)
 
-    def _keys(self) -> KeyRing:
-        return self.ring
+    def _parts(self) -> Parts:
+        return Parts(
+            metrics=self.metrics,
+            clock=self.clock,
+            chance=lambda: 0.0,
+            random_bytes=secrets.token_bytes,
+            ring=lambda _: self._ring,
+            accounts=lambda *_: cast("Accounts", self.store),
+            caches=lambda *_: (self.cache, cast("Cache", self.ending)),
+            providers=lambda *_: self.providers,
+            audit=self.events.append,
+            checkpoint=self._reach,
+        )
+
+    def config(self) -> Config:
+        """Return the configuration of this daemon."""
+        server = ServerSection(
+            public_url=read_origin(self.public_url),
+            trusted_proxies=tuple(map(ip_network, self.trusted)),
+            internal_hosts=("identityd.internal", "a", "i"),
+            logins_per_minute=self.logins_per_minute,
+        )
+        # A session store of one process would hold the file of the key ring; there is none here.
+        sessions = SessionsSection(store=SessionStoreKind.MEMCACHED)
+        return Config(server=server, sessions=sessions, usernames=self.policy, apps=tuple(self.apps()))
+
+    def _reach(self, place: str) -> None:
+        if place == self.stop_at:
+            raise KilledError(place)
+
+    @property
+    def ring(self) -> KeyRing:
+        """The key ring in use."""
+        return self._ring()
+
+    @ring.setter
+    def ring(self, ring: KeyRing) -> None:
+        self._ring.hold(ring)
+
+    @property
+    def reused(self) -> list[AccountId | None]:
+        """Whose sessions ended because a copy was shown, by the audit."""
+        ends = {kind.code for kind in Copied if kind is not Copied.FOREIGN_HOST}
+        return [event.account_id for event in self.events if event.action in ends]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -204,7 +271,6 @@ class Site:
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         try:
-            self.context = self._context()
             public = Listening(address=LOCAL, port=self.port, **self.listening)
             internal = Listening(address=LOCAL, port=0, **self.listening)
             self.daemon = Daemon(self.context, public=public, internal=internal, more=self.routes, drain_s=self.drain_s)
@@ -213,49 +279,31 @@ class Site:
             self._ready.set_exception(error)
             raise
         await self.daemon.stopped()
-        self.context.checks.close()
-        self.context.durable.close()
+        self._closing.close()
 
-    def _context(self) -> Context:
-        values: dict[str, Any] = {
-            "sessions": self.sessions,
-            "checker": self.sessions,
-            "accounts": cast("Any", None),
-            "login": cast("Any", None),
-            "starts": cast("Any", None),
-            "pages": Pages(clock=self.clock),
-            "http": lambda _: cast("Any", None),
-            "providers": {},
-            "applications": registered(self.app()),
-            "keys": self._keys,
-            "metrics": self.metrics,
-            "audit": self.events.append,
-            "clock": self.clock,
-            "random": secrets.token_bytes,
-            "checks": Pool("checks", threads=4, waiting=64, observe=self.metrics.observe),
-            "durable": Pool("durable", threads=2, waiting=64, observe=self.metrics.observe),
-            "public_url": self.public_url,
-            "hosts": self.hosts,
-            "internal_hosts": frozenset({"identityd.internal", "a", "i"}),
-            "peers": TrustedPeers(self.trusted),
-            "probes": self.probes,
-        }
-        return Context(**{**values, **self.changes})
+    def apps(self) -> Iterable[Application]:
+        """Yield the registered applications."""
+        yield self.app()
 
     def app(self) -> Application:
         """Return the one registered application."""
         app = application(APP, APP_SECRET, hosts=self.hosts)
-        return replace(app, mint=self.mint, static_paths=self.static, background_paths=("/poll/",))
+        return replace(
+            app,
+            mint=self.mint,
+            static_paths=self.static,
+            background_paths=("/poll/",),
+            return_to=tuple(self.origins),
+        )
 
     def forget_everything(self) -> None:
-        """Empty the store and what was heard."""
+        """Empty the session store and the audit."""
         self.cache._items.clear()
-        self.heard.__init__()  # type: ignore[misc]
         self.events.clear()
 
     def break_the_store(self) -> None:
         """Make the session store answer like a dead node from now on."""
-        self.cache.get_many = lambda keys: dict.fromkeys(keys, Missing.UNREACHABLE)  # type: ignore[method-assign]
+        self.cache.get_many = _unreachable  # type: ignore[method-assign]
 
     def count_reads(self) -> list[int]:
         """Return a list that grows by the number of keys of each read from now on."""

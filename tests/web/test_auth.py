@@ -124,7 +124,7 @@ def test_a_stale_copy_is_bounced_then_ended(site: Site) -> None:
     )
     assert len(first.cookies) == 1
     assert (second.status, second.one("X-Identity-Reason")) == (401, "reuse")
-    assert site.heard.reused == [ACCOUNT]
+    assert site.reused == [ACCOUNT]
 
 
 def test_a_browser_that_loses_the_marker_is_told_what_to_look_at(site: Site) -> None:

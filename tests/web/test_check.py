@@ -276,7 +276,7 @@ class TestMany:
         reply = site.ask_app(MANY, {"checks": [{"cookie": stale.header["Cookie"], "url": URL}] * 2})
 
         assert reply.json()["answers"] == [{"active": False, "reason": "stale"}] * 2
-        assert site.heard.reused == []
+        assert site.reused == []
 
     def test_a_thousand_cost_one_read(self) -> None:
         """Otherwise a gateway's batch is a thousand trips to the store."""

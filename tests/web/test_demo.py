@@ -68,7 +68,7 @@ def site() -> Iterator[Site]:
     """Run a daemon as a demonstration."""
     made = Site(public_url=PUBLIC_URL, hosts=frozenset({Host("localhost:8887")}), routes=demo.ROUTES)
     told = ProviderSite(PUBLIC_URL, made.clock, secrets.token_bytes, demo=True)
-    made.changes = {"providers": {"demo": build("demo", "demo", DemoOptions(), site=told), "other": object()}}
+    made.providers.update({"demo": build("demo", "demo", DemoOptions(), site=told), "other": object()})
     with made:
         yield made
 

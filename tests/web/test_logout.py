@@ -155,7 +155,7 @@ def test_everywhere_while_sessions_cannot_be_reached_is_done_later(house: House,
     """The person would believe that it failed, or that it was done, and neither would be true."""
     phone = house.site.log_in()
     fields = house.form(ada, "/account/sessions/end-all")
-    house.unreachable = True
+    house.site.ending.cut = True
 
     reply = house.post(ada, "/account/sessions/end-all", fields)
 
@@ -163,7 +163,7 @@ def test_everywhere_while_sessions_cannot_be_reached_is_done_later(house: House,
     assert reply.one("Retry-After") == "5"
     assert "everywhere as soon as possible" in text(reply)
     assert ada.cookies == {}
-    house.unreachable = False
+    house.site.ending.cut = False
     assert house.accounts.retry_revocations() == 0
     assert house.reason(phone) == "revoked"
 

@@ -358,7 +358,7 @@ def test_signals_reload_and_stop(ending: signal.Signals) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
 
     async def serve() -> None:
-        context = Site()._context()
+        context = Site().context
         anywhere = Listening(address=LOCAL, port=0)
         await run(Daemon(context, public=anywhere, internal=anywhere, reload=reload), ready=ready)
         context.checks.close()

@@ -133,7 +133,7 @@ class TestSessions:
         reply = get(site, "/test/mine?identityd-bounced=1", late)
 
         assert (reply.one("Location") or "").endswith("&reason=reuse")
-        assert site.heard.reused == [ACCOUNT]
+        assert site.reused == [ACCOUNT]
 
     def test_a_glance_changes_nothing(self, site: Site) -> None:
         """Otherwise a provider's callback is bounced and its one-time code spent."""

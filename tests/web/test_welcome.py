@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from identity.accounts.usernames import NamePolicy
+from identity.config.model import UsernamesSection
 from identity.login.flow import SIGN_UP_MS
 from tests.support.guards import Expectation
 from tests.support.logins import WIKI, LoginSite, form_of, location, suggestion, welcomed
@@ -133,7 +133,7 @@ def test_a_name_that_cannot_be_had_is_asked_again_with_the_reason(logins: LoginS
 
 def test_the_page_says_the_lengths_that_are_configured() -> None:
     """Otherwise the page would promise names that are refused."""
-    with LoginSite(trusted=(LOCAL,), policy=NamePolicy(min_length=5, max_length=9)) as site:
+    with LoginSite(trusted=(LOCAL,), policy=UsernamesSection(min_length=5, max_length=9)) as site:
         browser, page = welcomed(site)
         assert "5 to 9 characters" in page.body.decode()
         assert "at least 5" in browser.choose(page, "adal").body.decode()
