@@ -15,11 +15,12 @@ from identity.errors import NotFound
 from identity.types import Host
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
+from tests.support.browser import Jar
 from tests.support.house import House
 from tests.support.openid_provider import MODULES
 from tests.support.samples import samples
 from tests.support.services import CHROMIUM_FLAGS, chromium_binary
-from tests.support.web import ACCOUNT, LOCAL, Jar
+from tests.support.web import ACCOUNT, LOCAL
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 

@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
 
+from tests.support.browser import Reply
 from tests.support.clock import ManualClock
 from tests.support.faults import Fault
 from tests.support.oauth1 import ACCESS_TOKEN, CONSUMER_KEY, CONSUMER_SECRET, REQUEST_TOKEN, VERIFY_CREDENTIALS
 from tests.support.running import Running
 from tests.support.upstream import Upstream
-from tests.support.visitor import Reply
 from tests.support.walker import Walker
 
 CALLS: Final = [REQUEST_TOKEN, ACCESS_TOKEN, VERIFY_CREDENTIALS]

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.browser import Reply
 from tests.support.clock import ManualClock
 from tests.support.running import Running
 from tests.support.upstream import CLIENT_ID, Upstream
-from tests.support.visitor import Reply
 from tests.support.walker import Walker
 
 ME: Final = "/api/v1/accounts/verify_credentials"

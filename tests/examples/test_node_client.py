@@ -9,9 +9,10 @@ import pytest
 
 from tests.examples.answers import ADA, BOUNCE, COOKIES, HOSTILE, LOGIN, OK, always, every_name, said
 from tests.examples.conftest import COMMANDS, Process
+from tests.support.browser import Reply
 from tests.support.loading import ASKED
 from tests.support.origin import Answer, Origin
-from tests.support.visitor import CALL, PAGE, Reply
+from tests.support.visitor import CALL, PAGE
 from tests.support.walker import Walker
 
 pytestmark = pytest.mark.node

@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, quote
 import pytest
 from playwright.sync_api import Browser
 
+from tests.support.browser import Reply
 from tests.support.gate import Gate
-from tests.support.visitor import CALL, PAGE, Reply
+from tests.support.visitor import CALL, PAGE
 
 pytestmark = pytest.mark.memcached
 

@@ -10,8 +10,9 @@ import pytest
 from identity.cookies import pairs
 from tests.proxies.matrix import expected
 from tests.support.application import OWN_CACHE, OWN_COOKIES
+from tests.support.browser import Reply
 from tests.support.gate import APPLICATION, Gate
-from tests.support.visitor import CALL, PAGE, Reply, Visitor
+from tests.support.visitor import CALL, PAGE, Visitor
 
 pytestmark = pytest.mark.memcached
 

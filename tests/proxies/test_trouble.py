@@ -11,8 +11,9 @@ from typing import Final
 import pytest
 
 from tests.proxies.matrix import expected
+from tests.support.browser import Reply
 from tests.support.gate import APPLICATION, Gate
-from tests.support.visitor import CALL, PAGE, Reply, Visitor
+from tests.support.visitor import CALL, PAGE, Visitor
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.memcached

@@ -5,9 +5,9 @@ Linking by the person is not built yet; when it is, both sides must be proven in
 
 import pytest
 
+from tests.support.browser import Reply
 from tests.support.logins import LoginSite, form_of, location, welcomed
 from tests.support.realm import LOGIN, WIKI, Realm
-from tests.support.web import Reply
 
 pytestmark = pytest.mark.threat(57)
 

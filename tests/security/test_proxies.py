@@ -7,8 +7,9 @@ import pytest
 from identity.errors import ConfigError
 from identity.forward_auth.peers import TrustedPeers
 from identity.types import Host
+from tests.support.browser import Jar
 from tests.support.handlers import ROUTES, get, post, token_of
-from tests.support.web import LOCAL, Jar, Site, ask, forwarded
+from tests.support.web import LOCAL, Site, ask, forwarded
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,12 @@ import pytest
 from identity.web import routes
 from identity.web.http.base import Handler, Listener, Route, is_local
 from identity.web.http.page import PageHandler
+from tests.support.browser import Jar
 from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.handlers import ROUTES
 from tests.support.logins import LoginSite, form_of, location
 from tests.support.sources import cases, files, name, tree
-from tests.support.web import LOCAL, Jar, Site, forwarded
+from tests.support.web import LOCAL, Site, forwarded
 
 pytestmark = pytest.mark.threat(33)
 

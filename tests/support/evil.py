@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import parse_qs, urljoin, urlsplit
 
-from tests.support.web import Reply
+from tests.support.browser import Reply
 
 EVIL: Final = (
     "//evil.example",

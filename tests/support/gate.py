@@ -8,12 +8,13 @@ from typing import Final
 from urllib.parse import urljoin
 
 from tests.support.application import Behind
+from tests.support.browser import Reply
 from tests.support.certificates import Authority
 from tests.support.memcached import MemcachedNode
 from tests.support.partner import Partner
 from tests.support.proxies import Places, new_proxy
 from tests.support.running import APP, Running
-from tests.support.visitor import Reply, Visitor
+from tests.support.visitor import Visitor
 from tests.support.waiting import RealClock, elapse
 
 TOKEN_AGE_S: Final = 1

@@ -7,7 +7,8 @@ from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
 from identity.sessions.check import SetCookie
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
-from tests.support.web import Jar, Reply, Site
+from tests.support.browser import Jar, Reply
+from tests.support.web import Site
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 OWN: Final = {"Origin": "https://login.example", "Sec-Fetch-Site": "same-origin"}

@@ -13,7 +13,8 @@ from identity.stores.cache import CacheKey, Got, Missing
 from identity.types import DAY, AccountId, IdentityKey, Username
 from providers.demo import DemoOptions, DemoProvider
 from providers.kind import ProviderSettings, ProviderSite
-from tests.support.web import Jar, Reply, Site
+from tests.support.browser import Jar, Reply
+from tests.support.web import Site
 
 OTHER = AccountId(UUID(int=8))
 

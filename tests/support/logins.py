@@ -23,10 +23,10 @@ from identity.login.store import RecordKind
 from identity.sessions.store import Written
 from identity.stores.cache import CacheKey, Missing
 from identity.types import IdentityKey, Millis
-from providers.base import SubjectScope
+from tests.support.browser import Jar, Reply
 from tests.support.configuration import provider_options
 from tests.support.scripted import ScriptedProvider
-from tests.support.web import LOCAL, Jar, Reply, Site
+from tests.support.web import LOCAL, Site
 
 WIKI = "https://wiki.example"
 CROSS_SITE: Final = {
@@ -274,7 +274,7 @@ def form_of(page: Reply) -> dict[str, str]:
 def jar_of(cookies: Mapping[str, str]) -> Jar:
     """Return a jar of these cookies."""
     jar = Jar()
-    jar.cookies |= cookies
+    jar.update(cookies)
     return jar
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from identity.types import Host
 from identity.web.http.base import Handler, Listener, Route
+from tests.support.browser import Jar
 from tests.support.house import House
-from tests.support.web import LOCAL, Jar
+from tests.support.web import LOCAL
 
 MARK: Final = "csrf"
 """Stands in every page that holds a form, and in no refusal."""

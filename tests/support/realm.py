@@ -20,8 +20,9 @@ from identity.sessions.record import Record
 from identity.sessions.store import Found
 from identity.types import ClientId, Host, IdentityKey
 from tests.support.applications import application
+from tests.support.browser import Jar, Reply
 from tests.support.logins import LoginSite, form_of, location, query_of
-from tests.support.web import APP, APP_SECRET, LOCAL, Jar, Reply, basic, forwarded
+from tests.support.web import APP, APP_SECRET, LOCAL, basic, forwarded
 
 LOGIN: Final = "https://login.example"
 WIKI: Final = "https://wiki.example"

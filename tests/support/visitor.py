@@ -1,47 +1,17 @@
 """A browser of a few lines: one jar, requests exactly as the test spells them, answers as they arrived."""
 
 import http.client
-import json
 import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from html import unescape
-from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
+
+from tests.support.browser import Jar, Reply
 
 PAGE = (("Sec-Fetch-Mode", "navigate"),)
 CALL = (("Sec-Fetch-Mode", "cors"),)
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer; header lines in order."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def all(self, name: str) -> list[str]:
-        """Return every line of this name."""
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-    def one(self, name: str) -> str | None:
-        """Return the only line of this name, or None."""
-        lines = self.all(name)
-        if len(lines) > 1:
-            raise AssertionError(f"{name} stands {len(lines)} times in the answer: {lines}")
-        return lines[0] if lines else None
-
-    def json(self) -> Any:  # noqa: ANN401 - whatever the application said
-        """Return the body."""
-        return json.loads(self.body)
-
-    @property
-    def ours(self) -> list[str]:
-        """The Set-Cookie lines of identityd."""
-        return [line for line in self.all("Set-Cookie") if line.startswith("__Host-idd")]
 
 
 class Visitor:
@@ -50,20 +20,20 @@ class Visitor:
     def __init__(self, url: str, trust: ssl.SSLContext) -> None:
         self.url = url
         self.host = urlsplit(url).netloc
-        self.jar: dict[str, str] = {}
+        self.jar = Jar()
         self._port = urlsplit(url).port or 443
         self._trust = trust
 
     def copy(self) -> "Visitor":
         """Return a visitor with a copy of the jar."""
         other = Visitor(self.url, self._trust)
-        other.jar = dict(self.jar)
+        other.jar = self.jar.duplicate()
         return other
 
     @property
     def cookie(self) -> str:
         """What the jar sends."""
-        return "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        return self.jar.line
 
     @property
     def tokens(self) -> dict[str, str]:
@@ -86,7 +56,7 @@ class Visitor:
             reply = Reply(answer.status, tuple(answer.headers.items()), answer.read())
         finally:
             connection.close()
-        self.take(reply)
+        self.jar.take(reply)
         return reply
 
     def first_line(self, path: str, headers: Iterable[tuple[str, str]]) -> tuple[Reply, bytes]:
@@ -123,16 +93,6 @@ class Visitor:
         connection.endheaders()
         for chunk in (body,) if isinstance(body, bytes) else body or ():
             connection.send(chunk)
-
-    def take(self, reply: Reply) -> None:
-        """Keep the cookies of an answer."""
-        for line in reply.all("Set-Cookie"):
-            name, _, rest = line.partition("=")
-            value, _, attributes = rest.partition(";")
-            if "max-age=0" in attributes.lower().replace(" ", "").split(";"):
-                self.jar.pop(name, None)
-            else:
-                self.jar[name] = value
 
     def follow(self, method: str, path: str, headers: Iterable[tuple[str, str]] = PAGE, body: bytes = b"") -> Reply:
         """Make a request and follow redirects on this host as a browser does."""

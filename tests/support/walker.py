@@ -12,7 +12,8 @@ from html import unescape
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from tests.support.visitor import PAGE, Reply
+from tests.support.browser import Jar, Reply
+from tests.support.visitor import PAGE
 
 MOST_HOPS: Final = 12
 FORM: Final = ("Content-Type", "application/x-www-form-urlencoded")
@@ -22,13 +23,13 @@ class Walker:
     """Somebody with a browser; `hops` are the addresses of the last walk, in order."""
 
     def __init__(self) -> None:
-        self.jars: dict[str, dict[str, str]] = defaultdict(dict)
+        self.jars: dict[str, Jar] = defaultdict(Jar)
         self.hops: list[str] = []
 
     def copy(self) -> "Walker":
         """Return a browser with a copy of all jars."""
         other = Walker()
-        other.jars.update({host: dict(jar) for host, jar in self.jars.items()})
+        other.jars.update({host: jar.duplicate() for host, jar in self.jars.items()})
         return other
 
     def load(
@@ -44,7 +45,7 @@ class Walker:
             for name, value in headers:
                 connection.putheader(name, value)
             if jar:
-                connection.putheader("Cookie", "; ".join(f"{name}={value}" for name, value in jar.items()))
+                connection.putheader("Cookie", jar.line)
             if body is not None:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
@@ -52,7 +53,7 @@ class Walker:
             reply = Reply(answer.status, tuple(answer.headers.items()), answer.read())
         finally:
             connection.close()
-        keep(jar, reply)
+        jar.take(reply)
         return reply
 
     def go(
@@ -89,14 +90,3 @@ class Walker:
         page = self.go(urljoin(self.hops[-1], unescape(way[1])))
         page = self.submit(page, {"person": username})
         return self.submit(page, {"username": username})
-
-
-def keep(jar: dict[str, str], reply: Reply) -> None:
-    """Take the cookies of an answer into a jar."""
-    for line in reply.all("Set-Cookie"):
-        name, _, rest = line.partition("=")
-        value, _, attributes = rest.partition(";")
-        if "max-age=0" in attributes.lower().replace(" ", "").split(";"):
-            jar.pop(name, None)
-        else:
-            jar[name] = value

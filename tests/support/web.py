@@ -29,11 +29,11 @@ from identity.config.model import ServerSection, SessionsSection, UsernamesSecti
 from identity.config.values import read_origin
 from identity.keyring import KeyRing, new_ring
 from identity.metrics import Metrics
-from identity.opening import Accounts, Ring
-from identity.sessions.check import Check, Opening, SetCookie
+from identity.opening import Accounts
+from identity.sessions.check import Check, Opening
 from identity.sessions.record import Copied
 from identity.sessions.service import Opened
-from identity.stores.cache import Cache, CacheKey, Got, Missing
+from identity.stores.cache import Cache, CacheKey, Got
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
 from identity.types import AccountId, ClientId, Host, IdentityKey, Username
@@ -44,7 +44,9 @@ from identity.web.state.pool import Pool
 from options.secret import Secret
 from providers.base import Provider
 from tests.support.applications import application
+from tests.support.browser import Jar, Reply
 from tests.support.clock import ManualClock
+from tests.support.replaced_parts import HeldRing, NoProviders, SecondConnections, unreachable
 from tests.support.scripted import CountedAccounts, KilledError
 
 ACCOUNT = AccountId(UUID(int=7))
@@ -52,102 +54,6 @@ APP = ClientId("wiki")
 APP_SECRET = "a secret of the wiki application, 32+"
 OTHER_HOST = Host("other.example")
 LOCAL = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer, read whole."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def all(self, name: str) -> list[str]:
-        """Return every value of a header."""
-        return [value for key, value in self.headers if key.lower() == name.lower()]
-
-    def one(self, name: str) -> str | None:
-        """Return the value of a header that must not be repeated."""
-        found = self.all(name)
-        assert len(found) <= 1, f"{name} stands {len(found)} times"
-        return found[0] if found else None
-
-    @property
-    def cookies(self) -> list[str]:
-        """The Set-Cookie lines."""
-        return self.all("Set-Cookie")
-
-    def json(self) -> Any:  # noqa: ANN401, whatever was sent
-        """Return the body."""
-        return json.loads(self.body)
-
-
-class Jar:
-    """A browser's cookies: applies Set-Cookie by name, in order of arrival."""
-
-    def __init__(self, cookies: Iterable[SetCookie] = ()) -> None:
-        self.cookies = {cookie.name: cookie.value for cookie in cookies}
-        self.cross_site: set[str] = set()
-        """Names of those that come with other sites' forms."""
-
-    def take(self, reply: Reply) -> None:
-        """Apply an answer."""
-        for line in reply.cookies:
-            name, _, value = line.partition(";")[0].partition("=")
-            (self.cross_site.add if "SameSite=None; Secure" in line else self.cross_site.discard)(name)
-            if "Max-Age=0" in line:
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
-
-    @property
-    def header(self) -> dict[str, str]:
-        """The Cookie header, if there are cookies."""
-        line = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        return {"Cookie": line} if line else {}
-
-
-class HeldRing(Ring):
-    """A key ring that a test exchanges."""
-
-    def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
-
-    def hold(self, ring: KeyRing) -> None:
-        """Use this one from now on."""
-        self._ring = ring
-
-
-def _unreachable(keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
-    """Answer as a cache does whose nodes are dead."""
-    return dict.fromkeys(keys, Missing.UNREACHABLE)
-
-
-class SecondConnections:
-    """The same cache as what ends sessions reaches it, over connections that a test can cut."""
-
-    def __init__(self, cache: MemoryCache) -> None:
-        self._cache = cache
-        self.cut = False
-
-    def get_many(self, keys: Collection[CacheKey]) -> Mapping[CacheKey, Got]:
-        """Read, if the connections are there."""
-        return _unreachable(keys) if self.cut else self._cache.get_many(keys)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401, whatever the cache has
-        return getattr(self._cache, name)
-
-
-class NoProviders:
-    """An outbound client that calls nothing: the providers of these tests are not called over http."""
-
-    def for_provider(self, _: str) -> Any:  # noqa: ANN401, a client that is never used
-        """Return what a scripted provider ignores."""
-        return None
-
-    def troubles(self) -> Mapping[str, str]:
-        """Return that no provider is in trouble."""
-        return {}
 
 
 @dataclass(kw_only=True)
@@ -303,7 +209,7 @@ class Site:
 
     def break_the_store(self) -> None:
         """Make the session store answer like a dead node from now on."""
-        self.cache.get_many = _unreachable  # type: ignore[method-assign]
+        self.cache.get_many = unreachable  # type: ignore[method-assign]
 
     def count_reads(self) -> list[int]:
         """Return a list that grows by the number of keys of each read from now on."""

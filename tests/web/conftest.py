@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.browser import Jar
 from tests.support.house import House
 from tests.support.logins import logins, running_logins  # noqa: F401 - fixtures
 from tests.support.neighbour import home  # noqa: F401 - a fixture
 from tests.support.realm import realm, running_realm  # noqa: F401 - fixtures
-from tests.support.web import ACCOUNT, LOCAL, Jar, Site
+from tests.support.web import ACCOUNT, LOCAL, Site
 
 
 @pytest.fixture(scope="module")

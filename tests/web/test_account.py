@@ -7,8 +7,9 @@ import pytest
 from identity.accounts.store import ProfileRow
 from identity.errors import StoreUnavailable
 from identity.types import DAY
+from tests.support.browser import Jar
 from tests.support.house import OTHER, House, text
-from tests.support.web import ACCOUNT, Jar
+from tests.support.web import ACCOUNT
 
 
 def test_nobody_logged_in_is_sent_to_log_in_and_back(house: House) -> None:

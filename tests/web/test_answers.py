@@ -7,9 +7,10 @@ import pytest
 
 from identity.config.model import Hsts
 from identity.log import current_request, given_request
+from tests.support.browser import Jar
 from tests.support.guards import Expectation
 from tests.support.handlers import ROUTES, get
-from tests.support.web import LOCAL, Jar, Site
+from tests.support.web import LOCAL, Site
 
 ExpectLog = Callable[..., Expectation]
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from identity.sessions.delivery import ENOUGH, WINDOW_MS
+from tests.support.browser import Jar
 from tests.support.guards import Expectation
-from tests.support.web import LOCAL, Jar, Site
+from tests.support.web import LOCAL, Site
 
 LOG = "identity.web.state.dropped_cookies"
 ExpectLog = Callable[..., Expectation]

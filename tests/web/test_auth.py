@@ -5,7 +5,8 @@ import re
 import pytest
 
 from identity.sessions.check import DELETIONS
-from tests.support.web import ACCOUNT, LOCAL, OTHER_HOST, Jar, Site, forwarded, raw
+from tests.support.browser import Jar
+from tests.support.web import ACCOUNT, LOCAL, OTHER_HOST, Site, forwarded, raw
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate"}
 FETCH = {"Sec-Fetch-Mode": "cors"}

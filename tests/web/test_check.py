@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from identity.types import AccountId
-from tests.support.web import ACCOUNT, LOCAL, OTHER_HOST, Jar, Site, basic
+from tests.support.browser import Jar
+from tests.support.web import ACCOUNT, LOCAL, OTHER_HOST, Site, basic
 
 CHECK = "/session/check"
 MANY = "/session/check-many"

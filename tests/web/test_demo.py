@@ -18,7 +18,8 @@ from providers import build
 from providers.base import Callback, LoginStart, ProviderBroken, ProviderDenied, ProviderProfile
 from providers.demo import DemoOptions
 from providers.kind import ProviderSite
-from tests.support.web import Reply, Site
+from tests.support.browser import Reply
+from tests.support.web import Site
 
 PUBLIC_URL = "http://localhost:8887"
 CALLBACK = f"{PUBLIC_URL}/login/demo/callback"

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.browser import Reply
 from tests.support.guards import Expectation
 from tests.support.logins import Browser, LoginSite, form_of
-from tests.support.web import LOCAL, Reply, basic, forwarded, raw
+from tests.support.web import LOCAL, basic, forwarded, raw
 
 EXAMPLES: Final = settings(max_examples=60)
 WORDS: Final = st.sampled_from(

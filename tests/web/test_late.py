@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.web import Jar, Reply, Site
+from tests.support.browser import Jar, Reply
+from tests.support.web import Site
 
 NAVIGATION = {"Sec-Fetch-Mode": "navigate"}
 FETCH = {"Sec-Fetch-Mode": "cors"}

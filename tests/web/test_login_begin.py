@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.support.browser import Reply
 from tests.support.logins import WIKI, LoginSite, location, query_of
-from tests.support.web import Reply
 
 ATTRIBUTES = "; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax; Secure"
 

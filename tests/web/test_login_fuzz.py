@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.browser import Reply
 from tests.support.logins import LoginSite, form_of, location
-from tests.support.web import LOCAL, Reply
+from tests.support.web import LOCAL
 
 EXAMPLES: Final = settings(max_examples=100)
 ODD: Final = st.sampled_from(["", "%00", "%0d%0a", "%ff", "%25", "+", "%F0%9F%98%80", "a" * 99, "<b>", "%e2%80%ae"])

@@ -9,8 +9,9 @@ import pytest
 from identity.accounts.store import AccountStatus
 from identity.errors import StoreUnavailable
 from options.secret import Secret
+from tests.support.browser import Jar
 from tests.support.house import OTHER, House, text
-from tests.support.web import ACCOUNT, Jar
+from tests.support.web import ACCOUNT
 
 
 def _away(_: object) -> None:

@@ -6,9 +6,9 @@ from html import unescape
 import pytest
 
 from identity.types import DAY
+from tests.support.browser import Reply
 from tests.support.house import text
 from tests.support.logins import Browser, LoginSite, form_of, jar_of, location
-from tests.support.web import Reply
 
 NOTICE = "/account/notice"
 

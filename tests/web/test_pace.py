@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.browser import Reply
 from tests.support.logins import Browser, LoginSite
-from tests.support.web import LOCAL, Reply
+from tests.support.web import LOCAL
 
 MOST = 6
 BUSY, OTHER = "198.51.100.7", "203.0.113.9"

@@ -11,9 +11,10 @@ from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
 from identity.web.people import ack, demo
 from identity.web.people.assets import Style
+from tests.support.browser import Jar, Reply
 from tests.support.house import House, text
 from tests.support.realm import Realm
-from tests.support.web import LOCAL, Jar, Reply, Site
+from tests.support.web import LOCAL, Site
 
 ROUTES: Final = tuple(route for route in (*routes.ROUTES, *demo.ROUTES) if route.listener is Listener.PUBLIC)
 EXEMPT: Final = frozenset({ack.Ack, Style, routes.Canonical, routes.MissingPage})

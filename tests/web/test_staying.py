@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from identity.login.staying import Stay
+from tests.support.browser import Reply
 from tests.support.logins import Browser, LoginSite, location, query_of
 from tests.support.realm import Realm
-from tests.support.web import Reply
 
 PAGE = "https://wiki.example/page"
 

@@ -7,9 +7,9 @@ from html import unescape
 import pytest
 
 from identity.types import HOUR, MINUTE, SECOND
+from tests.support.browser import Reply
 from tests.support.logins import form_of, location
 from tests.support.realm import LOGIN, SHOP, WIKI, Realm, Traveller, user
-from tests.support.web import Reply
 
 TABS = 25
 PLACES = [f"{WIKI}/tab{number}?of=%C3%A9&n={number}" for number in range(TABS)]

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.browser import Jar
 from tests.support.guards import Expectation
 from tests.support.handlers import DONE, ROUTES, get, post, token_of
-from tests.support.web import ACCOUNT, LOCAL, Jar, Site
+from tests.support.web import ACCOUNT, LOCAL, Site
 
 ExpectLog = Callable[..., Expectation]
 

@@ -7,10 +7,11 @@ import pytest
 
 from identity.config.model import UsernamesSection
 from identity.login.flow import SIGN_UP_MS
+from tests.support.browser import Reply
 from tests.support.guards import Expectation
 from tests.support.logins import WIKI, LoginSite, form_of, location, suggestion, welcomed
 from tests.support.scripted import person
-from tests.support.web import LOCAL, Reply
+from tests.support.web import LOCAL
 
 ExpectLog = Callable[..., Expectation]
 
