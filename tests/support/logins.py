@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from html import unescape
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from identity.login.store import RecordKind
 from identity.sessions.store import Written
 from identity.stores.cache import CacheKey, Missing
 from identity.types import IdentityKey, Millis
+from providers.base import SubjectScope
 from tests.support.browser import Jar, Reply
 from tests.support.configuration import provider_options
 from tests.support.scripted import ScriptedProvider

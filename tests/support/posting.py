@@ -16,11 +16,12 @@ from identity.outbound.client import OutboundClient
 from identity.outbound.rules import OutboundRules
 from providers import REGISTRY, build
 from providers.kind import ProviderSite
+from tests.support.browser import Reply
 from tests.support.configuration import provider_options
 from tests.support.logins import Browser, LoginSite, location
 from tests.support.rerouting import ReroutedClient
 from tests.support.upstream import Upstream
-from tests.support.web import LOCAL, Reply
+from tests.support.web import LOCAL
 
 NAME = "op"
 
@@ -37,7 +38,7 @@ class Posting:
         values = provider_options(kind, options)
         site = ProviderSite(public_url=self.site.public_url, clock=self.site.clock, random_bytes=secrets.token_bytes)
         self.site.scopes[NAME] = REGISTRY[kind].scope(values)
-        self.site.providers[NAME] = build(kind, NAME, values, site=site)  # type: ignore[assignment]
+        self.site.providers[NAME] = build(kind, NAME, values, site=site)
 
     def answered(self, browser: Browser, *, allow: bool = True, **more: str) -> Reply:
         """Begin a login, answer at the provider, and post what its page would."""
