@@ -9,10 +9,10 @@ from typing import Any, Final
 import pytest
 from identityd_guard import AsgiGuard, WsgiGuard
 
+from tests.support.http_browser import HttpBrowser
 from tests.support.running import Running
 from tests.support.sources import ROOT
 from tests.support.waiting import RealClock, elapse
-from tests.support.walker import Walker
 
 PAGE: Final = ROOT / "docs" / "clients.md"
 _BLOCK: Final = re.compile(r"```(sh|answer)\n(.*?)```", re.DOTALL)
@@ -35,9 +35,9 @@ def steps() -> list[tuple[str, str]]:
     return found
 
 
-def cookie_of(walker: Walker) -> str:
+def cookie_of(browser: HttpBrowser) -> str:
     """Return what this browser would send to the login host."""
-    return "; ".join(f"{name}={value}" for name, value in walker.jars["localhost"].items())
+    return "; ".join(f"{name}={value}" for name, value in browser.jars["localhost"].items())
 
 
 def run(commands: str, before: str, **variables: str) -> str:
@@ -60,12 +60,12 @@ def pattern(answer: str) -> str:
 def test_every_line_of_curl_is_answered_as_the_page_says(tmp_path: Path) -> None:
     """Otherwise whoever writes a client by the page finds out at three in the morning what has changed."""
     with Running(tmp_path / ".run", SECTIONS) as daemon:
-        walker = Walker()
-        walker.sign_up(walker.go(f"{daemon.url}/login"), "ada")
-        old = walker.copy()
+        browser = HttpBrowser()
+        browser.sign_up(browser.go(f"{daemon.url}/login"), "ada")
+        old = browser.copy()
         elapse(1.1, RealClock.DAEMON)
         for _ in range(2):
-            walker.load("GET", f"{daemon.url}/account")
+            browser.load("GET", f"{daemon.url}/account")
             elapse(1.1, RealClock.DAEMON)
 
         def local(text: str) -> str:
@@ -75,7 +75,7 @@ def test_every_line_of_curl_is_answered_as_the_page_says(tmp_path: Path) -> None
 
         (setting, _), *others = steps()
         setting = re.sub("COOKIE=.*", "", local(setting))
-        variables = {"COOKIE": cookie_of(walker), "OLD": cookie_of(old), "WIKI_SECRET": WIKI_SECRET, "MARKER": ""}
+        variables = {"COOKIE": cookie_of(browser), "OLD": cookie_of(old), "WIKI_SECRET": WIKI_SECRET, "MARKER": ""}
         # The copy is found out last, because the session ends with it.
         for commands, answer in sorted(others, key=lambda step: "$MARKER" in step[0]):
             said = run(local(commands), setting, **variables)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.cassandra_accounts import migrated
 from tests.support.memcached import MemcachedNode
-from tests.support.office import Sections, in_cassandra
+from tests.support.operator_commands import Sections, in_cassandra
 from tests.support.running import ROOT, Running
 from tests.support.waiting import until
 

@@ -12,12 +12,12 @@ from typing import Final
 
 import pytest
 
+from tests.support.http_browser import HttpBrowser
 from tests.support.memcached import MemcachedNode, free_port
 from tests.support.openid_provider import node
 from tests.support.running import Running
 from tests.support.sources import ROOT
 from tests.support.waiting import RealClock, elapse, serving
-from tests.support.walker import Walker
 
 EXAMPLES: Final = ROOT / "examples"
 SECRET: Final = "a secret of the wiki, 32 characters long"
@@ -70,18 +70,18 @@ class Place:
         """What the names of identityd's cookies begin with."""
         return f"idd{self.daemon.port}"
 
-    def tokens(self, walker: Walker) -> dict[str, str]:
+    def tokens(self, walker: HttpBrowser) -> dict[str, str]:
         """Return the tokens of the application's session in a jar."""
         jar = walker.jars["wiki.localhost"]
         return {name: value for name, value in jar.items() if name.startswith(f"{self.prefix}-")}
 
-    def member(self) -> Walker:
+    def member(self) -> HttpBrowser:
         """Return somebody who just signed up on the way to the application."""
-        walker = Walker()
+        walker = HttpBrowser()
         walker.sign_up(walker.go(f"{self.url}/"), f"member{next(_NUMBERS)}")
         return walker
 
-    def parted(self) -> tuple[Walker, Walker]:
+    def parted(self) -> tuple[HttpBrowser, HttpBrowser]:
         """Return one browser's jars as they were before a rotation, and as they are long after."""
         before = self.member()
         elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)

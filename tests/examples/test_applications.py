@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.examples.conftest import TOKEN_AGE_S, Place
+from tests.support.http_browser import FORM, HttpBrowser
 from tests.support.visitor import CALL, PAGE
 from tests.support.waiting import RealClock, elapse
-from tests.support.walker import FORM, Walker
 
 pytestmark = pytest.mark.memcached
 OWN = ["own1=1; Path=/", "own2=2; Path=/"]
@@ -17,7 +17,7 @@ BIG = b"note=" + b"x" * (1 << 20)
 
 def test_a_page_leads_through_the_login_and_back_to_its_address(place: Place) -> None:
     """Otherwise a person who follows a link ends elsewhere, or nowhere."""
-    walker = Walker()
+    walker = HttpBrowser()
 
     login = walker.go(f"{place.url}/page?x=1&y=%C3%A9")
     page = walker.sign_up(login, "ada")
@@ -45,7 +45,7 @@ def test_a_host_of_its_own_is_entered_without_a_click(place: Place) -> None:
 
 def test_a_call_without_a_login_gets_401_and_json(place: Place) -> None:
     """Otherwise a script takes the login page for data."""
-    reply = Walker().load("GET", f"{place.url}/api/me", CALL)
+    reply = HttpBrowser().load("GET", f"{place.url}/api/me", CALL)
 
     assert (reply.status, reply.json()["error"], reply.one("Location")) == (401, "anonymous", None)
     assert reply.one("Cache-Control") == "no-store"
@@ -160,7 +160,7 @@ def test_another_host_is_refused(place: Place) -> None:
     """An application must not answer for a host that nobody registered."""
     other = place.url.replace("wiki.localhost", "shop.localhost")
 
-    assert Walker().load("GET", f"{other}/").status == 403
+    assert HttpBrowser().load("GET", f"{other}/").status == 403
 
 
 @pytest.mark.chromium

@@ -9,22 +9,24 @@ from identity.login.results import LoggedIn
 from identity.stores.cassandra.statements import StatementKind
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, opened
-from tests.support.town import Town
+from tests.support.login_services import LoginServices
 
 READS = (StatementKind.READ, StatementKind.SETTLED, StatementKind.EVERYWHERE, StatementKind.SCAN)
 
 
 @pytest.fixture(scope="module")
-def counted(cassandra: CassandraCluster) -> Iterator[tuple[Town, Counter[StatementKind]]]:
+def counted(cassandra: CassandraCluster) -> Iterator[tuple[LoginServices, Counter[StatementKind]]]:
     """Give a town whose accounts are in Cassandra, and what was sent there."""
     sent: Counter[StatementKind] = Counter()
     keyspace = migrated(cassandra)
-    town = Town(lambda clock: opened(keyspace, clock=clock, count=lambda kind: sent.update([kind])))
+    town = LoginServices(lambda clock: opened(keyspace, clock=clock, count=lambda kind: sent.update([kind])))
     yield town, sent
     town.store.close()
 
 
-def test_a_returning_login_reads_two_rows_and_writes_the_profile(counted: tuple[Town, Counter[StatementKind]]) -> None:
+def test_a_returning_login_reads_two_rows_and_writes_the_profile(
+    counted: tuple[LoginServices, Counter[StatementKind]],
+) -> None:
     """With a third read, a cluster of the same size would carry a third fewer logins."""
     town, sent = counted
     town.member("returning")
@@ -36,7 +38,7 @@ def test_a_returning_login_reads_two_rows_and_writes_the_profile(counted: tuple[
     assert sent == {StatementKind.READ: 2, StatementKind.PLAIN: 1}
 
 
-def test_a_sign_up_is_six_transactions_and_no_read(counted: tuple[Town, Counter[StatementKind]]) -> None:
+def test_a_sign_up_is_six_transactions_and_no_read(counted: tuple[LoginServices, Counter[StatementKind]]) -> None:
     """A transaction is four messages between replicas; a seventh would be paid by every newcomer."""
     town, sent = counted
     sent.clear()
@@ -46,7 +48,7 @@ def test_a_sign_up_is_six_transactions_and_no_read(counted: tuple[Town, Counter[
     assert sent == {StatementKind.CONDITIONAL: 6}
 
 
-def test_what_is_sent_together_is_counted_too(counted: tuple[Town, Counter[StatementKind]]) -> None:
+def test_what_is_sent_together_is_counted_too(counted: tuple[LoginServices, Counter[StatementKind]]) -> None:
     """An audited change would look cheaper than it is: each of its two events is three writes."""
     town, sent = counted
     account_id = town.member("changing")

@@ -14,7 +14,7 @@ from identity.opening import now, open_trial
 from identity.stores.sqlite import SqliteAccounts
 from tests.support.certificates import Authority
 from tests.support.gate import APPLICATION, Gate
-from tests.support.office import untouched_log
+from tests.support.operator_commands import untouched_log
 
 pytestmark = [pytest.mark.memcached, pytest.mark.nginx]
 

@@ -19,17 +19,17 @@ from identity.types import AccountId
 from tests.races.conftest import Arena
 from tests.support.accounts import OPERATOR, PERSON, key
 from tests.support.disorder import everything_wrong
+from tests.support.login_services import LoginServices
 from tests.support.racing import race
-from tests.support.town import Town
 
 ROUNDS: Final = 200
 LOGINS: Final = 3
 
 
 @pytest.fixture
-def town(arena: Arena) -> Town:
+def town(arena: Arena) -> LoginServices:
     """Give accounts and sessions."""
-    return Town(arena.open_store)
+    return LoginServices(arena.open_store)
 
 
 def acts(*each: Callable[[], object]) -> Callable[[int], Any]:
@@ -37,7 +37,7 @@ def acts(*each: Callable[[], object]) -> Callable[[int], Any]:
     return lambda me: each[me]()
 
 
-def test_no_session_of_a_disabled_account_survives(town: Town, arena: Arena) -> None:
+def test_no_session_of_a_disabled_account_survives(town: LoginServices, arena: Arena) -> None:
     """A login that overlaps the operator's click would keep the disabled person in."""
     for number in arena.rounds(ROUNDS):
         subject = str(number)
@@ -54,7 +54,7 @@ def test_no_session_of_a_disabled_account_survives(town: Town, arena: Arena) -> 
 
 
 def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    town: LoginServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one order of steps that matters, every time."""
     account_id = town.member("1")
@@ -73,7 +73,7 @@ def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
     assert town.sessions.devices(account_id) == ()
 
 
-def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: Town, arena: Arena) -> None:
+def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: LoginServices, arena: Arena) -> None:
     """The thief's identity is taken away while the thief is just logging in."""
     for number in arena.rounds(ROUNDS):
         kept, taken = f"{number}-kept", f"{number}-taken"
@@ -90,7 +90,7 @@ def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: To
     assert everything_wrong(town.store, now=town.clock()) == []
 
 
-def test_after_logging_out_everywhere_only_later_logins_are_in(town: Town, arena: Arena) -> None:
+def test_after_logging_out_everywhere_only_later_logins_are_in(town: LoginServices, arena: Arena) -> None:
     """A phone that was lost a minute ago must not be among the sessions."""
     for number in arena.rounds(ROUNDS):
         subject = str(number)

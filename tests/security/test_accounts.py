@@ -19,8 +19,8 @@ from identity.types import IdentityKey
 from tests.support.accounts import OPERATOR, PERSON, Registry, key
 from tests.support.clock import NOON
 from tests.support.jars import BrowserJar
+from tests.support.login_services import ADA, LoginServices
 from tests.support.sources import ROOT, tree
-from tests.support.town import ADA, Town
 
 SOUGHT_BY_ADDRESS = re.compile(r"(where|order by|create (unique )?index)[^\"]*email")
 
@@ -32,15 +32,15 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def town() -> Town:
+def town() -> LoginServices:
     """Give accounts and sessions."""
-    return Town()
+    return LoginServices()
 
 
 @pytest.mark.threat(12)
 @pytest.mark.parametrize("verified", [True, False])
 def test_an_account_registered_under_the_victim_s_address_does_not_get_the_victim(
-    town: Town, *, verified: bool
+    town: LoginServices, *, verified: bool
 ) -> None:
     """Otherwise whoever registers my address first reads what I write later."""
     attacker = town.member("attacker")
@@ -212,7 +212,7 @@ def test_nothing_the_person_types_reaches_the_identity(registry: Registry) -> No
 
 
 @pytest.mark.threat(23)
-def test_an_unlinked_way_never_reaches_the_account_again(town: Town) -> None:
+def test_an_unlinked_way_never_reaches_the_account_again(town: LoginServices) -> None:
     """Otherwise the thief comes back through the door that was closed."""
     account_id = town.member("kept", "taken")
     assert isinstance(town.log_in("taken"), LoggedIn)
@@ -229,7 +229,7 @@ def test_an_unlinked_way_never_reaches_the_account_again(town: Town) -> None:
 
 
 @pytest.mark.threat(23)
-def test_a_session_of_the_unlinked_way_is_over_at_its_next_request(town: Town) -> None:
+def test_a_session_of_the_unlinked_way_is_over_at_its_next_request(town: LoginServices) -> None:
     """Otherwise the thief who is in stays in."""
     account_id = town.member("kept", "taken")
     thief, owner = BrowserJar(), BrowserJar()
@@ -282,7 +282,7 @@ def test_a_way_that_was_unlinked_can_be_linked_elsewhere_and_only_there(registry
 
 
 @pytest.mark.threat(30)
-def test_a_disabled_account_s_very_next_request_is_refused(town: Town) -> None:
+def test_a_disabled_account_s_very_next_request_is_refused(town: LoginServices) -> None:
     """Otherwise somebody who was thrown out goes on until the session ends by itself."""
     account_id = town.member("1")
     jar = BrowserJar()
@@ -296,7 +296,7 @@ def test_a_disabled_account_s_very_next_request_is_refused(town: Town) -> None:
 
 
 @pytest.mark.threat(30)
-def test_the_sessions_of_a_disabled_account_stay_ended_after_it_is_enabled(town: Town) -> None:
+def test_the_sessions_of_a_disabled_account_stay_ended_after_it_is_enabled(town: LoginServices) -> None:
     """Otherwise enabling the owner would let the thief's browser in again."""
     account_id = town.member("1")
     jar = BrowserJar()

@@ -19,7 +19,7 @@ LOGS_IN_AGAIN: Millis = 50 * MINUTE
 BROWSERS = 200
 
 
-class Town:
+class TwoRings:
     """Browsers that load pages from two daemons, each with the key ring it has read."""
 
     def __init__(self) -> None:
@@ -60,66 +60,66 @@ class Town:
         return {outcome for outcome, _ in self.seen}
 
 
-def grown(ring: KeyRing, town: Town) -> KeyRing:
+def grown(ring: KeyRing, rings: TwoRings) -> KeyRing:
     """Return the ring with a key made now."""
-    return ring.with_key(Secret(b"2" * 32), now=town.daemons.clock())
+    return ring.with_key(Secret(b"2" * 32), now=rings.daemons.clock())
 
 
 def test_a_new_key_logs_nobody_out_although_one_daemon_hears_of_it_ten_minutes_later() -> None:
     """Everybody would be logged out by a routine that is meant to protect them."""
-    town = Town()
-    town.live(5 * MINUTE)
-    new = grown(town.rings[0], town)
-    town.rings[0] = new
-    town.live(SIGNS_AFTER_MS - 30 * SECOND)
-    town.rings[1] = new
-    town.live(30 * MINUTE)
+    rings = TwoRings()
+    rings.live(5 * MINUTE)
+    new = grown(rings.rings[0], rings)
+    rings.rings[0] = new
+    rings.live(SIGNS_AFTER_MS - 30 * SECOND)
+    rings.rings[1] = new
+    rings.live(30 * MINUTE)
 
-    assert town.outcomes == {Outcome.OK}
-    assert town.seen[Outcome.OK, "advance"] > BROWSERS * 50
-    assert {ring.signing_number(town.daemons.clock()) for ring in town.rings} == {2}
+    assert rings.outcomes == {Outcome.OK}
+    assert rings.seen[Outcome.OK, "advance"] > BROWSERS * 50
+    assert {ring.signing_number(rings.daemons.clock()) for ring in rings.rings} == {2}
 
 
 def test_the_older_key_leaves_at_its_time_without_a_logout() -> None:
     """An operator who prunes when the list says so must not be sorry for it, on either daemon first."""
-    town = Town()
-    new = grown(town.rings[0], town)
-    town.rings[:] = [new, new]
+    rings = TwoRings()
+    new = grown(rings.rings[0], rings)
+    rings.rings[:] = [new, new]
     leaves_at = new.leaves_at(1, lifetime_ms=LIFETIME)
     assert leaves_at is not None
-    town.live(leaves_at - town.daemons.clock())
-    town.rings[1] = new.without({1})
-    town.live(10 * MINUTE)
-    town.rings[0] = new.without({1})
-    town.live(10 * MINUTE)
+    rings.live(leaves_at - rings.daemons.clock())
+    rings.rings[1] = new.without({1})
+    rings.live(10 * MINUTE)
+    rings.rings[0] = new.without({1})
+    rings.live(10 * MINUTE)
 
-    assert town.outcomes == {Outcome.OK}
+    assert rings.outcomes == {Outcome.OK}
 
 
 def test_a_daemon_that_is_late_with_a_new_key_says_try_again_and_logs_nobody_out() -> None:
     """Somebody forgets a machine; people must get their sessions back when it is remembered."""
-    town = Town()
-    new = grown(town.rings[0], town)
-    town.rings[0] = new
-    town.live(SIGNS_AFTER_MS + 5 * MINUTE)
-    assert town.outcomes == {Outcome.OK, Outcome.RETRY}
+    rings = TwoRings()
+    new = grown(rings.rings[0], rings)
+    rings.rings[0] = new
+    rings.live(SIGNS_AFTER_MS + 5 * MINUTE)
+    assert rings.outcomes == {Outcome.OK, Outcome.RETRY}
 
-    town.rings[1] = new
-    town.seen.clear()
-    town.live(5 * MINUTE)
+    rings.rings[1] = new
+    rings.seen.clear()
+    rings.live(5 * MINUTE)
 
-    assert town.outcomes == {Outcome.OK}
-    assert town.daemons.heard.ends == []
+    assert rings.outcomes == {Outcome.OK}
+    assert rings.daemons.heard.ends == []
 
 
 def test_a_key_that_left_too_early_would_have_logged_people_out() -> None:
     """The rule of `keys prune` is not for ornament: without it this is what happens."""
-    town = Town()
+    rings = TwoRings()
     away = BrowserJar()
-    town.daemons.login(away, service=town.services[0], account_id=AccountId(UUID(int=99)))
-    new = grown(town.rings[0], town)
-    town.rings[:] = [new, new]
-    town.live(SIGNS_AFTER_MS + MINUTE)
-    town.rings[:] = [new.without({1})] * 2
+    rings.daemons.login(away, service=rings.services[0], account_id=AccountId(UUID(int=99)))
+    new = grown(rings.rings[0], rings)
+    rings.rings[:] = [new, new]
+    rings.live(SIGNS_AFTER_MS + MINUTE)
+    rings.rings[:] = [new.without({1})] * 2
 
-    assert town.daemons.visit(away, service=town.services[0]).outcome is Outcome.LOGIN
+    assert rings.daemons.visit(away, service=rings.services[0]).outcome is Outcome.LOGIN

@@ -29,7 +29,7 @@ from tests.support.daemons import Daemons, SessionDaemon
 from tests.support.guards import Expectation
 from tests.support.jars import BrowserJar
 from tests.support.memcached import MemcachedNode
-from tests.support.office import untouched_log
+from tests.support.operator_commands import untouched_log
 
 LOG = "identity.stores.memcached"
 ExpectLog = Callable[..., Expectation]

@@ -8,7 +8,7 @@ import pytest
 from identity.stores.cassandra.settings import Settings
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import emptied, migrated
-from tests.support.office import Office, in_cassandra
+from tests.support.operator_commands import OperatorCommands, in_cassandra
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +18,12 @@ def desk_keyspace(cassandra: CassandraCluster) -> Settings:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)])
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
+def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OperatorCommands]:
     """Give an operator's desk with nobody in the store, over each kind of store in turn."""
     sections = None
     if request.param == "cassandra":
         reached = request.getfixturevalue("desk_keyspace")
         sections = in_cassandra(emptied(request.getfixturevalue("cassandra"), reached))
-    made = Office(tmp_path, sections)
+    made = OperatorCommands(tmp_path, sections)
     yield made
     made.close()

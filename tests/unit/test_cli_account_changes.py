@@ -30,17 +30,17 @@ from identity.types import AccountId, Username
 from tests.support.accounts import key
 from tests.support.guards import Expectation
 from tests.support.memcached import MemcachedNode, free_port
-from tests.support.office import WHY, Office, in_memcached
+from tests.support.operator_commands import WHY, OperatorCommands, in_memcached
 
 
-def row(office: Office, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
+def row(office: OperatorCommands, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
     """Write an index row that an interrupted change could have left."""
     written = IdentityRow(key(subject), Username("alice"), account_id, state, uuid4(), now(), uuid4())
     office.store.identities.insert(written)
     return written
 
 
-def test_a_linked_identity_logs_in_and_the_audit_has_both_entries(office: Office) -> None:
+def test_a_linked_identity_logs_in_and_the_audit_has_both_entries(office: OperatorCommands) -> None:
     """The reason for the command; who did it and why must be found later."""
     account_id = office.member("1", "alice")
     result = office.run("link", "alice", "p:2", "--label", "@al", *WHY)
@@ -53,7 +53,7 @@ def test_a_linked_identity_logs_in_and_the_audit_has_both_entries(office: Office
     ]
 
 
-def test_linking_again_is_done_already(office: Office) -> None:
+def test_linking_again_is_done_already(office: OperatorCommands) -> None:
     """Whoever lost the answer repeats the command."""
     account_id = office.member("1", "alice", "2")
     before = office.account(account_id)
@@ -61,7 +61,7 @@ def test_linking_again_is_done_already(office: Office) -> None:
     assert office.account(account_id) == before
 
 
-def test_an_identity_of_somebody_else_is_refused_without_naming_them(office: Office) -> None:
+def test_an_identity_of_somebody_else_is_refused_without_naming_them(office: OperatorCommands) -> None:
     """The answer may be read out on the phone."""
     account_id = office.member("1", "alice")
     other_id = office.member("2", "mallory")
@@ -75,7 +75,7 @@ def test_an_identity_of_somebody_else_is_refused_without_naming_them(office: Off
     assert office.trail(account_id)[-1][2]["outcome"] == "identity-belongs-to-other"
 
 
-def test_an_identity_at_the_sign_up_form_is_left_alone(office: Office) -> None:
+def test_an_identity_at_the_sign_up_form_is_left_alone(office: OperatorCommands) -> None:
     """Its owner is about to choose a username."""
     office.member("1", "alice")
     row(office, "2", AccountId(uuid4()), IdentityState.PENDING)
@@ -83,7 +83,7 @@ def test_an_identity_at_the_sign_up_form_is_left_alone(office: Office) -> None:
     assert (result.exit_code, "try again in half a minute" in result.stderr) == (1, True)
 
 
-def test_an_account_with_too_many_ways_gets_no_more(office: Office) -> None:
+def test_an_account_with_too_many_ways_gets_no_more(office: OperatorCommands) -> None:
     """The row must stay small."""
     office.member("1", "alice", *(str(number) for number in range(2, MOST_LINKS + 1)))
     result = office.run("link", "alice", "p:99", *WHY)
@@ -99,7 +99,7 @@ def test_an_account_with_too_many_ways_gets_no_more(office: Office) -> None:
     ],
 )
 def test_an_account_that_is_closed_or_in_a_merge_gets_no_new_way(
-    office: Office, status: AccountStatus, words: str
+    office: OperatorCommands, status: AccountStatus, words: str
 ) -> None:
     """It would open a door that somebody just closed."""
     account = office.account(office.member("1", "alice"))
@@ -111,7 +111,7 @@ def test_an_account_that_is_closed_or_in_a_merge_gets_no_new_way(
     assert status.value in office.run("show", "alice").stdout
 
 
-def test_a_provider_that_is_not_configured_is_taken_for_a_slip(office: Office) -> None:
+def test_a_provider_that_is_not_configured_is_taken_for_a_slip(office: OperatorCommands) -> None:
     """`githb:1` would be a way to log in that nobody can use, and everybody believes in."""
     account_id = office.member("1", "alice")
     result = office.run("link", "alice", "githb:1", *WHY)
@@ -121,7 +121,7 @@ def test_a_provider_that_is_not_configured_is_taken_for_a_slip(office: Office) -
     assert office.run("link", "alice", "githb:1", "--force", *WHY).exit_code == 0
 
 
-def test_an_identity_that_can_mean_two_is_not_linked_by_guess(office: Office) -> None:
+def test_an_identity_that_can_mean_two_is_not_linked_by_guess(office: OperatorCommands) -> None:
     """The wrong one of the two can never be proven by anybody."""
     account_id = office.member("1", "alice")
     result = office.run("link", "alice", "p:t:7", *WHY)
@@ -133,7 +133,7 @@ def test_an_identity_that_can_mean_two_is_not_linked_by_guess(office: Office) ->
     assert office.run("link", "alice", "nonsense", *WHY).exit_code == 2
 
 
-def test_an_unlinked_identity_does_not_log_in_and_the_audit_has_both_entries(office: Office) -> None:
+def test_an_unlinked_identity_does_not_log_in_and_the_audit_has_both_entries(office: OperatorCommands) -> None:
     """The thief's way in is gone at once."""
     account_id = office.member("1", "alice", "2")
     result = office.run("unlink", "alice", "p:2", "--yes", *WHY)
@@ -152,7 +152,7 @@ def test_an_unlinked_identity_does_not_log_in_and_the_audit_has_both_entries(off
 
 
 @pytest.mark.threat(23)
-def test_the_last_way_to_log_in_stays(office: Office) -> None:
+def test_the_last_way_to_log_in_stays(office: OperatorCommands) -> None:
     """Nobody could log in to the account any more; the words say what to do instead."""
     account_id = office.member("1", "alice")
     result = office.run("unlink", "alice", "p:1", "--yes", *WHY)
@@ -162,7 +162,7 @@ def test_the_last_way_to_log_in_stays(office: Office) -> None:
     assert office.registry.log_in("1") == account_id
 
 
-def test_what_is_not_linked_cannot_be_unlinked(office: Office) -> None:
+def test_what_is_not_linked_cannot_be_unlinked(office: OperatorCommands) -> None:
     """Also the second time: the words tell that it is gone."""
     office.member("1", "alice", "2")
     office.run("unlink", "alice", "p:2", "--yes", *WHY)
@@ -171,7 +171,7 @@ def test_what_is_not_linked_cannot_be_unlinked(office: Office) -> None:
 
 
 @pytest.mark.threat(30)
-def test_a_disabled_account_does_not_log_in_until_it_is_enabled(office: Office) -> None:
+def test_a_disabled_account_does_not_log_in_until_it_is_enabled(office: OperatorCommands) -> None:
     """Both directions, with their words and their audit."""
     account_id = office.member("1", "alice")
     result = office.run("disable", "p:1", "--yes", *WHY)
@@ -190,7 +190,7 @@ def test_a_disabled_account_does_not_log_in_until_it_is_enabled(office: Office) 
 
 
 @pytest.mark.parametrize("command", ["disable", "enable", "unlink"])
-def test_an_account_in_a_merge_is_left_to_the_merge(office: Office, command: str) -> None:
+def test_an_account_in_a_merge_is_left_to_the_merge(office: OperatorCommands, command: str) -> None:
     """A change in the middle of it would be undone or doubled."""
     account = office.account(office.member("1", "alice", "2"))
     office.store.accounts.replace(replace(account, status=AccountStatus.MERGING, op=uuid4()), expected=account)
@@ -204,7 +204,7 @@ def test_an_account_in_a_merge_is_left_to_the_merge(office: Office, command: str
     "command", [("link", "alice", "p:2"), ("unlink", "alice", "p:1", "--yes"), ("disable", "alice", "--yes")]
 )
 def test_a_change_without_a_reason_is_refused_where_nobody_can_be_asked(
-    office: Office, command: tuple[str, ...]
+    office: OperatorCommands, command: tuple[str, ...]
 ) -> None:
     """An audit without reasons is read by nobody."""
     account_id = office.member("1", "alice")
@@ -216,7 +216,7 @@ def test_a_change_without_a_reason_is_refused_where_nobody_can_be_asked(
 
 
 @pytest.mark.parametrize("command", [("unlink", "alice", "p:2"), ("disable", "alice")])
-def test_taking_access_away_wants_a_yes(office: Office, command: tuple[str, ...]) -> None:
+def test_taking_access_away_wants_a_yes(office: OperatorCommands, command: tuple[str, ...]) -> None:
     """A script that was meant for another machine must not close accounts by default."""
     account_id = office.member("1", "alice", "2")
     result = office.run(*command, *WHY)
@@ -224,7 +224,9 @@ def test_taking_access_away_wants_a_yes(office: Office, command: tuple[str, ...]
     assert office.trail(account_id) == []
 
 
-def test_the_audit_names_who_called_sudo_or_the_system_s_user(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_names_who_called_sudo_or_the_system_s_user(
+    office: OperatorCommands, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An entry by root tells nothing where five people may call sudo."""
     account_id = office.member("1", "alice")
     why = ("--reason", "x")
@@ -241,14 +243,14 @@ def test_the_audit_names_who_called_sudo_or_the_system_s_user(office: Office, mo
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\n", "x" * 65])
-def test_a_name_that_does_not_fit_the_audit_is_refused(office: Office, name: str) -> None:
+def test_a_name_that_does_not_fit_the_audit_is_refused(office: OperatorCommands, name: str) -> None:
     """It could look like another entry, or like another actor."""
     office.member("1", "alice")
     result = office.run("enable", "alice", "--reason", "x", "--as", name)
     assert (result.exit_code, "--as:" in result.stderr) == (2, True)
 
 
-def test_an_unnamed_user_of_the_system_has_a_number(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unnamed_user_of_the_system_has_a_number(office: OperatorCommands, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container the user often has no name."""
 
     def missing(_: int) -> None:
@@ -263,7 +265,7 @@ def test_an_unnamed_user_of_the_system_has_a_number(office: Office, monkeypatch:
 
 def test_sessions_in_memcached_are_ended_by_the_command_itself(tmp_path: Path, memcached: list[MemcachedNode]) -> None:
     """No daemon need be running; nothing is left to be done."""
-    office = Office(tmp_path, in_memcached(memcached))
+    office = OperatorCommands(tmp_path, in_memcached(memcached))
     account_id = office.member("1", "alice")
     result = office.run("disable", "alice", "--yes", *WHY)
     assert result.exit_code == 0
@@ -280,7 +282,7 @@ def test_a_memcached_that_is_away_is_named_and_the_rest_is_kept_for_the_daemon(
     tmp_path: Path, memcached: list[MemcachedNode]
 ) -> None:
     """A script tells it from a change that is over by the code, a person by the words."""
-    office = Office(tmp_path, in_memcached(memcached))
+    office = OperatorCommands(tmp_path, in_memcached(memcached))
     account_id = office.member("1", "alice")
     for node in memcached:
         node.kill()
@@ -305,7 +307,7 @@ def test_a_data_centre_that_is_away_is_said_and_told_later(
     def away(_rows: SqliteRows[AccountId, AccountRow], _key: AccountId) -> None:
         raise StoreUnavailable(detail="cassandra: not enough replicas are up")
 
-    office = Office(tmp_path, in_memcached(memcached))
+    office = OperatorCommands(tmp_path, in_memcached(memcached))
     account_id = office.member("1", "alice")
     monkeypatch.setattr(SqliteRows, "read_everywhere", away)
     result = office.run("disable", "alice", "--yes", *WHY)
@@ -318,7 +320,7 @@ def test_a_data_centre_that_is_away_is_said_and_told_later(
 
 
 def test_a_store_that_goes_away_in_the_middle_says_that_repeating_helps(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: OperatorCommands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To say that nothing was changed would be a lie then."""
     from identity.accounts.service import AccountService  # noqa: PLC0415 - patched here only
@@ -343,7 +345,7 @@ def test_a_cluster_that_is_down_is_one_sentence(tmp_path: Path, expect_log: Call
     # What the desk's own store says meanwhile, at its own pace.
     expect_log("cassandra", required=False)
     expect_log("identity.stores.cassandra", "cassandra-not-reached", required=False)
-    office = Office(tmp_path, {"accounts": {"store": "cassandra"}, "cassandra": where})
+    office = OperatorCommands(tmp_path, {"accounts": {"store": "cassandra"}, "cassandra": where})
     result = office.run("disable", "alice", "--yes", *WHY)
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()

@@ -25,17 +25,17 @@ from identity.opening import now
 from identity.types import AccountId, Username
 from providers.base import Profile
 from tests.support.accounts import OPERATOR, key
-from tests.support.office import WHY, Office
+from tests.support.operator_commands import WHY, OperatorCommands
 
 
-def row(office: Office, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
+def row(office: OperatorCommands, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
     """Write an index row that an interrupted change could have left."""
     written = IdentityRow(key(subject), Username("alice"), account_id, state, uuid4(), now(), uuid4())
     office.store.identities.insert(written)
     return written
 
 
-def test_an_account_is_found_by_its_username_its_way_to_log_in_and_its_id(office: Office) -> None:
+def test_an_account_is_found_by_its_username_its_way_to_log_in_and_its_id(office: OperatorCommands) -> None:
     """Support is told one of the three, and never which."""
     account_id = office.member("1", "Alice")
     for asked in ("alice", "ALICE", "p:1", str(account_id)):
@@ -43,7 +43,7 @@ def test_an_account_is_found_by_its_username_its_way_to_log_in_and_its_id(office
         assert (result.exit_code, result.stdout) == (0, f"Alice  {account_id}  active  p:1\n")
 
 
-def test_programs_get_an_object_with_the_documented_fields(office: Office) -> None:
+def test_programs_get_an_object_with_the_documented_fields(office: OperatorCommands) -> None:
     """A script that reads lines for people breaks with the next wording."""
     account_id = office.member("1", "Alice")
     assert office.told("find", "p:1") == {
@@ -67,14 +67,14 @@ def test_programs_get_an_object_with_the_documented_fields(office: Office) -> No
         ("p:a%3ab", "percent-encoded"),
     ],
 )
-def test_what_is_not_there_is_said_with_what_was_looked_for(office: Office, asked: str, words: str) -> None:
+def test_what_is_not_there_is_said_with_what_was_looked_for(office: OperatorCommands, asked: str, words: str) -> None:
     """A bare "not found" leaves the operator to guess how the text was taken."""
     result = office.run("find", asked)
     assert (result.exit_code, result.stdout) == (1, "")
     assert words in result.stderr
 
 
-def test_a_name_that_was_given_up_leads_to_its_account_and_says_so(office: Office) -> None:
+def test_a_name_that_was_given_up_leads_to_its_account_and_says_so(office: OperatorCommands) -> None:
     """Old tickets name people as they were called then."""
     account_id = office.member("1", "alice")
     former = UsernameRow(fold("Liza"), Username("Liza"), account_id, UsernameState.RETIRED, uuid4(), now(), uuid4())
@@ -85,7 +85,7 @@ def test_a_name_that_was_given_up_leads_to_its_account_and_says_so(office: Offic
     assert office.told("show", "liza")["found_by"] == "former-username"
 
 
-def test_a_claim_on_a_name_or_identity_is_no_account(office: Office) -> None:
+def test_a_claim_on_a_name_or_identity_is_no_account(office: OperatorCommands) -> None:
     """Somebody at the sign-up form has no account that could be closed."""
     claimed = UsernameRow(
         fold("bob"), Username("bob"), AccountId(uuid4()), UsernameState.PENDING, uuid4(), now(), uuid4()
@@ -99,7 +99,7 @@ def test_a_claim_on_a_name_or_identity_is_no_account(office: Office) -> None:
 
 
 @pytest.mark.threat(23)
-def test_an_index_row_that_the_account_does_not_list_leads_nowhere(office: Office) -> None:
+def test_an_index_row_that_the_account_does_not_list_leads_nowhere(office: OperatorCommands) -> None:
     """A way that was taken away must not be a handle on the account for whoever still has it."""
     account_id = office.member("1", "alice")
     row(office, "2", account_id, IdentityState.ACTIVE)
@@ -114,7 +114,7 @@ def test_an_index_row_that_the_account_does_not_list_leads_nowhere(office: Offic
     ("state", "words"),
     [(IdentityState.COMPLETING, "was cut short"), (IdentityState.ACTIVE, "which is not stored; `identityd.py fsck`")],
 )
-def test_a_row_without_its_account_is_explained(office: Office, state: IdentityState, words: str) -> None:
+def test_a_row_without_its_account_is_explained(office: OperatorCommands, state: IdentityState, words: str) -> None:
     """The operator has to know whether to wait or to repair."""
     row(office, "2", AccountId(uuid4()), state)
     result = office.run("find", "p:2")
@@ -122,7 +122,7 @@ def test_a_row_without_its_account_is_explained(office: Office, state: IdentityS
     assert words in result.stderr
 
 
-def test_a_name_whose_account_is_missing_is_explained(office: Office) -> None:
+def test_a_name_whose_account_is_missing_is_explained(office: OperatorCommands) -> None:
     """The same for the other index."""
     lost = UsernameRow(fold("bob"), Username("bob"), AccountId(uuid4()), UsernameState.ACTIVE, uuid4(), now(), uuid4())
     office.store.usernames.insert(lost)
@@ -130,7 +130,7 @@ def test_a_name_whose_account_is_missing_is_explained(office: Office) -> None:
     assert (result.exit_code, "which is not stored" in result.stderr) == (1, True)
 
 
-def test_a_text_that_means_two_accounts_is_refused_until_it_is_said_which(office: Office) -> None:
+def test_a_text_that_means_two_accounts_is_refused_until_it_is_said_which(office: OperatorCommands) -> None:
     """Disabling the wrong one of two locks out somebody who did nothing."""
     account_id = office.member("1", "alice")
     other_id = office.member("2", "bob")
@@ -144,14 +144,14 @@ def test_a_text_that_means_two_accounts_is_refused_until_it_is_said_which(office
     assert office.told("find", name, "--username")["username"] == "bob"
 
 
-def test_an_id_with_a_colon_is_found_as_the_provider_gives_it(office: Office) -> None:
+def test_an_id_with_a_colon_is_found_as_the_provider_gives_it(office: OperatorCommands) -> None:
     """Nobody encodes by hand what a provider's page shows."""
     account_id = office.member("1", "alice", "https://id.example/7")
     assert office.told("find", "p:https://id.example/7")["account_id"] == str(account_id)
     assert office.run("find", "p:https://id.example/7", "--identity").exit_code == 1
 
 
-def test_show_says_everything_about_an_account(office: Office) -> None:
+def test_show_says_everything_about_an_account(office: OperatorCommands) -> None:
     """One look answers a ticket."""
     account_id = office.member("1", "alice", "2")
     office.registry.store.profiles.write(
@@ -176,7 +176,7 @@ def test_show_says_everything_about_an_account(office: Office) -> None:
     assert "fsck" not in shown.stdout
 
 
-def test_show_gives_programs_the_documented_fields(office: Office) -> None:
+def test_show_gives_programs_the_documented_fields(office: OperatorCommands) -> None:
     """Renaming one breaks somebody's report."""
     account_id = office.member("1", "alice", "2")
     office.registry.service.record_profile(
@@ -205,7 +205,7 @@ def test_show_gives_programs_the_documented_fields(office: Office) -> None:
         ("unfinished", "not finished; the next login with it does that"),
     ],
 )
-def test_show_says_where_the_index_and_the_account_differ(office: Office, index: str, words: str) -> None:
+def test_show_says_where_the_index_and_the_account_differ(office: OperatorCommands, index: str, words: str) -> None:
     """The person cannot log in that way, and a look at the account alone would not tell why."""
     account_id = office.member("1", "alice", "2")
     there = office.store.identities.read_settled(key("2"))
@@ -225,7 +225,7 @@ def test_show_says_where_the_index_and_the_account_differ(office: Office, index:
 
 
 @pytest.mark.parametrize("index", ["missing", "elsewhere", "unfinished"])
-def test_show_says_when_the_name_is_not_the_account_s(office: Office, index: str) -> None:
+def test_show_says_when_the_name_is_not_the_account_s(office: OperatorCommands, index: str) -> None:
     """Somebody else could choose it, or already has."""
     account_id = office.member("1", "alice")
     there = office.store.usernames.read_settled(fold("alice"))
@@ -242,7 +242,7 @@ def test_show_says_when_the_name_is_not_the_account_s(office: Office, index: str
     assert "username     alice  - " in office.run("show", str(account_id)).stdout
 
 
-def test_looking_changes_nothing(office: Office) -> None:
+def test_looking_changes_nothing(office: OperatorCommands) -> None:
     """A look must be free of consequences, also at rows that wait to be finished."""
     account_id = office.member("1", "alice")
     waiting = row(office, "2", account_id, IdentityState.COMPLETING)
@@ -255,7 +255,7 @@ def test_looking_changes_nothing(office: Office) -> None:
 
 def test_an_account_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """With the wrong --config an empty file would say "not found" about everybody."""
-    office = Office(tmp_path)
+    office = OperatorCommands(tmp_path)
     office.close()
     for file in tmp_path.glob("identityd.sqlite*"):
         file.unlink()
@@ -267,7 +267,7 @@ def test_an_account_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_accounts_in_the_daemon_s_memory_cannot_be_reached(tmp_path: Path) -> None:
     """An empty answer would look like "no such account"."""
-    office = Office(tmp_path, {"accounts": {"store": "memory"}})
+    office = OperatorCommands(tmp_path, {"accounts": {"store": "memory"}})
     result = office.run("find", "alice")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "[accounts] store: memory keeps the accounts inside the daemon" in result.stderr
@@ -275,7 +275,7 @@ def test_accounts_in_the_daemon_s_memory_cannot_be_reached(tmp_path: Path) -> No
 
 def test_a_damaged_account_file_is_said_with_exit_code_1(tmp_path: Path) -> None:
     """No traceback; and the operator must know that nothing was changed."""
-    office = Office(tmp_path)
+    office = OperatorCommands(tmp_path)
     office.close()
     (tmp_path / "identityd.sqlite").write_bytes(b"SQLite format 3\0" + b"nonsense" * 1_000)
     result = office.run("disable", "alice", "--yes", *WHY)
@@ -284,7 +284,7 @@ def test_a_damaged_account_file_is_said_with_exit_code_1(tmp_path: Path) -> None
     assert "Nothing was changed." in result.stderr
 
 
-def test_nothing_secret_is_printed(office: Office) -> None:
+def test_nothing_secret_is_printed(office: OperatorCommands) -> None:
     """Output ends in tickets and chats."""
     account_id = office.member("1", "alice")
     office.registry.service.disable(Change(uuid4(), account_id, OPERATOR))

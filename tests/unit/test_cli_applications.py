@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.office import Office
+from tests.support.operator_commands import OperatorCommands
 
 SECRET: Final = "0123456789abcdef0123456789abcdef"
 WIKI: Final = {
@@ -17,14 +17,14 @@ WIKI: Final = {
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def office(tmp_path: Path) -> Iterator[OperatorCommands]:
     """Give an office with an application."""
-    office = Office(tmp_path, WIKI)
+    office = OperatorCommands(tmp_path, WIKI)
     yield office
     office.close()
 
 
-def test_the_table_names_every_application_and_its_hosts(office: Office) -> None:
+def test_the_table_names_every_application_and_its_hosts(office: OperatorCommands) -> None:
     """An operator who is asked whose host this is would have to read the configuration of every machine."""
     listed = office.run("list", group="applications")
 
@@ -35,7 +35,7 @@ def test_the_table_names_every_application_and_its_hosts(office: Office) -> None
     assert [cell.strip() for cell in wiki] == ["wiki", hosts, "1", "no", returns]
 
 
-def test_no_secret_is_printed(office: Office) -> None:
+def test_no_secret_is_printed(office: OperatorCommands) -> None:
     """A list that is pasted into a ticket would let its readers ask about sessions."""
     listed = office.run("list", "--json", group="applications")
 
@@ -46,7 +46,7 @@ def test_no_secret_is_printed(office: Office) -> None:
 
 def test_without_applications_it_says_so(tmp_path: Path) -> None:
     """An empty table looks like a command that failed."""
-    office = Office(tmp_path)
+    office = OperatorCommands(tmp_path)
     listed = office.run("list", group="applications")
     office.close()
 

@@ -17,7 +17,7 @@ from identity.cli.files import new_ring_file
 from identity.cli.findings import Finding, Level
 from tests.support.configuration import APP_SECRET
 from tests.support.memcached import free_port
-from tests.support.office import untouched_log
+from tests.support.operator_commands import untouched_log
 
 PREFIX = "__Host-idd-"
 LOGIN = ("Location", "https://login.example/login?return_to=x")

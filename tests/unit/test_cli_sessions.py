@@ -14,7 +14,7 @@ from identity.sessions.record import Session
 from identity.sessions.service import Opened, SessionService
 from identity.types import AccountId, Host, IdentityKey, Username
 from tests.support.memcached import MemcachedNode
-from tests.support.office import WHY, Office, untouched_log
+from tests.support.operator_commands import WHY, OperatorCommands, untouched_log
 
 LOGIN = Host("login.example")
 WIKI = Host("wiki.example")
@@ -25,7 +25,7 @@ class Lobby:
 
     def __init__(self, folder: Path, node: MemcachedNode, closing: ExitStack) -> None:
         sections = {"sessions": {"store": "memcached"}, "memcached": {"nodes": f"one={node.name}"}}
-        self.office = Office(folder, sections)
+        self.office = OperatorCommands(folder, sections)
         closing.callback(self.office.close)
         wiring = Wiring(self.office.config, Ring(self.office.config), Metrics(), now, lambda _: None)
         self.service: SessionService = sessions_in_memcached(wiring, closing)[0]
@@ -205,7 +205,7 @@ def test_a_session_whose_node_is_away_is_kept_to_be_ended(lobby: Lobby, memcache
 
 def test_sessions_inside_the_daemon_are_said_to_be_there(tmp_path: Path) -> None:
     """With the in-process store a list from outside would always be empty, and wrong."""
-    office = Office(tmp_path)
+    office = OperatorCommands(tmp_path)
     account_id = office.member("1", "alice")
 
     listed = office.run("list", "alice", group="sessions")

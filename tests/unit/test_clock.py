@@ -14,7 +14,7 @@ from identity.errors import ConfigError
 from identity.sessions.cookie import ISSUED_SINCE
 from identity.types import DAY, Millis
 from tests.support.clock import NOON
-from tests.support.office import untouched_log
+from tests.support.operator_commands import untouched_log
 
 WRONG = [-1, 0, 86_400_000, clock.EARLIEST - 1, clock.LATEST, 4_102_444_800_000, 7_258_118_400_000, 1 << 60]
 RIGHT = [clock.EARLIEST, NOON, clock.LATEST - 1]

@@ -24,7 +24,7 @@ from tests.support.waiting import until
 KEY = IdentityKey("demo:1")
 
 
-class Town:
+class WatchedServices:
     """A daemon's services over memory, as the composition root wires them."""
 
     def __init__(self) -> None:
@@ -71,89 +71,91 @@ class Town:
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town()
+def services() -> WatchedServices:
+    return WatchedServices()
 
 
-def test_a_disabled_account_is_logged_out_on_its_next_check(town: Town) -> None:
+def test_a_disabled_account_is_logged_out_on_its_next_check(services: WatchedServices) -> None:
     """Whoever was disabled must not go on with the session he has (threat 30)."""
-    jar = town.log_in()
+    jar = services.log_in()
 
-    town.accounts.disable(town.change())
+    services.accounts.disable(services.change())
 
-    verdict = town.daemons.visit(jar)
+    verdict = services.daemons.visit(jar)
     assert (verdict.outcome, verdict.reason) == (Outcome.LOGIN, "disabled")
 
 
-def test_a_disable_that_missed_the_sessions_is_found_by_comparing(town: Town) -> None:
+def test_a_disable_that_missed_the_sessions_is_found_by_comparing(services: WatchedServices) -> None:
     """Even if the queue were lost, the record is held against the account while it is used."""
-    jar = town.log_in()
-    town.sessions_away = True
-    town.accounts.disable(town.change())
-    assert town.daemons.visit(jar).outcome is Outcome.OK
+    jar = services.log_in()
+    services.sessions_away = True
+    services.accounts.disable(services.change())
+    assert services.daemons.visit(jar).outcome is Outcome.OK
 
-    compare(town.account_id, accounts=town.accounts, sessions=town.daemons.service)
+    compare(services.account_id, accounts=services.accounts, sessions=services.daemons.service)
 
-    assert town.daemons.visit(jar).reason == "disabled"
+    assert services.daemons.visit(jar).reason == "disabled"
 
 
-def test_a_record_of_another_time_is_ended_by_comparing(town: Town) -> None:
+def test_a_record_of_another_time_is_ended_by_comparing(services: WatchedServices) -> None:
     """An old memcached that came back must not bring sessions back that were ended everywhere."""
-    jar = town.log_in()
-    town.sessions_away = True
-    town.accounts.end_everywhere(town.change())
-    town.sessions_away = False
+    jar = services.log_in()
+    services.sessions_away = True
+    services.accounts.end_everywhere(services.change())
+    services.sessions_away = False
 
-    compare(town.account_id, accounts=town.accounts, sessions=town.daemons.service)
+    compare(services.account_id, accounts=services.accounts, sessions=services.daemons.service)
 
-    assert town.daemons.visit(jar).outcome is Outcome.LOGIN
+    assert services.daemons.visit(jar).outcome is Outcome.LOGIN
 
 
-def test_comparing_a_sound_record_changes_nothing(town: Town) -> None:
+def test_comparing_a_sound_record_changes_nothing(services: WatchedServices) -> None:
     """The comparison runs every five minutes for everybody who is active."""
-    jar = town.log_in()
+    jar = services.log_in()
 
-    compare(town.account_id, accounts=town.accounts, sessions=town.daemons.service)
+    compare(services.account_id, accounts=services.accounts, sessions=services.daemons.service)
 
-    assert town.daemons.visit(jar).outcome is Outcome.OK
+    assert services.daemons.visit(jar).outcome is Outcome.OK
 
 
-def test_housekeeping_ends_what_could_not_be_reached(town: Town) -> None:
+def test_housekeeping_ends_what_could_not_be_reached(services: WatchedServices) -> None:
     """The caller of a disable was told that it will be tried again: it must be."""
-    jar = town.log_in()
-    town.sessions_away = True
-    town.accounts.disable(town.change())
-    town.sessions_away = False
+    jar = services.log_in()
+    services.sessions_away = True
+    services.accounts.disable(services.change())
+    services.sessions_away = False
     looks: list[int | None] = []
     housekeeping = Housekeeping(
-        town.watching, accounts=town.accounts, sessions=town.daemons.service, counted=looks.append
+        services.watching, accounts=services.accounts, sessions=services.daemons.service, counted=looks.append
     )
 
     housekeeping.start()
     housekeeping.stop()
 
     assert looks[0] == 0
-    assert town.daemons.visit(jar).reason == "disabled"
+    assert services.daemons.visit(jar).reason == "disabled"
 
 
-def test_housekeeping_compares_what_is_due(town: Town) -> None:
+def test_housekeeping_compares_what_is_due(services: WatchedServices) -> None:
     """A check only queues the comparison; somebody must do it."""
-    jar = town.log_in()
-    town.sessions_away = True
-    town.accounts.disable(town.change())
-    housekeeping = Housekeeping(town.watching, accounts=town.accounts, sessions=town.daemons.service)
+    jar = services.log_in()
+    services.sessions_away = True
+    services.accounts.disable(services.change())
+    housekeeping = Housekeeping(services.watching, accounts=services.accounts, sessions=services.daemons.service)
     housekeeping.start()
 
-    town.watching.compare_due(town.account_id)
+    services.watching.compare_due(services.account_id)
 
-    until(lambda: town.daemons.service.devices(town.account_id) == ())
+    until(lambda: services.daemons.service.devices(services.account_id) == ())
     housekeeping.stop()
-    assert town.daemons.visit(jar).reason == "disabled"
+    assert services.daemons.visit(jar).reason == "disabled"
 
 
-def test_a_comparison_that_was_put_off_waits_for_the_next_round(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_that_was_put_off_waits_for_the_next_round(
+    services: WatchedServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With its store away every account that is due would be tried at once, and given up."""
-    housekeeping = Housekeeping(town.watching, accounts=town.accounts, sessions=town.daemons.service)
+    housekeeping = Housekeeping(services.watching, accounts=services.accounts, sessions=services.daemons.service)
     tried: list[AccountId] = []
 
     def away(account_id: AccountId, **_: object) -> None:
@@ -164,7 +166,7 @@ def test_a_comparison_that_was_put_off_waits_for_the_next_round(town: Town, monk
 
     monkeypatch.setattr("identity.housekeeping.compare", away)
     for number in range(3):
-        town.watching.compare_due(AccountId(UUID(int=number)))
+        services.watching.compare_due(AccountId(UUID(int=number)))
 
     housekeeping.start()
     housekeeping.stop()
@@ -173,51 +175,57 @@ def test_a_comparison_that_was_put_off_waits_for_the_next_round(town: Town, monk
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Copied if kind is not Copied.FOREIGN_HOST])
-def test_a_copy_is_audited_and_counted_by_its_kind_with_both_places_and_no_secret(town: Town, kind: Copied) -> None:
+def test_a_copy_is_audited_and_counted_by_its_kind_with_both_places_and_no_secret(
+    services: WatchedServices, kind: Copied
+) -> None:
     """Support must be able to say where the copy was used."""
-    jar = town.log_in()
-    [session] = town.daemons.service.devices(town.account_id)
+    jar = services.log_in()
+    [session] = services.daemons.service.devices(services.account_id)
 
-    town.watching.ended(town.account_id, session, kind, jar.check(agent="curl", address="198.51.100.x"))
+    services.watching.ended(services.account_id, session, kind, jar.check(agent="curl", address="198.51.100.x"))
 
-    event = town.notes[-1]
-    assert (event.action, event.account_id) == (kind.code, town.account_id)
-    assert f'identityd_copies_total{{reason="{kind.code}"}} 1.0' in town.metrics.render().decode()
+    event = services.notes[-1]
+    assert (event.action, event.account_id) == (kind.code, services.account_id)
+    assert f'identityd_copies_total{{reason="{kind.code}"}} 1.0' in services.metrics.render().decode()
     assert (event.facts["opened_with"], event.facts["shown_with"]) == ("Firefox on Linux", "curl")
     assert not any(value in str(event) for value in jar.cookies.values())
 
 
-def test_a_token_on_the_wrong_host_is_audited_once_a_minute(town: Town) -> None:
+def test_a_token_on_the_wrong_host_is_audited_once_a_minute(services: WatchedServices) -> None:
     """A script that asks forty times a second must not fill the audit."""
-    jar = town.log_in()
-    [session] = town.daemons.service.devices(town.account_id)
+    jar = services.log_in()
+    [session] = services.daemons.service.devices(services.account_id)
     check = jar.check(host=Host("other.example"))
-    before = len(town.notes)
+    before = len(services.notes)
 
     for _ in range(40):
-        town.watching.foreign(town.account_id, session, check)
-    town.daemons.clock.advance(61 * SECOND)
-    town.watching.foreign(town.account_id, session, check)
+        services.watching.foreign(services.account_id, session, check)
+    services.daemons.clock.advance(61 * SECOND)
+    services.watching.foreign(services.account_id, session, check)
 
-    assert [event.action for event in town.notes[before:]] == ["foreign-host"] * 2
-    assert 'identityd_copies_total{reason="foreign-host"} 2.0' in town.metrics.render().decode()
+    assert [event.action for event in services.notes[before:]] == ["foreign-host"] * 2
+    assert 'identityd_copies_total{reason="foreign-host"} 2.0' in services.metrics.render().decode()
 
 
-def test_a_reason_of_a_newer_release_does_not_keep_sessions_alive(town: Town) -> None:
+def test_a_reason_of_a_newer_release_does_not_keep_sessions_alive(services: WatchedServices) -> None:
     """An older daemon that works off the queue of a newer one must end what was revoked, whatever it is called."""
-    jar = town.log_in()
-    [session] = town.daemons.service.devices(town.account_id)
-    made = Revocation(uuid4(), town.account_id, session.id, epoch=1, reason=200, created_at=town.daemons.clock())
+    jar = services.log_in()
+    [session] = services.daemons.service.devices(services.account_id)
+    made = Revocation(
+        uuid4(), services.account_id, session.id, epoch=1, reason=200, created_at=services.daemons.clock()
+    )
 
-    end_sessions(town.daemons.service)(made)
+    end_sessions(services.daemons.service)(made)
 
-    assert town.daemons.visit(jar).reason == "revoked"
+    assert services.daemons.visit(jar).reason == "revoked"
 
 
-def test_a_session_of_an_account_that_is_not_stored_is_reported(town: Town, expect_log: Callable[..., object]) -> None:
+def test_a_session_of_an_account_that_is_not_stored_is_reported(
+    services: WatchedServices, expect_log: Callable[..., object]
+) -> None:
     """It means that the account store lost something: somebody must look."""
     with expect_log("identity.housekeeping", "account-missing"):  # type: ignore[attr-defined]
-        compare(AccountId(uuid4()), accounts=town.accounts, sessions=town.daemons.service)
+        compare(AccountId(uuid4()), accounts=services.accounts, sessions=services.daemons.service)
 
 
 class TestClearing:

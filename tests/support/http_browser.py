@@ -19,16 +19,16 @@ MOST_HOPS: Final = 12
 FORM: Final = ("Content-Type", "application/x-www-form-urlencoded")
 
 
-class Walker:
-    """Somebody with a browser; `hops` are the addresses of the last walk, in order."""
+class HttpBrowser:
+    """A browser over http; `hops` are the addresses of the last walk, in order."""
 
     def __init__(self) -> None:
         self.jars: dict[str, Jar] = defaultdict(Jar)
         self.hops: list[str] = []
 
-    def copy(self) -> "Walker":
+    def copy(self) -> "HttpBrowser":
         """Return a browser with a copy of all jars."""
-        other = Walker()
+        other = HttpBrowser()
         other.jars.update({host: jar.duplicate() for host, jar in self.jars.items()})
         return other
 

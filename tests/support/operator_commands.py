@@ -1,4 +1,4 @@
-"""An operator's desk: a configuration, the store it names with people in it, and the command line.
+"""A configuration as an operator has it, the store it names with people in it, and the command line.
 
 The store is whatever the configuration says, opened as the daemon opens it, so that the same
 tests hold for every store.
@@ -60,7 +60,7 @@ def _written(sections: Sections) -> str:
     return "\n".join(lines)
 
 
-class Office:
+class OperatorCommands:
     """A folder with a configuration and a key ring, a registry over its store, and its commands.
 
     Args:

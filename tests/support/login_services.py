@@ -1,4 +1,4 @@
-"""Accounts and sessions, wired as the daemon wires them, and people who log in.
+"""Account and session services over one store, and logins without HTTP and without a provider.
 
 Everything is real: the account service, the session service, the order of a login. There is no
 HTTP and no provider: whoever logs in has proven the identity already.
@@ -31,7 +31,7 @@ def _uncounted(_name: str, /, **_labels: str) -> None:
     """Count nothing."""
 
 
-class Town:
+class LoginServices:
     """Accounts and sessions.
 
     Args:
