@@ -3,11 +3,11 @@
 The subject is `sub`, the same for every client of one developer team. The traps:
 
 - The answer is posted from Apple's page, which asking for a name or an address requires.
-- The name comes once, with a person's first answer, in the field `user`; whoever calls `finish` keeps it.
+- The name comes once, with a person's first answer, in the field `user`; the caller of `finish` keeps it.
 - The client secret is a JWT that we sign ourselves. Cancelling is `user_cancelled_authorize`, without a code.
 - `email_verified` and `is_private_email` are true or "true". An address of the relay
   (`…@privaterelay.appleid.com`) is verified like any other and forwards to the person.
-- The discovery document named another issuer than the tokens in June 2025, for days, and broke whoever
+- The discovery document named another issuer than the tokens in June 2025, for days, and broke clients that
   compared them (https://developer.apple.com/forums/thread/787645). So the addresses are fixed here, and
   both names are one issuer.
 
@@ -86,7 +86,7 @@ class AppleProvider(OidcProvider):
 
 
 def name_in(user: str) -> str:
-    """Return the name in the field `user`, which nobody signed: shown, as every name; empty if there is none."""
+    """Return the name in the field `user`, which is not signed: shown, as every name; empty if there is none."""
     try:
         name = untrusted.json_object(user.encode(errors="replace"), "the field user").get("name")
     except ProviderBroken:

@@ -2,7 +2,7 @@
 
 Owns both sides of a small authorisation code flow: the provider, and the authority whose page
 (`identity.web.people.demo`) asks who to be. A code works once, for the login and the PKCE challenge it was
-made for, and for a minute. Anybody may be anybody here, so it refuses to exist when the public
+made for, and for a minute. A person may be any name here, so it refuses to exist when the public
 address is not a loopback one, or the daemon is not started as a demonstration.
 """
 
@@ -40,7 +40,7 @@ _CLIENT: Final = Client("identityd", "")
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """Somebody the demonstration offers to be."""
+    """A person the demonstration offers to be."""
 
     name: str
     handle: str
@@ -142,7 +142,7 @@ def _answer(request: DemoRequest, **more: str) -> str:
 
 
 def person_named(name: str) -> DemoPerson | None:
-    """Return one of the offered people, or somebody new of that name; None if nothing is left of it."""
+    """Return one of the offered people, or a new person of that name; None if nothing is left of it."""
     subject = subject_of(name)
     known = {subject_of(person.name): person for person in PEOPLE}
     if not subject or subject in known:

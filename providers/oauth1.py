@@ -85,7 +85,7 @@ class OAuth1Provider:
         """Get a request token and send the browser to approve it. One POST. Raises ProviderBroken."""
         back = with_query(start.redirect_uri, {"state": start.state})
         said = await self._obtain("request token", self.endpoints.request_token, http, oauth_callback=back)
-        # RFC 5849 §2.1: a server that does not say this is of 1.0 and sends verifiers to nobody.
+        # RFC 5849 §2.1: a server that does not say this is of 1.0 and sends no verifiers.
         if not untrusted.truth(said.get("oauth_callback_confirmed")):
             raise ProviderBroken("the provider does not confirm the callback address, so it speaks OAuth 1.0, not 1.0a")
         token = _credentials(said, "request token")

@@ -16,9 +16,6 @@ _FILE_LINES: Final = 400
 _FUNCTION_LINES: Final = 50
 _EMPTY_NAMES: Final = re.compile(r"util|helper|manager|common|misc")
 _NO_ACTOR: Final = re.compile(r"(?i)\b(nobody|somebody|whoever|anybody|everybody)\b")
-_NO_ACTOR_YET: Final = frozenset({f"providers/{kind}.py" for kind in ("apple", "demo", "oauth1")})
-"""Files that still have such a word; the list only shrinks."""
-
 _PURE: Final = frozenset(
     {
         "identity/cookies.py",
@@ -170,7 +167,7 @@ def test_comments_and_docstrings_name_their_actor() -> None:
         f"{name(path)}:{line} {text.strip()}"
         for path in _code()
         for line, text in _prose(path)
-        if _NO_ACTOR.search(text) and name(path) not in _NO_ACTOR_YET
+        if _NO_ACTOR.search(text)
     ]
 
     assert vague == []
