@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
+from identity.accounts.linking import identity_key
 from options.option import BadOptions
 from providers.base import ProviderBroken, ProviderDenied
 from tests.contracts import oidc_preset
@@ -81,14 +82,15 @@ def choose(on: Bench, tenant: str, **more: str) -> None:
     on.build("microsoft", {**TestMicrosoft().options(on), "tenant": tenant, **more})
 
 
+@pytest.mark.threat(17)
 def test_a_person_is_one_of_a_tenant(on: Bench) -> None:
     """Otherwise an administrator elsewhere who knows an id is that person."""
     mine = on.log_in()
     be_of(on, OTHER)
     theirs = on.log_in()
 
-    assert (mine.tenant, theirs.tenant) == (TENANT, OTHER)
     assert mine.subject == theirs.subject
+    assert len({identity_key("work", each.subject, tenant=each.tenant) for each in (mine, theirs)}) == 2
 
 
 @pytest.mark.parametrize("tenant", [None, "", "common", "{tenantid}", TENANT.upper(), f"{TENANT}/x", 7, [TENANT]])

@@ -31,6 +31,7 @@ class TestSlack(oidc_preset.OidcPreset):
         made.upstream.person[TEAM] = "T0RR"
         made.upstream.edit_grant = lambda grant: grant.update(ok=True)
 
+    @pytest.mark.threat(17)
     def test_a_member_is_one_of_a_workspace(self, on: Bench) -> None:
         """Otherwise two members with one id in two workspaces are one person."""
         assert on.log_in().tenant == "T0RR"

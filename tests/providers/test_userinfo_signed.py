@@ -1,7 +1,6 @@
 """Userinfo that comes as a JWT of the issuer's (OpenID Connect Core §5.3.2)."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -76,24 +75,23 @@ def test_it_must_be_of_the_issuer_for_us_about_this_person(on: Bench, case: str)
         on.log_in()
 
 
-FORGED: Final[dict[str, Callable[[Bench], str]]] = {
-    "unsigned": lambda _: f"{unsigned({'alg': 'none'}, {'sub': 'a'})}.",
-    "signed with the public key as a secret": lambda on: signed_with_text(
-        {"alg": "HS256"}, {"sub": "a"}, on.upstream.signer.public_pem()
+FORGED: Final[dict[str, Callable[[Bench, dict[str, Any]], str]]] = {
+    "unsigned": lambda _, claims: f"{unsigned({'alg': 'none'}, claims)}.",
+    "signed with the public key as a secret": lambda on, claims: signed_with_text(
+        {"alg": "HS256"}, claims, on.upstream.signer.public_pem()
     ),
-    "signed by another": lambda _: replace(ecdsa_key("forger"), kid="ec-1").sign(
-        {"alg": "ES256", "kid": "ec-1"}, {"sub": "a"}
-    ),
-    "encrypted": lambda _: "a.b.c.d.e",
-    "no token": lambda _: "not a token",
-    "empty": lambda _: "",
+    "signed by another": lambda _, claims: ecdsa_key("forger").sign({"alg": "ES256", "kid": "ec-1"}, claims),
+    "encrypted": lambda _on, _claims: "a.b.c.d.e",
+    "no token": lambda _on, _claims: "not a token",
+    "empty": lambda _on, _claims: "",
 }
 
 
 @pytest.mark.parametrize("case", FORGED)
 def test_a_forgery_is_refused(on: Bench, case: str) -> None:
     """Otherwise a signature that is asked for is not looked at."""
-    token = FORGED[case](on)
+    claims = {"iss": on.upstream.issuer, "aud": CLIENT_ID, **on.upstream.person}
+    token = FORGED[case](on, claims)
     on.upstream.edits["/userinfo"] = lambda _: token.encode()
 
     with pytest.raises(ProviderBroken):
