@@ -32,6 +32,7 @@ from identity.login.pinning import ProviderPins
 from identity.login.rules import LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
+from identity.login.upstream_logout import UpstreamLogouts
 from identity.login.welcoming import Welcoming
 from identity.metrics import Metrics
 from identity.opening import (
@@ -182,11 +183,13 @@ def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: P
     service = account_service(wiring, accounts, end=end_sessions(session_service(wiring, first)))
     providers = parts.providers(config, clock)
     dependencies = _dependencies(wiring, cache, providers)
+    logouts = UpstreamLogouts(service, dependencies, count=metrics.count)
     context = Context(
         sessions=sessions,
         checker=session_checker(wiring, cache, watching),
         accounts=service,
-        login=_login(wiring, service, sessions, pins=_pins(config, accounts, clock), dependencies=dependencies),
+        login=_login(wiring, service, sessions, pins=_pins(config, accounts, clock), means=(dependencies, logouts)),
+        logouts=logouts,
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
         pages=Pages(clock=clock, kinds={section.name: section.kind for section in config.providers}),
         http=client.for_provider,
@@ -263,13 +266,20 @@ def _login(
     sessions: SessionService,
     *,
     pins: ProviderPins,
-    dependencies: LoginDependencies,
+    means: tuple[LoginDependencies, UpstreamLogouts],
 ) -> LoginService:
+    dependencies, logouts = means
     note, count = wiring.note, wiring.metrics.count
     most = wiring.config.server.logins_per_minute
     pacing = Pacing(dependencies.one_time, place=partial(_place, wiring.ring), clock=wiring.clock, most=most)
     entering = Entering(
-        accounts, sessions, clock=wiring.clock, random_bytes=wiring.random_bytes, note=note, count=count
+        accounts,
+        sessions,
+        clock=wiring.clock,
+        random_bytes=wiring.random_bytes,
+        note=note,
+        count=count,
+        remember=logouts.remember,
     )
     welcoming = Welcoming(accounts, entering, dependencies)
     return LoginService(entering, welcoming, pacing, pins=pins, dependencies=dependencies)

@@ -64,6 +64,12 @@ METRICS: Final = (
     ),
     Metric("identityd_sign_ups_total", MetricKind.COUNTER, "Sign-ups, by how they ended.", ("provider", "outcome")),
     Metric(
+        "identityd_provider_logouts_total",
+        MetricKind.COUNTER,
+        "Logouts that providers told of, by what they ended.",
+        ("provider", "outcome"),
+    ),
+    Metric(
         "identityd_starts_total", MetricKind.COUNTER, "Start codes: issued, opened, kept, refused.", ("app", "outcome")
     ),
     Metric("identityd_sessions_opened_total", MetricKind.COUNTER, "Sessions opened."),

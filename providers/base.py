@@ -8,6 +8,7 @@ they import only this module and the protocol families beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Any, Final, Protocol, runtime_checkable
 
 HANDLE: Final = 200
@@ -39,6 +40,10 @@ class ProviderBroken(Exception):
 
 class ProviderSlow(ProviderBroken):
     """The provider gave no answer in time, or is not asked at present because it gave none before."""
+
+
+class NoticeRefused(ProviderBroken):
+    """What came as a provider's notice is not genuine, not for us, or does not count any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,30 @@ class ProviderProfile(Profile):
     """A suggestion for a username."""
     auth_at: int | None = None
     """When the provider authenticated the person, Unix seconds, if it says so."""
+    session: str = ""
+    """What the provider calls its own session (`sid`), where it may end it here."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutNotice:
+    """A provider says that a person logged out there; verified."""
+
+    id: str
+    """Names this notice among all of the provider's."""
+    subject: str
+    """Whose sessions end; may be empty if `session` is not."""
+    session: str
+    """The one session there that ended; empty for all."""
+    counts_until: int
+    """Unix seconds, to which its id is remembered; after that the provider refuses it as too old."""
+
+
+class LogoutThere(Enum):
+    """Whether logging out here also ends the session at the provider."""
+
+    NO = "no"
+    OFFER = "offer"
+    YES = "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +227,45 @@ class Rehearsed(Protocol):
 
     async def rehearse(self, http: Http) -> None:
         """Fetch that. Raises ProviderBroken."""
+        ...
+
+
+@runtime_checkable
+class TellsLogouts(Protocol):
+    """A provider that may tell us when a person logs out there."""
+
+    @property
+    def tells_logouts(self) -> bool:
+        """Whether the operator wants to hear of it."""
+        ...
+
+    async def read_logout(self, token: str, http: Http) -> LogoutNotice:
+        """Verify a logout token. Raises NoticeRefused, and ProviderBroken if the keys cannot be fetched."""
+        ...
+
+
+@runtime_checkable
+class EndsSessions(Protocol):
+    """A provider whose own session a browser can end from here."""
+
+    @property
+    def logout_there(self) -> LogoutThere:
+        """What the operator wants of it."""
+        ...
+
+    async def logout_location(self, return_to: str, http: Http) -> str:
+        """Return where the browser goes to log out there, and comes back from with `state`, the provider's name.
+
+        Empty if the provider has no such address. Raises ProviderBroken.
+        """
+        ...
+
+
+@runtime_checkable
+class FramesLogouts(Protocol):
+    """A provider whose logout page loads one of ours in a frame."""
+
+    @property
+    def logout_frame(self) -> str:
+        """The issuer that may do so; empty for none."""
         ...

@@ -19,6 +19,8 @@ from providers.untrusted import given, json_object, word
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 _AUTHORIZE: Final = "authorization_endpoint"
 _ENDPOINTS: Final = (_AUTHORIZE, "token_endpoint", "jwks_uri")
+_END_SESSION: Final = "end_session_endpoint"
+_FOR_BROWSERS: Final = (_AUTHORIZE, _END_SESSION)
 _USERINFO: Final = "userinfo_endpoint"
 _OK: Final = 200
 _DEFAULT_ALGORITHMS: Final = ["RS256"]
@@ -41,20 +43,35 @@ class Metadata:
     """`basic` or `post`."""
     names_issuer: bool
     """Whether every answer to the browser carries `iss` (RFC 9207)."""
+    end_session_url: str = ""
+    """Where a browser logs out there; empty if it is not used, or the provider has none."""
 
 
 async def fetch_metadata(
-    http: Http, issuer: str, hosts: Collection[str], *, userinfo: bool = False, url: str = "", internal_url: str = ""
+    http: Http,
+    issuer: str,
+    hosts: Collection[str],
+    *,
+    userinfo: bool = False,
+    logout: bool = False,
+    url: str = "",
+    internal_url: str = "",
 ) -> Metadata:
     """Fetch an issuer's document and check it. One GET, to `url` if it is elsewhere. Raises ProviderBroken."""
     answer = await http.fetch("GET", url or issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
     if answer.status != _OK:
         raise ProviderBroken(f"discovery answered {answer.status}")
-    return read_metadata(answer.body, issuer, hosts, userinfo=userinfo, internal_url=internal_url)
+    return read_metadata(answer.body, issuer, hosts, userinfo=userinfo, logout=logout, internal_url=internal_url)
 
 
 def read_metadata(
-    body: bytes, issuer: str, hosts: Collection[str], *, userinfo: bool = False, internal_url: str = ""
+    body: bytes,
+    issuer: str,
+    hosts: Collection[str],
+    *,
+    userinfo: bool = False,
+    logout: bool = False,
+    internal_url: str = "",
 ) -> Metadata:
     """Check a document. Raises ProviderBroken with everything that is wrong with its endpoints.
 
@@ -63,6 +80,7 @@ def read_metadata(
         issuer: the configured one.
         hosts: those allowed besides the issuer's own.
         userinfo: whether that endpoint is used; if not, nothing it says matters.
+        logout: whether browsers are sent to log out there; a document without an address for it is in order.
         internal_url: where the provider is for us; what browsers are sent to may not be there.
     """
     document = json_object(body, "the discovery document")
@@ -70,6 +88,8 @@ def read_metadata(
     if named != issuer:
         raise ProviderBroken(f"the discovery document names another issuer than the configured one: {word(named)}")
     used = (*_ENDPOINTS, _USERINFO) if userinfo else _ENDPOINTS
+    if logout and given(document.get(_END_SESSION)):
+        used = (*used, _END_SESSION)
     urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts}, internal_url)
     algorithms = _offered(document, "id_token_signing_alg_values_supported", _DEFAULT_ALGORITHMS)
     return Metadata(
@@ -81,6 +101,7 @@ def read_metadata(
         algorithms=tuple(name for name in ALGORITHMS if name in algorithms),
         client_auth=_client_auth(document),
         names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+        end_session_url=urls.get(_END_SESSION, ""),
     )
 
 
@@ -97,7 +118,7 @@ def _endpoints(
         except BadAddress as fault:
             faults.append(f"{name} {fault}")
             continue
-        if host not in allowed and not (host and host == inside and name != _AUTHORIZE):
+        if host not in allowed and not (host and host == inside and name not in _FOR_BROWSERS):
             faults.append(f"{name} is on {host}")
             elsewhere.append(host)
     if faults:

@@ -6,7 +6,7 @@ is one the provider's discovery offers and we allow; the token's own header only
 """
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import new as new_hash
 from typing import Final
@@ -62,8 +62,10 @@ class Expected:
     """Whether a token without a nonce is refused; one with another nonce always is."""
 
 
-def read(token: str, algorithms: Iterable[str], what: str = "the ID token") -> Unverified:
-    """Take a compact JWS apart. Raises ProviderBroken for anything but one of these algorithms."""
+def read(
+    token: str, algorithms: Iterable[str], what: str = "the ID token", *, types: Collection[str] = _TYPES
+) -> Unverified:
+    """Take a compact JWS apart. Raises ProviderBroken for anything but one of these algorithms and types."""
     parts = _parts(token, what)
     header = json_object(base64url(parts[0], what), f"{what}'s header")
     algorithm, kid = header.get("alg"), header.get("kid")
@@ -75,7 +77,7 @@ def read(token: str, algorithms: Iterable[str], what: str = "the ID token") -> U
         kid = None
     if kid is not None and not isinstance(kid, str):
         raise ProviderBroken(f"{what}'s key id is not text")
-    _check_type(header.get("typ"), what)
+    _check_type(header.get("typ"), what, types)
     base64url(parts[2], what)
     try:
         signed = extract_compact(token.encode(), registry=SIGNATURES)
@@ -101,17 +103,17 @@ def _parts(token: str, what: str) -> list[str]:
     return parts
 
 
-def _check_type(kind: object, what: str) -> None:
+def _check_type(kind: object, what: str, types: Collection[str]) -> None:
     """Refuse tokens that say they are something else, such as a logout token (RFC 8725 §3.11)."""
-    if given(kind) and not (isinstance(kind, str) and kind.lower().removeprefix("application/") in _TYPES):
+    if given(kind) and not (isinstance(kind, str) and kind.lower().removeprefix("application/") in types):
         raise ProviderBroken(f"what came as {what} is of type {word(kind)}, which is another kind of token")
 
 
 def check(token: Unverified, expected: Expected) -> None:
     """Hold the claims of a verified token against what is expected. Raises ProviderBroken."""
     claims = token.claims
-    _check_parties(token, expected.issuer, expected.client_id)
-    _check_times(claims, expected.now)
+    check_parties(token, expected.issuer, expected.client_id)
+    check_times(token, expected.now)
     nonce = claims.get("nonce")
     needed = expected.repeats_nonce or given(nonce)
     if needed and not (isinstance(nonce, str) and _same(nonce, expected.nonce)):
@@ -126,13 +128,14 @@ def check_statement(token: Unverified, issuer: str, client_id: str, *, now: int)
 
     It need not say when it was made; where it says until when it is good, that counts. Raises ProviderBroken.
     """
-    _check_parties(token, issuer, client_id)
+    check_parties(token, issuer, client_id)
     expires_at = token.claims.get("exp")
     if given(expires_at) and not ((at := seconds(expires_at)) is not None and at + SKEW_S > now):
         raise ProviderBroken(f"{token.what} is expired")
 
 
-def _check_parties(token: Unverified, issuer: str, client_id: str) -> None:
+def check_parties(token: Unverified, issuer: str, client_id: str) -> None:
+    """Raise ProviderBroken unless this issuer made the token for this client."""
     claims, what = token.claims, token.what
     if claims.get("iss") != issuer:
         raise ProviderBroken(f"{what} is of another issuer")
@@ -145,16 +148,18 @@ def _check_parties(token: Unverified, issuer: str, client_id: str) -> None:
         raise ProviderBroken(f"{what} was issued to another client (azp)")
 
 
-def _check_times(claims: Mapping[str, object], now: int) -> None:
+def check_times(token: Unverified, now: int) -> None:
+    """Raise ProviderBroken unless the token says when it was issued and expires, and counts now (Unix seconds)."""
+    claims, what = token.claims, token.what
     expires_at, issued_at = seconds(claims.get("exp")), seconds(claims.get("iat"))
     if expires_at is None or expires_at + SKEW_S <= now:
-        raise ProviderBroken("the ID token is expired, or does not say when it is")
+        raise ProviderBroken(f"{what} is expired, or does not say when it is")
     if issued_at is None or issued_at - SKEW_S > now:
-        raise ProviderBroken("the ID token is from the future, or does not say when it was issued")
+        raise ProviderBroken(f"{what} is from the future, or does not say when it was issued")
     if given(claims.get("nbf")):
         begins_at = seconds(claims["nbf"])
         if begins_at is None or begins_at - SKEW_S > now:
-            raise ProviderBroken("the ID token is not valid yet")
+            raise ProviderBroken(f"{what} is not valid yet")
 
 
 def _check_access_token(token: Unverified, access_token: str) -> None:

@@ -14,7 +14,7 @@ from options.secret import Secret
 from providers.addresses import optional_web_address, web_address
 from providers.assertions import KEY_ALGORITHMS, OPTIONAL_PRIVATE_KEY, Assertion, signer
 from providers.authorize_params import ADDED, AuthorizeParams, params_of
-from providers.base import Provider, SubjectScope
+from providers.base import LogoutThere, Provider, SubjectScope
 from providers.jwks import ALGORITHMS
 from providers.kind import OPTIONAL_CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.oauth2 import Client
@@ -78,6 +78,21 @@ class OidcOptions(OidcClientOptions):
         False,
         "Ask the userinfo endpoint too, for providers that keep names out of ID tokens; one more call per login.",
     )
+    backchannel_logout: bool = option(
+        types.flag,
+        False,
+        "Logging out at the provider ends the sessions here; register `/login/<name>/backchannel` there.",
+    )
+    frontchannel_logout: bool = option(
+        types.flag,
+        False,
+        "The same by a frame in the provider's logout page; register `/login/<name>/frontchannel` there.",
+    )
+    logout_at_provider: str = option(
+        types.word("no", "offer", "yes"),
+        "no",
+        "Whether logging out here also ends the session at the provider; register `/logged-out` there.",
+    )
     userinfo_signed: bool = option(
         types.flag, False, "Userinfo comes signed, because this client is registered so; plain JSON is refused."
     )
@@ -112,6 +127,9 @@ def build(settings: ProviderSettings[OidcOptions]) -> Provider:
         client_auth=given.client_auth,
         algorithms=given.algorithms,
         userinfo=userinfo if given.userinfo else Userinfo.UNASKED,
+        tells_logouts=given.backchannel_logout,
+        logout_frame=given.issuer if given.frontchannel_logout else "",
+        logout_there=LogoutThere(given.logout_at_provider),
         authorize_params={**dict(given.authorize_params), **form_post},
     )
     return OidcProvider(settings, service, client=_signing_client(settings) if given.key else None)

@@ -9,7 +9,7 @@ a function for what is peculiar in its claims.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -21,13 +21,16 @@ from options import types
 from options.option import BadOptions, option, required
 from options.secret import Secret
 from providers import untrusted
-from providers.addresses import host_and_port
+from providers.addresses import host_and_port, with_query
 from providers.back_channel import BackChannel
 from providers.base import (
     Callback,
     Http,
     LoginBegun,
     LoginStart,
+    LogoutNotice,
+    LogoutThere,
+    NoticeRefused,
     ProviderBroken,
     ProviderProfile,
 )
@@ -35,6 +38,7 @@ from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, check_statement, read
 from providers.jwks import ALGORITHMS, issuer_of, read_keys
 from providers.kind import CLIENT_SECRET, ProviderSettings
+from providers.logout_token import TYPES, WHAT, notice_of, session_of
 from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, fetch_signed, location
 from providers.remembered import Remembered
 
@@ -110,6 +114,11 @@ class OidcService:
     pkce: bool = True
     repeats_nonce: bool = True
     """Whether its ID tokens carry our nonce."""
+    tells_logouts: bool = False
+    """Whether its back-channel logouts count; only where the subject is the claim `sub`."""
+    logout_frame: str = ""
+    """The issuer, if its front-channel logouts count."""
+    logout_there: LogoutThere = LogoutThere.NO
     forces_login: bool = True
     """Whether it knows `prompt=login` and says `auth_time`; if not, a fresh login is not asked for."""
     issuer_of: Callable[[Claims], str] | None = None
@@ -181,7 +190,49 @@ class OidcProvider:
             if service.userinfo is Userinfo.UNASKED
             else await self._userinfo(metadata, grant, claims, callback, http)
         )
-        return service.read_profile(claims, more)
+        profile = service.read_profile(claims, more)
+        ends_here = service.tells_logouts or service.logout_frame
+        return replace(profile, session=session_of(claims)) if ends_here else profile
+
+    @property
+    def logout_there(self) -> LogoutThere:
+        """Whether logging out here also ends the session there."""
+        return self._service.logout_there
+
+    @property
+    def logout_frame(self) -> str:
+        """The issuer whose logout page may load ours in a frame; empty for none."""
+        return self._service.logout_frame
+
+    async def logout_location(self, return_to: str, http: Http) -> str:
+        """Return where the browser ends its session there (RP-Initiated Logout 1.0 §2). Raises ProviderBroken.
+
+        No ID token is kept to be shown there (`id_token_hint`), so the provider may ask the person.
+        """
+        url = (await self._metadata.value(self._inside(http))).end_session_url
+        asked = {"client_id": self._client.id, "post_logout_redirect_uri": return_to, "state": self.name}
+        return with_query(url, asked) if url else ""
+
+    @property
+    def tells_logouts(self) -> bool:
+        """Whether the operator wants to hear of logouts there."""
+        return self._service.tells_logouts
+
+    async def read_logout(self, token: str, http: Http) -> LogoutNotice:
+        """Verify a logout token. Raises NoticeRefused, and ProviderBroken if the keys cannot be fetched."""
+        http = self._inside(http)
+        algorithms = (await self._metadata.value(http)).algorithms
+        agreed = [each for each in self._service.algorithms if each in algorithms]
+        try:
+            read_token = read(token, agreed, WHAT, types=TYPES)
+            issuer, now = self._issuer_of(read_token), self._clock() // 1000
+            notice = notice_of(read_token, issuer=issuer, client_id=self._client.id, now=now)
+        except ProviderBroken as fault:
+            raise NoticeRefused(str(fault)) from None
+        # Last, so that what is not meant for us fetches no keys.
+        if not await self._genuine(read_token, http):
+            raise NoticeRefused(f"no key of the provider signed {WHAT}")
+        return notice
 
     def _inside(self, http: Http) -> Http:
         """Return the client that goes to the provider's internal host, if it has one."""
@@ -282,6 +333,7 @@ class OidcProvider:
             service.issuer,
             hosts,
             userinfo=service.userinfo is not Userinfo.UNASKED,
+            logout=service.logout_there is not LogoutThere.NO,
             url=service.discovery_url,
             internal_url=service.internal_url,
         )

@@ -79,6 +79,17 @@ class SessionEndRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderLogout:
+    """What a provider says is over: one session, or all that were opened through an identity."""
+
+    id: UUID
+    account_id: AccountId
+    by: By
+    key: IdentityKey | None = None
+    session: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SignedUp:
     """The account exists and may log in."""
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
+from identity.accounts.linking import Refusal, Refuse
 from identity.accounts.links import Links
 from identity.accounts.results import (
     By,
@@ -24,6 +25,7 @@ from identity.accounts.results import (
     EndingOutcome,
     LinkOutcome,
     LinkRequest,
+    ProviderLogout,
     SessionEndRequest,
     SignUp,
     SignUpOutcome,
@@ -155,6 +157,21 @@ class AccountService:
         attempt = Attempt("session-end", request.id, request.account_id, request.by, session=request.session)
         end = partial(self._revoking.one, request.account_id, request.session, request=request.id, reason=Ended.REVOKED)
         return self._audited.around(attempt, end)
+
+    def end_for_provider(self, request: ProviderLogout) -> EndingOutcome:
+        """End what a provider says is over; new logins through it are welcome."""
+        attempt = Attempt(
+            "provider-logout", request.id, request.account_id, request.by, request.key, session=request.session
+        )
+        return self._audited.around(attempt, partial(self._end_for_provider, request))
+
+    def _end_for_provider(self, request: ProviderLogout) -> EndingOutcome:
+        if request.session is not None:
+            session, reason = request.session, Ended.PROVIDER_LOGOUT
+            return self._revoking.one(request.account_id, session, request=request.id, reason=reason)
+        if request.key is None:
+            return Refuse(Refusal.NOT_LINKED)
+        return self._status.end_through(Change(request.id, request.account_id, request.by), request.key)
 
     def end_later(self, account_id: AccountId, session: SessionId, *, reason: Ended) -> None:
         """Keep one session, which could not be reached just now, to be ended by `retry_revocations`."""

@@ -14,6 +14,7 @@ from identity.accounts.store import AccountRow, AccountStatus, Applied
 from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
+from identity.types import IdentityKey
 
 
 class StatusChanges:
@@ -45,6 +46,14 @@ class StatusChanges:
 
         return self._end(request, unchanged, reason=Ended.REVOKED)
 
+    def end_through(self, request: Change, key: IdentityKey) -> EndingOutcome:
+        """End the sessions opened through one identity, which stays a way to log in."""
+
+        def unchanged(account: AccountRow) -> AccountRow | Refuse:
+            return account if key in account.identities else Refuse(Refusal.NOT_LINKED)
+
+        return self._end(request, unchanged, reason=Ended.PROVIDER_LOGOUT, identity=key)
+
     def enable(self, request: Change) -> EnableOutcome:
         """Let the account log in again; sessions that were ended stay so."""
         for _ in range(ROUNDS):
@@ -63,7 +72,12 @@ class StatusChanges:
         raise StoreUnavailable(detail="the account row changed in every round")
 
     def _end(
-        self, request: Change, change: Callable[[AccountRow], AccountRow | Refuse], *, reason: Ended
+        self,
+        request: Change,
+        change: Callable[[AccountRow], AccountRow | Refuse],
+        *,
+        reason: Ended,
+        identity: IdentityKey | None = None,
     ) -> EndingOutcome:
-        raised = self._revoking.change(request.account_id, change, request=request.id, reason=reason)
+        raised = self._revoking.change(request.account_id, change, request=request.id, reason=reason, identity=identity)
         return raised if isinstance(raised, Refuse) else self._revoking.reach(raised.revocation)

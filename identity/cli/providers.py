@@ -90,6 +90,8 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     if entry["console"]:
         say(f"  register an application at   {entry['console']}")
     say(f"  callback address             {entry['callback']}")
+    for what, address in entry["logout"].items():
+        say(f"  {what:<28} {address}")
     say(f"  scopes                       {entry['scope'] or 'none'}")
     say(f"  client                       {entry['client'] or 'none'}")
     say(f"  a person is known by         {entry['subject']} of {entry['issuer']}")
@@ -226,8 +228,21 @@ def _registration(read: "Config", section: "ProviderSection") -> dict[str, Any]:
     return {
         "console": REGISTRY[section.kind].console,
         "callback": f"{read.server.public_url}/login/{section.name}/callback",
+        "logout": _logout(
+            str(read.server.public_url), f"{read.server.public_url}/login/{section.name}", section.options
+        ),
         "scope": " ".join(getattr(section.options, "scope", ())),
         "client": getattr(section.options, "client_id", ""),
         "issuer": scope.issuer,
         "subject": scope.subject,
     }
+
+
+def _logout(public_url: str, base: str, options: object) -> dict[str, str]:
+    """Return the addresses by which logging out there and here are joined, as far as that is switched on."""
+    wanted = {
+        "back-channel logout address": (getattr(options, "backchannel_logout", False), f"{base}/backchannel"),
+        "front-channel logout address": (getattr(options, "frontchannel_logout", False), f"{base}/frontchannel"),
+        "after logging out there": (getattr(options, "logout_at_provider", "no") != "no", f"{public_url}/logged-out"),
+    }
+    return {what: address for what, (on, address) in wanted.items() if on}

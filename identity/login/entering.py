@@ -17,6 +17,7 @@ from identity.errors import StoreUnavailable
 from identity.login.flow import ProvenPerson
 from identity.login.results import LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.sessions.check import Opening
+from identity.sessions.record import Session
 from identity.sessions.service import Opened, SessionService
 from identity.types import AccountId, Clock, Count, RandomBytes
 
@@ -37,6 +38,7 @@ class Entering:
         clock, random_bytes: time, and ids of audited events.
         note: hears of audited events; must not block.
         count: adds to the counters of logins, sign-ups and opened sessions.
+        remember: keeps which session here a provider's own session led to; must not raise.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Entering:
         random_bytes: RandomBytes,
         note: Callable[[Event], None],
         count: Count,
+        remember: Callable[[str, str, AccountId, Session], None] = lambda *_: None,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -55,6 +58,7 @@ class Entering:
         self._random = random_bytes
         self._note = note
         self._count = count
+        self._remember = remember
 
     def enter(self, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool = False) -> Entered:
         """Open a session if the person's identity leads to an account that may log in.
@@ -99,6 +103,8 @@ class Entering:
                 if not isinstance(opened, Opened):
                     return None
                 self._accounts.record_profile(account.key, person.said)
+                if person.session:
+                    self._remember(person.provider, person.session, account.key, opened.session)
                 self.tally(person.provider, "signed-in")
                 self._count("identityd_sessions_opened_total")
                 self._tell("login", account.key, visit, provider=person.provider)

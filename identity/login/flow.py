@@ -99,6 +99,8 @@ class ProvenPerson:
     """When the provider authenticated them; if it does not say, when the login was finished."""
     handle: str
     said: Profile
+    session: str = ""
+    """What the provider calls its own session, where it may end it here."""
 
     @property
     def label(self) -> str:

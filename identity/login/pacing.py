@@ -32,6 +32,8 @@ class Counted(Enum):
     """A login was begun."""
     ANSWER = "a"
     """A provider is about to be asked about an answer."""
+    NOTICE = "n"
+    """What came as a provider's notice was none."""
 
 
 class Pacing:

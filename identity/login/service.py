@@ -265,4 +265,5 @@ def _person(key: IdentityKey, provider: str, profile: ProviderProfile, *, now: M
         auth_at=min(max(auth_at, 0), now),
         handle=plain(profile.handle, HANDLE),
         said=fit(profile),
+        session=profile.session,
     )

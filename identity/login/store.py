@@ -28,6 +28,10 @@ class RecordKind(Enum):
     """The names an identity asked for while signing up."""
     PACE = "p1"
     """How many logins came from an address."""
+    NOTICE = "j1"
+    """A provider's notice that counted."""
+    UPSTREAM = "v1"
+    """Which session here a provider's own session led to."""
 
 
 class OneTimeStore(Protocol):

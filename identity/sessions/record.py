@@ -32,6 +32,8 @@ class Ended(IntEnum):
     """The account was disabled, merged or deleted, or its epoch moved on."""
     UNLINKED = 10
     """The way it was logged in with was unlinked."""
+    PROVIDER_LOGOUT = 14
+    """The person logged out at the provider, which said so."""
 
     @property
     def code(self) -> str:

@@ -12,6 +12,8 @@ if its account's locator is the one asked for; whatever else is found is CORRUPT
     c1   | c1:<name>        | expiry 8: a start code that was shown
     t1   | t1:<name>        | expiry 8, then the names an identity asked for
     p1   | p1:<name>        | expiry 8, then how many logins came from an address
+    j1   | j1:<name>        | expiry 8: a provider's notice that counted
+    v1   | v1:<name>        | expiry 8, then the account 16 and the session 16 that a provider's session led to
 """
 
 from base64 import urlsafe_b64encode

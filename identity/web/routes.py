@@ -21,7 +21,18 @@ from identity.web.http.bodies import INTERNAL, PUBLIC, Bodies
 from identity.web.http.page import PageHandler, Side
 from identity.web.http.request_target import SERVER
 from identity.web.operators import health
-from identity.web.people import account, ack, application_login, assets, login, logout, notices, posted_answer, sign_up
+from identity.web.people import (
+    account,
+    ack,
+    application_login,
+    assets,
+    login,
+    logout,
+    notices,
+    posted_answer,
+    provider_logout,
+    sign_up,
+)
 from identity.web.programs import checks, forward_auth, session_start
 from identity.web.state.context import Context
 from identity.web.state.traffic import Traffic
@@ -33,6 +44,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *assets.ROUTES,
     *login.ROUTES,
     *posted_answer.ROUTES,
+    *provider_logout.ROUTES,
     *notices.ROUTES,
     *sign_up.ROUTES,
     *ack.ROUTES,

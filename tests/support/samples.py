@@ -151,6 +151,11 @@ def _account() -> tuple[Sample, ...]:
         Sample("signed-out-login", "signed-out", {"scope": "login", "provider": "GitHub", **_LEFT}),
         Sample("signed-out-ended", "signed-out", {"provider": "GitHub", "applications": APPLICATIONS}),
         Sample("signed-out", "signed-out", {"provider": "GitHub"}),
+        Sample("signed-out-offer", "signed-out", {"provider": "GitHub", "there": "/login/github/logout"}),
+        Sample(
+            "signed-out-leading", "signed-out", {"provider": "GitHub", "there": "/login/github/logout", "leads": True}
+        ),
+        Sample("signed-out-there", "signed-out", {"scope": "there", "provider": "GitHub"}),
         Sample("signed-out-everywhere", "signed-out", {"scope": "everywhere"}),
         Sample("signed-out-already", "signed-out", {"scope": "already"}),
         Sample("notices", "notices", {**_TOLD, "notices": (NOTICE,)}),

@@ -19,6 +19,9 @@ from providers.base import (
     Http,
     LoginBegun,
     LoginStart,
+    LogoutNotice,
+    LogoutThere,
+    NoticeRefused,
     ProviderBroken,
     ProviderDenied,
     ProviderProfile,
@@ -113,6 +116,13 @@ class ScriptedProvider:
         self.begin_fails = ""
         self.slow = False
         self.posted = False
+        self.tells_logouts = False
+        self.logout_frame = ""
+        self.logout_there = LogoutThere.NO
+        self.leaves_by: str | None = f"https://{self.name}.example/end"
+        """Where a browser logs out there; empty if it has no such address, None if that cannot be found out."""
+        self.notices: dict[str, LogoutNotice] = {}
+        """By logout token: what it says."""
 
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser away; what is kept depends on this login alone."""
@@ -139,6 +149,22 @@ class ScriptedProvider:
         self.finished.append(code)
         told = callback.params.get("user")
         return replace(self.people[code], name=told) if told else self.people[code]
+
+    async def read_logout(self, token: str, http: Http) -> LogoutNotice:
+        """Say what a token means."""
+        del http
+        if token == "unreachable":
+            raise ProviderBroken("the key set's address answered 500; canary-upstream-text")
+        if token not in self.notices:
+            raise NoticeRefused("no key of the provider signed it; canary-upstream-text")
+        return self.notices[token]
+
+    async def logout_location(self, return_to: str, http: Http) -> str:
+        """Send the browser away."""
+        del http
+        if self.leaves_by is None:
+            raise ProviderBroken("discovery answered 500; canary-upstream-text")
+        return self.leaves_by and f"{self.leaves_by}?{urlencode({'post_logout_redirect_uri': return_to})}"
 
 
 def person(subject: str, **more: Any) -> ProviderProfile:  # noqa: ANN401 - the profile's own fields

@@ -88,6 +88,16 @@ def test_the_addresses_to_enter_are_shown_before_the_first_start(command: Comman
     assert SECRET not in result.output
 
 
+def test_the_logout_address_is_shown_where_it_is_wanted(command: Command) -> None:
+    """Registered where it is not switched on, a provider would meet 404 with every logout."""
+    assert "backchannel" not in command.run("show", "company").stdout
+    command.options["backchannel_logout"] = "yes"
+
+    shown = command.run("show", "company").stdout
+
+    assert "  back-channel logout address  http://localhost:8887/login/company/backchannel" in shown.splitlines()
+
+
 def test_programs_get_an_object(command: Command) -> None:
     """A script that reads lines for people breaks with the next wording."""
     command.pin(command.upstream.url)

@@ -9,7 +9,7 @@ import pytest
 from identity.web import routes
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
-from identity.web.people import ack, demo
+from identity.web.people import ack, demo, provider_logout
 from identity.web.people.assets import Style
 from tests.support.browser import Jar, Reply
 from tests.support.house import House, text
@@ -17,7 +17,16 @@ from tests.support.realm import Realm
 from tests.support.web import LOCAL, Site
 
 ROUTES: Final = tuple(route for route in (*routes.ROUTES, *demo.ROUTES) if route.listener is Listener.PUBLIC)
-EXEMPT: Final = frozenset({ack.Ack, Style, routes.Canonical, routes.MissingPage})
+EXEMPT: Final = frozenset(
+    {
+        ack.Ack,
+        Style,
+        provider_logout.BackChannelLogout,
+        provider_logout.FrontChannelLogout,
+        routes.Canonical,
+        routes.MissingPage,
+    }
+)
 """What anything may ask for: it shows nothing of a session, and takes no form."""
 GUARDED: Final = tuple(route for route in ROUTES if route.handler not in EXEMPT)
 OTHERS: Final = (

@@ -13,7 +13,7 @@ inline style or an address outside this site.
                                                            longest
     account     csrf, account, username, devices           identities, name, email, done
     logout      csrf                                       account, username, others
-    signed-out                                             scope, provider
+    signed-out                                             scope, provider, there, leads
     notices     csrf, notices, seen, onward
     error       status, code, public, request_id           again, provider, username
 

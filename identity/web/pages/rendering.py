@@ -40,7 +40,9 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "account": _page("csrf", "account", "username", "devices", identities=None, name="", email="", done=""),
         "logout": _page("csrf", account="", username="", others=0, applications=()),
         "logout-application": _page("csrf", "application", account="", login="", username="", others=()),
-        "signed-out": _page(scope="here", provider="", applications=(), application="", again="/login"),
+        "signed-out": _page(
+            scope="here", provider="", applications=(), application="", again="/login", there="", leads=False
+        ),
         "notices": _page("csrf", "notices", "seen", "onward"),
         "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
         "error": _page(

@@ -25,6 +25,7 @@ from identity.web.http import csrf
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
 from identity.web.http.refusals import NotSameSite
+from providers.base import EndsSessions, LogoutThere
 
 LOGOUT: Final = "/logout"
 HOSTS_CHARS: Final = 8_192
@@ -121,9 +122,16 @@ class Logout(EndingPage):
     def say_ended(self) -> None:
         """Say what was ended."""
         done = self.query("done") or ""
+        there = self.way_there() if done in _DONE else ""
+        leads = bool(there) and self.policy_there() is LogoutThere.YES
+        if leads:
+            # Not a redirect of the form's answer, which Chromium holds to `form-action`; and the person reads why.
+            self.put_header("Refresh", f"0; url={there}")
         self.show(
             "signed-out",
             scope=done if done in _DONE else "already",
+            there=there,
+            leads=leads,
             provider=self.asked_provider(),
             applications=self.asked_hosts(),
         )
@@ -167,6 +175,15 @@ class Logout(EndingPage):
         """Return the label of the provider the address names, if there is such a provider."""
         name = self.query("with") or ""
         return self.provider_label(name) if name in self.context.providers else ""
+
+    def policy_there(self) -> LogoutThere:
+        """Return whether the provider the address names shall log the person out too."""
+        provider: object = self.context.providers.get(self.query("with") or "")
+        return provider.logout_there if isinstance(provider, EndsSessions) else LogoutThere.NO
+
+    def way_there(self) -> str:
+        """Return where that provider's own logout begins; empty for none."""
+        return "" if self.policy_there() is LogoutThere.NO else f"/login/{self.query('with')}/logout"
 
     def asked_hosts(self) -> tuple[str, ...]:
         """Return the applications' hosts the address names; others are not shown."""
@@ -246,6 +263,7 @@ class ApplicationLogout(Logout):
         self.show(
             "signed-out",
             scope=done if done in _DONE_THERE else "already",
+            there=self.context.public_url + way if done == "login" and (way := self.way_there()) else "",
             provider=self.asked_provider(),
             applications=self.asked_hosts() if done == "login" else (),
             application=self.host,

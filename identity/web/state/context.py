@@ -16,6 +16,7 @@ from identity.keyring import KeyRing
 from identity.login.flow import tag_of
 from identity.login.service import LoginService
 from identity.login.starting import Starting
+from identity.login.upstream_logout import UpstreamLogouts
 from identity.sessions.checkers import Checker
 from identity.sessions.service import SessionService
 from identity.types import Clock, Host, Millis, RandomBytes
@@ -112,6 +113,7 @@ class Context:
     checker: Checker
     accounts: AccountService
     login: LoginService
+    logouts: UpstreamLogouts
     starts: Starting
     pages: Renderer
     http: Callable[[str], Http]

@@ -1,0 +1,141 @@
+"""Logging out at the provider ends sessions here: which ones, and each notice once.
+
+Owns what a provider's notice means here. Whether a notice is genuine the provider's kind has found out
+before; ending is the account service's. Plain functions, thread-safe, no HTTP. Invariants: a notice
+logs out at least those it names, so where one session cannot be told, all of that identity end; and
+no store that forgets (memcached) keeps a person logged in whose identity the notice names.
+
+    the notice names        known from the login            what ends
+    ---------------------   -----------------------------   ----------------------------------------
+    a session               which session here it led to    that one, and what is below it
+    a session and a person  nothing (forgotten, or before   every session opened through the identity
+                            the option was switched on)
+    a person                -                               every session opened through the identity
+    a session               nothing                         nothing: the answer is as for a person who
+                                                            logged out here before
+"""
+
+import contextlib
+from typing import Final
+from uuid import UUID
+
+from identity.accounts.linking import Refuse, identity_key
+from identity.accounts.results import By, NotReachedYet, ProviderLogout
+from identity.accounts.service import AccountService
+from identity.accounts.store import IdentityState
+from identity.errors import BadInput, StoreError
+from identity.login.dependencies import LoginDependencies
+from identity.login.flow import record_name
+from identity.login.store import RecordKind
+from identity.sessions.record import Session
+from identity.types import SECOND, AccountId, Count, SessionId
+from providers.base import LogoutNotice
+
+_ID_BYTES: Final = 16
+
+
+class UpstreamLogouts:
+    """Which session here a provider's session led to, and what its notices end.
+
+    Args:
+        accounts: whose identity is it; ends sessions.
+        dependencies: markers, time and chance.
+        count: adds to the counter of notices.
+    """
+
+    def __init__(self, accounts: AccountService, dependencies: LoginDependencies, *, count: Count) -> None:
+        self._accounts = accounts
+        self._dependencies = dependencies
+        self._count = count
+
+    def remember(self, provider: str, session_there: str, account_id: AccountId, session: Session) -> None:
+        """Keep which session here a provider's session led to, as long as it can last. Never fails a login.
+
+        Without it a notice that names the person as well ends all sessions of the identity instead of one.
+        """
+        name, one_time = _name(provider, session_there), self._dependencies.one_time
+        with contextlib.suppress(StoreError, ValueError):  # the last: two logins at the same moment
+            one_time.take(RecordKind.UPSTREAM, name)  # a login before this one, with the same session there
+            one_time.put(RecordKind.UPSTREAM, name, account_id.bytes + session.id, expires_at=session.ends_at)
+
+    def end(self, provider: str, notice: LogoutNotice, *, by: By) -> str:
+        """End what a verified notice names; return `ended`, `queued` (its node is away) or `nothing`.
+
+        While memcached is away a notice may count twice: it repeats what the provider asked for.
+
+        Raises:
+            BadInput: the notice counted already (`logout-token`).
+            StoreUnavailable: nothing was ended; the same notice may be sent again.
+        """
+        one_time, name = self._dependencies.one_time, record_name(f"notice {provider} {notice.id}")
+        first = True
+        with contextlib.suppress(StoreError):
+            first = one_time.spend(RecordKind.NOTICE, name, expires_at=notice.counts_until * SECOND)
+        if not first:
+            raise self.refused(provider, "it counted already")
+        try:
+            outcome = self._end(provider, notice, by)
+        except StoreError:
+            with contextlib.suppress(StoreError):
+                one_time.take(RecordKind.NOTICE, name)
+            raise
+        self._count("identityd_provider_logouts_total", provider=provider, outcome=outcome)
+        return outcome
+
+    def end_session(self, provider: str, session_there: str, *, by: By) -> str:
+        """End the session here that one of the provider's led to; `ended`, `queued` or `nothing`.
+
+        Raises:
+            StoreUnavailable: nothing was ended.
+        """
+        notice = LogoutNotice("", "", session_there, counts_until=0)
+        outcome = self._end(provider, notice, by)
+        self._count("identityd_provider_logouts_total", provider=provider, outcome=outcome)
+        return outcome
+
+    def refused(self, provider: str, why: str) -> BadInput:
+        """Count what is no notice, and return the error that says so."""
+        self._count("identityd_provider_logouts_total", provider=provider, outcome="refused")
+        return BadInput("logout-token", detail=f"{provider}: {why}", public="This is no logout token that counts here.")
+
+    def _end(self, provider: str, notice: LogoutNotice, by: By) -> str:
+        request = self._request(provider, notice, by)
+        if request is None:
+            return "nothing"
+        match self._accounts.end_for_provider(request):
+            case Refuse():
+                return "nothing"
+            case NotReachedYet():
+                return "queued"
+            case _:
+                return "ended"
+
+    def _request(self, provider: str, notice: LogoutNotice, by: By) -> ProviderLogout | None:
+        request_id = UUID(bytes=self._dependencies.random_bytes(16), version=4)
+        if found := self._found(provider, notice):
+            return ProviderLogout(request_id, found[0], by, session=found[1])
+        if not notice.subject:
+            return None
+        try:
+            key = identity_key(provider, notice.subject)
+        except ValueError:
+            return None
+        row = self._accounts.find(key)
+        known = row is not None and row.state is IdentityState.ACTIVE
+        return ProviderLogout(request_id, row.account_id, by, key=key) if row and known else None
+
+    def _found(self, provider: str, notice: LogoutNotice) -> tuple[AccountId, SessionId] | None:
+        """Return the session that was kept. Raises StoreUnavailable if it alone could tell what ends."""
+        if not notice.session:
+            return None
+        try:
+            kept = self._dependencies.one_time.peek(RecordKind.UPSTREAM, _name(provider, notice.session))
+        except StoreError:
+            if notice.subject:
+                return None
+            raise
+        return (AccountId(UUID(bytes=kept[:_ID_BYTES])), SessionId(kept[_ID_BYTES:])) if kept else None
+
+
+def _name(provider: str, session_there: str) -> str:
+    return record_name(f"session {provider} {session_there}")
