@@ -1,5 +1,6 @@
 """A real browser, a real daemon and an OpenID provider nobody here wrote, whose answers come as forms."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request
 
 from tests.support.assertions import pem_of
+from tests.support.certificates import Authority
 from tests.support.openid_provider import OpenIdProvider
 from tests.support.running import Running
 from tests.support.signing import ecdsa_key, eddsa_key, rsa_key
@@ -17,18 +19,23 @@ pytestmark = [pytest.mark.chromium, pytest.mark.openid]
 
 
 @pytest.fixture
-def daemons(tmp_path: Path, openid_provider: OpenIdProvider) -> Iterator[Daemons]:
+def daemons(tmp_path: Path, openid_provider: OpenIdProvider, authority: Authority) -> Iterator[Daemons]:
     """Give a function that starts a daemon with the provider, under further options and client metadata."""
     started: list[Running] = []
 
-    def start(options: dict[str, str], **metadata: Any) -> Running:  # noqa: ANN401 - RFC 7591 metadata
+    def start(options: dict[str, str], *, https: bool = False, **metadata: Any) -> Running:  # noqa: ANN401 - RFC 7591
         running = Running(tmp_path / "run", {}, demo=False, environ={"SSL_CERT_FILE": str(openid_provider.ca_file)})
+        tls: dict[str, str] = {}
+        if https:
+            running.url = running.url.replace("http:", "https:")
+            issued = authority.issue()
+            tls = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
         client = openid_provider.register(f"{running.url}/login/op/callback", **metadata)
         provider = {"kind": "oidc", "issuer": openid_provider.issuer, "client_id": client.id}
         secret = {"client_secret": client.secret} if client.secret else {}
         running._write(
             {
-                "server": {"trusted_proxies": ""},
+                "server": {"trusted_proxies": "", **tls},
                 "outbound": {"allow_networks": "127.0.0.0/8"},
                 "provider:op": {**provider, **secret, **options},
             }
@@ -62,9 +69,10 @@ def log_in(page: Page, daemon: Running, name: str, *, choice: str = "Sign in") -
     return answered
 
 
-def test_somebody_signs_up_by_a_posted_answer(daemons: Daemons, page: Page) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_somebody_signs_up_by_a_posted_answer(daemons: Daemons, page: Page, scheme: str) -> None:
     """Otherwise form_post works with our own upstream and with no browser: cookies, redirects and policies are its."""
-    daemon = daemons({"response_mode": "form_post"})
+    daemon = daemons({"response_mode": "form_post"}, https=scheme == "https")
 
     answered = log_in(page, daemon, "ida")
     page.get_by_label("Username").fill("ida")
@@ -75,7 +83,9 @@ def test_somebody_signs_up_by_a_posted_answer(daemons: Daemons, page: Page) -> N
         ("POST", "callback"),
         ("GET", "finish"),
     ]
-    assert "cookie" in answered[0].all_headers()
+    names = re.findall(r"([^=; ]+)=", answered[0].all_headers()["cookie"])
+    assert len(names) == 1
+    assert names[0].startswith("__Host-iddf-" if scheme == "https" else f"iddf{daemon.port}-")
     assert "code=" not in answered[1].url
     assert daemon.log().count("code=") == 0
 
