@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +57,22 @@ def test_the_page_says_what_a_login_costs() -> None:
         row = re.search(rf"^\| `{contract.KIND}` \| .* \| (\d)[^|]*\|$", page, re.MULTILINE)
         assert row, contract.KIND
         assert int(row[1]) == len(contract.WARM_CALLS), contract.KIND
+
+
+def _checks(contract: type[ProviderContract]) -> int:
+    """Count what runs: every case, as often as it is parametrised."""
+    cases = [case for name in dir(contract) if name.startswith("test_") and callable(case := getattr(contract, name))]
+    times = [
+        [len(list(mark.args[1])) for mark in getattr(case, "pytestmark", []) if mark.name == "parametrize"]
+        for case in cases
+    ]
+    return sum(prod(each) for each in times)
+
+
+@pytest.mark.parametrize("contract", [*_contracts()], ids=lambda contract: contract.__name__)
+def test_every_kind_is_tried_in_many_ways(contract: type[ProviderContract]) -> None:
+    """Otherwise cases are left out one by one until a provider is in the kit by name only."""
+    assert _checks(contract) >= 40
 
 
 def test_every_case_left_out_has_its_reason() -> None:
