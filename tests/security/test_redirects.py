@@ -18,6 +18,7 @@ import pytest
 from identity.web import routes
 from identity.web.http.base import Handler, Listener, Route, is_local
 from identity.web.http.page import PageHandler
+from providers.base import LogoutThere
 from tests.support.browser import Jar
 from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.handlers import ROUTES
@@ -148,6 +149,32 @@ def test_a_posted_answer_leads_nowhere_else(logins: LoginSite, evil: str) -> Non
 
 
 @pytest.mark.parametrize("evil", EVIL)
+def test_logging_out_at_the_provider_leads_there_and_home_only(logins: LoginSite, evil: str) -> None:
+    """Otherwise a link to our logout ends at a site that asks for the password of the login before it."""
+    logins.google.logout_there, logins.google.leaves_by = LogoutThere.YES, "https://google.example/out"
+    browser, asked = logins.browser(), quote(evil)
+    browser.sign_up("ada", provider="google")
+    names = ("post_logout_redirect_uri", "return_to", "state", "with", "iss", "sid")
+    query = "&".join(f"{each}={asked}" for each in names)
+
+    away = browser.get(f"/login/google/logout?{query}")
+    back = browser.get(f"/logged-out?{query}")
+    frame = browser.get(f"/login/google/frontchannel?{query}")
+    said = logins.browser().get(f"/logout?done=session&{query}")
+    told = logins.browser().post(
+        "/login/google/backchannel", {"logout_token": "x", **dict.fromkeys(names, "//evil.example")}
+    )
+
+    leading = urlsplit(location(away))
+    assert f"{leading.scheme}://{leading.netloc}{leading.path}" == "https://google.example/out"
+    assert parse_qs(leading.query)["post_logout_redirect_uri"] == [f"{OWN}/logged-out"]
+    assert location(back) == "/account"
+    for reply in (frame, said, told):
+        assert reply.one("Location") is None
+        assert reply.one("Refresh") is None
+
+
+@pytest.mark.parametrize("evil", EVIL)
 def test_a_notice_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
     """Otherwise a warning of ours ends at a copy of our login page."""
     browser, asked = logins.browser(), quote(evil)
@@ -202,6 +229,10 @@ LEADERS: Final = {
     "posted_answer.AnyAnswer": "test_a_posted_answer_leads_nowhere_else",
     "posted_answer.PostedAnswer": "test_a_posted_answer_leads_nowhere_else",
     "notices.Notices": "test_a_notice_leads_nowhere_else",
+    "provider_logout.BackChannelLogout": "test_logging_out_at_the_provider_leads_there_and_home_only",
+    "provider_logout.EndThere": "test_logging_out_at_the_provider_leads_there_and_home_only",
+    "provider_logout.FrontChannelLogout": "test_logging_out_at_the_provider_leads_there_and_home_only",
+    "provider_logout.LoggedOutThere": "test_logging_out_at_the_provider_leads_there_and_home_only",
     "routes.Canonical": "test_a_canonical_address_is_never_another_site",
     "ack.Ack": "test_ack_leads_nowhere_else",
     "sign_up.Welcome": "test_a_login_leads_nowhere_else",
@@ -241,6 +272,7 @@ def _leads(handler: type) -> bool:
 REACHED: Final = {
     "identity/web/http/base.py": {"_redirect"},
     "identity/forward_auth/answers.py": {"answer"},
+    "identity/web/people/logout.py": {"say_ended"},
 }
 """Every function that names a Location header; all others go through `go`, `go_out` of the base."""
 
@@ -278,6 +310,7 @@ GO_OUT: Final = {
     "identity/web/people/login.py",
     "identity/web/people/demo.py",
     "identity/web/people/application_login.py",
+    "identity/web/people/provider_logout.py",
 }
 """The files that may lead to another site: to a provider, or back to a registered application."""
 
