@@ -15,8 +15,8 @@ from identity.errors import NotFound
 from identity.types import Host
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
+from tests.support.account_site import AccountSite
 from tests.support.browser import Jar
-from tests.support.house import House
 from tests.support.openid_provider import MODULES
 from tests.support.samples import samples
 from tests.support.services import CHROMIUM_FLAGS, chromium_binary
@@ -56,19 +56,21 @@ class ShowSample(PageHandler):
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def account_site() -> Iterator[AccountSite]:
     """Give a running daemon that shows samples too."""
     route = Route(r"/sample/([a-z-]+)", ShowSample, Listener.PUBLIC)
-    made = House(public_url=f"http://{HOST}", hosts=frozenset({HOST}), routes=(route,))
+    made = AccountSite(public_url=f"http://{HOST}", hosts=frozenset({HOST}), routes=(route,))
     with made.site:
         yield made
 
 
 @pytest.fixture(scope="module")
-def browser(playwright: Playwright, house: House) -> Iterator[Browser]:
+def browser(playwright: Playwright, account_site: AccountSite) -> Iterator[Browser]:
     """Give a Chromium that finds the daemon, and nothing else, under the daemon's name."""
     flags = [flag for flag in CHROMIUM_FLAGS if "host-resolver" not in flag]
-    rule = f"--host-resolver-rules=MAP {HOST} {LOCAL}:{house.site.ports.public}, MAP * ~NOTFOUND, EXCLUDE {LOCAL}"
+    rule = (
+        f"--host-resolver-rules=MAP {HOST} {LOCAL}:{account_site.site.ports.public}, MAP * ~NOTFOUND, EXCLUDE {LOCAL}"
+    )
     running = playwright.chromium.launch(executable_path=chromium_binary(), args=[*flags, rule])
     yield running
     running.close()
@@ -194,31 +196,31 @@ def enter(context: BrowserContext, jar: Jar) -> None:
 
 
 @pytest.fixture
-def ada(browser: Browser, house: House) -> Iterator[Page]:
+def ada(browser: Browser, account_site: AccountSite) -> Iterator[Page]:
     """Give the browser, without scripts, of somebody who is logged in."""
-    house.site.forget_everything()
-    jar = house.move_in(ACCOUNT, "ada")
+    account_site.site.forget_everything()
+    jar = account_site.move_in(ACCOUNT, "ada")
     context = browser.new_context(base_url=f"http://{HOST}", java_script_enabled=False)
     enter(context, jar)
     yield context.new_page()
     context.close()
 
 
-def test_another_session_is_ended_with_one_press(house: House, ada: Page) -> None:
+def test_another_session_is_ended_with_one_press(account_site: AccountSite, ada: Page) -> None:
     """The policy or the form check would refuse our own form in a real browser."""
-    house.site.clock.advance(60_000)
-    phone = house.site.log_in()
+    account_site.site.clock.advance(60_000)
+    phone = account_site.site.log_in()
     ada.goto("/account")
 
     ada.get_by_role("button", name="Log out Firefox on Linux, network 192.0.2.x").click()
 
     assert ada.get_by_role("status").inner_text().startswith("That session was ended")
-    assert house.reason(phone) == "revoked"
-    assert house.reason(Jar()) == "anonymous"
+    assert account_site.reason(phone) == "revoked"
+    assert account_site.reason(Jar()) == "anonymous"
     assert ada.url.endswith("/account?done=ended")
 
 
-def test_logging_out_here_ends_on_a_page_that_says_so(house: House, ada: Page) -> None:
+def test_logging_out_here_ends_on_a_page_that_says_so(account_site: AccountSite, ada: Page) -> None:
     """The person would not know whether it worked, and go back to a page that still looks logged in."""
     ada.goto("/logout")
 
@@ -226,15 +228,15 @@ def test_logging_out_here_ends_on_a_page_that_says_so(house: House, ada: Page) -
 
     assert ada.get_by_role("heading", level=1).inner_text() == "You are logged out"
     assert ada.context.cookies() == []
-    assert house.site.sessions.devices(ACCOUNT) == ()
+    assert account_site.site.sessions.devices(ACCOUNT) == ()
 
 
-def test_logging_out_everywhere_takes_one_press(house: House, ada: Page) -> None:
+def test_logging_out_everywhere_takes_one_press(account_site: AccountSite, ada: Page) -> None:
     """In a panic nobody finds a second page."""
-    house.site.log_in()
+    account_site.site.log_in()
     ada.goto("/account")
 
     ada.get_by_role("button", name="Log out everywhere").click()
 
     assert ada.get_by_role("heading", level=1).inner_text() == "You are logged out everywhere"
-    assert house.site.sessions.devices(ACCOUNT) == ()
+    assert account_site.site.sessions.devices(ACCOUNT) == ()

@@ -70,16 +70,16 @@ class Place:
         """What the names of identityd's cookies begin with."""
         return f"idd{self.daemon.port}"
 
-    def tokens(self, walker: HttpBrowser) -> dict[str, str]:
+    def tokens(self, http_browser: HttpBrowser) -> dict[str, str]:
         """Return the tokens of the application's session in a jar."""
-        jar = walker.jars["wiki.localhost"]
+        jar = http_browser.jars["wiki.localhost"]
         return {name: value for name, value in jar.items() if name.startswith(f"{self.prefix}-")}
 
     def member(self) -> HttpBrowser:
         """Return somebody who just signed up on the way to the application."""
-        walker = HttpBrowser()
-        walker.sign_up(walker.go(f"{self.url}/"), f"member{next(_NUMBERS)}")
-        return walker
+        http_browser = HttpBrowser()
+        http_browser.sign_up(http_browser.go(f"{self.url}/"), f"member{next(_NUMBERS)}")
+        return http_browser
 
     def parted(self) -> tuple[HttpBrowser, HttpBrowser]:
         """Return one browser's jars as they were before a rotation, and as they are long after."""

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 
 from tests.examples.conftest import TOKEN_AGE_S, Place
 from tests.support.http_browser import FORM, HttpBrowser
-from tests.support.visitor import CALL, PAGE
+from tests.support.https_browser import CALL, PAGE
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = pytest.mark.memcached
@@ -17,24 +17,24 @@ BIG = b"note=" + b"x" * (1 << 20)
 
 def test_a_page_leads_through_the_login_and_back_to_its_address(place: Place) -> None:
     """Otherwise a person who follows a link ends elsewhere, or nowhere."""
-    walker = HttpBrowser()
+    http_browser = HttpBrowser()
 
-    login = walker.go(f"{place.url}/page?x=1&y=%C3%A9")
-    page = walker.sign_up(login, "ada")
+    login = http_browser.go(f"{place.url}/page?x=1&y=%C3%A9")
+    page = http_browser.sign_up(login, "ada")
 
-    assert walker.hops[-1] == f"{place.url}/page?x=1&y=%C3%A9"
+    assert http_browser.hops[-1] == f"{place.url}/page?x=1&y=%C3%A9"
     assert "<b id=user>ada</b>" in page.body.decode()
 
 
 def test_a_host_of_its_own_is_entered_without_a_click(place: Place) -> None:
     """Single sign-on: whoever is logged in sees no page on the way."""
-    walker = place.member()
-    walker.jars["wiki.localhost"].clear()
+    http_browser = place.member()
+    http_browser.jars["wiki.localhost"].clear()
 
-    page = walker.go(f"{place.url}/")
+    page = http_browser.go(f"{place.url}/")
 
     assert page.status == 200
-    assert [re.sub(r"\?.*", "", hop) for hop in walker.hops] == [
+    assert [re.sub(r"\?.*", "", hop) for hop in http_browser.hops] == [
         f"{place.url}/",
         f"{place.url}/.identityd/login",
         f"{place.daemon.url}/continue",
@@ -53,9 +53,9 @@ def test_a_call_without_a_login_gets_401_and_json(place: Place) -> None:
 
 def test_a_call_is_told_who_asks(place: Place) -> None:
     """What an application is behind a login for."""
-    walker = place.member()
+    http_browser = place.member()
 
-    reply = walker.load("GET", f"{place.url}/api/me", CALL)
+    reply = http_browser.load("GET", f"{place.url}/api/me", CALL)
 
     assert reply.json()["name"].startswith("member")
     assert reply.all("Set-Cookie") == OWN
@@ -80,11 +80,11 @@ def test_a_form_keeps_its_body_through_a_bounce(place: Place, body: bytes) -> No
 
 def test_four_cookies_arrive_beside_the_applications_own(place: Place) -> None:
     """Otherwise tokens are lost and the jar is never cleaned."""
-    walker = place.member()
+    http_browser = place.member()
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
-    walker.jars["wiki.localhost"].update({f"{place.prefix}-planted{number}": "x" for number in range(5)})
+    http_browser.jars["wiki.localhost"].update({f"{place.prefix}-planted{number}": "x" for number in range(5)})
 
-    reply = walker.load("GET", f"{place.url}/")
+    reply = http_browser.load("GET", f"{place.url}/")
 
     lines = reply.all("Set-Cookie")
     assert [line for line in lines if line.startswith("own")] == OWN
@@ -94,10 +94,10 @@ def test_four_cookies_arrive_beside_the_applications_own(place: Place) -> None:
 
 def test_a_jar_of_22_kb_is_let_through(place: Place) -> None:
     """Otherwise the request that would clean the jar is refused, and the person stays outside."""
-    walker = place.member()
-    walker.jars["wiki.localhost"].update({f"{place.prefix}-planted{at:04}": "x" * 100 for at in range(180)})
+    http_browser = place.member()
+    http_browser.jars["wiki.localhost"].update({f"{place.prefix}-planted{at:04}": "x" * 100 for at in range(180)})
 
-    assert walker.load("GET", f"{place.url}/").status == 200
+    assert http_browser.load("GET", f"{place.url}/").status == 200
 
 
 def test_a_stolen_copy_is_refused(place: Place) -> None:
@@ -115,45 +115,45 @@ def test_a_stolen_copy_is_refused(place: Place) -> None:
 
 def test_an_absent_identityd_is_503_and_no_logout(place: Place) -> None:
     """An outage must cost a minute, not a login."""
-    walker = place.member()
-    jar = dict(walker.jars["wiki.localhost"])
+    http_browser = place.member()
+    jar = dict(http_browser.jars["wiki.localhost"])
     place.daemon.stop()
 
     for path, headers in (("/", PAGE), ("/api/me", CALL), ("/.identityd/logout", PAGE)):
-        reply = walker.load("GET", f"{place.url}{path}", headers)
+        reply = http_browser.load("GET", f"{place.url}{path}", headers)
         assert (reply.status, reply.one("Retry-After"), reply.all("Set-Cookie")) == (503, "5", [])
         assert reply.one("Location") is None
-    assert walker.load("POST", f"{place.url}/", (*PAGE, FORM), BIG).status == 503
+    assert http_browser.load("POST", f"{place.url}/", (*PAGE, FORM), BIG).status == 503
     place.daemon.start()
 
-    assert walker.jars["wiki.localhost"] == jar
-    assert walker.load("GET", f"{place.url}/").status == 200
+    assert http_browser.jars["wiki.localhost"] == jar
+    assert http_browser.load("GET", f"{place.url}/").status == 200
 
 
 def test_logging_out_ends_the_session_on_this_host(place: Place) -> None:
     """Whoever leaves a shared computer relies on it."""
-    walker = place.member()
-    left = walker.copy()
+    http_browser = place.member()
+    left = http_browser.copy()
 
-    page = walker.submit(walker.go(f"{place.url}/.identityd/logout"), {"scope": "login"})
+    page = http_browser.submit(http_browser.go(f"{place.url}/.identityd/logout"), {"scope": "login"})
 
     assert page.status == 200
-    assert place.tokens(walker) == {}
+    assert place.tokens(http_browser) == {}
     assert left.load("GET", f"{place.url}/api/me", CALL).status == 401
-    walker.go(f"{place.url}/")
-    assert walker.hops[-1].startswith(f"{place.daemon.url}/login")
+    http_browser.go(f"{place.url}/")
+    assert http_browser.hops[-1].startswith(f"{place.daemon.url}/login")
 
 
 def test_ack_rotates_on_the_applications_host(place: Place) -> None:
     """A page that preloads it confirms its token without a script."""
-    walker = place.member()
+    http_browser = place.member()
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
-    before = place.tokens(walker)
+    before = place.tokens(http_browser)
 
-    reply = walker.load("GET", f"{place.url}/.identityd/ack")
+    reply = http_browser.load("GET", f"{place.url}/.identityd/ack")
 
     assert reply.status == 204
-    assert place.tokens(walker).keys() > before.keys()
+    assert place.tokens(http_browser).keys() > before.keys()
 
 
 def test_another_host_is_refused(place: Place) -> None:

@@ -11,9 +11,9 @@ from tests.examples.answers import ADA, BOUNCE, COOKIES, HOSTILE, LOGIN, OK, alw
 from tests.examples.conftest import COMMANDS, Process
 from tests.support.browser import Reply
 from tests.support.http_browser import HttpBrowser
+from tests.support.https_browser import CALL, PAGE
 from tests.support.loading import ASKED
 from tests.support.origin import Answer, Origin
-from tests.support.visitor import CALL, PAGE
 
 pytestmark = pytest.mark.node
 WITH_COOKIES = said({**OK, "set_cookie": COOKIES})

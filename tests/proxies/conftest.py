@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.gate import APPLICATION, Gate
+from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.planted import EVIL, LOGIN, WIKI
 from tests.support.proxies import NAMES
 from tests.support.siblings import Sibling
@@ -17,34 +17,36 @@ UNMINTED: Final = {"static_paths": f"{APPLICATION}/old {APPLICATION}/echo /old /
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in NAMES])
-def gate(
+def guarded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
-) -> Iterator[Gate]:
+) -> Iterator[GuardedApplication]:
     """Give a running gate; what a test stops, it starts again."""
     folder: Path = tmp_path_factory.mktemp(request.param) / "run"
-    with Gate(request.param, folder, authority) as running:
+    with GuardedApplication(request.param, folder, authority) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in NAMES])
 def kept(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
-) -> Iterator[Gate]:
+) -> Iterator[GuardedApplication]:
     """Give a gate whose application's pages may carry no token."""
-    with Gate(request.param, tmp_path_factory.mktemp(request.param) / "run", authority, app=UNMINTED) as running:
+    with GuardedApplication(
+        request.param, tmp_path_factory.mktemp(request.param) / "run", authority, app=UNMINTED
+    ) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in NAMES])
 def corp(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
-) -> Iterator[Gate]:
+) -> Iterator[GuardedApplication]:
     """Give a running gate whose hosts have a domain in common with a sibling."""
     folder: Path = tmp_path_factory.mktemp(request.param) / "run"
-    gate = Gate(request.param, folder, authority, hosts=(LOGIN, WIKI))
+    guarded = GuardedApplication(request.param, folder, authority, hosts=(LOGIN, WIKI))
     # Two dozen cookies of any length belong to the application, too.
-    gate.behind.longest_header = 65_536
-    with gate as running:
+    guarded.behind.longest_header = 65_536
+    with guarded as running:
         yield running
 
 

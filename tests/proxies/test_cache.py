@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Page, Playwright
 
 from tests.support.certificates import Authority
-from tests.support.gate import APPLICATION, Gate
+from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.services import CHROMIUM_FLAGS, chromium_binary
 
 pytestmark = [pytest.mark.memcached, pytest.mark.threat(58)]
@@ -34,33 +34,33 @@ def trusting(playwright: Playwright, authority: Authority) -> Iterator[Browser]:
     running.close()
 
 
-def entered(browser: Browser, gate: Gate) -> Page:
+def entered(browser: Browser, guarded: GuardedApplication) -> Page:
     """Return a page of somebody who just logged in."""
     context = browser.new_context()
     context.set_default_timeout(60_000)
-    member = gate.member()
+    member = guarded.member()
     context.add_cookies(
         [
-            {"name": name, "value": value, "url": gate.url, "httpOnly": True, "secure": True, "sameSite": "Lax"}
+            {"name": name, "value": value, "url": guarded.url, "httpOnly": True, "secure": True, "sameSite": "Lax"}
             for name, value in member.jar.items()
         ]
     )
     return context.new_page()
 
 
-def asks_again(gate: Gate, page: Page, address: str) -> bool:
+def asks_again(guarded: GuardedApplication, page: Page, address: str) -> bool:
     """Load an address in another tab of the same browser; tell whether the application was asked."""
-    asked, other = gate.behind.asked, page.context.new_page()
+    asked, other = guarded.behind.asked, page.context.new_page()
     other.goto(address)
     other.close()
-    return gate.behind.asked > asked
+    return guarded.behind.asked > asked
 
 
 @pytest.mark.chromium
 class TestChromium:
     """Somebody logs out, and somebody else sits down."""
 
-    def test_a_guarded_page_is_asked_for_each_time(self, kept: Gate, trusting: Browser) -> None:
+    def test_a_guarded_page_is_asked_for_each_time(self, kept: GuardedApplication, trusting: Browser) -> None:
         """And what the application allows to be kept is kept: otherwise this would prove nothing."""
         page = entered(trusting, kept)
         for path in ("/old", "/echo"):
@@ -70,7 +70,7 @@ class TestChromium:
         assert not asks_again(kept, page, f"{kept.url}{APPLICATION}/echo")
         page.context.close()
 
-    def test_after_the_logout_nothing_is_shown_again(self, kept: Gate, trusting: Browser) -> None:
+    def test_after_the_logout_nothing_is_shown_again(self, kept: GuardedApplication, trusting: Browser) -> None:
         """By its address, loaded again, or by going back: neither the application's pages nor the account."""
         page = entered(trusting, kept)
         for place in (f"{APPLICATION}/old", f"{APPLICATION}/echo", "/account", "/logout"):
@@ -93,7 +93,7 @@ class TestChromium:
         assert kept.behind.asked == asked
         page.context.close()
 
-    def test_nor_from_the_page_that_logged_out_everywhere(self, kept: Gate, trusting: Browser) -> None:
+    def test_nor_from_the_page_that_logged_out_everywhere(self, kept: GuardedApplication, trusting: Browser) -> None:
         """It was on the screen when the answer came that cleared the others."""
         page = entered(trusting, kept)
         page.goto(f"{kept.url}/account")

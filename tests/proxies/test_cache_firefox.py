@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.firefox import Firefox, Tab
-from tests.support.gate import APPLICATION, Gate
+from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.memcached, pytest.mark.threat(58)]
@@ -27,7 +27,7 @@ def seen(tab: Tab) -> str:
 class TestFirefox:
     """The same in the other browser."""
 
-    def test_a_guarded_page_is_asked_for_each_time(self, kept: Gate, firefox: Firefox) -> None:
+    def test_a_guarded_page_is_asked_for_each_time(self, kept: GuardedApplication, firefox: Firefox) -> None:
         """And what the application allows to be kept is kept."""
         tab = firefox.tab()
         tab.show(kept.member().jar)
@@ -40,7 +40,7 @@ class TestFirefox:
         tab.go(f"{kept.url}{APPLICATION}/echo")
         assert kept.behind.asked == asked + 1
 
-    def test_after_the_logout_nothing_is_shown_again(self, kept: Gate, firefox: Firefox) -> None:
+    def test_after_the_logout_nothing_is_shown_again(self, kept: GuardedApplication, firefox: Firefox) -> None:
         """By its address or by going back: neither the application's pages nor the account."""
         tab = firefox.tab()
         tab.show(kept.member().jar)

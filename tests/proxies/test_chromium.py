@@ -5,8 +5,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
-from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
-from tests.support.visitor import Visitor
+from tests.support.guarded_application import APPLICATION, GRACE_S, TOKEN_AGE_S, GuardedApplication
+from tests.support.https_browser import HttpsBrowser
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = [pytest.mark.memcached, pytest.mark.chromium]
@@ -31,19 +31,26 @@ _SOCKET: Final = """address => new Promise((done, failed) => {
 })"""
 
 
-def opened(browser: Browser, visitor: Visitor) -> BrowserContext:
+def opened(browser: Browser, https_browser: HttpsBrowser) -> BrowserContext:
     """Return a browser with the visitor's jar."""
     context = browser.new_context(ignore_https_errors=True)
-    show(context, visitor)
+    show(context, https_browser)
     return context
 
 
-def show(context: BrowserContext, visitor: Visitor) -> None:
+def show(context: BrowserContext, https_browser: HttpsBrowser) -> None:
     """Put the visitor's cookies into the browser's jar."""
     context.add_cookies(
         [
-            {"name": name, "value": value, "url": visitor.url, "httpOnly": True, "secure": True, "sameSite": "Lax"}
-            for name, value in visitor.jar.items()
+            {
+                "name": name,
+                "value": value,
+                "url": https_browser.url,
+                "httpOnly": True,
+                "secure": True,
+                "sameSite": "Lax",
+            }
+            for name, value in https_browser.jar.items()
         ]
     )
 
@@ -51,7 +58,7 @@ def show(context: BrowserContext, visitor: Visitor) -> None:
 class Rotating:
     """Gives the browser its present cookies while a bounce is on its way, as another tab's answer would."""
 
-    def __init__(self, page: Page, after: Visitor) -> None:
+    def __init__(self, page: Page, after: HttpsBrowser) -> None:
         self.bounces = 0
         self._page = page
         self._after = after
@@ -66,13 +73,13 @@ class Rotating:
         self._session.send("Fetch.continueRequest", {"requestId": event["requestId"]})
 
 
-def bounced(browser: Browser, gate: Gate) -> tuple[Page, Rotating]:
+def bounced(browser: Browser, guarded: GuardedApplication) -> tuple[Page, Rotating]:
     """Return a page whose next request shows old cookies, and who renews them while it is bounced."""
-    before, after = gate.parted()
+    before, after = guarded.parted()
     context = opened(browser, after)
     page = context.new_page()
     page.route("**/blank", lambda route: route.fulfill(body="<!doctype html><title>blank</title>"))
-    page.goto(f"{gate.url}{APPLICATION}/blank")
+    page.goto(f"{guarded.url}{APPLICATION}/blank")
     context.clear_cookies()
     show(context, before)
     return page, Rotating(page, after)
@@ -82,27 +89,27 @@ class TestBouncing:
     """Chromium follows what the proxy makes of a bounce."""
 
     @pytest.mark.parametrize("size", [0, 5, 1 << 20, 8 << 20])
-    def test_a_call_comes_again_with_its_body(self, gate: Gate, browser: Browser, size: int) -> None:
+    def test_a_call_comes_again_with_its_body(self, guarded: GuardedApplication, browser: Browser, size: int) -> None:
         """Otherwise an upload fails whenever the token changes during it."""
-        page, rotating = bounced(browser, gate)
+        page, rotating = bounced(browser, guarded)
 
-        answer = page.evaluate(_FETCH, [f"{gate.url}{_ECHO}", size, "same-origin"])
+        answer = page.evaluate(_FETCH, [f"{guarded.url}{_ECHO}", size, "same-origin"])
 
         assert (answer["status"], answer["told"]["body_bytes"]) == (200, size)
         assert rotating.bounces == 1
         page.context.close()
 
-    def test_a_page_and_a_form_come_again(self, gate: Gate, browser: Browser) -> None:
+    def test_a_page_and_a_form_come_again(self, guarded: GuardedApplication, browser: Browser) -> None:
         """Otherwise a person who comes back from lunch sees an error, or loses what was typed."""
-        page, rotating = bounced(browser, gate)
-        page.goto(f"{gate.url}{APPLICATION}/still")
+        page, rotating = bounced(browser, guarded)
+        page.goto(f"{guarded.url}{APPLICATION}/still")
         assert page.inner_text("#user").startswith("member")
         assert rotating.bounces == 1
         page.context.close()
 
-        page, rotating = bounced(browser, gate)
+        page, rotating = bounced(browser, guarded)
         page.set_content(
-            f'<form method=post action="{gate.url}{APPLICATION}/still">'
+            f'<form method=post action="{guarded.url}{APPLICATION}/still">'
             "<textarea name=t></textarea><button>Send</button></form>"
         )
         page.fill("textarea", "x" * 20_000)
@@ -112,15 +119,15 @@ class TestBouncing:
         assert rotating.bounces == 1
         page.context.close()
 
-    def test_another_sites_call_comes_again(self, gate: Gate, browser: Browser) -> None:
+    def test_another_sites_call_comes_again(self, guarded: GuardedApplication, browser: Browser) -> None:
         """Otherwise an application that is called from another site fails now and then."""
-        before, after = gate.parted()
+        before, after = guarded.parted()
         context = opened(browser, before)
         page = context.new_page()
-        page.goto(f"{gate.partner}/")
+        page.goto(f"{guarded.partner}/")
         rotating = Rotating(page, after)
 
-        answer = page.evaluate(_FETCH, [f"{gate.url}{_ECHO}", 0, "include"])
+        answer = page.evaluate(_FETCH, [f"{guarded.url}{_ECHO}", 0, "include"])
 
         assert (answer["status"], rotating.bounces) == (200, 1)
         context.close()
@@ -129,26 +136,28 @@ class TestBouncing:
 class TestLiving:
     """Somebody works behind the proxy for a while."""
 
-    def test_events_and_sockets_work(self, gate: Gate, browser: Browser) -> None:
+    def test_events_and_sockets_work(self, guarded: GuardedApplication, browser: Browser) -> None:
         """Otherwise what is alive in an application stands still behind the proxy."""
-        context = opened(browser, gate.aged())
+        context = opened(browser, guarded.aged())
         page = context.new_page()
-        page.goto(f"{gate.url}{APPLICATION}/page")
+        page.goto(f"{guarded.url}{APPLICATION}/page")
 
-        assert page.evaluate(_EVENTS, f"{gate.url}{APPLICATION}/events") == "first"
-        heard = page.evaluate(_SOCKET, f"{gate.url}{APPLICATION}/socket".replace("https:", "wss:"))
+        assert page.evaluate(_EVENTS, f"{guarded.url}{APPLICATION}/events") == "first"
+        heard = page.evaluate(_SOCKET, f"{guarded.url}{APPLICATION}/socket".replace("https:", "wss:"))
         assert heard.startswith("member")
         assert heard.endswith(": hello")
         context.close()
 
-    def test_a_busy_person_is_never_logged_out_and_a_thief_is(self, gate: Gate, browser: Browser) -> None:
+    def test_a_busy_person_is_never_logged_out_and_a_thief_is(
+        self, guarded: GuardedApplication, browser: Browser
+    ) -> None:
         """The two promises of the product, with this proxy in between."""
-        context = opened(browser, gate.member())
+        context = opened(browser, guarded.member())
         page, problems = context.new_page(), []
-        app = f"{gate.url}{APPLICATION}/page"
+        app = f"{guarded.url}{APPLICATION}/page"
         page.goto(app)
-        minted = gate.daemon.metric("identityd_tokens_minted_total")
-        ended = gate.daemon.metric("identityd_sessions_ended_total")
+        minted = guarded.daemon.metric("identityd_tokens_minted_total")
+        ended = guarded.daemon.metric("identityd_sessions_ended_total")
 
         for _ in range(RENEWALS):
             elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
@@ -156,8 +165,8 @@ class TestLiving:
             page.goto(app)
             assert page.inner_text("#user").startswith("member")
         assert problems == []
-        assert gate.daemon.metric("identityd_tokens_minted_total") >= minted + 2
-        assert gate.daemon.metric("identityd_sessions_ended_total") == ended
+        assert guarded.daemon.metric("identityd_tokens_minted_total") >= minted + 2
+        assert guarded.daemon.metric("identityd_sessions_ended_total") == ended
 
         thief = browser.new_context(ignore_https_errors=True)
         thief.add_cookies(context.cookies())  # type: ignore[arg-type]  # what cookies() returns is what it takes

@@ -13,7 +13,7 @@ from identity.cli.doctor_session import ACCOUNT, LIFETIME_MS
 from identity.opening import now, open_trial
 from identity.stores.sqlite import SqliteAccounts
 from tests.support.certificates import Authority
-from tests.support.gate import APPLICATION, Gate
+from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.operator_commands import untouched_log
 
 pytestmark = [pytest.mark.memcached, pytest.mark.nginx]
@@ -22,17 +22,19 @@ ECHO = f"{APPLICATION}/echo"
 
 
 @contextmanager
-def behind(folder: Path, authority: Authority, *, faults: Mapping[str, str] | None = None) -> Iterator[Gate]:
+def behind(
+    folder: Path, authority: Authority, *, faults: Mapping[str, str] | None = None
+) -> Iterator[GuardedApplication]:
     """Give a gate with an nginx whose example has faults, or none."""
-    with Gate("nginx", folder / "run", authority, faults=faults) as gate:
-        yield gate
+    with GuardedApplication("nginx", folder / "run", authority, faults=faults) as guarded:
+        yield guarded
 
 
-def examine(gate: Gate, authority: Authority, path: str = ECHO) -> Result:
+def examine(guarded: GuardedApplication, authority: Authority, path: str = ECHO) -> Result:
     """Give the command."""
-    words = ["doctor", "--config", str(gate.daemon.folder / "identityd.ini"), "--as", "ann"]
-    words += ["--port", str(gate.daemon.port), "--internal-port", str(gate.daemon.internal_port)]
-    words += ["--url", f"{gate.url}{path}", "--ca-file", str(authority.ca_file)]
+    words = ["doctor", "--config", str(guarded.daemon.folder / "identityd.ini"), "--as", "ann"]
+    words += ["--port", str(guarded.daemon.port), "--internal-port", str(guarded.daemon.internal_port)]
+    words += ["--url", f"{guarded.url}{path}", "--ca-file", str(authority.ca_file)]
     with untouched_log():
         return CliRunner().invoke(cli, words, catch_exceptions=False)
 
@@ -43,13 +45,13 @@ def problems(result: Result) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Gate]:
+def good(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[GuardedApplication]:
     """Give a gate with the example as it is."""
-    with behind(tmp_path_factory.mktemp("good"), authority) as gate:
-        yield gate
+    with behind(tmp_path_factory.mktemp("good"), authority) as guarded:
+        yield guarded
 
 
-def test_the_example_has_nothing_wrong(good: Gate, authority: Authority) -> None:
+def test_the_example_has_nothing_wrong(good: GuardedApplication, authority: Authority) -> None:
     """A tool that complains about what works is not asked a second time."""
     result = examine(good, authority)
 
@@ -61,7 +63,7 @@ def test_the_example_has_nothing_wrong(good: Gate, authority: Authority) -> None
         assert said in result.stdout
 
 
-def test_the_test_session_is_over_and_in_the_audit(good: Gate, authority: Authority) -> None:
+def test_the_test_session_is_over_and_in_the_audit(good: GuardedApplication, authority: Authority) -> None:
     """A key to every application must not lie about, and somebody must be able to ask who had it."""
     examine(good, authority)
     store = SqliteAccounts(good.daemon.folder / "identityd.sqlite", clock=now)
@@ -75,7 +77,7 @@ def test_the_test_session_is_over_and_in_the_audit(good: Gate, authority: Author
     assert rows == [("doctor", "operator:ann"), ("doctor-begun", "operator:ann")]
 
 
-def test_nobody_else_notices(good: Gate, authority: Authority) -> None:
+def test_nobody_else_notices(good: GuardedApplication, authority: Authority) -> None:
     """It is run where people work."""
     member = good.member()
 
@@ -84,7 +86,7 @@ def test_nobody_else_notices(good: Gate, authority: Authority) -> None:
     assert member.ask("GET", ECHO).status == 200
 
 
-def test_an_address_that_is_not_guarded_is_said(good: Gate, authority: Authority) -> None:
+def test_an_address_that_is_not_guarded_is_said(good: GuardedApplication, authority: Authority) -> None:
     """Otherwise somebody believes for years that it is."""
     result = examine(good, authority, "/login")
 
@@ -99,8 +101,8 @@ def test_three_common_faults_are_each_found(tmp_path: Path, authority: Authority
         "error_page 500 = @identity_down;": "error_page 500 =200 /elsewhere;",
         "large_client_header_buffers 4 32k;": "large_client_header_buffers 4 4k;",
     }
-    with behind(tmp_path, authority, faults=faults) as gate:
-        result = examine(gate, authority)
+    with behind(tmp_path, authority, faults=faults) as guarded:
+        result = examine(guarded, authority)
 
     found = problems(result)
     assert result.exit_code == 2
@@ -117,8 +119,8 @@ def test_three_more_faults_are_each_found(tmp_path: Path, authority: Authority) 
         "    if ($identity_verdict = bounce) { return 307 $identity_location; }\n": "",
         "proxy_set_header X-Identity-User    $identity_user;\n": "",
     }
-    with behind(tmp_path, authority, faults=faults) as gate:
-        result = examine(gate, authority)
+    with behind(tmp_path, authority, faults=faults) as guarded:
+        result = examine(guarded, authority)
 
     found = problems(result)
     assert result.exit_code == 2
@@ -129,8 +131,8 @@ def test_three_more_faults_are_each_found(tmp_path: Path, authority: Authority) 
 @pytest.mark.threat(58)
 def test_answers_that_a_browser_keeps_over_the_logout_are_found(tmp_path: Path, authority: Authority) -> None:
     """Whoever sits down next reads them without a request, and no log shows it."""
-    with behind(tmp_path, authority, faults={'""      "no-cache, private";': '""      "";'}) as gate:
-        silent, own = examine(gate, authority, f"{APPLICATION}/old"), examine(gate, authority)
+    with behind(tmp_path, authority, faults={'""      "no-cache, private";': '""      "";'}) as guarded:
+        silent, own = examine(guarded, authority, f"{APPLICATION}/old"), examine(guarded, authority)
 
     assert [text.partition(":")[0] for text in problems(silent)] == [
         "a guarded answer does not say how long it may be kept"
@@ -148,8 +150,8 @@ def test_the_internal_listener_and_merged_cookies_are_found(tmp_path: Path, auth
             'add_header Set-Cookie "$identity_cookie1, $identity_cookie2" always;\n'
         ),
     }
-    with behind(tmp_path, authority, faults=faults) as gate:
-        result = examine(gate, authority)
+    with behind(tmp_path, authority, faults=faults) as guarded:
+        result = examine(guarded, authority)
 
     found = problems(result)
     for said in ("/readyz of identityd is reached", "several cookies of a verdict arrive merged"):

@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from tests.support.firefox import Firefox, Tab
-from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
-from tests.support.visitor import Visitor
+from tests.support.guarded_application import APPLICATION, GRACE_S, TOKEN_AGE_S, GuardedApplication
+from tests.support.https_browser import HttpsBrowser
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = [pytest.mark.memcached, pytest.mark.firefox]
@@ -22,7 +22,7 @@ def firefox() -> Iterator[Firefox]:
         yield running
 
 
-def renewed_on_the_way(tab: Tab, after: Visitor) -> int:
+def renewed_on_the_way(tab: Tab, after: HttpsBrowser) -> int:
     """Let requests go on until the script's one is answered; give the present cookies to whatever is bounced."""
     bounces, firefox = 0, tab.firefox
     while True:
@@ -39,12 +39,14 @@ def renewed_on_the_way(tab: Tab, after: Visitor) -> int:
 
 
 @pytest.mark.parametrize("size", [0, 1 << 20])
-def test_firefox_sends_a_bounced_call_again_with_its_body(gate: Gate, firefox: Firefox, size: int) -> None:
+def test_firefox_sends_a_bounced_call_again_with_its_body(
+    guarded: GuardedApplication, firefox: Firefox, size: int
+) -> None:
     """Otherwise uploads fail in one browser and nobody knows why."""
-    before, after = gate.parted()
+    before, after = guarded.parted()
     tab = firefox.tab()
     tab.show(after.jar)
-    tab.go(f"{gate.url}{APPLICATION}/still")
+    tab.go(f"{guarded.url}{APPLICATION}/still")
     firefox.ask("storage.deleteCookies", partition=tab.jar)
     tab.show(before.jar)
     firefox.ask("session.subscribe", events=["network.responseStarted"], contexts=[tab.context])
@@ -60,14 +62,14 @@ def test_firefox_sends_a_bounced_call_again_with_its_body(gate: Gate, firefox: F
     assert bounces == 1
 
 
-def test_firefox_is_never_logged_out_and_its_thief_is(gate: Gate, firefox: Firefox) -> None:
+def test_firefox_is_never_logged_out_and_its_thief_is(guarded: GuardedApplication, firefox: Firefox) -> None:
     """The two promises of the product, in the other browser."""
-    app = f"{gate.url}{APPLICATION}/page"
+    app = f"{guarded.url}{APPLICATION}/page"
     tab, problems = firefox.tab(), []
-    tab.show(gate.member().jar)
+    tab.show(guarded.member().jar)
     tab.go(app)
-    minted = gate.daemon.metric("identityd_tokens_minted_total")
-    ended = gate.daemon.metric("identityd_sessions_ended_total")
+    minted = guarded.daemon.metric("identityd_tokens_minted_total")
+    ended = guarded.daemon.metric("identityd_sessions_ended_total")
 
     for _ in range(RENEWALS):
         elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
@@ -75,8 +77,8 @@ def test_firefox_is_never_logged_out_and_its_thief_is(gate: Gate, firefox: Firef
         tab.go(app)
         assert tab.evaluate("document.getElementById('user').textContent").startswith("member")
     assert problems == []
-    assert gate.daemon.metric("identityd_tokens_minted_total") >= minted + 2
-    assert gate.daemon.metric("identityd_sessions_ended_total") == ended
+    assert guarded.daemon.metric("identityd_tokens_minted_total") >= minted + 2
+    assert guarded.daemon.metric("identityd_sessions_ended_total") == ended
 
     thief = firefox.tab()
     thief.show({name: value for name, value in tab.cookies().items() if name.startswith("__Host-idd-")})

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.gate import APPLICATION, GRACE_S, TOKEN_AGE_S, Gate
-from tests.support.visitor import CALL, Visitor
+from tests.support.guarded_application import APPLICATION, GRACE_S, TOKEN_AGE_S, GuardedApplication
+from tests.support.https_browser import CALL, HttpsBrowser
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = [pytest.mark.memcached, pytest.mark.nginx]
@@ -21,23 +21,25 @@ ECHO: Final = f"{APPLICATION}/echo"
 
 
 @pytest.fixture(scope="module")
-def unminted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Gate]:
+def unminted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[GuardedApplication]:
     """Give a gate whose applications get no cookies."""
-    with Gate("nginx", tmp_path_factory.mktemp("unminted") / "run", authority, app={"mint": "no"}) as gate:
-        yield gate
+    with GuardedApplication(
+        "nginx", tmp_path_factory.mktemp("unminted") / "run", authority, app={"mint": "no"}
+    ) as guarded:
+        yield guarded
 
 
-def moved_on(visitor: Visitor, path: str) -> Visitor:
+def moved_on(https_browser: HttpsBrowser, path: str) -> HttpsBrowser:
     """Let the visitor fetch a new token and show it; return the copy of the jar that stayed behind."""
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
-    copy = visitor.copy()
-    assert len(visitor.ask("GET", ACK).ours) == 1
-    assert visitor.ask("GET", path).status == 200
+    copy = https_browser.copy()
+    assert len(https_browser.ask("GET", ACK).ours) == 1
+    assert https_browser.ask("GET", path).status == 200
     elapse(GRACE_S + 0.1, RealClock.DAEMON)
     return copy
 
 
-def test_the_application_is_served_and_sets_nothing(unminted: Gate) -> None:
+def test_the_application_is_served_and_sets_nothing(unminted: GuardedApplication) -> None:
     """Otherwise a token is handed out where it is lost, over and over."""
     member = unminted.member()
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
@@ -47,7 +49,7 @@ def test_the_application_is_served_and_sets_nothing(unminted: Gate) -> None:
         assert (reply.status, reply.ours) == (200, [])
 
 
-def test_an_old_page_goes_round_by_ack_and_comes_back(unminted: Gate) -> None:
+def test_an_old_page_goes_round_by_ack_and_comes_back(unminted: GuardedApplication) -> None:
     """Otherwise the person whose browser was slow is logged out."""
     member = unminted.member()
     late = moved_on(member, ECHO)
@@ -63,7 +65,7 @@ def test_an_old_page_goes_round_by_ack_and_comes_back(unminted: Gate) -> None:
     assert late.follow("GET", (bounced.one("Location") or "").removeprefix(unminted.url)).status == 200
 
 
-def test_an_old_call_gets_401_and_ends_nothing(unminted: Gate) -> None:
+def test_an_old_call_gets_401_and_ends_nothing(unminted: GuardedApplication) -> None:
     """Otherwise a script takes the page of another address for data, or a late call ends a session."""
     member = unminted.member()
     late = moved_on(member, ECHO)
@@ -74,7 +76,7 @@ def test_an_old_call_gets_401_and_ends_nothing(unminted: Gate) -> None:
 
 
 @pytest.mark.parametrize("where", ["login", "wiki"])
-def test_a_copy_is_unmasked_at_ack(unminted: Gate, where: str) -> None:
+def test_a_copy_is_unmasked_at_ack(unminted: GuardedApplication, where: str) -> None:
     """Otherwise `mint = no` means that thieves are never noticed."""
     owner, path = unminted.member(), ECHO
     if where == "wiki":

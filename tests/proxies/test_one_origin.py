@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.gate import APPLICATION, Gate
-from tests.support.visitor import CALL, PAGE
+from tests.support.guarded_application import APPLICATION, GuardedApplication
+from tests.support.https_browser import CALL, PAGE
 
 pytestmark = [pytest.mark.memcached, pytest.mark.threat(49)]
 
@@ -11,9 +11,9 @@ FETCH = (("Sec-Fetch-Dest", "empty"), *CALL, ("Sec-Fetch-Site", "same-origin"))
 OPENED = (("Sec-Fetch-Dest", "document"), *PAGE, ("Sec-Fetch-Site", "same-origin"))
 
 
-def test_every_proxy_says_what_asks_for_a_page_of_the_login(gate: Gate) -> None:
+def test_every_proxy_says_what_asks_for_a_page_of_the_login(guarded: GuardedApplication) -> None:
     """Otherwise an application beside the login reads the account's page and its form token through this proxy."""
-    member = gate.member()
+    member = guarded.member()
 
     refused = member.ask("GET", "/account", FETCH)
 
@@ -21,17 +21,17 @@ def test_every_proxy_says_what_asks_for_a_page_of_the_login(gate: Gate) -> None:
     assert member.ask("GET", "/account", OPENED).status == 200
 
 
-def test_no_service_worker_beside_the_login_may_stand_before_it(gate: Gate) -> None:
+def test_no_service_worker_beside_the_login_may_stand_before_it(guarded: GuardedApplication) -> None:
     """Otherwise a worker of the application answers for /login and /account, and reads what people send there."""
-    reply = gate.member().ask("GET", f"{APPLICATION}/worker", CALL)
+    reply = guarded.member().ask("GET", f"{APPLICATION}/worker", CALL)
 
     assert reply.status == 200
     assert reply.all("Service-Worker-Allowed") == []
     assert reply.ours or len(reply.all("Cache-Control")) <= 1
 
 
-def test_an_application_on_its_own_host_keeps_its_service_worker(gate: Gate) -> None:
+def test_an_application_on_its_own_host_keeps_its_service_worker(guarded: GuardedApplication) -> None:
     """Otherwise what works without us stops working with us."""
-    wiki, _ = gate.enter_wiki(gate.member(), "/echo")
+    wiki, _ = guarded.enter_wiki(guarded.member(), "/echo")
 
     assert wiki.ask("GET", "/worker", CALL).all("Service-Worker-Allowed") == ["/"]

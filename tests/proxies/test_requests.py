@@ -11,8 +11,8 @@ from identity.cookies import pairs
 from tests.proxies.matrix import expected
 from tests.support.application import OWN_CACHE, OWN_COOKIES
 from tests.support.browser import Reply
-from tests.support.gate import APPLICATION, Gate
-from tests.support.visitor import CALL, PAGE, Visitor
+from tests.support.guarded_application import APPLICATION, GuardedApplication
+from tests.support.https_browser import CALL, PAGE, HttpsBrowser
 
 pytestmark = pytest.mark.memcached
 
@@ -59,19 +59,19 @@ def own(reply: Reply) -> list[str]:
     return [line for line in reply.all("Set-Cookie") if line in OWN_COOKIES]
 
 
-def cluttered(gate: Gate) -> Visitor:
+def cluttered(guarded: GuardedApplication) -> HttpsBrowser:
     """Return somebody whose page is answered with four cookies: a new token, three deletions."""
-    visitor = gate.aged()
-    visitor.jar |= {f"__Host-idd-junk{n}": "x" for n in range(3)}
-    return visitor
+    https_browser = guarded.aged()
+    https_browser.jar |= {f"__Host-idd-junk{n}": "x" for n in range(3)}
+    return https_browser
 
 
 class TestPassing:
     """Somebody is logged in."""
 
-    def test_the_application_hears_who_it_is(self, gate: Gate) -> None:
+    def test_the_application_hears_who_it_is(self, guarded: GuardedApplication) -> None:
         """Otherwise there was no point in asking."""
-        member = gate.aged()
+        member = guarded.aged()
 
         seen = as_a_program_sees_them(member.ask("GET", ECHO, CALL))
 
@@ -79,9 +79,9 @@ class TestPassing:
         assert len(seen["X_IDENTITY_ID"][0]) == 36
         assert len(seen["X_IDENTITY_SESSION"][0]) == 22
 
-    def test_the_application_gets_its_own_cookies_and_none_of_ours(self, gate: Gate) -> None:
+    def test_the_application_gets_its_own_cookies_and_none_of_ours(self, guarded: GuardedApplication) -> None:
         """Otherwise the log of any application holds tokens, and forty of them exceed its header limit."""
-        member = gate.aged()
+        member = guarded.aged()
         member.jar = {"mine": "1", **member.jar, "yours": "2", "__Host-idd-other": "x", "theirs": "3"}
 
         [cookie] = as_a_program_sees_them(member.ask("GET", ECHO, CALL))["COOKIE"]
@@ -105,9 +105,9 @@ class TestPassing:
         ],
         ids=ascii,
     )
-    def test_what_is_taken_out_is_what_identityd_reads(self, gate: Gate, line: str) -> None:
+    def test_what_is_taken_out_is_what_identityd_reads(self, guarded: GuardedApplication, line: str) -> None:
         """Otherwise a token reaches an application, or an application loses a cookie that only looks like ours."""
-        member = gate.aged()
+        member = guarded.aged()
         sent, member.jar = line.format(ours=member.cookie), {}
 
         reply = member.ask("GET", ECHO, [*CALL, ("Cookie", sent)])
@@ -116,9 +116,9 @@ class TestPassing:
         assert list(pairs([cookie])) == [each for each in pairs([sent]) if not each[0].startswith("__Host-idd")]
 
     @pytest.mark.threat(40)
-    def test_nobody_can_say_who_he_is(self, gate: Gate) -> None:
+    def test_nobody_can_say_who_he_is(self, guarded: GuardedApplication) -> None:
         """Otherwise anybody with an account is anybody else: programs read `X_Identity_User` alike."""
-        member = gate.aged()
+        member = guarded.aged()
         spoofed = [(spelling, "root") for spelling in SPELLINGS]
 
         seen = as_a_program_sees_them(member.ask("GET", ECHO, [*CALL, *spoofed, *spoofed]))
@@ -130,115 +130,126 @@ class TestPassing:
 
     @pytest.mark.threat(40)
     @pytest.mark.parametrize("named", ["X-Identity-User", "close, x-identity-user", "X-Identity-Id, keep-alive"])
-    def test_no_header_can_take_ours_away(self, gate: Gate, named: str) -> None:
+    def test_no_header_can_take_ours_away(self, guarded: GuardedApplication, named: str) -> None:
         """Otherwise a request counts as nobody's, and what an application does with that is its own affair."""
-        reply = gate.aged().ask("GET", ECHO, [*CALL, ("Connection", named)])
+        reply = guarded.aged().ask("GET", ECHO, [*CALL, ("Connection", named)])
 
-        if expected("hop-by-hop", gate.name) == "400":
+        if expected("hop-by-hop", guarded.name) == "400":
             assert reply.status == 400
         else:
             assert len(as_a_program_sees_them(reply)["X_IDENTITY_USER"]) == 1
 
     @pytest.mark.parametrize("status", [200, 204, 302, 304, 401, 404, 500, 503])
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    def test_four_cookies_arrive_beside_the_applications_own(self, gate: Gate, status: int, method: str) -> None:
+    def test_four_cookies_arrive_beside_the_applications_own(
+        self, guarded: GuardedApplication, status: int, method: str
+    ) -> None:
         """Otherwise tokens are lost with just those answers, and the jar is never cleaned."""
-        reply = cluttered(gate).ask(method, f"{APPLICATION}/status/{status}")
+        reply = cluttered(guarded).ask(method, f"{APPLICATION}/status/{status}")
 
         assert reply.status == status
         assert len(reply.ours) == 4
         assert own(reply) == list(OWN_COOKIES)
 
-    def test_an_answer_with_a_token_is_not_stored(self, gate: Gate) -> None:
+    def test_an_answer_with_a_token_is_not_stored(self, guarded: GuardedApplication) -> None:
         """Otherwise a shared cache hands one person's token to the next."""
-        lines = gate.aged().ask("GET", ECHO).all("Cache-Control")
+        lines = guarded.aged().ask("GET", ECHO).all("Cache-Control")
 
-        beside = [OWN_CACHE] if expected("no-store", gate.name) == "a second line" else []
+        beside = [OWN_CACHE] if expected("no-store", guarded.name) == "a second line" else []
         assert sorted(lines) == sorted([*beside, "no-store"])
 
-    def test_an_answer_without_one_keeps_what_the_application_says(self, gate: Gate) -> None:
+    def test_an_answer_without_one_keeps_what_the_application_says(self, guarded: GuardedApplication) -> None:
         """Otherwise every picture behind the proxy is loaded anew."""
-        reply = gate.member().ask("GET", ECHO)
+        reply = guarded.member().ask("GET", ECHO)
 
         assert reply.ours == []
         assert reply.one("Cache-Control") == OWN_CACHE
 
     @pytest.mark.threat(58)
     @pytest.mark.parametrize("path", ["/old", "/status/200", "/status/404", "/status/500"])
-    def test_an_answer_that_says_nothing_of_caching_is_asked_for_again(self, gate: Gate, path: str) -> None:
+    def test_an_answer_that_says_nothing_of_caching_is_asked_for_again(
+        self, guarded: GuardedApplication, path: str
+    ) -> None:
         """Otherwise a browser keeps it as long as it likes, and shows it after the logout."""
         for method in ("GET", "HEAD"):
-            reply = gate.member().ask(method, f"{APPLICATION}{path}", UNMINTED)
+            reply = guarded.member().ask(method, f"{APPLICATION}{path}", UNMINTED)
 
             assert reply.ours == []
             assert reply.all("Cache-Control") == ["no-cache, private"]
 
-    def test_what_nobody_guards_keeps_its_own_line(self, gate: Gate) -> None:
+    def test_what_nobody_guards_keeps_its_own_line(self, guarded: GuardedApplication) -> None:
         """Otherwise the stylesheet of the login is loaded with every page."""
-        [style] = re.findall(r'href="(/.identityd/style.css[^"]*)"', gate.stranger().ask("GET", "/login").body.decode())
+        [style] = re.findall(
+            r'href="(/.identityd/style.css[^"]*)"', guarded.stranger().ask("GET", "/login").body.decode()
+        )
 
-        assert "max-age=31536000" in (gate.stranger().ask("GET", style).one("Cache-Control") or "")
+        assert "max-age=31536000" in (guarded.stranger().ask("GET", style).one("Cache-Control") or "")
 
-    def test_a_handshake_is_let_through(self, gate: Gate) -> None:
+    def test_a_handshake_is_let_through(self, guarded: GuardedApplication) -> None:
         """Otherwise applications with WebSockets cannot be guarded."""
-        reply = gate.aged().ask("GET", f"{APPLICATION}/socket", HANDSHAKE)
+        reply = guarded.aged().ask("GET", f"{APPLICATION}/socket", HANDSHAKE)
 
         assert reply.status == 101
         assert (own(reply), reply.ours) == (list(OWN_COOKIES), [])
 
-    def test_events_arrive_as_they_happen(self, gate: Gate) -> None:
+    def test_events_arrive_as_they_happen(self, guarded: GuardedApplication) -> None:
         """Otherwise a proxy that collects answers keeps them back for ever."""
-        reply, line = cluttered(gate).first_line(f"{APPLICATION}/events", PAGE)
+        reply, line = cluttered(guarded).first_line(f"{APPLICATION}/events", PAGE)
 
         assert (reply.status, line) == (200, b"data: first\n")
         assert len(reply.ours) == 4
 
-    def test_a_long_upload_arrives_whole(self, gate: Gate) -> None:
+    def test_a_long_upload_arrives_whole(self, guarded: GuardedApplication) -> None:
         """Otherwise asking first costs the body."""
-        reply = gate.aged().ask("POST", ECHO, CALL, bytes(8 << 20))
+        reply = guarded.aged().ask("POST", ECHO, CALL, bytes(8 << 20))
 
         assert reply.json()["body_bytes"] == 8 << 20
 
     @pytest.mark.parametrize("path", ["/a?q=1&r=%C3%A9", "//a//b", "/a%2Fb/%20c", "/a;b=1/c+d", "/a?x=http://y/z"])
-    def test_the_address_arrives_as_it_was_sent(self, gate: Gate, path: str) -> None:
+    def test_the_address_arrives_as_it_was_sent(self, guarded: GuardedApplication, path: str) -> None:
         """Otherwise an application behind the proxy answers for another address."""
-        assert gate.aged().ask("GET", f"{APPLICATION}{path}", CALL).json()["uri"] == f"{APPLICATION}{path}"
+        assert guarded.aged().ask("GET", f"{APPLICATION}{path}", CALL).json()["uri"] == f"{APPLICATION}{path}"
 
 
 class TestRefusing:
     """Nobody is logged in."""
 
     @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PROPFIND"])
-    def test_a_page_leads_to_the_login_and_back(self, gate: Gate, method: str) -> None:
+    def test_a_page_leads_to_the_login_and_back(self, guarded: GuardedApplication, method: str) -> None:
         """Otherwise a person ends on another page than the one asked for, or on a bare 401."""
         path = f"{ECHO}?a=1&b=%C3%A9//x%2Fy&c=d+e"
 
-        reply = gate.stranger().ask(method, path)
+        reply = guarded.stranger().ask(method, path)
 
         assert reply.status == 302
-        assert reply.one("Location") == f"{gate.url}/login?return_to={quote(path, safe='')}"
+        assert reply.one("Location") == f"{guarded.url}/login?return_to={quote(path, safe='')}"
         assert reply.one("Cache-Control") == "no-store"
         assert reply.all("Set-Cookie") == []
 
-    def test_a_long_address_survives(self, gate: Gate) -> None:
+    def test_a_long_address_survives(self, guarded: GuardedApplication) -> None:
         """Otherwise a search with many fields is lost by logging in."""
         path = f"{ECHO}?q={'x' * 6_000}"
 
-        assert gate.stranger().ask("GET", path).one("Location") == f"{gate.url}/login?return_to={quote(path, safe='')}"
+        assert (
+            guarded.stranger().ask("GET", path).one("Location")
+            == f"{guarded.url}/login?return_to={quote(path, safe='')}"
+        )
 
     @pytest.mark.parametrize("headers", [CALL, EVENTS, HANDSHAKE], ids=["call", "events", "handshake"])
-    def test_what_cannot_follow_gets_401(self, gate: Gate, headers: tuple[tuple[str, str], ...]) -> None:
+    def test_what_cannot_follow_gets_401(
+        self, guarded: GuardedApplication, headers: tuple[tuple[str, str], ...]
+    ) -> None:
         """Otherwise a script takes the login page for data."""
-        asked = gate.behind.asked
+        asked = guarded.behind.asked
 
-        reply = gate.stranger().ask("GET", ECHO, headers)
+        reply = guarded.stranger().ask("GET", ECHO, headers)
 
         assert (reply.status, reply.one("Location"), reply.all("Set-Cookie")) == (401, None, [])
         assert reply.one("Cache-Control") == "no-store"
-        assert gate.behind.asked == asked
+        assert guarded.behind.asked == asked
 
     @pytest.mark.threat(37)
-    def test_what_a_client_says_about_itself_is_not_believed(self, gate: Gate) -> None:
+    def test_what_a_client_says_about_itself_is_not_believed(self, guarded: GuardedApplication) -> None:
         """Otherwise the request that is judged is not the one that is made."""
         claims = (
             ("X-Forwarded-Uri", "/static/x"),
@@ -250,9 +261,9 @@ class TestRefusing:
             ("Forwarded", "host=evil.example"),
         )
 
-        reply = gate.stranger().ask("GET", ECHO, [*PAGE, *claims])
+        reply = guarded.stranger().ask("GET", ECHO, [*PAGE, *claims])
 
-        assert reply.one("Location") == f"{gate.url}/login?return_to={quote(ECHO, safe='')}"
+        assert reply.one("Location") == f"{guarded.url}/login?return_to={quote(ECHO, safe='')}"
 
     @pytest.mark.threat(42)
     @pytest.mark.parametrize(
@@ -280,40 +291,42 @@ class TestRefusing:
             "/app/%00/echo",
         ],
     )
-    def test_no_spelling_of_a_path_walks_around_the_question(self, gate: Gate, path: str) -> None:
+    def test_no_spelling_of_a_path_walks_around_the_question(self, guarded: GuardedApplication, path: str) -> None:
         """Otherwise the login's own addresses are a way past the login."""
-        asked = gate.behind.asked
+        asked = guarded.behind.asked
 
-        reply = gate.stranger().ask("GET", path.format(ECHO))
+        reply = guarded.stranger().ask("GET", path.format(ECHO))
 
         assert reply.status in (302, 400, 404)
-        assert gate.behind.asked == asked
+        assert guarded.behind.asked == asked
 
-    def test_nothing_of_the_verdict_is_left_for_scripts(self, gate: Gate) -> None:
+    def test_nothing_of_the_verdict_is_left_for_scripts(self, guarded: GuardedApplication) -> None:
         """Otherwise a script on the page reads the tokens that HttpOnly keeps from it."""
-        for visitor in (gate.stranger(), gate.parted()[0], cluttered(gate)):
-            names = {name.lower() for name, _ in visitor.ask("GET", ECHO).headers}
+        for https_browser in (guarded.stranger(), guarded.parted()[0], cluttered(guarded)):
+            names = {name.lower() for name, _ in https_browser.ask("GET", ECHO).headers}
             assert not [name for name in names if name.startswith("x-identity")]
 
-    def test_the_internal_listener_is_out_of_reach(self, gate: Gate) -> None:
+    def test_the_internal_listener_is_out_of_reach(self, guarded: GuardedApplication) -> None:
         """Otherwise anybody can ask whose session a cookie is."""
         for path in ("/auth", "/session/check", "/metrics", "/readyz", "/_identityd", "/.identityd/auth"):
-            assert gate.stranger().ask("GET", path).status == 404
+            assert guarded.stranger().ask("GET", path).status == 404
 
 
 class TestBouncing:
     """The cookies shown are old."""
 
-    def bounced(self, gate: Gate, method: str, headers: tuple[tuple[str, str], ...], body: bytes = b"") -> Reply:
+    def bounced(
+        self, guarded: GuardedApplication, method: str, headers: tuple[tuple[str, str], ...], body: bytes = b""
+    ) -> Reply:
         """Send a request with the old jar, follow the bounce with the present one."""
-        before, after = gate.parted()
+        before, after = guarded.parted()
         content = iter_of(body) if len(body) > 1 << 20 else body or None
         sized = (("Content-Length", str(len(body))),) if len(body) > 1 << 20 else ()
 
         reply = before.ask(method, f"{ECHO}?a=%C3%A9", [*headers, *sized], content)
 
         assert reply.status == 307
-        place = (reply.one("Location") or "").removeprefix(gate.url)
+        place = (reply.one("Location") or "").removeprefix(guarded.url)
         assert place.startswith(f"{ECHO}?a=%C3%A9&identityd-bounced=")
         assert reply.one("Cache-Control") == "no-store"
         assert [line.partition("=")[0] for line in reply.ours] == ["__Host-iddm"]
@@ -322,46 +335,46 @@ class TestBouncing:
 
     @pytest.mark.parametrize("headers", [PAGE, CALL, EVENTS], ids=["page", "call", "events"])
     def test_a_request_comes_again_with_the_present_cookies(
-        self, gate: Gate, headers: tuple[tuple[str, str], ...]
+        self, guarded: GuardedApplication, headers: tuple[tuple[str, str], ...]
     ) -> None:
         """Otherwise a slow network logs people out."""
-        assert self.bounced(gate, "GET", headers).status == 200
+        assert self.bounced(guarded, "GET", headers).status == 200
 
     @pytest.mark.parametrize("size", [5, 1 << 20, 8 << 20])
-    def test_a_body_comes_again_whole(self, gate: Gate, size: int) -> None:
+    def test_a_body_comes_again_whole(self, guarded: GuardedApplication, size: int) -> None:
         """Otherwise a form filled in for an hour is lost; an answer too early resets the upload."""
-        headers = (*PAGE, ("Content-Type", "application/x-www-form-urlencoded"), ("Origin", gate.url))
+        headers = (*PAGE, ("Content-Type", "application/x-www-form-urlencoded"), ("Origin", guarded.url))
 
-        assert self.bounced(gate, "POST", headers, bytes(size)).json()["body_bytes"] == size
+        assert self.bounced(guarded, "POST", headers, bytes(size)).json()["body_bytes"] == size
 
-    def test_a_copy_that_stays_behind_is_refused(self, gate: Gate) -> None:
+    def test_a_copy_that_stays_behind_is_refused(self, guarded: GuardedApplication) -> None:
         """The promise of the product, through this proxy: the second time the same old set means theft."""
-        thief = gate.member()
-        gate_parted = gate.parted_from(thief)
+        thief = guarded.member()
+        gate_parted = guarded.parted_from(thief)
 
         first = thief.ask("GET", ECHO)
-        second = thief.ask("GET", (first.one("Location") or "").removeprefix(gate.url))
+        second = thief.ask("GET", (first.one("Location") or "").removeprefix(guarded.url))
 
         assert (first.status, second.status) == (307, 302)
         assert "reason=reuse" in (second.one("Location") or "")
         assert thief.tokens == {}
         assert gate_parted.ask("GET", ECHO).status == 302
 
-    def test_another_sites_script_can_follow(self, gate: Gate) -> None:
+    def test_another_sites_script_can_follow(self, guarded: GuardedApplication) -> None:
         """Otherwise an application called from another site fails now and then: browsers check the bounce too."""
-        before, after = gate.parted()
-        headers = (*CALL, ("Origin", gate.partner))
+        before, after = guarded.parted()
+        headers = (*CALL, ("Origin", guarded.partner))
 
         for reply in (before.ask("GET", ECHO, headers), after.ask("GET", ECHO, headers)):
-            assert reply.one("Access-Control-Allow-Origin") == gate.partner
+            assert reply.one("Access-Control-Allow-Origin") == guarded.partner
             assert reply.one("Access-Control-Allow-Credentials") == "true"
-        other = gate.parted()[0].ask("GET", ECHO, [*CALL, ("Origin", "https://evil.example")])
+        other = guarded.parted()[0].ask("GET", ECHO, [*CALL, ("Origin", "https://evil.example")])
         assert other.status == 307
         assert other.one("Access-Control-Allow-Origin") is None
 
-    def test_a_handshake_is_refused_and_not_bounced(self, gate: Gate) -> None:
+    def test_a_handshake_is_refused_and_not_bounced(self, guarded: GuardedApplication) -> None:
         """Otherwise a browser gives up: a handshake follows no redirect."""
-        reply = gate.parted()[0].ask("GET", f"{APPLICATION}/socket", HANDSHAKE)
+        reply = guarded.parted()[0].ask("GET", f"{APPLICATION}/socket", HANDSHAKE)
 
         assert (reply.status, reply.one("Location"), reply.all("Set-Cookie")) == (401, None, [])
 

@@ -6,7 +6,8 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.gate import Gate
+from tests.support.guarded_application import GuardedApplication
+from tests.support.https_browser import PAGE, HttpsBrowser
 from tests.support.planted import (
     CASES,
     DOMAIN,
@@ -19,7 +20,6 @@ from tests.support.planted import (
     was_sent,
 )
 from tests.support.siblings import Sibling, as_received, disguised, lines
-from tests.support.visitor import PAGE, Visitor
 
 pytestmark = [pytest.mark.memcached, pytest.mark.threat(47)]
 
@@ -29,14 +29,14 @@ LATIN_1: Final = 0xFF
 class Raw:
     """Sends header lines as the test spells them: what a browser of any age might send."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self._jars: dict[str, Visitor] = {}
+    def __init__(self, guarded: GuardedApplication) -> None:
+        self._gate = guarded
+        self._jars: dict[str, HttpsBrowser] = {}
         self._planted: list[str] = []
 
-    def show(self, visitor: Visitor) -> None:
+    def show(self, https_browser: HttpsBrowser) -> None:
         """Take over what a jar of one host holds."""
-        self._jars[visitor.url] = visitor.copy()
+        self._jars[https_browser.url] = https_browser.copy()
 
     def plant(self, name: str, value: str) -> None:
         """Put every disguise into both jars, as bytes of UTF-8 and as single bytes."""
@@ -47,12 +47,12 @@ class Raw:
         """Load a page; the planted cookies stand around the real ones, on every request."""
         for _ in range(10):
             host = next(each for each in (self._gate.wiki, self._gate.url) if url.startswith(each))
-            visitor = self._jars.setdefault(host, self._gate.stranger(host))
-            line = "; ".join((*self._planted[::2], *filter(None, [visitor.cookie]), *self._planted[1::2]))
-            real, visitor.jar = visitor.jar, {}
-            reply = visitor.ask("GET", url.removeprefix(host), (*PAGE, ("Cookie", line)))
-            visitor.jar = real
-            visitor.take(reply)
+            https_browser = self._jars.setdefault(host, self._gate.stranger(host))
+            line = "; ".join((*self._planted[::2], *filter(None, [https_browser.cookie]), *self._planted[1::2]))
+            real, https_browser.jar = https_browser.jar, {}
+            reply = https_browser.ask("GET", url.removeprefix(host), (*PAGE, ("Cookie", line)))
+            https_browser.jar = real
+            https_browser.take(reply)
             location = reply.one("Location")
             if not location:
                 return url, reply.body.decode()
@@ -68,12 +68,19 @@ class Chromium:
         self._page = self._context.new_page()
         self._sibling = sibling
 
-    def show(self, visitor: Visitor) -> None:
+    def show(self, https_browser: HttpsBrowser) -> None:
         """Take over what a jar of one host holds."""
         self._context.add_cookies(
             [
-                {"name": name, "value": value, "url": visitor.url, "httpOnly": True, "secure": True, "sameSite": "Lax"}
-                for name, value in visitor.jar.items()
+                {
+                    "name": name,
+                    "value": value,
+                    "url": https_browser.url,
+                    "httpOnly": True,
+                    "secure": True,
+                    "sameSite": "Lax",
+                }
+                for name, value in https_browser.jar.items()
             ]
         )
 
@@ -90,23 +97,27 @@ class Chromium:
 
 
 @pytest.fixture(params=["raw", pytest.param("chromium", marks=pytest.mark.chromium)])
-def person(request: pytest.FixtureRequest, corp: Gate, sibling: Sibling) -> Person:
+def person(request: pytest.FixtureRequest, corp: GuardedApplication, sibling: Sibling) -> Person:
     """Give somebody with each kind of client."""
     return Chromium(request.getfixturevalue("browser"), sibling) if request.param == "chromium" else Raw(corp)
 
 
 @pytest.mark.parametrize("prepared", CASES, ids=lambda each: each.__name__)
-def test_somebody_who_is_logged_in_stays_who_it_is(corp: Gate, person: Person, prepared: Prepared) -> None:
+def test_somebody_who_is_logged_in_stays_who_it_is(
+    corp: GuardedApplication, person: Person, prepared: Prepared
+) -> None:
     """Otherwise a page of any sub-host logs people in as somebody who then reads what they write."""
     stays_who_it_is(corp, person, prepared)
 
 
 @pytest.mark.parametrize("prepared", CASES, ids=lambda each: each.__name__)
-def test_somebody_who_is_not_logged_in_stays_nobody(corp: Gate, person: Person, prepared: Prepared) -> None:
+def test_somebody_who_is_not_logged_in_stays_nobody(
+    corp: GuardedApplication, person: Person, prepared: Prepared
+) -> None:
     """Otherwise somebody else's session, login or sign-up is waiting in the browser of a newcomer."""
     stays_nobody(corp, person, prepared)
 
 
-def test_what_a_sibling_set_was_really_sent(corp: Gate, person: Person) -> None:
+def test_what_a_sibling_set_was_really_sent(corp: GuardedApplication, person: Person) -> None:
     """Otherwise the tests above pass because the browser threw everything away."""
     was_sent(corp, person)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.firefox import Firefox
-from tests.support.gate import Gate
+from tests.support.guarded_application import GuardedApplication
+from tests.support.https_browser import HttpsBrowser
 from tests.support.planted import (
     CASES,
     DOMAIN,
@@ -18,7 +19,6 @@ from tests.support.planted import (
     was_sent,
 )
 from tests.support.siblings import Sibling, lines
-from tests.support.visitor import Visitor
 
 pytestmark = [pytest.mark.memcached, pytest.mark.firefox, pytest.mark.threat(47)]
 
@@ -30,9 +30,9 @@ class Fox:
         self._tab = firefox.tab()
         self._sibling = sibling
 
-    def show(self, visitor: Visitor) -> None:
+    def show(self, https_browser: HttpsBrowser) -> None:
         """Take over what a jar of one host holds."""
-        self._tab.show(visitor.jar, host=visitor.host.partition(":")[0])
+        self._tab.show(https_browser.jar, host=https_browser.host.partition(":")[0])
 
     def plant(self, name: str, value: str) -> None:
         """Visit the sibling; its script tries what its answer cannot."""
@@ -60,17 +60,21 @@ def person(firefox: Firefox, sibling: Sibling) -> Fox:
 
 
 @pytest.mark.parametrize("prepared", CASES, ids=lambda each: each.__name__)
-def test_firefox_somebody_who_is_logged_in_stays_who_it_is(corp: Gate, person: Fox, prepared: Prepared) -> None:
+def test_firefox_somebody_who_is_logged_in_stays_who_it_is(
+    corp: GuardedApplication, person: Fox, prepared: Prepared
+) -> None:
     """Otherwise a page of any sub-host logs people in as somebody who then reads what they write."""
     stays_who_it_is(corp, person, prepared)
 
 
 @pytest.mark.parametrize("prepared", CASES, ids=lambda each: each.__name__)
-def test_firefox_somebody_who_is_not_logged_in_stays_nobody(corp: Gate, person: Fox, prepared: Prepared) -> None:
+def test_firefox_somebody_who_is_not_logged_in_stays_nobody(
+    corp: GuardedApplication, person: Fox, prepared: Prepared
+) -> None:
     """Otherwise somebody else's session, login or sign-up is waiting in the browser of a newcomer."""
     stays_nobody(corp, person, prepared)
 
 
-def test_firefox_what_a_sibling_set_was_really_sent(corp: Gate, person: Fox) -> None:
+def test_firefox_what_a_sibling_set_was_really_sent(corp: GuardedApplication, person: Fox) -> None:
     """Otherwise the tests above pass because the browser threw everything away."""
     was_sent(corp, person)

@@ -12,8 +12,8 @@ import pytest
 
 from tests.proxies.matrix import expected
 from tests.support.browser import Reply
-from tests.support.gate import APPLICATION, Gate
-from tests.support.visitor import CALL, PAGE, Visitor
+from tests.support.guarded_application import APPLICATION, GuardedApplication
+from tests.support.https_browser import CALL, PAGE, HttpsBrowser
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.memcached
@@ -41,50 +41,50 @@ def assert_an_outage(reply: Reply) -> None:
 class TestOutages:
     """identityd or its store is away."""
 
-    def test_a_store_that_is_down_is_503(self, gate: Gate) -> None:
+    def test_a_store_that_is_down_is_503(self, guarded: GuardedApplication) -> None:
         """Otherwise a memcached that restarts logs everybody out."""
-        member, asked = gate.member(), gate.behind.asked
-        gate.node.kill()
+        member, asked = guarded.member(), guarded.behind.asked
+        guarded.node.kill()
         try:
             for kind in KINDS:
                 assert_an_outage(member.ask("GET", ECHO, kind))
         finally:
-            gate.node.start()
-        assert gate.behind.asked == asked
+            guarded.node.start()
+        assert guarded.behind.asked == asked
         # The node came back empty: its sessions are lost, and only now that is said.
         until(lambda: member.ask("GET", ECHO, PAGE).status == 302)
 
-    def test_identityd_that_is_down_is_503(self, gate: Gate) -> None:
+    def test_identityd_that_is_down_is_503(self, guarded: GuardedApplication) -> None:
         """Otherwise every upgrade of identityd is an error page or an open door."""
-        member, asked = gate.member(), gate.behind.asked
-        gate.daemon.kill()
+        member, asked = guarded.member(), guarded.behind.asked
+        guarded.daemon.kill()
         try:
             for kind in KINDS:
                 assert_an_outage(member.ask("GET", ECHO, kind))
         finally:
-            gate.daemon.start()
-        assert gate.behind.asked == asked
+            guarded.daemon.start()
+        assert guarded.behind.asked == asked
         until(lambda: member.ask("GET", ECHO, CALL).status == 200)
 
-    def test_identityd_that_hangs_is_503(self, gate: Gate) -> None:
+    def test_identityd_that_hangs_is_503(self, guarded: GuardedApplication) -> None:
         """Otherwise one stuck process takes every application with it."""
-        member, asked = gate.member(), gate.behind.asked
-        os.kill(gate.daemon.pid, signal.SIGSTOP)
+        member, asked = guarded.member(), guarded.behind.asked
+        os.kill(guarded.daemon.pid, signal.SIGSTOP)
         try:
             assert_an_outage(member.ask("GET", ECHO, PAGE))
         finally:
-            os.kill(gate.daemon.pid, signal.SIGCONT)
-        assert gate.behind.asked == asked
+            os.kill(guarded.daemon.pid, signal.SIGCONT)
+        assert guarded.behind.asked == asked
         until(lambda: member.ask("GET", ECHO, CALL).status == 200)
 
-    def test_a_stop_and_a_crash_under_load_log_nobody_out(self, gate: Gate) -> None:
+    def test_a_stop_and_a_crash_under_load_log_nobody_out(self, guarded: GuardedApplication) -> None:
         """Otherwise an upgrade at noon is noticed by everybody who works."""
-        members = [gate.member() for _ in range(4)]
+        members = [guarded.member() for _ in range(4)]
         statuses: Counter[int] = Counter()
         touched: list[Reply] = []
         over = threading.Event()
 
-        def work(member: Visitor) -> None:
+        def work(member: HttpsBrowser) -> None:
             while not over.is_set():
                 reply = member.ask("GET", ECHO)
                 statuses[reply.status] += 1
@@ -96,12 +96,12 @@ class TestOutages:
             thread.start()
         try:
             until(lambda: statuses[200] > 30)
-            gate.daemon.stop()
-            gate.daemon.start()
+            guarded.daemon.stop()
+            guarded.daemon.start()
             passed = statuses[200]
             until(lambda: statuses[200] > passed + 20)
-            gate.daemon.kill()
-            gate.daemon.start()
+            guarded.daemon.kill()
+            guarded.daemon.start()
             passed = statuses[200]
             until(lambda: statuses[200] > passed + 20)
         finally:
@@ -112,15 +112,15 @@ class TestOutages:
         assert set(statuses) == {200, 503}
         assert touched == []
         assert [member.ask("GET", ECHO).status for member in members] == [200] * len(members)
-        assert not re.search("audit: (reuse|stale-copy|crash-rollback)", gate.daemon.log())
+        assert not re.search("audit: (reuse|stale-copy|crash-rollback)", guarded.daemon.log())
 
 
 class TestFullJars:
     """A browser shows more names than it should."""
 
-    def test_a_jar_of_eighty_names_recovers_by_itself(self, gate: Gate) -> None:
+    def test_a_jar_of_eighty_names_recovers_by_itself(self, guarded: GuardedApplication) -> None:
         """Otherwise a mobile network with forty parallel calls locks a person out for good."""
-        young = gate.member()
+        young = guarded.member()
         until(lambda: young.copy().ask("GET", ECHO).ours)
         # Answers to parallel requests that all showed the same token, each with a token of its own.
         member = young.copy()
@@ -138,9 +138,9 @@ class TestFullJars:
             assert loads < 40
         assert member.ask("GET", ECHO).status == 200
 
-    def test_the_logins_own_pages_empty_it_faster(self, gate: Gate) -> None:
+    def test_the_logins_own_pages_empty_it_faster(self, guarded: GuardedApplication) -> None:
         """Otherwise it takes sixty answers to get rid of all that a browser keeps."""
-        member = gate.member()
+        member = guarded.member()
         member.jar |= {f"__Host-idd-{n:011}": "x" * 100 for n in range(IN_A_BROWSER - 1)}
 
         for _ in range(6):
@@ -148,19 +148,19 @@ class TestFullJars:
 
         assert len(member.tokens) < 30
 
-    def test_a_header_beyond_the_limit_is_refused(self, gate: Gate) -> None:
+    def test_a_header_beyond_the_limit_is_refused(self, guarded: GuardedApplication) -> None:
         """Otherwise it looks like an outage to whoever searches for the reason."""
-        stranger = gate.stranger()
+        stranger = guarded.stranger()
         stranger.jar = {f"own{n}": "x" * 1_000 for n in range(100)}
 
-        assert str(_answered(stranger).status) == expected("too-long", gate.name)[:3]
+        assert str(_answered(stranger).status) == expected("too-long", guarded.name)[:3]
 
     @pytest.mark.parametrize("headers", KINDS[:2], ids=["page", "call"])
     def test_as_many_names_as_a_browser_keeps_are_let_through(
-        self, gate: Gate, headers: tuple[tuple[str, str], ...]
+        self, guarded: GuardedApplication, headers: tuple[tuple[str, str], ...]
     ) -> None:
         """Otherwise the requests that would clean the jar are the ones that are refused."""
-        member = gate.member()
+        member = guarded.member()
         member.jar |= {f"__Host-idd-{n:011}": "x" * 100 for n in range(IN_A_BROWSER - 1)}
         assert len(member.cookie) > 22_000
 
@@ -170,7 +170,7 @@ class TestFullJars:
         assert len(reply.ours) == 3
 
 
-def _answered(stranger: Visitor) -> Reply:
+def _answered(stranger: HttpsBrowser) -> Reply:
     """Ask until an answer comes through: who refuses before it has read all may cut its own answer off."""
     for _ in range(TRIES):
         try:

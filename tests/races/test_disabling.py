@@ -27,7 +27,7 @@ LOGINS: Final = 3
 
 
 @pytest.fixture
-def town(arena: Arena) -> LoginServices:
+def login_services(arena: Arena) -> LoginServices:
     """Give accounts and sessions."""
     return LoginServices(arena.open_store)
 
@@ -37,72 +37,76 @@ def acts(*each: Callable[[], object]) -> Callable[[int], Any]:
     return lambda me: each[me]()
 
 
-def test_no_session_of_a_disabled_account_survives(town: LoginServices, arena: Arena) -> None:
+def test_no_session_of_a_disabled_account_survives(login_services: LoginServices, arena: Arena) -> None:
     """A login that overlaps the operator's click would keep the disabled person in."""
     for number in arena.rounds(ROUNDS):
         subject = str(number)
-        account_id = town.member(subject)
-        disable = partial(town.accounts.disable, Change(uuid4(), account_id, OPERATOR))
+        account_id = login_services.member(subject)
+        disable = partial(login_services.accounts.disable, Change(uuid4(), account_id, OPERATOR))
 
-        done, *_ = race(LOGINS + 1, acts(disable, *[partial(town.log_in, subject)] * LOGINS))
+        done, *_ = race(LOGINS + 1, acts(disable, *[partial(login_services.log_in, subject)] * LOGINS))
 
         assert done == Reached(account_id)
-        assert town.sessions.devices(account_id) == ()
-        assert town.log_in(subject) == LoginDenied(Refusal.DISABLED)
+        assert login_services.sessions.devices(account_id) == ()
+        assert login_services.log_in(subject) == LoginDenied(Refusal.DISABLED)
 
-    assert everything_wrong(town.store, now=town.clock()) == []
+    assert everything_wrong(login_services.store, now=login_services.clock()) == []
 
 
 def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
-    town: LoginServices, monkeypatch: pytest.MonkeyPatch
+    login_services: LoginServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one order of steps that matters, every time."""
-    account_id = town.member("1")
-    read = town.accounts.account
+    account_id = login_services.member("1")
+    read = login_services.accounts.account
 
     def read_and_disable(asked: AccountId) -> AccountRow | None:
         row = read(asked)
-        monkeypatch.setattr(town.accounts, "account", read)
-        town.accounts.disable(Change(uuid4(), account_id, OPERATOR))
+        monkeypatch.setattr(login_services.accounts, "account", read)
+        login_services.accounts.disable(Change(uuid4(), account_id, OPERATOR))
         return row
 
-    monkeypatch.setattr(town.accounts, "account", read_and_disable)
+    monkeypatch.setattr(login_services.accounts, "account", read_and_disable)
 
-    assert town.log_in("1") == LoginDenied(Refusal.DISABLED)
+    assert login_services.log_in("1") == LoginDenied(Refusal.DISABLED)
 
-    assert town.sessions.devices(account_id) == ()
+    assert login_services.sessions.devices(account_id) == ()
 
 
-def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(town: LoginServices, arena: Arena) -> None:
+def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(
+    login_services: LoginServices, arena: Arena
+) -> None:
     """The thief's identity is taken away while the thief is just logging in."""
     for number in arena.rounds(ROUNDS):
         kept, taken = f"{number}-kept", f"{number}-taken"
-        account_id = town.member(kept, taken)
-        unlink = partial(town.accounts.unlink, Unlink(uuid4(), account_id, key(taken), PERSON))
+        account_id = login_services.member(kept, taken)
+        unlink = partial(login_services.accounts.unlink, Unlink(uuid4(), account_id, key(taken), PERSON))
 
-        done, *_ = race(4, acts(unlink, *[partial(town.log_in, taken)] * 2, partial(town.log_in, kept)))
+        done, *_ = race(
+            4, acts(unlink, *[partial(login_services.log_in, taken)] * 2, partial(login_services.log_in, kept))
+        )
 
         assert done == Reached(account_id)
-        assert {device.identity for device in town.sessions.devices(account_id)} <= {key(kept)}
-        assert not isinstance(town.log_in(taken), LoggedIn)
-        assert isinstance(town.log_in(kept), LoggedIn)
+        assert {device.identity for device in login_services.sessions.devices(account_id)} <= {key(kept)}
+        assert not isinstance(login_services.log_in(taken), LoggedIn)
+        assert isinstance(login_services.log_in(kept), LoggedIn)
 
-    assert everything_wrong(town.store, now=town.clock()) == []
+    assert everything_wrong(login_services.store, now=login_services.clock()) == []
 
 
-def test_after_logging_out_everywhere_only_later_logins_are_in(town: LoginServices, arena: Arena) -> None:
+def test_after_logging_out_everywhere_only_later_logins_are_in(login_services: LoginServices, arena: Arena) -> None:
     """A phone that was lost a minute ago must not be among the sessions."""
     for number in arena.rounds(ROUNDS):
         subject = str(number)
-        account_id = town.member(subject)
-        before = town.log_in(subject)
+        account_id = login_services.member(subject)
+        before = login_services.log_in(subject)
         assert isinstance(before, LoggedIn)
-        end = partial(town.accounts.end_everywhere, Change(uuid4(), account_id, PERSON))
+        end = partial(login_services.accounts.end_everywhere, Change(uuid4(), account_id, PERSON))
 
-        done, *_ = race(LOGINS + 1, acts(end, *[partial(town.log_in, subject)] * LOGINS))
+        done, *_ = race(LOGINS + 1, acts(end, *[partial(login_services.log_in, subject)] * LOGINS))
 
         assert done == Reached(account_id)
-        assert before.opened.session.id not in {device.id for device in town.sessions.devices(account_id)}
-        assert isinstance(town.log_in(subject), LoggedIn)
+        assert before.opened.session.id not in {device.id for device in login_services.sessions.devices(account_id)}
+        assert isinstance(login_services.log_in(subject), LoggedIn)
 
-    assert everything_wrong(town.store, now=town.clock()) == []
+    assert everything_wrong(login_services.store, now=login_services.clock()) == []

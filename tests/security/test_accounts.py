@@ -32,7 +32,7 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def town() -> LoginServices:
+def login_services() -> LoginServices:
     """Give accounts and sessions."""
     return LoginServices()
 
@@ -40,24 +40,24 @@ def town() -> LoginServices:
 @pytest.mark.threat(12)
 @pytest.mark.parametrize("verified", [True, False])
 def test_an_account_registered_under_the_victim_s_address_does_not_get_the_victim(
-    town: LoginServices, *, verified: bool
+    login_services: LoginServices, *, verified: bool
 ) -> None:
     """Otherwise whoever registers my address first reads what I write later."""
-    attacker = town.member("attacker")
+    attacker = login_services.member("attacker")
     address = replace(ADA, email="victim@example.org", email_verified=verified)
-    assert isinstance(town.log_in("attacker", said=address), LoggedIn)
-    stored = town.accounts.profile(attacker)
+    assert isinstance(login_services.log_in("attacker", said=address), LoggedIn)
+    stored = login_services.accounts.profile(attacker)
     assert stored is not None
     assert stored.email == "victim@example.org"
 
-    first = town.log_in("victim", said=replace(ADA, email="victim@example.org", email_verified=True))
+    first = login_services.log_in("victim", said=replace(ADA, email="victim@example.org", email_verified=True))
 
     assert first == Unknown()
-    victim = town.member("victim")
+    victim = login_services.member("victim")
     assert victim != attacker
-    assert isinstance(town.log_in("victim"), LoggedIn)
-    assert {each.identity for each in town.sessions.devices(attacker)} == {key("attacker")}
-    account = town.accounts.account(attacker)
+    assert isinstance(login_services.log_in("victim"), LoggedIn)
+    assert {each.identity for each in login_services.sessions.devices(attacker)} == {key("attacker")}
+    account = login_services.accounts.account(attacker)
     assert account is not None
     assert set(account.identities) == {key("attacker")}
 
@@ -212,35 +212,35 @@ def test_nothing_the_person_types_reaches_the_identity(registry: Registry) -> No
 
 
 @pytest.mark.threat(23)
-def test_an_unlinked_way_never_reaches_the_account_again(town: LoginServices) -> None:
+def test_an_unlinked_way_never_reaches_the_account_again(login_services: LoginServices) -> None:
     """Otherwise the thief comes back through the door that was closed."""
-    account_id = town.member("kept", "taken")
-    assert isinstance(town.log_in("taken"), LoggedIn)
+    account_id = login_services.member("kept", "taken")
+    assert isinstance(login_services.log_in("taken"), LoggedIn)
 
-    town.accounts.unlink(Unlink(uuid4(), account_id, key("taken"), PERSON))
+    login_services.accounts.unlink(Unlink(uuid4(), account_id, key("taken"), PERSON))
 
-    assert town.log_in("taken") == Unknown()
-    stranger = town.member("taken")
+    assert login_services.log_in("taken") == Unknown()
+    stranger = login_services.member("taken")
     assert stranger != account_id
-    entered = town.log_in("taken")
+    entered = login_services.log_in("taken")
     assert isinstance(entered, LoggedIn)
-    assert town.sessions.devices(stranger) == (entered.opened.session,)
-    assert isinstance(town.log_in("kept"), LoggedIn)
+    assert login_services.sessions.devices(stranger) == (entered.opened.session,)
+    assert isinstance(login_services.log_in("kept"), LoggedIn)
 
 
 @pytest.mark.threat(23)
-def test_a_session_of_the_unlinked_way_is_over_at_its_next_request(town: LoginServices) -> None:
+def test_a_session_of_the_unlinked_way_is_over_at_its_next_request(login_services: LoginServices) -> None:
     """Otherwise the thief who is in stays in."""
-    account_id = town.member("kept", "taken")
+    account_id = login_services.member("kept", "taken")
     thief, owner = BrowserJar(), BrowserJar()
-    town.log_in("taken", jar=thief)
-    town.log_in("kept", jar=owner)
+    login_services.log_in("taken", jar=thief)
+    login_services.log_in("kept", jar=owner)
 
-    done = town.accounts.unlink(Unlink(uuid4(), account_id, key("taken"), PERSON))
+    done = login_services.accounts.unlink(Unlink(uuid4(), account_id, key("taken"), PERSON))
 
     assert done == Reached(account_id)
-    assert town.daemons.visit(thief).outcome is not Outcome.OK
-    assert town.daemons.visit(owner).outcome is Outcome.OK
+    assert login_services.daemons.visit(thief).outcome is not Outcome.OK
+    assert login_services.daemons.visit(owner).outcome is Outcome.OK
 
 
 @pytest.mark.threat(23)
@@ -282,28 +282,28 @@ def test_a_way_that_was_unlinked_can_be_linked_elsewhere_and_only_there(registry
 
 
 @pytest.mark.threat(30)
-def test_a_disabled_account_s_very_next_request_is_refused(town: LoginServices) -> None:
+def test_a_disabled_account_s_very_next_request_is_refused(login_services: LoginServices) -> None:
     """Otherwise somebody who was thrown out goes on until the session ends by itself."""
-    account_id = town.member("1")
+    account_id = login_services.member("1")
     jar = BrowserJar()
-    town.log_in("1", jar=jar)
-    assert town.daemons.visit(jar).outcome is Outcome.OK
+    login_services.log_in("1", jar=jar)
+    assert login_services.daemons.visit(jar).outcome is Outcome.OK
 
-    town.accounts.disable(Change(uuid4(), account_id, OPERATOR))
+    login_services.accounts.disable(Change(uuid4(), account_id, OPERATOR))
 
-    assert town.daemons.visit(jar).outcome is not Outcome.OK
-    assert town.log_in("1") == LoginDenied(Refusal.DISABLED)
+    assert login_services.daemons.visit(jar).outcome is not Outcome.OK
+    assert login_services.log_in("1") == LoginDenied(Refusal.DISABLED)
 
 
 @pytest.mark.threat(30)
-def test_the_sessions_of_a_disabled_account_stay_ended_after_it_is_enabled(town: LoginServices) -> None:
+def test_the_sessions_of_a_disabled_account_stay_ended_after_it_is_enabled(login_services: LoginServices) -> None:
     """Otherwise enabling the owner would let the thief's browser in again."""
-    account_id = town.member("1")
+    account_id = login_services.member("1")
     jar = BrowserJar()
-    town.log_in("1", jar=jar)
-    town.accounts.disable(Change(uuid4(), account_id, OPERATOR))
+    login_services.log_in("1", jar=jar)
+    login_services.accounts.disable(Change(uuid4(), account_id, OPERATOR))
 
-    town.accounts.enable(Change(uuid4(), account_id, OPERATOR))
+    login_services.accounts.enable(Change(uuid4(), account_id, OPERATOR))
 
-    assert town.daemons.visit(jar).outcome is not Outcome.OK
-    assert isinstance(town.log_in("1"), LoggedIn)
+    assert login_services.daemons.visit(jar).outcome is not Outcome.OK
+    assert isinstance(login_services.log_in("1"), LoggedIn)

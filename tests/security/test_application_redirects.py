@@ -7,18 +7,18 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from identity.login.codes import challenge_of
+from tests.support.application_hosts import SHOP, WIKI, ApplicationHosts
 from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.logins import form_of, location
-from tests.support.realm import SHOP, WIKI, Realm
 from tests.support.web import forwarded
 
 pytestmark = pytest.mark.threat(33)
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_the_way_to_an_application_ends_on_its_host(realm: Realm, evil: str) -> None:
+def test_the_way_to_an_application_ends_on_its_host(sites: ApplicationHosts, evil: str) -> None:
     """Otherwise a link to the application's own host ends at a copy of it that asks for a password."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(f"{SHOP}/")
     asked = quote(evil, safe="")
 
@@ -36,9 +36,11 @@ def test_the_way_to_an_application_ends_on_its_host(realm: Realm, evil: str) -> 
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_whoever_is_not_logged_in_is_led_from_an_application_to_the_login_host_only(realm: Realm, evil: str) -> None:
+def test_whoever_is_not_logged_in_is_led_from_an_application_to_the_login_host_only(
+    sites: ApplicationHosts, evil: str
+) -> None:
     """Otherwise the detour by the login page is where the other site comes in."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     asked = quote(evil, safe="")
 
     for place in (
@@ -57,13 +59,13 @@ def test_whoever_is_not_logged_in_is_led_from_an_application_to_the_login_host_o
 
 
 @pytest.mark.parametrize("evil", [each for each in EVIL if each.isascii() and each.isprintable()])
-def test_a_proxied_address_of_an_application_stays_on_its_host(realm: Realm, evil: str) -> None:
+def test_a_proxied_address_of_an_application_stays_on_its_host(sites: ApplicationHosts, evil: str) -> None:
     """Otherwise the address line of one application opens another site after the login."""
     uri = evil if evil.startswith("/") else f"/{evil}"
     headers = forwarded(host="wiki.example", uri=uri)
 
-    proxied = realm.internal("GET", "/auth", headers=headers)
-    by_url = realm.check(url=f"{WIKI}{uri}")
+    proxied = sites.internal("GET", "/auth", headers=headers)
+    by_url = sites.check(url=f"{WIKI}{uri}")
 
     places = [*proxied.all("X-Identity-Location"), *([by_url.json()["location"]] if by_url.status == 200 else [])]
     assert places
@@ -74,9 +76,9 @@ def test_a_proxied_address_of_an_application_stays_on_its_host(realm: Realm, evi
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_leaving_leads_nowhere_else(realm: Realm, evil: str) -> None:
+def test_leaving_leads_nowhere_else(sites: ApplicationHosts, evil: str) -> None:
     """Otherwise logging out ends at a page that asks for a login."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(f"{SHOP}/")
     asked = quote(evil, safe="")
 
@@ -93,14 +95,14 @@ def test_leaving_leads_nowhere_else(realm: Realm, evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_an_application_that_redeems_itself_is_given_a_path(realm: Realm, evil: str) -> None:
+def test_an_application_that_redeems_itself_is_given_a_path(sites: ApplicationHosts, evil: str) -> None:
     """Otherwise it redirects where we said, and thinks it safe."""
-    browser, secret = realm.traveller(), "r" * 43
+    browser, secret = sites.host_browser(), "r" * 43
     browser.enter(f"{SHOP}/")
     asked = f"host=wiki.example&start={challenge_of(secret)}&path={quote(evil, safe='')}"
     browser.go(f"{OWN}/continue?{asked}", until="/.identityd/start")
 
-    reply = realm.start_over_http(browser.hops[-1], secret)
+    reply = sites.start_over_http(browser.hops[-1], secret)
 
     assert reply.status in (200, 400)
     if reply.status == 200:
@@ -108,9 +110,9 @@ def test_an_application_that_redeems_itself_is_given_a_path(realm: Realm, evil: 
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_no_location_without_a_parameter(realm: Realm, evil: str) -> None:
+def test_no_location_without_a_parameter(sites: ApplicationHosts, evil: str) -> None:
     """The account's own pages take no address at all; whatever is sent with them changes nothing."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     asked = quote(evil, safe="")
     browser.enter(f"{SHOP}/")
     fields = {**form_of(browser.load(f"{OWN}/account")), "return_to": evil, "then": evil, "next": evil}

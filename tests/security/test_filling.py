@@ -6,9 +6,9 @@ from string import ascii_letters
 
 import pytest
 
+from tests.support.application_hosts import SHOP, WIKI, ApplicationHosts
 from tests.support.guards import Expectation
 from tests.support.logins import LoginSite, location
-from tests.support.realm import SHOP, WIKI, Realm
 
 CHANCE = Random(1)
 
@@ -64,16 +64,16 @@ def test_one_identity_that_comes_again_and_again_keeps_a_marker_each_time(logins
 
 
 @pytest.mark.threat(48)
-def test_a_way_to_an_application_that_is_not_gone_to_its_end_keeps_nothing(realm: Realm) -> None:
+def test_a_way_to_an_application_that_is_not_gone_to_its_end_keeps_nothing(sites: ApplicationHosts) -> None:
     """Somebody who is logged in could fill the store by asking for start codes."""
-    ada = realm.traveller()
+    ada = sites.host_browser()
     ada.enter(f"{SHOP}/")
-    before = realm.kept()
+    before = sites.kept()
 
     codes = {ada.code(f"{WIKI}{address(10 + number * 300)}") for number in range(5)}
 
     assert len([code for code in codes if code.startswith(f"{WIKI}/.identityd/start?code=")]) == 5
-    assert realm.kept() == before
+    assert sites.kept() == before
 
 
 @pytest.mark.threat(48)

@@ -5,9 +5,9 @@ Linking by the person is not built yet; when it is, both sides must be proven in
 
 import pytest
 
+from tests.support.application_hosts import LOGIN, WIKI, ApplicationHosts
 from tests.support.browser import Reply
 from tests.support.logins import LoginSite, form_of, location, welcomed
-from tests.support.realm import LOGIN, WIKI, Realm
 
 pytestmark = pytest.mark.threat(57)
 
@@ -82,9 +82,9 @@ def test_a_session_planted_in_the_middle_of_a_login_is_not_joined_with_it(logins
         assert list(logins.accounts.account(logins.row(key).account_id).identities) == [key]
 
 
-def test_a_prepared_way_to_an_application_opens_nothing(realm: Realm) -> None:
+def test_a_prepared_way_to_an_application_opens_nothing(sites: ApplicationHosts) -> None:
     """Otherwise the victim would work in the attacker's account of the application."""
-    attacker, victim = realm.traveller(), realm.traveller()
+    attacker, victim = sites.host_browser(), sites.host_browser()
     attacker.enter(f"{WIKI}/page", "eve")
     address = attacker.code(f"{WIKI}/.identityd/login?return_to=/page")
 

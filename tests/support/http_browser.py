@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from tests.support.browser import Jar, Reply
-from tests.support.visitor import PAGE
+from tests.support.https_browser import PAGE
 
 MOST_HOPS: Final = 12
 FORM: Final = ("Content-Type", "application/x-www-form-urlencoded")

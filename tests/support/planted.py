@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 from urllib.parse import quote, urljoin
 
-from tests.support.gate import APPLICATION, Gate
+from tests.support.guarded_application import APPLICATION, GuardedApplication
+from tests.support.https_browser import HttpsBrowser
 from tests.support.siblings import disguised
-from tests.support.visitor import Visitor
 
 DOMAIN: Final = "corp.localhost"
 LOGIN: Final = f"login.{DOMAIN}"
@@ -37,7 +37,7 @@ SCRIPT: Final = """async ([domain, ...pairs]) => {
 class Person(Protocol):
     """A browser with jars for two hosts, and a person who opens addresses with it."""
 
-    def show(self, visitor: Visitor) -> None:
+    def show(self, https_browser: HttpsBrowser) -> None:
         """Take over what a jar of one host holds."""
 
     def plant(self, name: str, value: str) -> None:
@@ -52,10 +52,10 @@ def script_arguments(name: str, value: str) -> list[str]:
     return [DOMAIN, f"{name}={value}", *disguised(name, value).values()]
 
 
-def victim(gate: Gate, person: Person) -> str:
+def victim(guarded: GuardedApplication, person: Person) -> str:
     """Log somebody in, on both hosts, and give the person's browser the cookies; return the name."""
-    member = gate.member()
-    wiki, reply = gate.enter_wiki(member, "/echo")
+    member = guarded.member()
+    wiki, reply = guarded.enter_wiki(member, "/echo")
     person.show(member)
     person.show(wiki)
     headers: list[tuple[str, str]] = reply.json()["headers"]
@@ -68,54 +68,54 @@ def only(jar: Mapping[str, str], family: str) -> tuple[str, str]:
     return cookie
 
 
-def session(gate: Gate) -> tuple[tuple[str, str], str]:
+def session(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     """Return a session of the attacker's own."""
-    return only(gate.member().jar, "__Host-idd-"), f"{gate.url}{APPLICATION}/still"
+    return only(guarded.member().jar, "__Host-idd-"), f"{guarded.url}{APPLICATION}/still"
 
 
-def wiki_session(gate: Gate) -> tuple[tuple[str, str], str]:
+def wiki_session(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     """Return a session of the attacker's own on the application's host."""
-    wiki, _ = gate.enter_wiki(gate.member(), "/still")
-    return only(wiki.jar, "__Host-idd-"), f"{gate.wiki}/still"
+    wiki, _ = guarded.enter_wiki(guarded.member(), "/still")
+    return only(wiki.jar, "__Host-idd-"), f"{guarded.wiki}/still"
 
 
-def answered(gate: Gate) -> tuple[Visitor, str]:
+def answered(guarded: GuardedApplication) -> tuple[HttpsBrowser, str]:
     """Let the attacker log in up to the answer of the provider; return who it is and the path of the answer."""
-    attacker = gate.stranger()
+    attacker = guarded.stranger()
     page = attacker.follow("GET", "/login/demo")
     reply = attacker.ask(*attacker.filled(page, {"person": "Mallory"}))
-    path = urljoin(gate.url, reply.one("Location") or "").removeprefix(gate.url)
+    path = urljoin(guarded.url, reply.one("Location") or "").removeprefix(guarded.url)
     assert path.startswith("/login/demo/callback?")
     return attacker, path
 
 
-def binding(gate: Gate) -> tuple[tuple[str, str], str]:
+def binding(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     """Return a login that the attacker prepared up to the answer of the provider."""
-    attacker, path = answered(gate)
-    return only(attacker.jar, "__Host-iddf-"), gate.url + path
+    attacker, path = answered(guarded)
+    return only(attacker.jar, "__Host-iddf-"), guarded.url + path
 
 
-def sign_up(gate: Gate) -> tuple[tuple[str, str], str]:
+def sign_up(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     """Return a sign-up that the attacker prepared up to the choice of a name."""
-    attacker, path = answered(gate)
+    attacker, path = answered(guarded)
     reply = attacker.ask("GET", path)
-    return only(attacker.jar, "__Host-iddu-"), urljoin(gate.url, reply.one("Location") or "")
+    return only(attacker.jar, "__Host-iddu-"), urljoin(guarded.url, reply.one("Location") or "")
 
 
-def code(gate: Gate) -> tuple[tuple[str, str], str]:
+def code(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     """Return a start code of the attacker's login for the application's host."""
-    wiki, member = gate.stranger(gate.wiki), gate.member()
+    wiki, member = guarded.stranger(guarded.wiki), guarded.member()
     way = wiki.ask("GET", f"/.identityd/login?return_to={quote('/still', safe='')}").one("Location") or ""
-    onward = member.ask("GET", way.removeprefix(gate.url)).one("Location") or ""
-    assert onward.startswith(f"{gate.wiki}/.identityd/start?")
+    onward = member.ask("GET", way.removeprefix(guarded.url)).one("Location") or ""
+    assert onward.startswith(f"{guarded.wiki}/.identityd/start?")
     return only(wiki.jar, "__Host-idds-"), onward
 
 
-Prepared = Callable[[Gate], tuple[tuple[str, str], str]]
+Prepared = Callable[[GuardedApplication], tuple[tuple[str, str], str]]
 CASES: Final = [session, wiki_session, binding, sign_up, code]
 
 
-def stays_who_it_is(corp: Gate, person: Person, prepared: Prepared) -> None:
+def stays_who_it_is(corp: GuardedApplication, person: Person, prepared: Prepared) -> None:
     """Assert that somebody who is logged in is the same person afterwards, on both hosts, in the same session."""
     name = victim(corp, person)
     (ours, value), address = prepared(corp)
@@ -133,7 +133,7 @@ def stays_who_it_is(corp: Gate, person: Person, prepared: Prepared) -> None:
     assert corp.daemon.metric("identityd_sessions_ended_total") == ended
 
 
-def stays_nobody(corp: Gate, person: Person, prepared: Prepared) -> None:
+def stays_nobody(corp: GuardedApplication, person: Person, prepared: Prepared) -> None:
     """Assert that somebody who is not logged in is asked to, on both hosts."""
     (ours, value), address = prepared(corp)
 
@@ -147,7 +147,7 @@ def stays_nobody(corp: Gate, person: Person, prepared: Prepared) -> None:
         assert "Continue with Demo" in text
 
 
-def was_sent(corp: Gate, person: Person) -> None:
+def was_sent(corp: GuardedApplication, person: Person) -> None:
     """Assert that what was planted reached the application: the browser did not throw everything away."""
     victim(corp, person)
 

@@ -18,7 +18,7 @@ def desk_keyspace(cassandra: CassandraCluster) -> Settings:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)])
-def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OperatorCommands]:
+def commands(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OperatorCommands]:
     """Give an operator's desk with nobody in the store, over each kind of store in turn."""
     sections = None
     if request.param == "cassandra":

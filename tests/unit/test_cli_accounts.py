@@ -28,33 +28,33 @@ from tests.support.accounts import OPERATOR, key
 from tests.support.operator_commands import WHY, OperatorCommands
 
 
-def row(office: OperatorCommands, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
+def row(commands: OperatorCommands, subject: str, account_id: AccountId, state: IdentityState) -> IdentityRow:
     """Write an index row that an interrupted change could have left."""
     written = IdentityRow(key(subject), Username("alice"), account_id, state, uuid4(), now(), uuid4())
-    office.store.identities.insert(written)
+    commands.store.identities.insert(written)
     return written
 
 
-def test_an_account_is_found_by_its_username_its_way_to_log_in_and_its_id(office: OperatorCommands) -> None:
+def test_an_account_is_found_by_its_username_its_way_to_log_in_and_its_id(commands: OperatorCommands) -> None:
     """Support is told one of the three, and never which."""
-    account_id = office.member("1", "Alice")
+    account_id = commands.member("1", "Alice")
     for asked in ("alice", "ALICE", "p:1", str(account_id)):
-        result = office.run("find", asked)
+        result = commands.run("find", asked)
         assert (result.exit_code, result.stdout) == (0, f"Alice  {account_id}  active  p:1\n")
 
 
-def test_programs_get_an_object_with_the_documented_fields(office: OperatorCommands) -> None:
+def test_programs_get_an_object_with_the_documented_fields(commands: OperatorCommands) -> None:
     """A script that reads lines for people breaks with the next wording."""
-    account_id = office.member("1", "Alice")
-    assert office.told("find", "p:1") == {
+    account_id = commands.member("1", "Alice")
+    assert commands.told("find", "p:1") == {
         "account_id": str(account_id),
         "username": "Alice",
         "status": "active",
         "found_by": "identity",
         "identities": ["p:1"],
     }
-    assert office.told("find", "alice")["found_by"] == "username"
-    assert office.told("find", str(account_id))["found_by"] == "account"
+    assert commands.told("find", "alice")["found_by"] == "username"
+    assert commands.told("find", str(account_id))["found_by"] == "account"
 
 
 @pytest.mark.parametrize(
@@ -67,99 +67,99 @@ def test_programs_get_an_object_with_the_documented_fields(office: OperatorComma
         ("p:a%3ab", "percent-encoded"),
     ],
 )
-def test_what_is_not_there_is_said_with_what_was_looked_for(office: OperatorCommands, asked: str, words: str) -> None:
+def test_what_is_not_there_is_said_with_what_was_looked_for(commands: OperatorCommands, asked: str, words: str) -> None:
     """A bare "not found" leaves the operator to guess how the text was taken."""
-    result = office.run("find", asked)
+    result = commands.run("find", asked)
     assert (result.exit_code, result.stdout) == (1, "")
     assert words in result.stderr
 
 
-def test_a_name_that_was_given_up_leads_to_its_account_and_says_so(office: OperatorCommands) -> None:
+def test_a_name_that_was_given_up_leads_to_its_account_and_says_so(commands: OperatorCommands) -> None:
     """Old tickets name people as they were called then."""
-    account_id = office.member("1", "alice")
+    account_id = commands.member("1", "alice")
     former = UsernameRow(fold("Liza"), Username("Liza"), account_id, UsernameState.RETIRED, uuid4(), now(), uuid4())
-    office.store.usernames.insert(former)
-    result = office.run("find", "liza")
+    commands.store.usernames.insert(former)
+    result = commands.run("find", "liza")
     assert result.exit_code == 0
     assert result.stdout == f"alice  {account_id}  active  p:1 (found by a name it gave up)\n"
-    assert office.told("show", "liza")["found_by"] == "former-username"
+    assert commands.told("show", "liza")["found_by"] == "former-username"
 
 
-def test_a_claim_on_a_name_or_identity_is_no_account(office: OperatorCommands) -> None:
+def test_a_claim_on_a_name_or_identity_is_no_account(commands: OperatorCommands) -> None:
     """Somebody at the sign-up form has no account that could be closed."""
     claimed = UsernameRow(
         fold("bob"), Username("bob"), AccountId(uuid4()), UsernameState.PENDING, uuid4(), now(), uuid4()
     )
-    office.store.usernames.insert(claimed)
-    row(office, "2", AccountId(uuid4()), IdentityState.PENDING)
+    commands.store.usernames.insert(claimed)
+    row(commands, "2", AccountId(uuid4()), IdentityState.PENDING)
     for asked in ("bob", "p:2"):
-        result = office.run("find", asked)
+        result = commands.run("find", asked)
         assert result.exit_code == 1
         assert "leads to no account" in result.stderr
 
 
 @pytest.mark.threat(23)
-def test_an_index_row_that_the_account_does_not_list_leads_nowhere(office: OperatorCommands) -> None:
+def test_an_index_row_that_the_account_does_not_list_leads_nowhere(commands: OperatorCommands) -> None:
     """A way that was taken away must not be a handle on the account for whoever still has it."""
-    account_id = office.member("1", "alice")
-    row(office, "2", account_id, IdentityState.ACTIVE)
+    account_id = commands.member("1", "alice")
+    row(commands, "2", account_id, IdentityState.ACTIVE)
     for command in (("find", "p:2"), ("disable", "p:2", "--yes", *WHY)):
-        result = office.run(*command)
+        result = commands.run(*command)
         assert result.exit_code == 1
         assert f"its row names account {account_id}, which does not list it" in result.stderr
-    assert office.account(account_id).status is AccountStatus.ACTIVE
+    assert commands.account(account_id).status is AccountStatus.ACTIVE
 
 
 @pytest.mark.parametrize(
     ("state", "words"),
     [(IdentityState.COMPLETING, "was cut short"), (IdentityState.ACTIVE, "which is not stored; `identityd.py fsck`")],
 )
-def test_a_row_without_its_account_is_explained(office: OperatorCommands, state: IdentityState, words: str) -> None:
+def test_a_row_without_its_account_is_explained(commands: OperatorCommands, state: IdentityState, words: str) -> None:
     """The operator has to know whether to wait or to repair."""
-    row(office, "2", AccountId(uuid4()), state)
-    result = office.run("find", "p:2")
+    row(commands, "2", AccountId(uuid4()), state)
+    result = commands.run("find", "p:2")
     assert result.exit_code == 1
     assert words in result.stderr
 
 
-def test_a_name_whose_account_is_missing_is_explained(office: OperatorCommands) -> None:
+def test_a_name_whose_account_is_missing_is_explained(commands: OperatorCommands) -> None:
     """The same for the other index."""
     lost = UsernameRow(fold("bob"), Username("bob"), AccountId(uuid4()), UsernameState.ACTIVE, uuid4(), now(), uuid4())
-    office.store.usernames.insert(lost)
-    result = office.run("find", "bob")
+    commands.store.usernames.insert(lost)
+    result = commands.run("find", "bob")
     assert (result.exit_code, "which is not stored" in result.stderr) == (1, True)
 
 
-def test_a_text_that_means_two_accounts_is_refused_until_it_is_said_which(office: OperatorCommands) -> None:
+def test_a_text_that_means_two_accounts_is_refused_until_it_is_said_which(commands: OperatorCommands) -> None:
     """Disabling the wrong one of two locks out somebody who did nothing."""
-    account_id = office.member("1", "alice")
-    other_id = office.member("2", "bob")
+    account_id = commands.member("1", "alice")
+    other_id = commands.member("2", "bob")
     name = str(account_id)
     clash = UsernameRow(fold(name), Username(name), other_id, UsernameState.ACTIVE, uuid4(), now(), uuid4())
-    office.store.usernames.insert(clash)
-    result = office.run("disable", name, "--yes", *WHY)
+    commands.store.usernames.insert(clash)
+    result = commands.run("disable", name, "--yes", *WHY)
     assert result.exit_code == 1
     assert "means several accounts" in result.stderr
-    assert office.told("find", name, "--account")["username"] == "alice"
-    assert office.told("find", name, "--username")["username"] == "bob"
+    assert commands.told("find", name, "--account")["username"] == "alice"
+    assert commands.told("find", name, "--username")["username"] == "bob"
 
 
-def test_an_id_with_a_colon_is_found_as_the_provider_gives_it(office: OperatorCommands) -> None:
+def test_an_id_with_a_colon_is_found_as_the_provider_gives_it(commands: OperatorCommands) -> None:
     """Nobody encodes by hand what a provider's page shows."""
-    account_id = office.member("1", "alice", "https://id.example/7")
-    assert office.told("find", "p:https://id.example/7")["account_id"] == str(account_id)
-    assert office.run("find", "p:https://id.example/7", "--identity").exit_code == 1
+    account_id = commands.member("1", "alice", "https://id.example/7")
+    assert commands.told("find", "p:https://id.example/7")["account_id"] == str(account_id)
+    assert commands.run("find", "p:https://id.example/7", "--identity").exit_code == 1
 
 
-def test_show_says_everything_about_an_account(office: OperatorCommands) -> None:
+def test_show_says_everything_about_an_account(commands: OperatorCommands) -> None:
     """One look answers a ticket."""
-    account_id = office.member("1", "alice", "2")
-    office.registry.store.profiles.write(
+    account_id = commands.member("1", "alice", "2")
+    commands.registry.store.profiles.write(
         ProfileRow(account_id, 0, name="Ada L", email="ada@example.org", email_verified=False)
     )
-    office.run("link", "alice", "p:3", "--label", "@ada", *WHY)
-    account = office.account(account_id)
-    shown = office.run("show", "alice")
+    commands.run("link", "alice", "p:3", "--label", "@ada", *WHY)
+    account = commands.account(account_id)
+    shown = commands.run("show", "alice")
     assert shown.exit_code == 0
     for words in (
         f"account      {account_id}",
@@ -176,14 +176,14 @@ def test_show_says_everything_about_an_account(office: OperatorCommands) -> None
     assert "fsck" not in shown.stdout
 
 
-def test_show_gives_programs_the_documented_fields(office: OperatorCommands) -> None:
+def test_show_gives_programs_the_documented_fields(commands: OperatorCommands) -> None:
     """Renaming one breaks somebody's report."""
-    account_id = office.member("1", "alice", "2")
-    office.registry.service.record_profile(
+    account_id = commands.member("1", "alice", "2")
+    commands.registry.service.record_profile(
         account_id, Profile(name="Ada", email="ada@example.org", email_verified=True)
     )
-    office.run("unlink", "alice", "p:2", "--yes", *WHY)
-    told = office.told("show", "alice", "--events", "1")
+    commands.run("unlink", "alice", "p:2", "--yes", *WHY)
+    told = commands.told("show", "alice", "--events", "1")
     assert list(told) == [
         "account_id", "username", "status", "found_by", "identities", "epoch", "created_at", "merged_into", "whole",
         "username_index", "ways", "profile", "revocations", "events",
@@ -205,61 +205,63 @@ def test_show_gives_programs_the_documented_fields(office: OperatorCommands) -> 
         ("unfinished", "not finished; the next login with it does that"),
     ],
 )
-def test_show_says_where_the_index_and_the_account_differ(office: OperatorCommands, index: str, words: str) -> None:
+def test_show_says_where_the_index_and_the_account_differ(commands: OperatorCommands, index: str, words: str) -> None:
     """The person cannot log in that way, and a look at the account alone would not tell why."""
-    account_id = office.member("1", "alice", "2")
-    there = office.store.identities.read_settled(key("2"))
+    account_id = commands.member("1", "alice", "2")
+    there = commands.store.identities.read_settled(key("2"))
     assert there is not None
     match index:
         case "missing":
-            office.store.identities.delete(there)
+            commands.store.identities.delete(there)
         case "elsewhere":
-            office.store.identities.replace(replace(there, account_id=AccountId(uuid4()), op=uuid4()), expected=there)
+            commands.store.identities.replace(replace(there, account_id=AccountId(uuid4()), op=uuid4()), expected=there)
         case _:
-            office.store.identities.replace(replace(there, state=IdentityState.COMPLETING, op=uuid4()), expected=there)
-    shown = office.run("show", str(account_id))
+            commands.store.identities.replace(
+                replace(there, state=IdentityState.COMPLETING, op=uuid4()), expected=there
+            )
+    shown = commands.run("show", str(account_id))
     assert words in shown.stdout
     assert "The rows do not agree; `identityd.py fsck`" in shown.stdout
-    told = office.told("show", str(account_id))
+    told = commands.told("show", str(account_id))
     assert (told["whole"], [way["index"] for way in told["ways"]]) == (False, ["agrees", index])
 
 
 @pytest.mark.parametrize("index", ["missing", "elsewhere", "unfinished"])
-def test_show_says_when_the_name_is_not_the_account_s(office: OperatorCommands, index: str) -> None:
+def test_show_says_when_the_name_is_not_the_account_s(commands: OperatorCommands, index: str) -> None:
     """Somebody else could choose it, or already has."""
-    account_id = office.member("1", "alice")
-    there = office.store.usernames.read_settled(fold("alice"))
+    account_id = commands.member("1", "alice")
+    there = commands.store.usernames.read_settled(fold("alice"))
     assert there is not None
     match index:
         case "missing":
-            office.store.usernames.delete(there)
+            commands.store.usernames.delete(there)
         case "elsewhere":
-            office.store.usernames.replace(replace(there, account_id=AccountId(uuid4()), op=uuid4()), expected=there)
+            commands.store.usernames.replace(replace(there, account_id=AccountId(uuid4()), op=uuid4()), expected=there)
         case _:
-            office.store.usernames.replace(replace(there, state=UsernameState.PENDING, op=uuid4()), expected=there)
-    told = office.told("show", str(account_id))
+            commands.store.usernames.replace(replace(there, state=UsernameState.PENDING, op=uuid4()), expected=there)
+    told = commands.told("show", str(account_id))
     assert (told["whole"], told["username_index"]) == (False, index)
-    assert "username     alice  - " in office.run("show", str(account_id)).stdout
+    assert "username     alice  - " in commands.run("show", str(account_id)).stdout
 
 
-def test_looking_changes_nothing(office: OperatorCommands) -> None:
+def test_looking_changes_nothing(commands: OperatorCommands) -> None:
     """A look must be free of consequences, also at rows that wait to be finished."""
-    account_id = office.member("1", "alice")
-    waiting = row(office, "2", account_id, IdentityState.COMPLETING)
-    before = office.account(account_id), office.store.audit.of_account(account_id)
-    office.run("find", "p:2")
-    office.run("show", "alice")
-    assert (office.account(account_id), office.store.audit.of_account(account_id)) == before
-    assert office.store.identities.read_settled(key("2")) == waiting
+    account_id = commands.member("1", "alice")
+    waiting = row(commands, "2", account_id, IdentityState.COMPLETING)
+    before = commands.account(account_id), commands.store.audit.of_account(account_id)
+    commands.run("find", "p:2")
+    commands.run("show", "alice")
+    assert (commands.account(account_id), commands.store.audit.of_account(account_id)) == before
+    assert commands.store.identities.read_settled(key("2")) == waiting
 
 
 def test_an_account_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """With the wrong --config an empty file would say "not found" about everybody."""
-    office = OperatorCommands(tmp_path)
-    office.close()
+    commands = OperatorCommands(tmp_path)
+    commands.close()
     for file in tmp_path.glob("identityd.sqlite*"):
         file.unlink()
-    result = office.run("find", "alice")
+    result = commands.run("find", "alice")
     assert result.exit_code == 2
     assert "identityd.sqlite is not there; the daemon makes it at its first start" in result.stderr
     assert not list(tmp_path.glob("identityd.sqlite*"))
@@ -267,32 +269,32 @@ def test_an_account_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 def test_accounts_in_the_daemon_s_memory_cannot_be_reached(tmp_path: Path) -> None:
     """An empty answer would look like "no such account"."""
-    office = OperatorCommands(tmp_path, {"accounts": {"store": "memory"}})
-    result = office.run("find", "alice")
+    commands = OperatorCommands(tmp_path, {"accounts": {"store": "memory"}})
+    result = commands.run("find", "alice")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "[accounts] store: memory keeps the accounts inside the daemon" in result.stderr
 
 
 def test_a_damaged_account_file_is_said_with_exit_code_1(tmp_path: Path) -> None:
     """No traceback; and the operator must know that nothing was changed."""
-    office = OperatorCommands(tmp_path)
-    office.close()
+    commands = OperatorCommands(tmp_path)
+    commands.close()
     (tmp_path / "identityd.sqlite").write_bytes(b"SQLite format 3\0" + b"nonsense" * 1_000)
-    result = office.run("disable", "alice", "--yes", *WHY)
+    result = commands.run("disable", "alice", "--yes", *WHY)
     assert result.exit_code == 1
     assert "the account store (sqlite) cannot be used: " in result.stderr
     assert "Nothing was changed." in result.stderr
 
 
-def test_nothing_secret_is_printed(office: OperatorCommands) -> None:
+def test_nothing_secret_is_printed(commands: OperatorCommands) -> None:
     """Output ends in tickets and chats."""
-    account_id = office.member("1", "alice")
-    office.registry.service.disable(Change(uuid4(), account_id, OPERATOR))
+    account_id = commands.member("1", "alice")
+    commands.registry.service.disable(Change(uuid4(), account_id, OPERATOR))
     printed = "".join(
-        office.run(*command).output
+        commands.run(*command).output
         for command in (("show", "alice"), ("show", "alice", "--json"), ("find", "p:2"), ("enable", "alice", *WHY))
     )
-    secrets = [word for word in (office.folder / "identityd.keys").read_text().split() if len(word) > 30]
+    secrets = [word for word in (commands.folder / "identityd.keys").read_text().split() if len(word) > 30]
     assert secrets
     for secret in (*secrets, "0123456789ab"):
         assert secret not in printed

@@ -17,16 +17,16 @@ WIKI: Final = {
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[OperatorCommands]:
+def commands(tmp_path: Path) -> Iterator[OperatorCommands]:
     """Give an office with an application."""
-    office = OperatorCommands(tmp_path, WIKI)
-    yield office
-    office.close()
+    commands = OperatorCommands(tmp_path, WIKI)
+    yield commands
+    commands.close()
 
 
-def test_the_table_names_every_application_and_its_hosts(office: OperatorCommands) -> None:
+def test_the_table_names_every_application_and_its_hosts(commands: OperatorCommands) -> None:
     """An operator who is asked whose host this is would have to read the configuration of every machine."""
-    listed = office.run("list", group="applications")
+    listed = commands.run("list", group="applications")
 
     assert listed.exit_code == 0
     head, wiki = ([cell for cell in line.split("  ") if cell] for line in listed.stdout.splitlines())
@@ -35,19 +35,19 @@ def test_the_table_names_every_application_and_its_hosts(office: OperatorCommand
     assert [cell.strip() for cell in wiki] == ["wiki", hosts, "1", "no", returns]
 
 
-def test_no_secret_is_printed(office: OperatorCommands) -> None:
+def test_no_secret_is_printed(commands: OperatorCommands) -> None:
     """A list that is pasted into a ticket would let its readers ask about sessions."""
-    listed = office.run("list", "--json", group="applications")
+    listed = commands.run("list", "--json", group="applications")
 
-    assert SECRET not in listed.stdout + office.run("list", group="applications").stdout
+    assert SECRET not in listed.stdout + commands.run("list", group="applications").stdout
     (wiki,) = json.loads(listed.stdout)["applications"]
     assert (wiki["id"], wiki["secrets"], wiki["mint"]) == ("wiki", 1, False)
 
 
 def test_without_applications_it_says_so(tmp_path: Path) -> None:
     """An empty table looks like a command that failed."""
-    office = OperatorCommands(tmp_path)
-    listed = office.run("list", group="applications")
-    office.close()
+    commands = OperatorCommands(tmp_path)
+    listed = commands.run("list", group="applications")
+    commands.close()
 
     assert listed.stdout == "No application is registered.\n"

@@ -25,11 +25,11 @@ class Lobby:
 
     def __init__(self, folder: Path, node: MemcachedNode, closing: ExitStack) -> None:
         sections = {"sessions": {"store": "memcached"}, "memcached": {"nodes": f"one={node.name}"}}
-        self.office = OperatorCommands(folder, sections)
-        closing.callback(self.office.close)
-        wiring = Wiring(self.office.config, Ring(self.office.config), Metrics(), now, lambda _: None)
+        self.commands = OperatorCommands(folder, sections)
+        closing.callback(self.commands.close)
+        wiring = Wiring(self.commands.config, Ring(self.commands.config), Metrics(), now, lambda _: None)
         self.service: SessionService = sessions_in_memcached(wiring, closing)[0]
-        self.alice = self.office.member("1", "alice")
+        self.alice = self.commands.member("1", "alice")
 
     def log_in(self, agent: str = "Firefox on Linux", *, account_id: AccountId | None = None) -> Session:
         """Open a session from a new browser."""
@@ -53,7 +53,7 @@ class Lobby:
 
     def told(self, *arguments: str) -> object:
         """Return the object a command prints."""
-        result = self.office.run(*arguments, "--json", group="sessions")
+        result = self.commands.run(*arguments, "--json", group="sessions")
         assert result.exit_code == 0, result.stderr
         return json.loads(result.stdout)
 
@@ -71,7 +71,7 @@ def test_the_list_shows_each_login_with_its_applications_below_it(lobby: Lobby) 
     wiki = lobby.visit(phone)
     desktop = lobby.log_in("Firefox on Linux")
 
-    lines = lobby.office.run("list", "alice", group="sessions").stdout.splitlines()
+    lines = lobby.commands.run("list", "alice", group="sessions").stdout.splitlines()
 
     assert lines[0].split() == ["session", "opened", "last", "used", "browser", "from", "host", "way"]
     assert [line[:10].rstrip() for line in lines[1:]] == [
@@ -87,7 +87,7 @@ def test_the_list_shows_each_login_with_its_applications_below_it(lobby: Lobby) 
 
 def test_an_account_that_is_logged_in_nowhere_is_told_so(lobby: Lobby) -> None:
     """An empty table looks like a fault."""
-    result = lobby.office.run("list", "alice", group="sessions")
+    result = lobby.commands.run("list", "alice", group="sessions")
 
     assert (result.exit_code, result.stdout) == (0, f"alice ({lobby.alice}) is logged in nowhere.\n")
 
@@ -113,7 +113,7 @@ def test_a_session_is_shown_by_the_beginning_of_its_id(lobby: Lobby) -> None:
     login = lobby.log_in()
     wiki = lobby.visit(login)
 
-    result = lobby.office.run("show", "alice", login.id.hex()[:8], group="sessions")
+    result = lobby.commands.run("show", "alice", login.id.hex()[:8], group="sessions")
 
     assert result.stdout.splitlines()[0] == f"session      {login.id.hex()}"
     assert f"below        {wiki.id.hex()[:8]}  wiki.example" in result.stdout
@@ -124,12 +124,12 @@ def test_ending_a_login_ends_what_is_below_it_and_nothing_else(lobby: Lobby) -> 
     library, home = lobby.log_in("Edge on Windows"), lobby.log_in()
     lobby.visit(library)
 
-    result = lobby.office.run("end", "alice", library.id.hex()[:8], "--yes", *WHY, group="sessions")
+    result = lobby.commands.run("end", "alice", library.id.hex()[:8], "--yes", *WHY, group="sessions")
 
     said = f"Session {library.id.hex()[:8]} of alice ({lobby.alice}) has ended.\n"
     assert (result.exit_code, result.stdout) == (0, said)
     assert lobby.alive() == {home.id.hex()}
-    assert lobby.office.trail(lobby.alice) == [
+    assert lobby.commands.trail(lobby.alice) == [
         ("session-end-begun", "operator:ann", {"session": library.id.hex(), "reason": "ticket 4711"}),
         ("session-end", "operator:ann", {"session": library.id.hex(), "reason": "ticket 4711", "outcome": "done"}),
     ]
@@ -140,7 +140,7 @@ def test_ending_an_applications_session_leaves_its_login(lobby: Lobby) -> None:
     login = lobby.log_in()
     wiki = lobby.visit(login)
 
-    assert lobby.office.run("end", "alice", wiki.id.hex(), "--yes", *WHY, group="sessions").exit_code == 0
+    assert lobby.commands.run("end", "alice", wiki.id.hex(), "--yes", *WHY, group="sessions").exit_code == 0
 
     assert lobby.alive() == {login.id.hex()}
 
@@ -150,12 +150,12 @@ def test_all_sessions_end_and_the_account_may_log_in_again(lobby: Lobby) -> None
     lobby.log_in()
     lobby.log_in()
 
-    result = lobby.office.run("end", "alice", "--all", "--yes", *WHY, group="sessions")
+    result = lobby.commands.run("end", "alice", "--all", "--yes", *WHY, group="sessions")
 
     assert result.exit_code == 0
     assert "is logged out everywhere, and its open sessions have ended." in result.stdout
     assert lobby.alive() == set()
-    assert lobby.office.registry.log_in("1") == lobby.alice
+    assert lobby.commands.registry.log_in("1") == lobby.alice
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_names_no_session_ends_none(lobby: Lobby, given: tuple[str, ...], c
     """A slip of the fingers must not log anybody out."""
     login = lobby.log_in()
 
-    result = lobby.office.run("end", "alice", *given, "--yes", *WHY, group="sessions")
+    result = lobby.commands.run("end", "alice", *given, "--yes", *WHY, group="sessions")
 
     assert (result.exit_code, lobby.alive()) == (code, {login.id.hex()})
     assert said in result.stderr
@@ -182,7 +182,7 @@ def test_nothing_ends_without_a_confirmation(lobby: Lobby) -> None:
     """Nobody is there to say yes in a script that forgot `--yes`."""
     login = lobby.log_in()
 
-    result = lobby.office.run("end", "alice", login.id.hex(), *WHY, group="sessions")
+    result = lobby.commands.run("end", "alice", login.id.hex(), *WHY, group="sessions")
 
     assert (result.exit_code, lobby.alive()) == (2, {login.id.hex()})
 
@@ -192,29 +192,29 @@ def test_a_session_whose_node_is_away_is_kept_to_be_ended(lobby: Lobby, memcache
     login = lobby.log_in()
     memcached[0].freeze()
 
-    short = lobby.office.run("end", "alice", login.id.hex()[:8], "--yes", *WHY, group="sessions")
-    whole = lobby.office.run("end", "alice", login.id.hex(), "--yes", *WHY, group="sessions")
-    listed = lobby.office.run("list", "alice", group="sessions")
+    short = lobby.commands.run("end", "alice", login.id.hex()[:8], "--yes", *WHY, group="sessions")
+    whole = lobby.commands.run("end", "alice", login.id.hex(), "--yes", *WHY, group="sessions")
+    listed = lobby.commands.run("list", "alice", group="sessions")
 
     memcached[0].thaw()
     assert (short.exit_code, whole.exit_code, listed.exit_code) == (1, 3, 1)
     assert "Nothing was changed" in short.stderr
     assert "could not be reached yet (memcached node one" in whole.stderr
-    assert [each.session for each in lobby.office.store.revocations.open()] == [login.id]
+    assert [each.session for each in lobby.commands.store.revocations.open()] == [login.id]
 
 
 def test_sessions_inside_the_daemon_are_said_to_be_there(tmp_path: Path) -> None:
     """With the in-process store a list from outside would always be empty, and wrong."""
-    office = OperatorCommands(tmp_path)
-    account_id = office.member("1", "alice")
+    commands = OperatorCommands(tmp_path)
+    account_id = commands.member("1", "alice")
 
-    listed = office.run("list", "alice", group="sessions")
-    ended = office.run("end", "alice", "ab" * 16, "--yes", *WHY, group="sessions")
+    listed = commands.run("list", "alice", group="sessions")
+    ended = commands.run("end", "alice", "ab" * 16, "--yes", *WHY, group="sessions")
 
     assert (listed.exit_code, ended.exit_code) == (1, 0)
     assert "the sessions are in the daemon's memory" in listed.stderr
     assert ended.stdout == (
         f"The running daemon ends session abababab of alice ({account_id}) within about 5 seconds.\n"
     )
-    assert [each.session for each in office.store.revocations.open()] == [b"\xab" * 16]
-    office.close()
+    assert [each.session for each in commands.store.revocations.open()] == [b"\xab" * 16]
+    commands.close()

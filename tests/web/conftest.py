@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.account_site import AccountSite
+from tests.support.application_hosts import running_sites, sites  # noqa: F401 - fixtures
 from tests.support.browser import Jar
-from tests.support.house import House
 from tests.support.logins import logins, running_logins  # noqa: F401 - fixtures
-from tests.support.neighbour import home  # noqa: F401 - a fixture
-from tests.support.realm import realm, running_realm  # noqa: F401 - fixtures
+from tests.support.same_host_application import home  # noqa: F401 - a fixture
 from tests.support.web import ACCOUNT, LOCAL, Site
 
 
@@ -27,14 +27,14 @@ def site(running: Site) -> Site:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
+def account_site() -> Iterator[AccountSite]:
     """Give a daemon with accounts, of this test's own."""
-    made = House()
+    made = AccountSite()
     with made.site:
         yield made
 
 
 @pytest.fixture
-def ada(house: House) -> Jar:
+def ada(account_site: AccountSite) -> Jar:
     """Give the browser of somebody who is logged in there."""
-    return house.move_in(ACCOUNT, "ada")
+    return account_site.move_in(ACCOUNT, "ada")

@@ -7,45 +7,45 @@ import pytest
 from identity.accounts.store import ProfileRow
 from identity.errors import StoreUnavailable
 from identity.types import DAY
+from tests.support.account_site import OTHER, AccountSite, text
 from tests.support.browser import Jar
-from tests.support.house import OTHER, House, text
 from tests.support.web import ACCOUNT
 
 
-def test_nobody_logged_in_is_sent_to_log_in_and_back(house: House) -> None:
+def test_nobody_logged_in_is_sent_to_log_in_and_back(account_site: AccountSite) -> None:
     """The visitor of a bookmarked account page would end on an error, or on the wrong page after the login."""
-    reply = house.get(Jar(), "/account")
+    reply = account_site.get(Jar(), "/account")
 
     assert reply.status == 303
     assert reply.one("Location") == "/login?return_to=%2Faccount"
 
 
-def test_the_bare_address_leads_to_the_account(house: House) -> None:
+def test_the_bare_address_leads_to_the_account(account_site: AccountSite) -> None:
     """Who types only the host name would see nothing."""
-    reply = house.get(Jar(), "/")
+    reply = account_site.get(Jar(), "/")
 
     assert (reply.status, reply.one("Location")) == (303, "/account")
 
 
 @pytest.mark.parametrize("path", ["/account", "/logout", "/account/sessions/end"])
-def test_a_page_has_one_spelling(house: House, path: str) -> None:
+def test_a_page_has_one_spelling(account_site: AccountSite, path: str) -> None:
     """Half of all links would be a 404, or caches would keep two copies."""
-    reply = house.get(Jar(), f"{path}/?done=ended")
+    reply = account_site.get(Jar(), f"{path}/?done=ended")
 
     assert (reply.status, reply.one("Location")) == (308, f"{path}?done=ended")
 
 
-def test_the_account_page_says_who_and_where(house: House, ada: Jar) -> None:
+def test_the_account_page_says_who_and_where(account_site: AccountSite, ada: Jar) -> None:
     """A person could not tell which account this is, or see a stranger's session."""
-    house.store.profiles.write(
+    account_site.store.profiles.write(
         ProfileRow(ACCOUNT, 0, name="Ada Lovelace", email="ada@example.com", email_verified=False)
     )
-    house.site.clock.advance(2 * DAY // 48)
-    other = house.site.log_in()
+    account_site.site.clock.advance(2 * DAY // 48)
+    other = account_site.site.log_in()
 
-    page = text(house.get(ada, "/account"))
+    page = text(account_site.get(ada, "/account"))
 
-    assert house.is_in(other)
+    assert account_site.is_in(other)
     assert "Username ada" in page
     assert "Ada Lovelace" in page
     assert "2 sessions" in page
@@ -57,25 +57,25 @@ def test_the_account_page_says_who_and_where(house: House, ada: Jar) -> None:
 
 
 def test_the_account_page_without_its_store_still_shows_the_sessions(
-    house: House, ada: Jar, monkeypatch: pytest.MonkeyPatch
+    account_site: AccountSite, ada: Jar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the account store is away nobody could log out a stolen session."""
 
     def away(_: object) -> None:
         raise StoreUnavailable(detail="account store away")
 
-    monkeypatch.setattr(house.store.accounts, "read", away)
+    monkeypatch.setattr(account_site.store.accounts, "read", away)
 
-    reply = house.get(ada, "/account")
+    reply = account_site.get(ada, "/account")
 
     assert reply.status == 200
     assert "cannot be read at the moment" in text(reply)
     assert "This session" in text(reply)
 
 
-def test_a_page_may_not_be_framed_or_scripted(house: House, ada: Jar) -> None:
+def test_a_page_may_not_be_framed_or_scripted(account_site: AccountSite, ada: Jar) -> None:
     """Another site could put the page under its own and have people press "Log out everywhere"."""
-    reply = house.get(ada, "/account")
+    reply = account_site.get(ada, "/account")
 
     policy = reply.one("Content-Security-Policy") or ""
     assert "frame-ancestors 'none'" in policy
@@ -84,55 +84,55 @@ def test_a_page_may_not_be_framed_or_scripted(house: House, ada: Jar) -> None:
     assert reply.one("Cache-Control") == "no-store"
 
 
-def test_ending_another_session_ends_that_one_only(house: House, ada: Jar) -> None:
+def test_ending_another_session_ends_that_one_only(account_site: AccountSite, ada: Jar) -> None:
     """A lost phone would stay logged in, or the person would be logged out here instead."""
-    phone = house.site.log_in()
-    fields = house.form(ada, "/account/sessions/end")
+    phone = account_site.site.log_in()
+    fields = account_site.form(ada, "/account/sessions/end")
 
-    reply = house.post(ada, "/account/sessions/end", fields)
+    reply = account_site.post(ada, "/account/sessions/end", fields)
 
     assert (reply.status, reply.one("Location")) == (303, "/account?done=ended")
-    assert house.reason(phone) == "revoked"
-    assert house.is_in(ada)
-    assert "That session was ended" in text(house.get(ada, "/account?done=ended"))
-    assert [event.action for event in house.site.events] == ["session-end"]
+    assert account_site.reason(phone) == "revoked"
+    assert account_site.is_in(ada)
+    assert "That session was ended" in text(account_site.get(ada, "/account?done=ended"))
+    assert [event.action for event in account_site.site.events] == ["session-end"]
 
 
-def test_somebody_elses_session_cannot_be_ended(house: House, ada: Jar) -> None:
+def test_somebody_elses_session_cannot_be_ended(account_site: AccountSite, ada: Jar) -> None:
     """Whoever learns a session's id could log its owner out."""
-    bob = house.move_in(OTHER, "bob")
-    fields = house.form(ada, "/logout")
-    [session] = house.site.sessions.devices(OTHER)
+    bob = account_site.move_in(OTHER, "bob")
+    fields = account_site.form(ada, "/logout")
+    [session] = account_site.site.sessions.devices(OTHER)
 
-    house.post(ada, "/account/sessions/end", {"csrf": fields["csrf"], "session": session.id.hex()})
+    account_site.post(ada, "/account/sessions/end", {"csrf": fields["csrf"], "session": session.id.hex()})
 
-    assert house.is_in(bob)
+    assert account_site.is_in(bob)
 
 
 @pytest.mark.parametrize("session", ["", "zz" * 16, "00" * 15, "00" * 17, "0 " * 16, "é" * 32])
-def test_a_malformed_session_id_is_a_clear_refusal(house: House, ada: Jar, session: str) -> None:
+def test_a_malformed_session_id_is_a_clear_refusal(account_site: AccountSite, ada: Jar, session: str) -> None:
     """Bad input would be a 500, or end something by accident."""
-    csrf = house.form(ada, "/logout")["csrf"]
+    csrf = account_site.form(ada, "/logout")["csrf"]
 
-    reply = house.post(ada, "/account/sessions/end", {"csrf": csrf, "session": session})
+    reply = account_site.post(ada, "/account/sessions/end", {"csrf": csrf, "session": session})
 
     assert reply.status == 400
     assert "session-id" in text(reply)
-    assert house.is_in(ada)
+    assert account_site.is_in(ada)
 
 
-def test_a_page_that_is_not_there_is_explained(house: House) -> None:
+def test_a_page_that_is_not_there_is_explained(account_site: AccountSite) -> None:
     """A mistyped address would show a bare line of a web server."""
-    reply = house.get(Jar(), "/nowhere")
+    reply = account_site.get(Jar(), "/nowhere")
 
     assert reply.status == 404
     assert "There is nothing here" in text(reply)
     assert (reply.one("X-Request-Id") or "?") in text(reply)
 
 
-def test_another_method_is_explained(house: House) -> None:
+def test_another_method_is_explained(account_site: AccountSite) -> None:
     """The same for a program that posts to a page."""
-    reply = house.post(Jar(), "/account", {})
+    reply = account_site.post(Jar(), "/account", {})
 
     assert reply.status == 405
     assert reply.one("Allow") == "GET, HEAD"
@@ -140,26 +140,26 @@ def test_another_method_is_explained(house: House) -> None:
 
 
 def test_a_page_that_failed_offers_another_try_at_its_own_address(
-    house: House, ada: Jar, expect_log: Callable[..., object]
+    account_site: AccountSite, ada: Jar, expect_log: Callable[..., object]
 ) -> None:
     """The person would have to type the address again, and with the bounce's flag would fail again."""
-    house.take_sessions_away()
+    account_site.take_sessions_away()
     expect_log("identity.web", "store-down")
 
-    reply = house.get(ada, "/account?done=ended&identityd-bounced=1")
+    reply = account_site.get(ada, "/account?done=ended&identityd-bounced=1")
 
     assert reply.status == 503
     assert b'href="/account?done=ended">Try again</a>' in reply.body
 
 
 def test_a_form_that_failed_is_not_sent_again_by_a_link(
-    house: House, ada: Jar, expect_log: Callable[..., object]
+    account_site: AccountSite, ada: Jar, expect_log: Callable[..., object]
 ) -> None:
     """The link would lead to an address that answers no page, or do something twice."""
-    house.take_sessions_away()
+    account_site.take_sessions_away()
     expect_log("identity.web", "store-down")
 
-    reply = house.post(ada, "/account/sessions/end", {})
+    reply = account_site.post(ada, "/account/sessions/end", {})
 
     assert reply.status == 503
     assert b"Try again</a>" not in reply.body

@@ -3,12 +3,12 @@
 import pytest
 
 from identity.web.pages import STYLESHEET
-from tests.support.house import House
+from tests.support.account_site import AccountSite
 
 
-def test_the_stylesheet_is_kept_for_good_under_its_hash(house: House) -> None:
+def test_the_stylesheet_is_kept_for_good_under_its_hash(account_site: AccountSite) -> None:
     """Every page view would load it again."""
-    reply = house.site.public("GET", STYLESHEET.url)
+    reply = account_site.site.public("GET", STYLESHEET.url)
 
     assert reply.status == 200
     assert reply.body == STYLESHEET.body
@@ -18,16 +18,16 @@ def test_the_stylesheet_is_kept_for_good_under_its_hash(house: House) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?v=0123456789abcdef"])
-def test_the_stylesheet_under_another_hash_is_asked_for_again(house: House, query: str) -> None:
+def test_the_stylesheet_under_another_hash_is_asked_for_again(account_site: AccountSite, query: str) -> None:
     """During an upgrade a page of the new release would be stuck with the old look."""
-    reply = house.site.public("GET", f"/.identityd/style.css{query}")
+    reply = account_site.site.public("GET", f"/.identityd/style.css{query}")
 
     assert reply.status == 200
     assert reply.one("Cache-Control") == "no-cache"
 
 
-def test_the_stylesheet_answers_head(house: House) -> None:
+def test_the_stylesheet_answers_head(account_site: AccountSite) -> None:
     """A proxy that asks first would be refused."""
-    reply = house.site.public("HEAD", STYLESHEET.url)
+    reply = account_site.site.public("HEAD", STYLESHEET.url)
 
     assert (reply.status, reply.body) == (200, b"")

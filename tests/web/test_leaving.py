@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.support.house import text
+from tests.support.account_site import text
+from tests.support.application_hosts import LOGIN, SHOP, WIKI, ApplicationHosts, user
 from tests.support.logins import form_of, location
-from tests.support.realm import LOGIN, SHOP, WIKI, Realm, user
 
 PAGE = f"{WIKI}/page?x=1&y=%C3%A9"
 
 
-def test_ending_the_login_ends_all_applications_at_their_very_next_request(realm: Realm) -> None:
+def test_ending_the_login_ends_all_applications_at_their_very_next_request(sites: ApplicationHosts) -> None:
     """Whoever logs out and leaves the computer believes that all is closed."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(PAGE)
     browser.go(SHOP)
     page = browser.load(f"{LOGIN}/logout")
@@ -26,11 +26,11 @@ def test_ending_the_login_ends_all_applications_at_their_very_next_request(realm
         assert browser.hops[-1].startswith(f"{LOGIN}/login?")
 
 
-def test_logging_out_everywhere_ends_applications_too(realm: Realm) -> None:
+def test_logging_out_everywhere_ends_applications_too(sites: ApplicationHosts) -> None:
     """The button for when a session is not one's own."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(PAGE)
-    other = realm.traveller()
+    other = sites.host_browser()
     other.enter(f"{SHOP}/")
 
     fields = {"csrf": form_of(other.load(f"{LOGIN}/account"))["csrf"]}
@@ -40,18 +40,18 @@ def test_logging_out_everywhere_ends_applications_too(realm: Realm) -> None:
     assert user(other.load(SHOP)) is None
 
 
-def test_the_account_page_names_the_applications_of_each_session(realm: Realm) -> None:
+def test_the_account_page_names_the_applications_of_each_session(sites: ApplicationHosts) -> None:
     """Who finds an unknown session wants to know what it was used for."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(PAGE)
     browser.go(SHOP)
 
     assert "Used for shop.example, wiki.example" in text(browser.load(f"{LOGIN}/account"))
 
 
-def test_an_application_can_be_left_alone(realm: Realm) -> None:
+def test_an_application_can_be_left_alone(sites: ApplicationHosts) -> None:
     """Logging out of one must not close the others, and the page must say that the login goes on."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(PAGE)
     browser.go(SHOP)
     page = browser.load(f"{WIKI}/.identityd/logout")
@@ -67,9 +67,9 @@ def test_an_application_can_be_left_alone(realm: Realm) -> None:
     assert user(browser.go(PAGE)) == "ada"
 
 
-def test_an_application_can_be_left_with_the_whole_login(realm: Realm) -> None:
+def test_an_application_can_be_left_with_the_whole_login(sites: ApplicationHosts) -> None:
     """On a shared computer the other way out would leave everything open."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(PAGE)
     browser.go(SHOP)
     fields = {**form_of(browser.load(f"{WIKI}/.identityd/logout")), "scope": "login"}
@@ -83,9 +83,9 @@ def test_an_application_can_be_left_with_the_whole_login(realm: Realm) -> None:
     assert "/login" in browser.hops[-1]
 
 
-def test_leaving_an_application_where_nobody_is_logged_in_says_so(realm: Realm) -> None:
+def test_leaving_an_application_where_nobody_is_logged_in_says_so(sites: ApplicationHosts) -> None:
     """A second press of the button is not an error."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
 
     assert "You are not logged in" in text(browser.load(f"{WIKI}/.identityd/logout"))
     assert "You are not logged in" in text(browser.send(f"{WIKI}/.identityd/logout", {"csrf": "x", "scope": "here"}))
@@ -93,22 +93,22 @@ def test_leaving_an_application_where_nobody_is_logged_in_says_so(realm: Realm) 
 
 @pytest.mark.parametrize("scope", ["here", "login"])
 def test_leaving_while_the_session_store_is_away_deletes_cookies_and_keeps_the_rest_for_later(
-    realm: Realm, scope: str
+    sites: ApplicationHosts, scope: str
 ) -> None:
     """The person may be leaving a computer that others use, and must not be told more than is true."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(PAGE)
     fields = {**form_of(browser.load(f"{WIKI}/.identityd/logout")), "scope": scope}
-    login = next(s for s in realm.record().sessions if s.login is None)
+    login = next(s for s in sites.record().sessions if s.login is None)
     if scope == "login":
         fields["login"] = login.id.hex()
 
-    with realm.store_away():
+    with sites.store_away():
         reply = browser.send(f"{WIKI}/.identityd/logout", fields)
 
     assert reply.status == 503
     assert "Ending what you asked for is written down" in text(reply)
     assert browser.tokens("wiki.example") == []
-    realm.accounts.retry_revocations()
-    left = [s.host for s in realm.record().sessions]
+    sites.accounts.retry_revocations()
+    left = [s.host for s in sites.record().sessions]
     assert left == (["login.example"] if scope == "here" else [])

@@ -6,8 +6,8 @@ from html import unescape
 import pytest
 
 from identity.types import DAY
+from tests.support.account_site import text
 from tests.support.browser import Reply
-from tests.support.house import text
 from tests.support.logins import Browser, LoginSite, form_of, jar_of, location
 
 NOTICE = "/account/notice"

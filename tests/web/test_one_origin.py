@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.house import House
-from tests.support.neighbour import MARK, READS, Visit, sends, worker
+from tests.support.account_site import AccountSite
+from tests.support.same_host_application import MARK, READS, Visit, sends, worker
 from tests.support.web import ACCOUNT
 
 pytestmark = pytest.mark.threat(49)
@@ -18,7 +18,7 @@ HOW: Final = ("pass", "anew", "preload")
 
 
 @pytest.fixture
-def visit(home: House, browser: Browser) -> Iterator[Visit]:
+def visit(home: AccountSite, browser: Browser) -> Iterator[Visit]:
     """Give somebody who is logged in there with Chromium."""
     jar = home.move_in(ACCOUNT, "ada")
     context = browser.new_context()
@@ -31,7 +31,7 @@ def visit(home: House, browser: Browser) -> Iterator[Visit]:
 
 def test_the_person_sees_the_page_that_no_script_reads(visit: Visit) -> None:
     """Otherwise the attempts below would prove nothing: there would be no page, or no form in it."""
-    assert MARK in visit.house.get(visit.jar, "/account").body.decode()
+    assert MARK in visit.account_site.get(visit.jar, "/account").body.decode()
 
     assert MARK in visit.at("/account", "document.documentElement.innerHTML")
 
@@ -45,11 +45,11 @@ def test_no_script_of_the_application_reads_the_account(visit: Visit, way: str) 
 @pytest.mark.parametrize("way", sends(END_ALL, ""))
 def test_no_script_of_the_application_sends_a_form(visit: Visit, way: str) -> None:
     """Otherwise whoever got hold of a form's token logs its owner out everywhere, out of sight."""
-    fields = urlencode(visit.house.form(visit.jar, END_ALL))
+    fields = urlencode(visit.account_site.form(visit.jar, END_ALL))
 
     visit.at_the_application(sends(END_ALL, fields)[way])
 
-    assert visit.house.is_in(visit.jar)
+    assert visit.account_site.is_in(visit.jar)
 
 
 @pytest.mark.parametrize("how", HOW)

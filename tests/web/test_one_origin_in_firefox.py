@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.account_site import AccountSite
 from tests.support.firefox import Firefox
-from tests.support.house import House
-from tests.support.neighbour import Visit
+from tests.support.same_host_application import Visit
 from tests.support.web import ACCOUNT
 from tests.web.test_one_origin import (  # noqa: F401 - run here once more
     test_a_service_worker_over_the_whole_host_reads_no_page,
@@ -26,7 +26,7 @@ def firefox() -> Iterator[Firefox]:
 
 
 @pytest.fixture
-def visit(home: House, firefox: Firefox) -> Visit:
+def visit(home: AccountSite, firefox: Firefox) -> Visit:
     """Give somebody who is logged in there with Firefox."""
     jar, tab = home.move_in(ACCOUNT, "ada"), firefox.tab()
     tab.show(jar.cookies)

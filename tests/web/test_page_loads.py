@@ -11,9 +11,9 @@ from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
 from identity.web.people import ack, demo, provider_logout
 from identity.web.people.assets import Style
+from tests.support.account_site import AccountSite, text
+from tests.support.application_hosts import ApplicationHosts
 from tests.support.browser import Jar, Reply
-from tests.support.house import House, text
-from tests.support.realm import Realm
 from tests.support.web import LOCAL, Site
 
 ROUTES: Final = tuple(route for route in (*routes.ROUTES, *demo.ROUTES) if route.listener is Listener.PUBLIC)
@@ -67,9 +67,9 @@ def is_refused(reply: Reply, method: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def open_house() -> Iterator[Realm]:
+def open_house() -> Iterator[ApplicationHosts]:
     """Give a daemon with every page, the demonstration's too, and an application's host."""
-    with Realm(trusted=(LOCAL,), routes=demo.ROUTES) as site:
+    with ApplicationHosts(trusted=(LOCAL,), routes=demo.ROUTES) as site:
         yield site
 
 
@@ -82,7 +82,7 @@ def test_what_is_exempt_stands_in_one_list() -> None:
 
 
 @pytest.mark.threat(49)
-def test_no_page_and_no_form_answers_what_is_no_page_load(open_house: Realm) -> None:
+def test_no_page_and_no_form_answers_what_is_no_page_load(open_house: ApplicationHosts) -> None:
     """Otherwise an application below /app/ reads its visitors' account, and logs them out elsewhere."""
     jar = open_house.log_in()
 
@@ -99,14 +99,14 @@ def test_no_page_and_no_form_answers_what_is_no_page_load(open_house: Realm) -> 
 
 @pytest.mark.threat(49)
 @pytest.mark.parametrize("dest", OTHERS)
-def test_only_a_document_is_a_page_load(open_house: Realm, dest: str) -> None:
+def test_only_a_document_is_a_page_load(open_house: ApplicationHosts, dest: str) -> None:
     """Otherwise one way of embedding, or of writing the word, is a way in."""
     reply = open_house.public("GET", "/account", headers={"Sec-Fetch-Dest": dest, **open_house.log_in().header})
 
     assert is_refused(reply, "GET")
 
 
-def test_what_a_person_opens_is_not_refused(open_house: Realm) -> None:
+def test_what_a_person_opens_is_not_refused(open_house: ApplicationHosts) -> None:
     """Otherwise nobody logs in with a browser that says what it does, a provider's redirect included."""
     refused = [
         (method, address(route), headers)
@@ -118,31 +118,31 @@ def test_what_a_person_opens_is_not_refused(open_house: Realm) -> None:
     assert refused == []
 
 
-def test_an_exempt_address_answers_whatever_asks(house: House, ada: Jar) -> None:
+def test_an_exempt_address_answers_whatever_asks(account_site: AccountSite, ada: Jar) -> None:
     """Otherwise the preload brings no token back, and every page is bare."""
     for dest in OTHERS:
         headers = {"Sec-Fetch-Dest": dest, "Sec-Fetch-Mode": "no-cors", **ada.header}
-        assert house.site.public("GET", "/.identityd/ack", headers=headers).status == 204
-        assert house.site.public("GET", "/.identityd/style.css", headers=headers).status == 200
-        assert house.site.public("GET", "/nothing", headers=headers).status == 404
+        assert account_site.site.public("GET", "/.identityd/ack", headers=headers).status == 204
+        assert account_site.site.public("GET", "/.identityd/style.css", headers=headers).status == 200
+        assert account_site.site.public("GET", "/nothing", headers=headers).status == 404
 
 
 @pytest.mark.threat(49)
-def test_a_script_that_stole_a_form_cannot_send_it(house: House, ada: Jar) -> None:
+def test_a_script_that_stole_a_form_cannot_send_it(account_site: AccountSite, ada: Jar) -> None:
     """Otherwise one leaked form token is enough for any script of the host to end every session."""
-    fields = house.form(ada, "/account/sessions/end-all")
+    fields = account_site.form(ada, "/account/sessions/end-all")
 
-    reply = house.post(ada, "/account/sessions/end-all", fields, headers={"Sec-Fetch-Mode": "cors"})
+    reply = account_site.post(ada, "/account/sessions/end-all", fields, headers={"Sec-Fetch-Mode": "cors"})
 
     assert (reply.status, reply.json()["error"]) == (400, "not-a-page")
-    assert house.is_in(ada)
-    assert house.post(ada, "/account/sessions/end-all", fields).status == 303
+    assert account_site.is_in(ada)
+    assert account_site.post(ada, "/account/sessions/end-all", fields).status == 303
 
 
 @pytest.mark.threat(49)
-def test_a_kept_page_is_not_shown_to_a_script(house: House, ada: Jar) -> None:
+def test_a_kept_page_is_not_shown_to_a_script(account_site: AccountSite, ada: Jar) -> None:
     """Otherwise `fetch` with `only-if-cached` reads a copy of a person's visit that some browser keeps all the same."""
-    page = house.get(ada, "/account")
+    page = account_site.get(ada, "/account")
 
     assert "ada" in text(page)
     assert page.one("Cache-Control") == "no-store"
@@ -160,7 +160,9 @@ def test_a_kept_page_is_not_shown_to_a_script(house: House, ada: Jar) -> None:
         ('"Chromium";v="99999"', "same-origin"),
     ],
 )
-def test_a_window_that_opened_a_page_cannot_look_into_it(open_house: Realm, brands: str | None, policy: str) -> None:
+def test_a_window_that_opened_a_page_cannot_look_into_it(
+    open_house: ApplicationHosts, brands: str | None, policy: str
+) -> None:
     """Otherwise a script opens /account in a window and reads it; an unknown word would isolate nothing."""
     reply = open_house.public("GET", "/login", headers={"Sec-CH-UA": brands} if brands else {})
 

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import pytest
 
 from identity.login.staying import Stay
+from tests.support.application_hosts import ApplicationHosts
 from tests.support.browser import Reply
 from tests.support.logins import Browser, LoginSite, location, query_of
-from tests.support.realm import Realm
 
 PAGE = "https://wiki.example/page"
 
@@ -66,17 +66,17 @@ def test_every_later_token_follows_the_choice(logins: LoginSite, asked: Browser,
 
 
 @pytest.mark.parametrize("stays", [True, False])
-def test_a_session_on_an_applications_host_follows_the_login(realm: Realm, *, stays: bool) -> None:
+def test_a_session_on_an_applications_host_follows_the_login(sites: ApplicationHosts, *, stays: bool) -> None:
     """Closing the browser must log out of every application, not only of the login host."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     page = browser.go(PAGE)
     if stays:
         page = replace(page, body=page.body.replace(b"/login/github?", b"/login/github?stay=yes&amp;"))
     browser.log_in(page, username="ada")
 
-    [below] = [each for each in realm.sessions.alive(realm.row("github:ada").account_id) if each.login]
-    realm.clock.advance(20_000)
-    lines = realm.check(browser.jars["wiki.example"], url=PAGE).json()["set_cookie"]
+    [below] = [each for each in sites.sessions.alive(sites.row("github:ada").account_id) if each.login]
+    sites.clock.advance(20_000)
+    lines = sites.check(browser.jars["wiki.example"], url=PAGE).json()["set_cookie"]
 
     assert below.persistent is stays
     assert ["Max-Age=" in line for line in lines] == [stays]

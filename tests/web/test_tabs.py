@@ -7,19 +7,19 @@ from html import unescape
 import pytest
 
 from identity.types import HOUR, MINUTE, SECOND
+from tests.support.application_hosts import LOGIN, SHOP, WIKI, ApplicationHosts, HostBrowser, user
 from tests.support.browser import Reply
 from tests.support.logins import form_of, location
-from tests.support.realm import LOGIN, SHOP, WIKI, Realm, Traveller, user
 
 TABS = 25
 PLACES = [f"{WIKI}/tab{number}?of=%C3%A9&n={number}" for number in range(TABS)]
 
 
-def at_once(browser: Traveller, addresses: list[str]) -> list[Reply]:
+def at_once(browser: HostBrowser, addresses: list[str]) -> list[Reply]:
     """Load addresses with the jars as they are; the answers' cookies arrive when all were sent."""
     replies = []
     for address in addresses:
-        alone = Traveller(browser.site)
+        alone = HostBrowser(browser.site)
         alone.jars.update({host: deepcopy(jar) for host, jar in browser.jars.items()})
         replies.append(alone.load(address))
     for address, reply in zip(addresses, replies, strict=True):
@@ -27,7 +27,7 @@ def at_once(browser: Traveller, addresses: list[str]) -> list[Reply]:
     return replies
 
 
-def all_at_once(browser: Traveller, addresses: list[str]) -> tuple[list[str], list[Reply]]:
+def all_at_once(browser: HostBrowser, addresses: list[str]) -> tuple[list[str], list[Reply]]:
     """Let each tab go where it is led, all in step; return where they are in the end, and what they see."""
     seen: dict[int, Reply] = {}
     at = list(addresses)
@@ -44,14 +44,14 @@ def all_at_once(browser: Traveller, addresses: list[str]) -> tuple[list[str], li
     return at, [seen[number] for number in range(len(at))]
 
 
-def arrived(browser: Traveller, tabs: list[str], places: list[str]) -> None:
+def arrived(browser: HostBrowser, tabs: list[str], places: list[str]) -> None:
     """Expect each tab, loaded again one after the other, to reach its own page."""
     for tab, place in zip(tabs, places, strict=True):
         assert user(browser.go(tab)) == "ada", (tab, browser.hops)
         assert browser.hops[-1] == place
 
 
-def at_the_login(browser: Traveller, places: list[str] = PLACES) -> list[str]:
+def at_the_login(browser: HostBrowser, places: list[str] = PLACES) -> list[str]:
     """Open tabs one after the other; all wait at the login page."""
     tabs = []
     for place in places:
@@ -60,9 +60,9 @@ def at_the_login(browser: Traveller, places: list[str] = PLACES) -> list[str]:
     return tabs
 
 
-def test_after_a_login_in_one_tab_each_other_reaches_its_page(realm: Realm) -> None:
+def test_after_a_login_in_one_tab_each_other_reaches_its_page(sites: ApplicationHosts) -> None:
     """24 of 25 pages of work would be lost to an error whose link forgets them."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     tabs = at_the_login(browser)
 
     page = browser.log_in(browser.load(tabs[7]))
@@ -73,11 +73,11 @@ def test_after_a_login_in_one_tab_each_other_reaches_its_page(realm: Realm) -> N
 
 
 @pytest.mark.parametrize("pause_ms", [9 * MINUTE + 59 * SECOND, 10 * MINUTE, 3 * HOUR])
-def test_however_long_the_person_was_away(realm: Realm, pause_ms: int) -> None:
+def test_however_long_the_person_was_away(sites: ApplicationHosts, pause_ms: int) -> None:
     """Tabs are restored in the morning, and the coffee comes first."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     tabs = at_the_login(browser)
-    realm.clock.advance(pause_ms)
+    sites.clock.advance(pause_ms)
     for name in [each for each in browser.jars["wiki.example"].cookies if pause_ms >= 10 * MINUTE]:
         del browser.jars["wiki.example"].cookies[name]
 
@@ -86,9 +86,9 @@ def test_however_long_the_person_was_away(realm: Realm, pause_ms: int) -> None:
     arrived(browser, tabs, PLACES)
 
 
-def test_a_login_in_two_tabs_loses_none(realm: Realm) -> None:
+def test_a_login_in_two_tabs_loses_none(sites: ApplicationHosts) -> None:
     """The second login takes the place of the first, with all that was below it."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     tabs = at_the_login(browser)
     links = [re.search(r'href="(/login/github[^"]*)"', browser.load(tab).body.decode()) for tab in tabs[:2]]
     begun = [location(browser.load(LOGIN + unescape(link[1]))) for link in links if link]
@@ -104,9 +104,9 @@ def test_a_login_in_two_tabs_loses_none(realm: Realm) -> None:
     arrived(browser, tabs, PLACES)
 
 
-def test_tabs_that_are_all_loaded_again_at_once_all_arrive(realm: Realm) -> None:
+def test_tabs_that_are_all_loaded_again_at_once_all_arrive(sites: ApplicationHosts) -> None:
     """A browser that starts loads them in parallel: none has seen the cookies of the others."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     tabs = at_the_login(browser)
     browser.log_in(browser.load(tabs[0]))
 
@@ -118,9 +118,9 @@ def test_tabs_that_are_all_loaded_again_at_once_all_arrive(realm: Realm) -> None
 
 
 @pytest.mark.parametrize("hosts", [[WIKI], [WIKI, SHOP]])
-def test_tabs_of_somebody_who_is_logged_in_all_pass_at_once(realm: Realm, hosts: list[str]) -> None:
+def test_tabs_of_somebody_who_is_logged_in_all_pass_at_once(sites: ApplicationHosts, hosts: list[str]) -> None:
     """A start of the browser in the morning, with a login that lasted the night."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     page = browser.log_in(browser.load(f"{LOGIN}/login"))
     assert page.status == 200
     wanted = [f"{host}/tab{number}" for host in hosts for number in range(TABS)]
@@ -132,14 +132,14 @@ def test_tabs_of_somebody_who_is_logged_in_all_pass_at_once(realm: Realm, hosts:
     assert user(browser.go(f"{WIKI}/tab1")) == "ada"
 
 
-def test_tabs_that_are_due_at_the_login_host_all_come_back(realm: Realm) -> None:
+def test_tabs_that_are_due_at_the_login_host_all_come_back(sites: ApplicationHosts) -> None:
     """Every eight hours all of them would fail together."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(PLACES[0])
     for _ in range(8):
-        realm.clock.advance(HOUR)
+        sites.clock.advance(HOUR)
         browser.go(PLACES[0])
-    realm.clock.advance(MINUTE)
+    sites.clock.advance(MINUTE)
 
     places, pages = all_at_once(browser, PLACES)
 
@@ -147,12 +147,12 @@ def test_tabs_that_are_due_at_the_login_host_all_come_back(realm: Realm) -> None
     assert [user(page) for page in pages] == ["ada"] * TABS
 
 
-def test_tabs_that_began_together_leave_room_again(realm: Realm) -> None:
+def test_tabs_that_began_together_leave_room_again(sites: ApplicationHosts) -> None:
     """Cookies of ways that are over must not fill the header for ten minutes."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     at_once(browser, [f"{WIKI}/.identityd/login?return_to=/{number}" for number in range(TABS)])
     assert len(browser.jars["wiki.example"].cookies) == TABS
-    realm.clock.advance(MINUTE)
+    sites.clock.advance(MINUTE)
 
     for _ in range(TABS):
         browser.load(f"{WIKI}/.identityd/login")
@@ -160,9 +160,9 @@ def test_tabs_that_began_together_leave_room_again(realm: Realm) -> None:
     assert len(browser.jars["wiki.example"].cookies) == 1
 
 
-def test_a_way_that_failed_offers_its_page_again(realm: Realm) -> None:
+def test_a_way_that_failed_offers_its_page_again(sites: ApplicationHosts) -> None:
     """Otherwise somebody has to remember which page it was."""
-    browser = realm.traveller()
+    browser = sites.host_browser()
     browser.enter(f"{SHOP}/")
     start = browser.code(PLACES[3])
     browser.jars["wiki.example"].cookies.clear()
@@ -178,9 +178,9 @@ def test_a_way_that_failed_offers_its_page_again(realm: Realm) -> None:
 
 @pytest.mark.threat(33)
 @pytest.mark.parametrize("path", ["//evil.example/", "https://evil.example/", "/\\evil.example", "/.identityd/logout"])
-def test_a_way_that_failed_offers_no_other_site(realm: Realm, path: str) -> None:
+def test_a_way_that_failed_offers_no_other_site(sites: ApplicationHosts, path: str) -> None:
     """The page comes from an address that anybody can write."""
-    error = realm.traveller().load(f"{WIKI}/.identityd/start?code=x&path={path}")
+    error = sites.host_browser().load(f"{WIKI}/.identityd/start?code=x&path={path}")
 
     links = re.findall(r'href="(/.identityd/login[^"]*)"', error.body.decode())
     assert error.status == 400
@@ -189,9 +189,9 @@ def test_a_way_that_failed_offers_no_other_site(realm: Realm, path: str) -> None
 
 
 @pytest.mark.threat(1)
-def test_a_code_of_somebody_else_leads_nobody_on_as_them(realm: Realm) -> None:
+def test_a_code_of_somebody_else_leads_nobody_on_as_them(sites: ApplicationHosts) -> None:
     """Who has a session of their own is not led on with an attacker's code, and gets nothing of it."""
-    ada, eve = realm.traveller(), realm.traveller()
+    ada, eve = sites.host_browser(), sites.host_browser()
     ada.enter(PLACES[0])
     eve.enter(f"{SHOP}/", "eve")
     before = dict(ada.jars["wiki.example"].cookies)

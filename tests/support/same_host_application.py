@@ -12,8 +12,8 @@ import pytest
 
 from identity.types import Host
 from identity.web.http.base import Handler, Listener, Route
+from tests.support.account_site import AccountSite
 from tests.support.browser import Jar
-from tests.support.house import House
 from tests.support.web import LOCAL
 
 MARK: Final = "csrf"
@@ -57,15 +57,17 @@ ROUTES: Final = (Route("/app/[a-z.]*", Sheltered, Listener.PUBLIC),)
 class Visit:
     """Somebody who is logged in and has just looked at the account."""
 
-    def __init__(self, house: House, jar: Jar, go: Callable[[str], object], run: Callable[[str], object]) -> None:
-        self.house = house
+    def __init__(
+        self, account_site: AccountSite, jar: Jar, go: Callable[[str], object], run: Callable[[str], object]
+    ) -> None:
+        self.account_site = account_site
         self.jar = jar
         self._go = go
         self._run = run
 
     def at(self, path: str, script: str) -> str:
         """Return what a script says on a page."""
-        self._go(f"{self.house.site.public_url}{path}")
+        self._go(f"{self.account_site.site.public_url}{path}")
         return str(self._run(script))
 
     def at_the_application(self, script: str, *, opener: str = "") -> str:
@@ -75,14 +77,14 @@ class Visit:
 
 
 @pytest.fixture
-def home() -> Iterator[House]:
+def home() -> Iterator[AccountSite]:
     """Give a daemon that browsers find, with an application on its host."""
     with socket.create_server((LOCAL, 0)) as sock:
         port: int = sock.getsockname()[1]
     host = Host(f"localhost:{port}")
-    house = House(public_url=f"http://{host}", hosts=frozenset({host}), port=port, routes=ROUTES)
-    with house.site:
-        yield house
+    account_site = AccountSite(public_url=f"http://{host}", hosts=frozenset({host}), port=port, routes=ROUTES)
+    with account_site.site:
+        yield account_site
 
 
 def _asked(what: str) -> str:

@@ -14,7 +14,7 @@ PAGE = (("Sec-Fetch-Mode", "navigate"),)
 CALL = (("Sec-Fetch-Mode", "cors"),)
 
 
-class Visitor:
+class HttpsBrowser:
     """Somebody at an address such as `https://localhost:8443`; a context manager."""
 
     def __init__(self, url: str, trust: ssl.SSLContext) -> None:
@@ -24,9 +24,9 @@ class Visitor:
         self._port = urlsplit(url).port or 443
         self._trust = trust
 
-    def copy(self) -> "Visitor":
+    def copy(self) -> "HttpsBrowser":
         """Return a visitor with a copy of the jar."""
-        other = Visitor(self.url, self._trust)
+        other = HttpsBrowser(self.url, self._trust)
         other.jar = self.jar.duplicate()
         return other
 

@@ -33,7 +33,7 @@ MOST_HOPS: Final = 12
 
 
 @dataclass(kw_only=True)
-class Realm(LoginSite):
+class ApplicationHosts(LoginSite):
     """The daemon, and what its configuration says of the applications."""
 
     hosts: frozenset[Host] = frozenset({Host("login.example"), Host("wiki.example"), Host("shop.example")})
@@ -46,9 +46,9 @@ class Realm(LoginSite):
             mint = self.mints.get(client, True)
             yield replace(application(client, secret, hosts=[Host(host)]), mint=mint, return_to=tuple(self.origins))
 
-    def traveller(self) -> "Traveller":
+    def host_browser(self) -> "HostBrowser":
         """Return a browser without any cookie."""
-        return Traveller(self)
+        return HostBrowser(self)
 
     def record(self, key: str = "github:ada") -> Record:
         """Return the session record of the account an identity leads to."""
@@ -63,10 +63,10 @@ class Realm(LoginSite):
         return self.internal("POST", "/session/start", headers=headers, body=body)
 
 
-class Traveller:
+class HostBrowser:
     """A browser that goes from host to host."""
 
-    def __init__(self, site: Realm) -> None:
+    def __init__(self, site: ApplicationHosts) -> None:
         self.site = site
         self.jars: dict[str, Jar] = defaultdict(Jar)
         self.hops: list[str] = []
@@ -129,9 +129,9 @@ class Traveller:
         """Open a page of an application, logging in on the way."""
         return self.log_in(self.go(url), code)
 
-    def copy(self, host: str) -> "Traveller":
+    def copy(self, host: str) -> "HostBrowser":
         """Return a thief with this browser's cookies of one host."""
-        thief = Traveller(self.site)
+        thief = HostBrowser(self.site)
         thief.jars[host].cookies |= self.jars[host].cookies
         return thief
 
@@ -156,14 +156,14 @@ def key_of(code: str) -> IdentityKey:
 
 
 @pytest.fixture(scope="module")
-def running_realm() -> Iterator[Realm]:
+def running_sites() -> Iterator[ApplicationHosts]:
     """Give a daemon with two applications."""
-    with Realm(trusted=(LOCAL,)) as site:
+    with ApplicationHosts(trusted=(LOCAL,)) as site:
         yield site
 
 
 @pytest.fixture
-def realm(running_realm: Realm) -> Realm:
+def sites(running_sites: ApplicationHosts) -> ApplicationHosts:
     """Give the module's daemon with nobody known to it."""
-    running_realm.start_over()
-    return running_realm
+    running_sites.start_over()
+    return running_sites

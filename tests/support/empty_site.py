@@ -30,7 +30,7 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: browsers open connections ahead and drop them."""
 
 
-class Partner:
+class EmptySite:
     """The site, on a thread of its own; a context manager."""
 
     def __init__(self, certificate: Certificate) -> None:
@@ -42,7 +42,7 @@ class Partner:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.url = f"https://localhost:{self._server.server_address[1]}"
 
-    def __enter__(self) -> "Partner":
+    def __enter__(self) -> "EmptySite":
         self._thread.start()
         return self
 

@@ -19,7 +19,7 @@ from tests.support.web import Site
 OTHER = AccountId(UUID(int=8))
 
 
-class House:
+class AccountSite:
     """A daemon with accounts, whose stores can be taken away and given back."""
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401, fields of `Site`

@@ -10,11 +10,11 @@ from urllib.parse import urljoin
 from tests.support.application import Behind
 from tests.support.browser import Reply
 from tests.support.certificates import Authority
+from tests.support.empty_site import EmptySite
+from tests.support.https_browser import HttpsBrowser
 from tests.support.memcached import MemcachedNode
-from tests.support.partner import Partner
 from tests.support.proxies import Places, new_proxy
 from tests.support.running import APP, Running
-from tests.support.visitor import Visitor
 from tests.support.waiting import RealClock, elapse
 
 TOKEN_AGE_S: Final = 1
@@ -24,7 +24,7 @@ APPLICATION: Final = "/app"
 """Where the application is on the login's host."""
 
 
-class Gate:
+class GuardedApplication:
     """All of it, running; a context manager. Tokens are old after a second.
 
     Args:
@@ -56,12 +56,12 @@ class Gate:
         self.node = MemcachedNode()
         self.behind = Behind()
         self._certificate = authority.issue(*{"localhost", *hosts})
-        self._partner = Partner(self._certificate)
+        self._partner = EmptySite(self._certificate)
         self.partner = self._partner.url
         self._trust: ssl.SSLContext = authority.client_context()
         self._numbers = itertools.count(1)
-        self._aged: Visitor | None = None
-        self._parted: tuple[Visitor, Visitor] | None = None
+        self._aged: HttpsBrowser | None = None
+        self._parted: tuple[HttpsBrowser, HttpsBrowser] | None = None
         sections = {
             "server": {"log_level": "debug"},
             "sessions": {"store": "memcached", "token_age_s": str(TOKEN_AGE_S), "grace_s": str(GRACE_S)},
@@ -77,7 +77,7 @@ class Gate:
         }
         self.daemon = Running(folder, sections, public_url=self.url)
 
-    def __enter__(self) -> "Gate":
+    def __enter__(self) -> "GuardedApplication":
         self.behind.partner = self.partner
         self.behind.__enter__()
         self._partner.__enter__()
@@ -108,30 +108,30 @@ class Gate:
         self._partner.__exit__()
         self.behind.__exit__()
 
-    def stranger(self, url: str = "") -> Visitor:
+    def stranger(self, url: str = "") -> HttpsBrowser:
         """Return somebody with an empty jar; the jar is for one host."""
-        return Visitor(url or self.url, self._trust)
+        return HttpsBrowser(url or self.url, self._trust)
 
-    def enter_wiki(self, member: Visitor, path: str) -> tuple[Visitor, Reply]:
+    def enter_wiki(self, member: HttpsBrowser, path: str) -> tuple[HttpsBrowser, Reply]:
         """Lead somebody who is logged in to a page on the wiki's host; return the jar there and the last answer."""
         wiki = self.stranger(self.wiki)
         at = f"{self.wiki}{path}"
         for _ in range(8):
-            visitor = wiki if at.startswith(self.wiki) else member
-            reply = visitor.ask("GET", at.removeprefix(visitor.url))
+            https_browser = wiki if at.startswith(self.wiki) else member
+            reply = https_browser.ask("GET", at.removeprefix(https_browser.url))
             location = reply.one("Location")
             if not location:
                 return wiki, reply
             at = urljoin(at, location)
         raise AssertionError(f"redirected more than eight times, last to {at}")
 
-    def member(self) -> Visitor:
+    def member(self) -> HttpsBrowser:
         """Return somebody who just signed up, through the proxy."""
-        visitor = self.stranger()
-        visitor.sign_up(f"member{next(self._numbers)}")
-        return visitor
+        https_browser = self.stranger()
+        https_browser.sign_up(f"member{next(self._numbers)}")
+        return https_browser
 
-    def aged(self) -> Visitor:
+    def aged(self) -> HttpsBrowser:
         """Return a copy of a jar whose token is old: every page it loads is answered with a new one.
 
         Nobody ever shows one of those, so the line stays where it is and each copy is as good as the first.
@@ -141,7 +141,7 @@ class Gate:
             elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         return self._aged.copy()
 
-    def parted(self) -> tuple[Visitor, Visitor]:
+    def parted(self) -> tuple[HttpsBrowser, HttpsBrowser]:
         """Return copies of one browser's jar, as it was before a rotation and as it is long after."""
         if self._parted is None:
             before = self.member()
@@ -149,7 +149,7 @@ class Gate:
         before, after = self._parted
         return before.copy(), after.copy()
 
-    def parted_from(self, before: Visitor, *, path: str = f"{APPLICATION}/echo") -> Visitor:
+    def parted_from(self, before: HttpsBrowser, *, path: str = f"{APPLICATION}/echo") -> HttpsBrowser:
         """Let a copy of somebody's jar go on alone until the jar itself is old."""
         elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         after = before.copy()
