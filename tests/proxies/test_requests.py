@@ -10,7 +10,7 @@ import pytest
 from identity.cookies import pairs
 from tests.proxies.matrix import expected
 from tests.support.application import OWN_CACHE, OWN_COOKIES
-from tests.support.browser import Reply
+from tests.support.browser import Jar, Reply
 from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.https_browser import CALL, PAGE, HttpsBrowser
 
@@ -82,7 +82,7 @@ class TestPassing:
     def test_the_application_gets_its_own_cookies_and_none_of_ours(self, guarded: GuardedApplication) -> None:
         """Otherwise the log of any application holds tokens, and forty of them exceed its header limit."""
         member = guarded.aged()
-        member.jar = {"mine": "1", **member.jar, "yours": "2", "__Host-idd-other": "x", "theirs": "3"}
+        member.jar = Jar.of({"mine": "1", **member.jar, "yours": "2", "__Host-idd-other": "x", "theirs": "3"})
 
         [cookie] = as_a_program_sees_them(member.ask("GET", ECHO, CALL))["COOKIE"]
 
@@ -108,7 +108,7 @@ class TestPassing:
     def test_what_is_taken_out_is_what_identityd_reads(self, guarded: GuardedApplication, line: str) -> None:
         """Otherwise a token reaches an application, or an application loses a cookie that only looks like ours."""
         member = guarded.aged()
-        sent, member.jar = line.format(ours=member.cookie), {}
+        sent, member.jar = line.format(ours=member.cookie), Jar()
 
         reply = member.ask("GET", ECHO, [*CALL, ("Cookie", sent)])
 
@@ -330,7 +330,7 @@ class TestBouncing:
         assert place.startswith(f"{ECHO}?a=%C3%A9&identityd-bounced=")
         assert reply.one("Cache-Control") == "no-store"
         assert [line.partition("=")[0] for line in reply.ours] == ["__Host-iddm"]
-        after.take(reply)
+        after.jar.take(reply)
         return after.ask(method, place, headers, body or None)
 
     @pytest.mark.parametrize("headers", [PAGE, CALL, EVENTS], ids=["page", "call", "events"])

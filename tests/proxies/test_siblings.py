@@ -6,6 +6,7 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Browser
 
+from tests.support.browser import Jar
 from tests.support.guarded_application import GuardedApplication
 from tests.support.https_browser import PAGE, HttpsBrowser
 from tests.support.planted import (
@@ -49,10 +50,10 @@ class Raw:
             host = next(each for each in (self._gate.wiki, self._gate.url) if url.startswith(each))
             https_browser = self._jars.setdefault(host, self._gate.stranger(host))
             line = "; ".join((*self._planted[::2], *filter(None, [https_browser.cookie]), *self._planted[1::2]))
-            real, https_browser.jar = https_browser.jar, {}
+            real, https_browser.jar = https_browser.jar, Jar()
             reply = https_browser.ask("GET", url.removeprefix(host), (*PAGE, ("Cookie", line)))
             https_browser.jar = real
-            https_browser.take(reply)
+            https_browser.jar.take(reply)
             location = reply.one("Location")
             if not location:
                 return url, reply.body.decode()

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from tests.proxies.matrix import expected
-from tests.support.browser import Reply
+from tests.support.browser import Jar, Reply
 from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.https_browser import CALL, PAGE, HttpsBrowser
 from tests.support.waiting import until
@@ -151,7 +151,7 @@ class TestFullJars:
     def test_a_header_beyond_the_limit_is_refused(self, guarded: GuardedApplication) -> None:
         """Otherwise it looks like an outage to whoever searches for the reason."""
         stranger = guarded.stranger()
-        stranger.jar = {f"own{n}": "x" * 1_000 for n in range(100)}
+        stranger.jar = Jar.of({f"own{n}": "x" * 1_000 for n in range(100)})
 
         assert str(_answered(stranger).status) == expected("too-long", guarded.name)[:3]
 

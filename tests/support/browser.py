@@ -52,6 +52,13 @@ class Jar(dict[str, str]):
         self.cross_site: set[str] = set()
         """Names of those that come with other sites' forms: `SameSite=None`."""
 
+    @classmethod
+    def of(cls, cookies: Mapping[str, str]) -> "Jar":
+        """Return a jar with these cookies."""
+        jar = cls()
+        jar.update(cookies)
+        return jar
+
     def take(self, reply: Reply) -> None:
         """Apply the cookies of an answer."""
         for line in reply.cookies:

@@ -15,6 +15,7 @@ from identity.accounts.store import ProviderPin
 from identity.cli import cli
 from identity.stores.sqlite import SqliteAccounts
 from tests.support.clock import NOON, ManualClock
+from tests.support.operator_commands import untouched_log
 from tests.support.upstream import CLIENT_ID, Fault, Upstream
 
 SECRET = "canary-0123456789"
@@ -43,7 +44,8 @@ class Command:
             "[provider:github]\nkind = github\nenabled = no\nclient_id = me\nclient_secret = 0123456789ab\n"
         )
         file.chmod(0o600)
-        return CliRunner().invoke(cli, ["providers", *words, "--config", str(file)])
+        with untouched_log():
+            return CliRunner().invoke(cli, ["providers", *words, "--config", str(file)])
 
     def lines(self, *words: str) -> list[str]:
         """Run a command, and return what it printed."""

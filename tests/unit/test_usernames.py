@@ -112,7 +112,7 @@ def test_the_operator_s_reserved_names_are_folded_too() -> None:
     policy = NamePolicy(reserved=frozenset({"Payroll-Team", "ＣＦＯ-office"}))
 
     assert problem("payroll-team", policy) is NameProblem.RESERVED
-    assert problem("CFO-OperatorCommands", policy) is NameProblem.RESERVED
+    assert problem("CFO-Office", policy) is NameProblem.RESERVED
     assert problem("root", policy) is NameProblem.RESERVED
     assert problem("payroll-team") is None
 
