@@ -14,16 +14,9 @@ from identity.login.packing import pack_flow, pack_start
 from identity.login.store import RecordKind
 from identity.types import SECOND, ClientId, Host, SessionId
 from tests.security.test_login_records import _flow
-from tests.support.application_hosts import (
-    LOGIN,
-    SHOP,
-    SHOP_APP,
-    SHOP_SECRET,
-    WIKI,
-    ApplicationHosts,
-    HostBrowser,
-    user,
-)
+from tests.support.application_hosts import LOGIN, SHOP, SHOP_APP, SHOP_SECRET, WIKI, user
+from tests.support.application_hosts import ApplicationHosts as Hosts
+from tests.support.application_hosts import HostBrowser as Browser
 from tests.support.caches import ring
 from tests.support.logins import form_of, location, query_of
 from tests.support.racing import race
@@ -33,7 +26,7 @@ SECRET = "r" * 43
 
 
 @pytest.fixture
-def ada(sites: ApplicationHosts) -> HostBrowser:
+def ada(sites: Hosts) -> Browser:
     """Somebody who is logged in, and was at the shop."""
     browser = sites.host_browser()
     browser.enter(f"{SHOP}/")
@@ -41,22 +34,20 @@ def ada(sites: ApplicationHosts) -> HostBrowser:
 
 
 @pytest.fixture
-def eve(sites: ApplicationHosts) -> HostBrowser:
+def eve(sites: Hosts) -> Browser:
     """The attacker: an account like any other."""
     browser = sites.host_browser()
     browser.enter(f"{SHOP}/", "eve")
     return browser
 
 
-def nothing_opened(sites: ApplicationHosts, browser: HostBrowser, host: str = "wiki.example") -> bool:
+def nothing_opened(sites: Hosts, browser: Browser, host: str = "wiki.example") -> bool:
     """Tell whether a browser got no session on a host."""
     return browser.tokens(host) == [] and user(sites.host_browser().load(f"https://{host}/")) is None
 
 
 @pytest.mark.threat(1, 25)
-def test_an_attacker_cannot_log_somebody_in_as_himself(
-    sites: ApplicationHosts, ada: HostBrowser, eve: HostBrowser
-) -> None:
+def test_an_attacker_cannot_log_somebody_in_as_himself(sites: Hosts, ada: Browser, eve: Browser) -> None:
     """What the victim then writes into the wiki would be the attacker's to read."""
     start = eve.code(PAGE)
 
@@ -68,7 +59,7 @@ def test_an_attacker_cannot_log_somebody_in_as_himself(
 
 
 @pytest.mark.threat(1, 25)
-def test_nor_a_browser_that_is_on_its_own_way(ada: HostBrowser, eve: HostBrowser) -> None:
+def test_nor_a_browser_that_is_on_its_own_way(ada: Browser, eve: Browser) -> None:
     """Otherwise having any way open would be enough to be led into another's."""
     ada.load(f"{WIKI}/.identityd/login")
     start = eve.code(PAGE)
@@ -78,7 +69,7 @@ def test_nor_a_browser_that_is_on_its_own_way(ada: HostBrowser, eve: HostBrowser
 
 
 @pytest.mark.threat(10)
-def test_a_code_that_was_shown_in_another_jar_is_void(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_a_code_that_was_shown_in_another_jar_is_void(sites: Hosts, ada: Browser) -> None:
     """Somebody else has seen it; its owner comes again without a click."""
     start = ada.code(PAGE)
     assert sites.host_browser().load(start).status == 400
@@ -89,7 +80,7 @@ def test_a_code_that_was_shown_in_another_jar_is_void(sites: ApplicationHosts, a
 
 @pytest.mark.threat(1)
 def test_a_code_for_a_secret_of_the_attackers_is_of_no_use_without_the_code(
-    sites: ApplicationHosts, ada: HostBrowser, eve: HostBrowser
+    sites: Hosts, ada: Browser, eve: Browser
 ) -> None:
     """A link with the attacker's challenge makes the victim's code; it is used up in the victim's browser."""
     asked = continue_path(Host("wiki.example"), challenge_of(SECRET), "/page")
@@ -104,7 +95,7 @@ def test_a_code_for_a_secret_of_the_attackers_is_of_no_use_without_the_code(
 
 
 @pytest.mark.threat(10, 28)
-def test_a_code_is_good_once(ada: HostBrowser) -> None:
+def test_a_code_is_good_once(ada: Browser) -> None:
     """An address in a history or a log would open sessions for a minute."""
     start = ada.code(PAGE)
     copy = ada.copy("wiki.example")
@@ -116,7 +107,7 @@ def test_a_code_is_good_once(ada: HostBrowser) -> None:
 
 
 @pytest.mark.threat(28)
-def test_of_parallel_uses_one_wins(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_of_parallel_uses_one_wins(sites: Hosts, ada: Browser) -> None:
     """Two sub-sessions from one code would be two lines of which nobody knows."""
     start = ada.code(PAGE)
     copies = [ada.copy("wiki.example") for _ in range(8)]
@@ -128,7 +119,7 @@ def test_of_parallel_uses_one_wins(sites: ApplicationHosts, ada: HostBrowser) ->
 
 
 @pytest.mark.threat(10)
-def test_a_code_is_good_for_a_minute(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_a_code_is_good_for_a_minute(sites: Hosts, ada: Browser) -> None:
     """Longer than a redirect takes, an address must not open anything."""
     start = ada.code(PAGE)
     sites.clock.advance(60 * SECOND)
@@ -138,7 +129,7 @@ def test_a_code_is_good_for_a_minute(sites: ApplicationHosts, ada: HostBrowser) 
 
 
 @pytest.mark.threat(32)
-def test_a_code_of_one_host_is_refused_on_another(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_a_code_of_one_host_is_refused_on_another(sites: Hosts, ada: Browser) -> None:
     """The shop's operator sees what is sent to the shop, and must not get into the wiki with it."""
     start = ada.code(PAGE)
     cookies = ada.jars["wiki.example"].cookies
@@ -152,7 +143,7 @@ def test_a_code_of_one_host_is_refused_on_another(sites: ApplicationHosts, ada: 
 
 
 @pytest.mark.threat(32)
-def test_an_application_redeems_no_code_of_another(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_an_application_redeems_no_code_of_another(sites: Hosts, ada: Browser) -> None:
     """Its secret proves who asks, and the code knows whom it was made for."""
     ada.go(LOGIN + continue_path(Host("wiki.example"), challenge_of(SECRET), "/page"), until="/.identityd/start")
     url = ada.hops[-1].replace(WIKI, SHOP)
@@ -164,9 +155,7 @@ def test_an_application_redeems_no_code_of_another(sites: ApplicationHosts, ada:
 
 @pytest.mark.threat(36)
 @pytest.mark.parametrize("secret", [None, "", "wrong", challenge_of(SECRET)])
-def test_an_application_redeems_nothing_without_the_secret(
-    sites: ApplicationHosts, ada: HostBrowser, secret: str | None
-) -> None:
+def test_an_application_redeems_nothing_without_the_secret(sites: Hosts, ada: Browser, secret: str | None) -> None:
     """As with PKCE: left out must not mean skipped, and the challenge is not its own answer."""
     ada.go(LOGIN + continue_path(Host("wiki.example"), challenge_of(SECRET), "/page"), until="/.identityd/start")
     body = {"url": ada.hops[-1]} | ({} if secret is None else {"secret": secret})
@@ -179,7 +168,7 @@ def test_an_application_redeems_nothing_without_the_secret(
 
 @pytest.mark.threat(36)
 @pytest.mark.parametrize("start", ["", "x", "x" * 42, "x" * 44, "=" * 43])
-def test_no_code_is_made_without_a_challenge(ada: HostBrowser, start: str) -> None:
+def test_no_code_is_made_without_a_challenge(ada: Browser, start: str) -> None:
     """A code that needs no secret is good for whoever sees it."""
     asked = urlencode({"host": "wiki.example", "path": "/"} | ({"start": start} if start else {}))
 
@@ -188,7 +177,7 @@ def test_no_code_is_made_without_a_challenge(ada: HostBrowser, start: str) -> No
     assert (reply.status, reply.one("Location")) == (400, None)
 
 
-def test_a_code_is_made_for_the_login_hosts_own_session_only(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_a_code_is_made_for_the_login_hosts_own_session_only(sites: Hosts, ada: Browser) -> None:
     """A cookie of the shop, copied to the login host's jar, must not lead to the wiki."""
     thief = sites.host_browser()
     thief.jars["login.example"].cookies |= ada.jars["shop.example"].cookies
@@ -199,7 +188,7 @@ def test_a_code_is_made_for_the_login_hosts_own_session_only(sites: ApplicationH
     assert reply.status == 200
 
 
-def test_a_doubtful_login_leads_nowhere(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_a_doubtful_login_leads_nowhere(sites: Hosts, ada: Browser) -> None:
     """Not even with a code that was made just before the doubt."""
     thief = ada.copy("shop.example")
     for _ in range(4):
@@ -216,7 +205,7 @@ def test_a_doubtful_login_leads_nowhere(sites: ApplicationHosts, ada: HostBrowse
 
 
 @pytest.mark.threat(30)
-def test_a_code_of_a_login_that_ended_opens_nothing(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_a_code_of_a_login_that_ended_opens_nothing(sites: Hosts, ada: Browser) -> None:
     """Whoever logged out in another tab meanwhile is out."""
     start = ada.code(PAGE)
     ada.send(f"{LOGIN}/logout", form_of(ada.load(f"{LOGIN}/logout")))
@@ -227,7 +216,7 @@ def test_a_code_of_a_login_that_ended_opens_nothing(sites: ApplicationHosts, ada
 
 @pytest.mark.threat(6)
 @pytest.mark.parametrize("what", ["code", "secret", "challenge"])
-def test_nothing_of_the_way_is_a_session(sites: ApplicationHosts, ada: HostBrowser, what: str) -> None:
+def test_nothing_of_the_way_is_a_session(sites: Hosts, ada: Browser, what: str) -> None:
     """Values that travel in addresses would be passwords."""
     start = ada.code(PAGE)
     [name] = [name for name in ada.jars["wiki.example"].cookies if name.startswith("__Host-idds-")]
@@ -244,7 +233,7 @@ def test_nothing_of_the_way_is_a_session(sites: ApplicationHosts, ada: HostBrows
 
 
 @pytest.mark.threat(6)
-def test_a_session_token_is_no_secret_of_a_way(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_a_session_token_is_no_secret_of_a_way(sites: Hosts, ada: Browser) -> None:
     """And the other way round."""
     token = ada.tokens("shop.example")[0]
     value = ada.jars["shop.example"].cookies[token]
@@ -257,7 +246,7 @@ def test_a_session_token_is_no_secret_of_a_way(sites: ApplicationHosts, ada: Hos
 
 @pytest.mark.threat(5)
 @pytest.mark.parametrize("kind", [RecordKind.FLOW, RecordKind.SIGN_UP])
-def test_records_of_other_kinds_are_no_codes(sites: ApplicationHosts, kind: RecordKind) -> None:
+def test_records_of_other_kinds_are_no_codes(sites: Hosts, kind: RecordKind) -> None:
     """A login that proved nobody yet would open a session."""
     code = sites.carrying.seal(kind, "", pack_flow(_flow(sites)))
     browser = sites.host_browser()
@@ -267,7 +256,7 @@ def test_records_of_other_kinds_are_no_codes(sites: ApplicationHosts, kind: Reco
 
 
 @pytest.mark.threat(5)
-def test_bytes_of_another_kind_under_the_seal_of_a_code_are_refused(sites: ApplicationHosts, ada: HostBrowser) -> None:
+def test_bytes_of_another_kind_under_the_seal_of_a_code_are_refused(sites: Hosts, ada: Browser) -> None:
     """A mistake in what is sealed for whom must not make a session of a login."""
     code = sites.carrying.seal(RecordKind.START, "", pack_flow(_flow(sites)))
     ada.load(f"{WIKI}/.identityd/login")
@@ -277,7 +266,7 @@ def test_bytes_of_another_kind_under_the_seal_of_a_code_are_refused(sites: Appli
 
 @pytest.mark.threat(5)
 @pytest.mark.usefixtures("ada")
-def test_a_code_that_somebody_else_wrote_is_refused(sites: ApplicationHosts) -> None:
+def test_a_code_that_somebody_else_wrote_is_refused(sites: Hosts) -> None:
     """Whoever knows how a code is made, and not our keys, must not become anybody."""
     login = next(s for s in sites.record().sessions if s.login is None)
     wanted = Destination(ClientId("wiki"), Host("wiki.example"), challenge_of(SECRET), "/")
@@ -297,7 +286,7 @@ def test_a_code_that_somebody_else_wrote_is_refused(sites: ApplicationHosts) -> 
 @pytest.mark.threat(5)
 @pytest.mark.parametrize("number", [2, 255])
 def test_a_code_that_claims_a_newer_key_is_no_trouble_of_a_store(
-    sites: ApplicationHosts, number: int, expect_log: Callable[..., object]
+    sites: Hosts, number: int, expect_log: Callable[..., object]
 ) -> None:
     """Anybody can write such a link; operators would look for a store that is away."""
     expect_log("identity.web", "newer-key")
@@ -314,7 +303,7 @@ def test_a_code_that_claims_a_newer_key_is_no_trouble_of_a_store(
 
 @pytest.mark.threat(41)
 @pytest.mark.parametrize("host", ["evil.example", "login.example", "wiki.example.evil.example", "WIKI.example", ""])
-def test_no_code_is_made_for_a_host_that_is_no_applications(ada: HostBrowser, host: str) -> None:
+def test_no_code_is_made_for_a_host_that_is_no_applications(ada: Browser, host: str) -> None:
     """It would be sent to whoever has that host."""
     asked = urlencode({"host": host, "start": challenge_of(SECRET), "path": "/"})
 
@@ -325,7 +314,7 @@ def test_no_code_is_made_for_a_host_that_is_no_applications(ada: HostBrowser, ho
 
 
 @pytest.mark.threat(41)
-def test_the_way_leads_to_the_host_that_was_configured_however_it_is_spelt(sites: ApplicationHosts) -> None:
+def test_the_way_leads_to_the_host_that_was_configured_however_it_is_spelt(sites: Hosts) -> None:
     """A forged or odd Host header must not come back in a redirect."""
     reply = sites.public("GET", "/.identityd/login", host="WIKI.example:443")
     assert query_of(location(reply))["host"] == "wiki.example"
@@ -334,7 +323,7 @@ def test_the_way_leads_to_the_host_that_was_configured_however_it_is_spelt(sites
 
 
 @pytest.mark.threat(26)
-def test_the_cookie_of_a_way_is_bound_to_its_host(sites: ApplicationHosts) -> None:
+def test_the_cookie_of_a_way_is_bound_to_its_host(sites: Hosts) -> None:
     """A sibling host that could set it would log people in as somebody else."""
     [cookie] = sites.public("GET", "/.identityd/login", host="wiki.example").cookies
 
@@ -345,9 +334,7 @@ def test_the_cookie_of_a_way_is_bound_to_its_host(sites: ApplicationHosts) -> No
 
 @pytest.mark.threat(32)
 @pytest.mark.parametrize("page", ["/account", "/logout"])
-def test_an_applications_cookie_opens_no_page_of_the_login_host(
-    sites: ApplicationHosts, ada: HostBrowser, page: str
-) -> None:
+def test_an_applications_cookie_opens_no_page_of_the_login_host(sites: Hosts, ada: Browser, page: str) -> None:
     """A careless application sees its own cookies, and must not end a person's sessions with them."""
     cookies = "; ".join(f"{name}={value}" for name, value in ada.jars["shop.example"].cookies.items())
 
@@ -359,7 +346,7 @@ def test_an_applications_cookie_opens_no_page_of_the_login_host(
 
 
 @pytest.mark.parametrize("origin", [LOGIN, WIKI, "https://evil.example", "null"])
-def test_a_form_of_another_host_logs_nobody_out_of_an_application(ada: HostBrowser, origin: str) -> None:
+def test_a_form_of_another_host_logs_nobody_out_of_an_application(ada: Browser, origin: str) -> None:
     """Not even one of the login host or of another application: each host's forms are its own."""
     page = f"{SHOP}/.identityd/logout"
     fields = form_of(ada.load(page))
@@ -370,7 +357,7 @@ def test_a_form_of_another_host_logs_nobody_out_of_an_application(ada: HostBrows
     assert user(ada.load(SHOP)) == "ada"
 
 
-def test_a_form_without_its_token_logs_nobody_out_of_an_application(ada: HostBrowser) -> None:
+def test_a_form_without_its_token_logs_nobody_out_of_an_application(ada: Browser) -> None:
     """Browsers without Sec-Fetch-Site and Origin exist."""
     page = f"{SHOP}/.identityd/logout"
 
@@ -378,7 +365,7 @@ def test_a_form_without_its_token_logs_nobody_out_of_an_application(ada: HostBro
     assert user(ada.load(SHOP)) == "ada"
 
 
-def test_a_form_names_no_session_of_somebody_else(sites: ApplicationHosts, ada: HostBrowser, eve: HostBrowser) -> None:
+def test_a_form_names_no_session_of_somebody_else(sites: Hosts, ada: Browser, eve: Browser) -> None:
     """The hidden login of the form counts for the token's own account only."""
     victim = next(s for s in sites.record().sessions if s.login is None)
     page = f"{SHOP}/.identityd/logout"
@@ -392,7 +379,7 @@ def test_a_form_names_no_session_of_somebody_else(sites: ApplicationHosts, ada: 
 
 
 def test_codes_and_secrets_are_in_no_log_and_no_audit(
-    sites: ApplicationHosts, ada: HostBrowser, caplog: pytest.LogCaptureFixture
+    sites: Hosts, ada: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Logs are copied and kept; a code is good for a minute, but a habit for ever."""
     caplog.set_level("DEBUG")
