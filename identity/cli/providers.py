@@ -14,7 +14,7 @@ import click
 
 from identity.cli import operator_service as operator
 from identity.cli.options import JSON, YES, change_options, config_option
-from identity.cli.saying import say
+from identity.cli.saying import aligned, say
 from identity.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,10 +63,8 @@ def list_providers(path: Path, *, as_json: bool) -> None:
     if as_json:
         say(json.dumps({"providers": listed}))
         return
-    rows = [_row(entry) for entry in listed]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned([_row(entry) for entry in listed]):
+        say(line)
 
 
 @providers.command(short_help="Show what to enter at the provider.")

@@ -8,7 +8,7 @@ at each start and before each login whose provider was not compared yet.
 | pinned      | configured the same | configured otherwise                                |
 |-------------|---------------------|-----------------------------------------------------|
 | nothing yet | pinned at the first login | the same: what counts is what people logged in with |
-| something   | served              | the daemon refuses to start; a login is 503         |
+| something   | served              | the daemon refuses to start; a login is 502         |
 """
 
 from collections.abc import Callable, Iterator, Mapping
