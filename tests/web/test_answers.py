@@ -1,7 +1,9 @@
 """What every answer has in common: headers, request ids, errors, addresses."""
 
+import logging
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,6 +22,31 @@ def running() -> Iterator[Site]:
     """Give a daemon with the test's pages."""
     with Site(routes=ROUTES, trusted=(LOCAL,)) as site:
         yield site
+
+
+@contextmanager
+def logged_during(current: Callable[[], str]) -> Iterator[dict[str, str]]:
+    """Give what `current` said at each line of the log, by the line.
+
+    The access line of an earlier request may come first: the server writes it after the answer was sent.
+    """
+    seen: dict[str, str] = {}
+
+    def note(record: logging.LogRecord) -> bool:
+        seen.setdefault(record.getMessage(), current())
+        return False
+
+    listener = logging.Handler()
+    listener.addFilter(note)
+    logger = logging.getLogger("identity.web")
+    level = logger.level
+    logger.addHandler(listener)
+    logger.setLevel("INFO")
+    try:
+        yield seen
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(listener)
 
 
 class TestHeaders:
@@ -122,27 +149,19 @@ class TestRequestIds:
             ("", ""),
         ],
     )
-    def test_the_senders_own_name_for_it_is_beside_it_in_the_log(
-        self, site: Site, caplog: pytest.LogCaptureFixture, given: str, shown: str
-    ) -> None:
+    def test_the_senders_own_name_for_it_is_beside_it_in_the_log(self, site: Site, given: str, shown: str) -> None:
         """Otherwise a request cannot be followed from the proxy's log into ours; or a line is written from outside."""
-        seen: list[str] = []
-        caplog.handler.addFilter(lambda _: seen.append(given_request()) or True)
-
-        with caplog.at_level("INFO", "identity.web"):
+        with logged_during(given_request) as seen:
             get(site, "/test/failing/flow", Jar(), **{"X-Request-Id": given})
 
-        assert shown in seen
+        assert shown in seen.values()
 
-    def test_what_is_logged_for_a_request_carries_its_id(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    def test_what_is_logged_for_a_request_carries_its_id(self, site: Site) -> None:
         """Otherwise the lines of one request cannot be found among those of a thousand."""
-        seen: list[str] = []
-        caplog.handler.addFilter(lambda _: seen.append(current_request()) or True)
-
-        with caplog.at_level("INFO", "identity.web"):
+        with logged_during(current_request) as seen:
             reply = get(site, "/test/failing/flow", Jar())
 
-        assert seen[0] == reply.one("X-Request-Id")
+        assert seen["GET /test/failing/flow: flow-invalid"] == reply.one("X-Request-Id")
 
 
 class TestErrors:
