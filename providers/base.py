@@ -136,6 +136,8 @@ class ProviderProfile(Profile):
     """When the provider authenticated the person, Unix seconds, if it says so."""
     session: str = ""
     """What the provider calls its own session (`sid`), where it may end it here."""
+    id_token: str = field(default="", repr=False)
+    """As the provider signed it, where a browser may show it to log out there (`id_token_hint`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +255,11 @@ class EndsSessions(Protocol):
         """What the operator wants of it."""
         ...
 
-    async def logout_location(self, return_to: str, http: Http) -> str:
+    async def logout_location(self, return_to: str, http: Http, *, hint: str = "") -> str:
         """Return where the browser goes to log out there, and comes back from with `state`, the provider's name.
 
-        Empty if the provider has no such address. Raises ProviderBroken.
+        `hint` is the ID token of the login that ends, if the browser still has it. Empty if the provider has
+        no such address. Raises ProviderBroken.
         """
         ...
 

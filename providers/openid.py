@@ -190,9 +190,17 @@ class OidcProvider:
             if service.userinfo is Userinfo.UNASKED
             else await self._userinfo(metadata, grant, claims, callback, http)
         )
-        profile = service.read_profile(claims, more)
+        return self._leaving(service.read_profile(claims, more), claims, grant)
+
+    def _leaving(self, profile: ProviderProfile, claims: Claims, grant: Grant) -> ProviderProfile:
+        """Add what logging out will need, here or there, as far as the operator wants it."""
+        service = self._service
         ends_here = service.tells_logouts or service.logout_frame
-        return replace(profile, session=session_of(claims)) if ends_here else profile
+        return replace(
+            profile,
+            session=session_of(claims) if ends_here else "",
+            id_token="" if service.logout_there is LogoutThere.NO else grant.id_token,
+        )
 
     @property
     def logout_there(self) -> LogoutThere:
@@ -204,14 +212,15 @@ class OidcProvider:
         """The issuer whose logout page may load ours in a frame; empty for none."""
         return self._service.logout_frame
 
-    async def logout_location(self, return_to: str, http: Http) -> str:
+    async def logout_location(self, return_to: str, http: Http, *, hint: str = "") -> str:
         """Return where the browser ends its session there (RP-Initiated Logout 1.0 §2). Raises ProviderBroken.
 
-        No ID token is kept to be shown there (`id_token_hint`), so the provider may ask the person.
+        Without the ID token (`id_token_hint`) the provider may ask the person first.
         """
         url = (await self._metadata.value(self._inside(http))).end_session_url
         asked = {"client_id": self._client.id, "post_logout_redirect_uri": return_to, "state": self.name}
-        return with_query(url, asked) if url else ""
+        shown = {"id_token_hint": hint} if hint else {}
+        return with_query(url, shown | asked) if url else ""
 
     @property
     def tells_logouts(self) -> bool:

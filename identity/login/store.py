@@ -24,6 +24,8 @@ class RecordKind(Enum):
     """The right to one sub-session on an application's host."""
     TOLD = "o1"
     """What a provider says of a person only once."""
+    HINT = "h1"
+    """The ID token that a browser shows when it logs out at its provider."""
     NAMES = "t1"
     """The names an identity asked for while signing up."""
     PACE = "p1"

@@ -1,9 +1,10 @@
-"""Logging out at the provider ends sessions here: which ones, and each notice once.
+"""Logging out at the provider ends sessions here: which ones, and each notice once; and the way back.
 
-Owns what a provider's notice means here. Whether a notice is genuine the provider's kind has found out
-before; ending is the account service's. Plain functions, thread-safe, no HTTP. Invariants: a notice
-logs out at least those it names, so where one session cannot be told, all of that identity end; and
-no store that forgets (memcached) keeps a person logged in whose identity the notice names.
+Owns what a provider's notice means here, and what a browser carries to log out there. Whether a notice is
+genuine the provider's kind has found out before; ending is the account service's. Plain functions,
+thread-safe, no HTTP. Invariants: a notice logs out at least those it names, so where one session cannot be
+told, all of that identity end; and no store that forgets (memcached) keeps a person logged in whose identity
+the notice names.
 
     the notice names        known from the login            what ends
     ---------------------   -----------------------------   ----------------------------------------
@@ -23,9 +24,10 @@ from identity.accounts.linking import Refuse, identity_key
 from identity.accounts.results import By, NotReachedYet, ProviderLogout
 from identity.accounts.service import AccountService
 from identity.accounts.store import IdentityState
-from identity.errors import BadInput, StoreError
+from identity.errors import BadInput, StoreError, StoreUnavailable
+from identity.login.carrying import LONGEST
 from identity.login.dependencies import LoginDependencies
-from identity.login.flow import record_name
+from identity.login.flow import Flaw, record_name
 from identity.login.store import RecordKind
 from identity.sessions.record import Session
 from identity.types import SECOND, AccountId, Count, SessionId
@@ -57,6 +59,23 @@ class UpstreamLogouts:
         with contextlib.suppress(StoreError, ValueError):  # the last: two logins at the same moment
             one_time.take(RecordKind.UPSTREAM, name)  # a login before this one, with the same session there
             one_time.put(RecordKind.UPSTREAM, name, account_id.bytes + session.id, expires_at=session.ends_at)
+
+    def carried_hint(self, provider: str, id_token: str, *, room: int = LONGEST) -> str:
+        """Return what a cookie must hold so that its browser can show the ID token there; empty if it has no room.
+
+        `room` is in characters. Nothing is kept here.
+        """
+        if not id_token:
+            return ""
+        text = self._dependencies.carrying.seal(RecordKind.HINT, provider, id_token.encode())
+        return text if len(text) <= min(room, LONGEST) else ""
+
+    def hint(self, provider: str, text: str | None) -> str:
+        """Return the ID token that a browser carries for a logout there; empty for what is not ours."""
+        with contextlib.suppress(StoreUnavailable):  # a key this daemon does not know yet: the provider asks instead
+            found = self._dependencies.opened(RecordKind.HINT, provider, text or None, bytes.decode)
+            return "" if isinstance(found, Flaw) else found
+        return ""
 
     def end(self, provider: str, notice: LogoutNotice, *, by: By) -> str:
         """End what a verified notice names; return `ended`, `queued` (its node is away) or `nothing`.

@@ -76,12 +76,16 @@ class SetCookie:
     secure: bool = True
     cross_site: bool = False
     """Comes with requests that other sites cause, forms too. Browsers take such a cookie with `Secure` only."""
+    own_site: bool = False
+    """Comes with requests of this site's own pages alone, and not where another site's link leads here."""
+    path: str = "/"
+    """Comes with requests below it alone."""
 
     def __str__(self) -> str:
         age = "" if self.max_age_s is None else f"; Max-Age={self.max_age_s}"
-        site = "None" if self.cross_site else "Lax"
+        site = "None" if self.cross_site else "Strict" if self.own_site else "Lax"
         secure = "; Secure" if self.secure or self.cross_site else ""
-        return f"{self.name}={self.value}; Path=/{age}; HttpOnly; SameSite={site}{secure}"
+        return f"{self.name}={self.value}; Path={self.path}{age}; HttpOnly; SameSite={site}{secure}"
 
     def __repr__(self) -> str:
         return f"SetCookie({self.name[:9]}…, max_age_s={self.max_age_s})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -226,6 +226,28 @@ def test_a_browser_is_led_to_the_providers_logout(on: Bench) -> None:
         "post_logout_redirect_uri": "https://login.example/logged-out",
         "state": "under-test",
     }
+
+
+def test_the_provider_is_shown_the_id_token_of_the_login_that_ends(on: Bench) -> None:
+    """RP-Initiated Logout 1.0 §2: without it many providers ask once more, and the certification wants it."""
+    end_session(on, f"{on.upstream.url}/end")
+    issued: list[str] = []
+    on.upstream.edit_token = lambda token: issued.append(token) or token  # type: ignore[func-returns-value]
+    leave(on)
+    profile = on.log_in()
+    assert profile.id_token == issued[-1]
+    assert profile.id_token not in repr(profile)
+    assert isinstance(on.provider, EndsSessions)
+
+    address = on.run(on.provider.logout_location("https://login.example/logged-out", on.http, hint=issued[-1]))
+
+    assert dict(parse_qsl(urlsplit(address).query))["id_token_hint"] == issued[-1]
+
+
+def test_nothing_is_kept_of_an_id_token_where_people_do_not_log_out_there(on: Bench) -> None:
+    """What is not needed must not lie in browsers."""
+    on.build("oidc", options(on))
+    assert on.log_in().id_token == ""
 
 
 def test_a_provider_without_such_an_address_is_in_order(on: Bench) -> None:

@@ -51,6 +51,8 @@ class Jar(dict[str, str]):
         super().__init__((cookie.name, cookie.value) for cookie in cookies)
         self.cross_site: set[str] = set()
         """Names of those that come with other sites' forms: `SameSite=None`."""
+        self.below: dict[tuple[str, str], str] = {}
+        """Those for a part of the host alone, by name and path; `line` has none of them."""
 
     @classmethod
     def of(cls, cookies: Mapping[str, str]) -> "Jar":
@@ -71,14 +73,33 @@ class Jar(dict[str, str]):
         given = dict(_attribute(text) for text in attributes)
         if name.startswith("__Host-") and ("secure" not in given or given.get("path") != "/" or "domain" in given):
             return
+        if name.startswith("__Secure-") and "secure" not in given:
+            return
+        if given.get("path", "/") != "/":
+            self._keep_below(name, value, given)
+            return
         across = given.get("samesite", "").lower() == "none"
         if across and "secure" not in given:
             return
         (self.cross_site.add if across else self.cross_site.discard)(name)
-        if given.get("max-age", "1").lstrip("-0") == "" or given.get("max-age", "").startswith("-"):
+        if _over(given):
             self.pop(name, None)
         else:
             self[name] = value
+
+    def _keep_below(self, name: str, value: str, given: Mapping[str, str]) -> None:
+        """Apply a cookie that comes with requests below its path alone."""
+        if _over(given):
+            self.below.pop((name, given["path"]), None)
+        else:
+            self.below[name, given["path"]] = value
+
+    def header_for(self, address: str) -> dict[str, str]:
+        """Return the Cookie header with a request of our own pages for this path, if there are cookies."""
+        asked = address.partition("?")[0]
+        more = [f"{name}={value}" for (name, path), value in self.below.items() if f"{asked}/".startswith(f"{path}/")]
+        line = "; ".join([*more, *([self.line] if self else [])])
+        return {"Cookie": line} if line else {}
 
     @property
     def cookies(self) -> "Jar":
@@ -106,7 +127,13 @@ class Jar(dict[str, str]):
         other = Jar()
         other.update(self)
         other.cross_site |= self.cross_site
+        other.below |= self.below
         return other
+
+
+def _over(given: Mapping[str, str]) -> bool:
+    """Tell whether a cookie's attributes delete it."""
+    return given.get("max-age", "1").lstrip("-0") == "" or given.get("max-age", "").startswith("-")
 
 
 def _attribute(text: str) -> tuple[str, str]:

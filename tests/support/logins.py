@@ -181,7 +181,7 @@ class Browser:
     def get(self, path: str, *, method: str = "GET", **headers: str) -> Reply:
         """Load an address."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._took(self.site.public(method, path, headers={**self.jar.header, **named}))
+        return self._took(self.site.public(method, path, headers={**self.jar.header_for(path), **named}))
 
     def post(self, path: str, fields: dict[str, str], **headers: str) -> Reply:
         """Send a form, as a page of the site would."""

@@ -159,12 +159,13 @@ class ScriptedProvider:
             raise NoticeRefused("no key of the provider signed it; canary-upstream-text")
         return self.notices[token]
 
-    async def logout_location(self, return_to: str, http: Http) -> str:
+    async def logout_location(self, return_to: str, http: Http, *, hint: str = "") -> str:
         """Send the browser away."""
         del http
         if self.leaves_by is None:
             raise ProviderBroken("discovery answered 500; canary-upstream-text")
-        return self.leaves_by and f"{self.leaves_by}?{urlencode({'post_logout_redirect_uri': return_to})}"
+        shown = {"id_token_hint": hint} if hint else {}
+        return self.leaves_by and f"{self.leaves_by}?{urlencode({**shown, 'post_logout_redirect_uri': return_to})}"
 
 
 def person(subject: str, **more: Any) -> ProviderProfile:  # noqa: ANN401 - the profile's own fields

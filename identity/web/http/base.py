@@ -49,6 +49,7 @@ GIVEN_ID_LIMIT: Final = 64
 _NOT_IN_AN_ID: Final = re.compile(r"[^A-Za-z0-9._:+/=@-]")
 _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE: Final = re.compile(r"[A-Za-z0-9_.~%-]*")
+_COOKIE_PATH: Final = re.compile(r"/[a-z0-9/-]*")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -144,8 +145,12 @@ class Handler(RequestHandler):
 
     def put_cookie(self, cookie: SetCookie) -> None:
         """Add a `Set-Cookie` line. Raises ValueError for a cookie that could carry another attribute."""
-        if not (_COOKIE_NAME.fullmatch(cookie.name) and _COOKIE_VALUE.fullmatch(cookie.value)):
-            raise ValueError("a cookie's name or value holds characters that could change its meaning")
+        if not (
+            _COOKIE_NAME.fullmatch(cookie.name)
+            and _COOKIE_VALUE.fullmatch(cookie.value)
+            and _COOKIE_PATH.fullmatch(cookie.path)
+        ):
+            raise ValueError("a cookie's name, value or path holds characters that could change its meaning")
         self.add_header("Set-Cookie", str(cookie))
 
     def go(self, location: str, *, status: HTTPStatus = HTTPStatus.SEE_OTHER) -> None:

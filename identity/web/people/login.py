@@ -12,6 +12,8 @@ login are set and deleted here and nowhere else:
     last provider          a provider proved who     never; it lasts half a year
                            the person is
     told once              a posted answer has it    a login ends well
+    logout hint            a provider with a logout  the browser logs out there
+                           proved who the person is
     session token          a login ends well         (the session service says)
 """
 
@@ -49,7 +51,7 @@ from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
 from identity.web.http.refusals import SignUpBeingFinished
 from identity.web.pages import Way
-from identity.web.people import binding_cookies
+from identity.web.people import binding_cookies, logout_hint
 from providers.base import Callback, Provider, ProviderBroken, ProviderDenied, ProviderProfile, ProviderSlow
 from providers.refusals import says_no, word_of
 
@@ -305,7 +307,7 @@ class ProviderAnswer(LoginHandler):
         except FlowInvalid:
             await self._recognise()
             raise
-        self._end(outcome, name)
+        self._end(outcome, flow, profile.id_token)
 
     async def _recognise(self) -> None:
         """Find out who is logged in although this answer is worth nothing, for the error page."""
@@ -343,11 +345,14 @@ class ProviderAnswer(LoginHandler):
         except ProviderBroken as error:
             raise self.broken(provider, error) from error
 
-    def _end(self, outcome: Finished, provider: str) -> None:
-        names = self.context.names
+    def _end(self, outcome: Finished, flow: Flow, id_token: str) -> None:
+        names, provider = self.context.names, flow.provider
         if isinstance(outcome, LoginDenied | LoginBusy):
             self.refuse(outcome)
         self.put_cookie(SetCookie(names.last_provider, provider, _LAST_MS // SECOND, names.secure))
+        if id_token:
+            hint = self.context.logouts.carried_hint(provider, id_token, room=logout_hint.room_beside(outcome))
+            self.put_cookie(logout_hint.made(provider, hint, persistent=flow.persistent, names=names))
         if isinstance(outcome, LoggedIn):
             self.enter(outcome)
             return

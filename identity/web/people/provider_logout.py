@@ -1,6 +1,7 @@
 """Logging out there and here: what providers tell of logouts, and the way to a provider's own logout.
 
-Owns the translation between these requests and the service that ends sessions. No cookie counts here.
+Owns the translation between these requests and the service that ends sessions. No cookie ends anything here;
+one, which comes from our own pages only, is shown to the provider as an ID token (`logout_hint.py`).
 
     POST /login/<provider>/backchannel   its server brings a token, which is all that proves the request
     GET  /login/<provider>/frontchannel  its logout page loads this in a frame; only who was told the
@@ -24,6 +25,7 @@ from identity.login.rules import provider_unknown
 from identity.sessions.check import Outcome
 from identity.web.http import parameters
 from identity.web.http.base import Handler, Listener, Route
+from identity.web.people import logout_hint
 from identity.web.people.login import PROVIDER, LoginHandler
 from providers.base import (
     EndsSessions,
@@ -123,12 +125,16 @@ class EndThere(LoginHandler):
             raise provider_unknown()
         if self.answer_prefetch():
             return
+        names, back = self.context.names, f"{self.context.public_url}{LOGGED_OUT}"
+        hint = self.context.logouts.hint(name, self.own_cookie(names.logout_hint))
         try:
-            location = await provider.logout_location(f"{self.context.public_url}{LOGGED_OUT}", self.context.http(name))
+            location = await provider.logout_location(back, self.context.http(name), hint=hint)
         except ProviderBroken as fault:
             raise ProviderTrouble(detail=f"{name}: {fault}") from fault
         if not location:
             raise ProviderTrouble(detail=f"{name}: its discovery document has no end_session_endpoint")
+        if hint:
+            self.put_cookie(logout_hint.removed(name, names=names))
         self.go_out(location)
 
 

@@ -81,6 +81,11 @@ class CookieNames:
         return self._prefix("n")
 
     @property
+    def logout_hint(self) -> str:
+        """Name of the cookie with which a browser logs out at a provider; one per provider, told apart by its path."""
+        return f"__Secure-{self._plain('h')}" if self.secure else f"{self._plain('h')}{self.port}"
+
+    @property
     def last_provider(self) -> str:
         """Name of the cookie that remembers the provider used last."""
         return self._prefix("l")
@@ -89,7 +94,10 @@ class CookieNames:
         return f"{self._prefix(letter)}-{tag_of(text)}"
 
     def _prefix(self, letter: str) -> str:
-        return f"__Host-idd{letter}" if self.secure else f"idd{letter}{self.port}"
+        return f"__Host-{self._plain(letter)}" if self.secure else f"{self._plain(letter)}{self.port}"
+
+    def _plain(self, letter: str) -> str:
+        return f"idd{letter}"
 
 
 @dataclass(frozen=True, slots=True)
