@@ -14,9 +14,7 @@ from tests.support.signing import b64
 TOKEN = f"{b64(b'header')}.{b64(b'claims of ada' * 40)}.{b64(b's' * 256)}"
 WAY = "/login/google/logout"
 NAME = "__Secure-iddh"
-LINE = re.compile(
-    rf"{NAME}=[A-Za-z0-9_-]+; Path={WAY}(?P<age>; Max-Age=[0-9]+)?; HttpOnly; SameSite=Strict; Secure"
-)
+LINE = re.compile(rf"{NAME}=[A-Za-z0-9_-]+; Path={WAY}(?P<age>; Max-Age=[0-9]+)?; HttpOnly; SameSite=Strict; Secure")
 REMOVED = f"{NAME}=; Path={WAY}; Max-Age=0; HttpOnly; SameSite=Strict; Secure"
 
 
@@ -153,7 +151,7 @@ def test_one_without_room_takes_the_place_of_an_older_one(site: LoginSite, size:
 
 
 @pytest.mark.parametrize("signing_up", [True, False])
-def test_the_head_of_a_login_with_it_fits_the_buffers_of_proxies(site: LoginSite, signing_up: bool) -> None:
+def test_the_head_of_a_login_with_it_fits_the_buffers_of_proxies(site: LoginSite, *, signing_up: bool) -> None:
     """Otherwise the login of who has a long ID token, or a long address to go to, is the proxy's own 502."""
     if not signing_up:
         signed_up(site)
