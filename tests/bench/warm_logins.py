@@ -13,8 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlencode, urljoin
 
+from tests.support.browser import Browser
 from tests.support.clock import ManualClock
-from tests.support.http_browser import HttpBrowser
+from tests.support.loopback import Loopback
 from tests.support.oauth1 import CONSUMER_KEY, CONSUMER_SECRET
 from tests.support.running import Running
 from tests.support.upstream import CLIENT_ID, Upstream
@@ -69,8 +70,8 @@ def _row(provider: str, daemon: Running, upstream: Upstream) -> None:
     sys.stdout.write(f"  {provider:<10} {cpu:8.2f} {wall:8.2f} {calls:6.2f} {each:8.0f}\n")
 
 
-def _log_in(provider: str, daemon: Running, upstream: Upstream) -> HttpBrowser:
-    browser = HttpBrowser()
+def _log_in(provider: str, daemon: Running, upstream: Upstream) -> Browser:
+    browser = Browser(Loopback())
     back = _answered(provider, browser, daemon, upstream)
     reply = browser.load("GET", back)
     assert reply.status in {302, 303}, (reply.status, reply.body)
@@ -79,12 +80,12 @@ def _log_in(provider: str, daemon: Running, upstream: Upstream) -> HttpBrowser:
 
 
 def _sign_up(provider: str, daemon: Running, upstream: Upstream) -> None:
-    browser = HttpBrowser()
+    browser = Browser(Loopback())
     page = browser.go(_answered(provider, browser, daemon, upstream))
     browser.submit(page, {"username": f"bench-{provider}"})
 
 
-def _answered(provider: str, browser: HttpBrowser, daemon: Running, upstream: Upstream) -> str:
+def _answered(provider: str, browser: Browser, daemon: Running, upstream: Upstream) -> str:
     """Begin a login and let the person agree; where the browser is sent back to."""
     begun = browser.load("GET", f"{daemon.url}/login/{provider}")
     location = begun.one("Location")

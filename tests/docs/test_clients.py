@@ -9,7 +9,9 @@ from typing import Any, Final
 import pytest
 from identityd_guard import AsgiGuard, WsgiGuard
 
-from tests.support.http_browser import HttpBrowser
+from tests.support.browser import Browser
+from tests.support.demo_sign_up import sign_up_from
+from tests.support.loopback import Loopback
 from tests.support.running import Running
 from tests.support.sources import ROOT
 from tests.support.waiting import RealClock, elapse
@@ -35,7 +37,7 @@ def steps() -> list[tuple[str, str]]:
     return found
 
 
-def cookie_of(browser: HttpBrowser) -> str:
+def cookie_of(browser: Browser) -> str:
     """Return what this browser would send to the login host."""
     return "; ".join(f"{name}={value}" for name, value in browser.jars["localhost"].items())
 
@@ -60,8 +62,8 @@ def pattern(answer: str) -> str:
 def test_every_line_of_curl_is_answered_as_the_page_says(tmp_path: Path) -> None:
     """Otherwise whoever writes a client by the page finds out at three in the morning what has changed."""
     with Running(tmp_path / ".run", SECTIONS) as daemon:
-        browser = HttpBrowser()
-        browser.sign_up(browser.go(f"{daemon.url}/login"), "ada")
+        browser = Browser(Loopback())
+        sign_up_from(browser, browser.go(f"{daemon.url}/login"), "ada")
         old = browser.copy()
         elapse(1.1, RealClock.DAEMON)
         for _ in range(2):

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import pytest
 
-from tests.support.browser import Reply
+from tests.support.browser import Browser, Reply
 from tests.support.clock import ManualClock
 from tests.support.faults import Fault
-from tests.support.http_browser import HttpBrowser
+from tests.support.loopback import Loopback
 from tests.support.oauth1 import ACCESS_TOKEN, CONSUMER_KEY, CONSUMER_SECRET, REQUEST_TOKEN, VERIFY_CREDENTIALS
 from tests.support.running import Running
 from tests.support.upstream import Upstream
@@ -25,7 +25,7 @@ class Person:
     def __init__(self, daemon: Running, twitter: Upstream) -> None:
         self.daemon = daemon
         self.twitter = twitter
-        self.browser = HttpBrowser()
+        self.browser = Browser(Loopback())
 
     def begin(self) -> str:
         """Begin a login; where the browser is sent."""
@@ -181,7 +181,7 @@ def test_a_twitter_that_is_away_is_said_where_a_login_begins(daemon: Running, tw
     """Otherwise the first call of this protocol, which others do not have, is a 500."""
     twitter.faults = {REQUEST_TOKEN: Fault.SERVER_ERROR}
 
-    page = HttpBrowser().go(urljoin(daemon.url, "/login/twitter1"))
+    page = Browser(Loopback()).go(urljoin(daemon.url, "/login/twitter1"))
 
     assert page.status == 502
     assert b"X (Twitter)" in page.body

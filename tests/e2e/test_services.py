@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.browser import Reply
+from tests.support.browser import Browser, Reply
 from tests.support.clock import ManualClock
-from tests.support.http_browser import HttpBrowser
+from tests.support.loopback import Loopback
 from tests.support.running import Running
 from tests.support.upstream import CLIENT_ID, Upstream
 
@@ -46,7 +46,7 @@ def daemon(tmp_path: Path, instances: dict[str, Upstream]) -> Iterator[Running]:
         yield running
 
 
-def log_in(browser: HttpBrowser, daemon: Running, name: str) -> Reply:
+def log_in(browser: Browser, daemon: Running, name: str) -> Reply:
     """Log in at an instance; the page the walk ends at."""
     location = browser.load("GET", f"{daemon.url}/login/{name}").one("Location")
     back = browser.load("GET", f"{location}&choice=allow", headers=(("X-Browser", "yes"),)).one("Location")
@@ -54,7 +54,7 @@ def log_in(browser: HttpBrowser, daemon: Running, name: str) -> Reply:
     return browser.go(back)
 
 
-def account(browser: HttpBrowser, daemon: Running) -> str:
+def account(browser: Browser, daemon: Running) -> str:
     """Return the account that an application finds in this browser's cookies."""
     jar = browser.jars[urlsplit(daemon.url).hostname or ""]
     return str(daemon.check("; ".join(f"{name}={value}" for name, value in jar.items()))["user"]["id"])
@@ -64,13 +64,13 @@ def test_the_same_id_at_another_instance_is_another_person(daemon: Running, inst
     """Otherwise the first account of any instance is the first account of every other."""
     accounts = []
     for name in INSTANCES:
-        browser = HttpBrowser()
+        browser = Browser(Loopback())
         welcome = log_in(browser, daemon, name)
         assert f'value="{name}_admin"'.encode() in welcome.body
         browser.submit(welcome, {"username": f"{name}-admin"})
         accounts.append(account(browser, daemon))
 
-    again = HttpBrowser()
+    again = Browser(Loopback())
     log_in(again, daemon, "one")
 
     assert len(set(accounts)) == 2

@@ -13,8 +13,7 @@ from wsgiref.validate import validator
 from identityd_client import Client
 from identityd_guard import AsgiGuard, WsgiGuard
 
-from tests.support.browser import Reply
-from tests.support.https_browser import PAGE
+from tests.support.browser import PAGE, Reply
 from tests.support.origin import Origin
 
 OWN = [("Set-Cookie", "own1=1"), ("Set-Cookie", "own2=2"), ("Cache-Control", "max-age=60")]

@@ -12,7 +12,9 @@ from typing import Final
 
 import pytest
 
-from tests.support.http_browser import HttpBrowser
+from tests.support.browser import Browser
+from tests.support.demo_sign_up import sign_up_from
+from tests.support.loopback import Loopback
 from tests.support.memcached import MemcachedNode, free_port
 from tests.support.openid_provider import node
 from tests.support.running import Running
@@ -70,18 +72,18 @@ class Place:
         """What the names of identityd's cookies begin with."""
         return f"idd{self.daemon.port}"
 
-    def tokens(self, http_browser: HttpBrowser) -> dict[str, str]:
+    def tokens(self, visitor: Browser) -> dict[str, str]:
         """Return the tokens of the application's session in a jar."""
-        jar = http_browser.jars["wiki.localhost"]
+        jar = visitor.jars["wiki.localhost"]
         return {name: value for name, value in jar.items() if name.startswith(f"{self.prefix}-")}
 
-    def member(self) -> HttpBrowser:
+    def member(self) -> Browser:
         """Return somebody who just signed up on the way to the application."""
-        http_browser = HttpBrowser()
-        http_browser.sign_up(http_browser.go(f"{self.url}/"), f"member{next(_NUMBERS)}")
-        return http_browser
+        visitor = Browser(Loopback())
+        sign_up_from(visitor, visitor.go(f"{self.url}/"), f"member{next(_NUMBERS)}")
+        return visitor
 
-    def parted(self) -> tuple[HttpBrowser, HttpBrowser]:
+    def parted(self) -> tuple[Browser, Browser]:
         """Return one browser's jars as they were before a rotation, and as they are long after."""
         before = self.member()
         elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)

@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser as Chromium
 
 from tests.examples.conftest import TOKEN_AGE_S, Place
-from tests.support.http_browser import FORM, HttpBrowser
-from tests.support.https_browser import CALL, PAGE
+from tests.support.browser import CALL, FORM, PAGE, Browser
+from tests.support.demo_sign_up import sign_up_from
+from tests.support.loopback import Loopback
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = pytest.mark.memcached
@@ -17,24 +18,24 @@ BIG = b"note=" + b"x" * (1 << 20)
 
 def test_a_page_leads_through_the_login_and_back_to_its_address(place: Place) -> None:
     """Otherwise a person who follows a link ends elsewhere, or nowhere."""
-    http_browser = HttpBrowser()
+    visitor = Browser(Loopback())
 
-    login = http_browser.go(f"{place.url}/page?x=1&y=%C3%A9")
-    page = http_browser.sign_up(login, "ada")
+    login = visitor.go(f"{place.url}/page?x=1&y=%C3%A9")
+    page = sign_up_from(visitor, login, "ada")
 
-    assert http_browser.hops[-1] == f"{place.url}/page?x=1&y=%C3%A9"
+    assert visitor.hops[-1] == f"{place.url}/page?x=1&y=%C3%A9"
     assert "<b id=user>ada</b>" in page.body.decode()
 
 
 def test_a_host_of_its_own_is_entered_without_a_click(place: Place) -> None:
     """Single sign-on: whoever is logged in sees no page on the way."""
-    http_browser = place.member()
-    http_browser.jars["wiki.localhost"].clear()
+    visitor = place.member()
+    visitor.jars["wiki.localhost"].clear()
 
-    page = http_browser.go(f"{place.url}/")
+    page = visitor.go(f"{place.url}/")
 
     assert page.status == 200
-    assert [re.sub(r"\?.*", "", hop) for hop in http_browser.hops] == [
+    assert [re.sub(r"\?.*", "", hop) for hop in visitor.hops] == [
         f"{place.url}/",
         f"{place.url}/.identityd/login",
         f"{place.daemon.url}/continue",
@@ -45,7 +46,7 @@ def test_a_host_of_its_own_is_entered_without_a_click(place: Place) -> None:
 
 def test_a_call_without_a_login_gets_401_and_json(place: Place) -> None:
     """Otherwise a script takes the login page for data."""
-    reply = HttpBrowser().load("GET", f"{place.url}/api/me", CALL)
+    reply = Browser(Loopback()).load("GET", f"{place.url}/api/me", CALL)
 
     assert (reply.status, reply.json()["error"], reply.one("Location")) == (401, "anonymous", None)
     assert reply.one("Cache-Control") == "no-store"
@@ -53,9 +54,9 @@ def test_a_call_without_a_login_gets_401_and_json(place: Place) -> None:
 
 def test_a_call_is_told_who_asks(place: Place) -> None:
     """What an application is behind a login for."""
-    http_browser = place.member()
+    visitor = place.member()
 
-    reply = http_browser.load("GET", f"{place.url}/api/me", CALL)
+    reply = visitor.load("GET", f"{place.url}/api/me", CALL)
 
     assert reply.json()["name"].startswith("member")
     assert reply.all("Set-Cookie") == OWN
@@ -80,11 +81,11 @@ def test_a_form_keeps_its_body_through_a_bounce(place: Place, body: bytes) -> No
 
 def test_four_cookies_arrive_beside_the_applications_own(place: Place) -> None:
     """Otherwise tokens are lost and the jar is never cleaned."""
-    http_browser = place.member()
+    visitor = place.member()
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
-    http_browser.jars["wiki.localhost"].update({f"{place.prefix}-planted{number}": "x" for number in range(5)})
+    visitor.jars["wiki.localhost"].update({f"{place.prefix}-planted{number}": "x" for number in range(5)})
 
-    reply = http_browser.load("GET", f"{place.url}/")
+    reply = visitor.load("GET", f"{place.url}/")
 
     lines = reply.all("Set-Cookie")
     assert [line for line in lines if line.startswith("own")] == OWN
@@ -94,10 +95,10 @@ def test_four_cookies_arrive_beside_the_applications_own(place: Place) -> None:
 
 def test_a_jar_of_22_kb_is_let_through(place: Place) -> None:
     """Otherwise the request that would clean the jar is refused, and the person stays outside."""
-    http_browser = place.member()
-    http_browser.jars["wiki.localhost"].update({f"{place.prefix}-planted{at:04}": "x" * 100 for at in range(180)})
+    visitor = place.member()
+    visitor.jars["wiki.localhost"].update({f"{place.prefix}-planted{at:04}": "x" * 100 for at in range(180)})
 
-    assert http_browser.load("GET", f"{place.url}/").status == 200
+    assert visitor.load("GET", f"{place.url}/").status == 200
 
 
 def test_a_stolen_copy_is_refused(place: Place) -> None:
@@ -115,56 +116,56 @@ def test_a_stolen_copy_is_refused(place: Place) -> None:
 
 def test_an_absent_identityd_is_503_and_no_logout(place: Place) -> None:
     """An outage must cost a minute, not a login."""
-    http_browser = place.member()
-    jar = dict(http_browser.jars["wiki.localhost"])
+    visitor = place.member()
+    jar = dict(visitor.jars["wiki.localhost"])
     place.daemon.stop()
 
     for path, headers in (("/", PAGE), ("/api/me", CALL), ("/.identityd/logout", PAGE)):
-        reply = http_browser.load("GET", f"{place.url}{path}", headers)
+        reply = visitor.load("GET", f"{place.url}{path}", headers)
         assert (reply.status, reply.one("Retry-After"), reply.all("Set-Cookie")) == (503, "5", [])
         assert reply.one("Location") is None
-    assert http_browser.load("POST", f"{place.url}/", (*PAGE, FORM), BIG).status == 503
+    assert visitor.load("POST", f"{place.url}/", (*PAGE, FORM), BIG).status == 503
     place.daemon.start()
 
-    assert http_browser.jars["wiki.localhost"] == jar
-    assert http_browser.load("GET", f"{place.url}/").status == 200
+    assert visitor.jars["wiki.localhost"] == jar
+    assert visitor.load("GET", f"{place.url}/").status == 200
 
 
 def test_logging_out_ends_the_session_on_this_host(place: Place) -> None:
     """Whoever leaves a shared computer relies on it."""
-    http_browser = place.member()
-    left = http_browser.copy()
+    visitor = place.member()
+    left = visitor.copy()
 
-    page = http_browser.submit(http_browser.go(f"{place.url}/.identityd/logout"), {"scope": "login"})
+    page = visitor.submit(visitor.go(f"{place.url}/.identityd/logout"), {"scope": "login"})
 
     assert page.status == 200
-    assert place.tokens(http_browser) == {}
+    assert place.tokens(visitor) == {}
     assert left.load("GET", f"{place.url}/api/me", CALL).status == 401
-    http_browser.go(f"{place.url}/")
-    assert http_browser.hops[-1].startswith(f"{place.daemon.url}/login")
+    visitor.go(f"{place.url}/")
+    assert visitor.hops[-1].startswith(f"{place.daemon.url}/login")
 
 
 def test_ack_rotates_on_the_applications_host(place: Place) -> None:
     """A page that preloads it confirms its token without a script."""
-    http_browser = place.member()
+    visitor = place.member()
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
-    before = place.tokens(http_browser)
+    before = place.tokens(visitor)
 
-    reply = http_browser.load("GET", f"{place.url}/.identityd/ack")
+    reply = visitor.load("GET", f"{place.url}/.identityd/ack")
 
     assert reply.status == 204
-    assert place.tokens(http_browser).keys() > before.keys()
+    assert place.tokens(visitor).keys() > before.keys()
 
 
 def test_another_host_is_refused(place: Place) -> None:
     """An application must not answer for a host that nobody registered."""
     other = place.url.replace("wiki.localhost", "shop.localhost")
 
-    assert HttpBrowser().load("GET", f"{other}/").status == 403
+    assert Browser(Loopback()).load("GET", f"{other}/").status == 403
 
 
 @pytest.mark.chromium
-def test_a_real_browser_logs_in_saves_and_logs_out(place: Place, browser: Browser) -> None:
+def test_a_real_browser_logs_in_saves_and_logs_out(place: Place, browser: Chromium) -> None:
     """What every user does on the first day."""
     page = browser.new_context().new_page()
     page.goto(f"{place.url}/")

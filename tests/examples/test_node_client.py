@@ -9,10 +9,9 @@ import pytest
 
 from tests.examples.answers import ADA, BOUNCE, COOKIES, HOSTILE, LOGIN, OK, always, every_name, said
 from tests.examples.conftest import COMMANDS, Process
-from tests.support.browser import Reply
-from tests.support.http_browser import HttpBrowser
-from tests.support.https_browser import CALL, PAGE
+from tests.support.browser import CALL, PAGE, Browser, Reply
 from tests.support.loading import ASKED
+from tests.support.loopback import Loopback
 from tests.support.origin import Answer, Origin
 
 pytestmark = pytest.mark.node
@@ -36,7 +35,7 @@ def echo(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 def ask(echo: str, *headers: tuple[str, str], method: str = "GET", body: bytes | None = None) -> Reply:
     """Load a page."""
-    return HttpBrowser().load(method, f"{echo}/page?x=%C3%A9", (*PAGE, *headers), body)
+    return Browser(Loopback()).load(method, f"{echo}/page?x=%C3%A9", (*PAGE, *headers), body)
 
 
 def test_the_application_hears_who_it_is_and_nothing_else(origin: Origin, echo: str) -> None:
@@ -61,7 +60,7 @@ def test_four_cookies_stand_beside_the_applications_own(origin: Origin, echo: st
     told = {"a flat list": [("X-Flat", "1")], "set one by one": [("X-Implicit", "1")]}.get(how, [])
 
     page = ask(echo, *told)
-    call = HttpBrowser().load("GET", f"{echo}/", (*CALL, *told))
+    call = Browser(Loopback()).load("GET", f"{echo}/", (*CALL, *told))
 
     assert page.all("Set-Cookie") == call.all("Set-Cookie") == ["own1=1", *COOKIES]
     assert page.all("Cache-Control") == ["no-cache, private"]
@@ -76,7 +75,7 @@ def test_a_page_load_is_told_from_a_call_as_identityd_does(
     """Otherwise the scripts of an older browser get the login page for data."""
     origin.answer = always(said(OK))
 
-    HttpBrowser().load(method, f"{echo}/", tuple(headers.items()))
+    Browser(Loopback()).load(method, f"{echo}/", tuple(headers.items()))
 
     assert json.loads(origin.asked[-1].body)["navigation"] is page
 
@@ -137,4 +136,4 @@ def test_our_addresses_never_reach_the_application(origin: Origin, echo: str) ->
     """An application that answers `/.identityd/` could show a login page of its own."""
     origin.answer = always(said(OK))
 
-    assert HttpBrowser().load("GET", f"{echo}/.identityd/login").status == 404
+    assert Browser(Loopback()).load("GET", f"{echo}/.identityd/login").status == 404

@@ -9,8 +9,8 @@ from identityd_guard import FORM_BYTES
 
 from tests.examples.answers import BOUNCE, COOKIES, LOGIN, OK, always, every_name, said
 from tests.examples.asking import Gate
+from tests.support.browser import CALL, PAGE
 from tests.support.guards import Expectation
-from tests.support.https_browser import CALL, PAGE
 from tests.support.loading import ASKED
 from tests.support.memcached import free_port
 from tests.support.origin import Answer, Origin

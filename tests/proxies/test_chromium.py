@@ -3,10 +3,11 @@
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import BrowserContext, CDPSession, Page
 
+from tests.support.browser import Browser
 from tests.support.guarded_application import APPLICATION, GRACE_S, TOKEN_AGE_S, GuardedApplication
-from tests.support.https_browser import HttpsBrowser
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = [pytest.mark.memcached, pytest.mark.chromium]
@@ -31,26 +32,26 @@ _SOCKET: Final = """address => new Promise((done, failed) => {
 })"""
 
 
-def opened(browser: Browser, https_browser: HttpsBrowser) -> BrowserContext:
+def opened(browser: Chromium, visitor: Browser) -> BrowserContext:
     """Return a browser with the visitor's jar."""
     context = browser.new_context(ignore_https_errors=True)
-    show(context, https_browser)
+    show(context, visitor)
     return context
 
 
-def show(context: BrowserContext, https_browser: HttpsBrowser) -> None:
+def show(context: BrowserContext, visitor: Browser) -> None:
     """Put the visitor's cookies into the browser's jar."""
     context.add_cookies(
         [
             {
                 "name": name,
                 "value": value,
-                "url": https_browser.url,
+                "url": visitor.home,
                 "httpOnly": True,
                 "secure": True,
                 "sameSite": "Lax",
             }
-            for name, value in https_browser.jar.items()
+            for name, value in visitor.jar.items()
         ]
     )
 
@@ -58,7 +59,7 @@ def show(context: BrowserContext, https_browser: HttpsBrowser) -> None:
 class Rotating:
     """Gives the browser its present cookies while a bounce is on its way, as another tab's answer would."""
 
-    def __init__(self, page: Page, after: HttpsBrowser) -> None:
+    def __init__(self, page: Page, after: Browser) -> None:
         self.bounces = 0
         self._page = page
         self._after = after
@@ -73,7 +74,7 @@ class Rotating:
         self._session.send("Fetch.continueRequest", {"requestId": event["requestId"]})
 
 
-def bounced(browser: Browser, guarded: GuardedApplication) -> tuple[Page, Rotating]:
+def bounced(browser: Chromium, guarded: GuardedApplication) -> tuple[Page, Rotating]:
     """Return a page whose next request shows old cookies, and who renews them while it is bounced."""
     before, after = guarded.parted()
     context = opened(browser, after)
@@ -89,7 +90,7 @@ class TestBouncing:
     """Chromium follows what the proxy makes of a bounce."""
 
     @pytest.mark.parametrize("size", [0, 5, 1 << 20, 8 << 20])
-    def test_a_call_comes_again_with_its_body(self, guarded: GuardedApplication, browser: Browser, size: int) -> None:
+    def test_a_call_comes_again_with_its_body(self, guarded: GuardedApplication, browser: Chromium, size: int) -> None:
         """Otherwise an upload fails whenever the token changes during it."""
         page, rotating = bounced(browser, guarded)
 
@@ -99,7 +100,7 @@ class TestBouncing:
         assert rotating.bounces == 1
         page.context.close()
 
-    def test_a_page_and_a_form_come_again(self, guarded: GuardedApplication, browser: Browser) -> None:
+    def test_a_page_and_a_form_come_again(self, guarded: GuardedApplication, browser: Chromium) -> None:
         """Otherwise a person who comes back from lunch sees an error, or loses what was typed."""
         page, rotating = bounced(browser, guarded)
         page.goto(f"{guarded.url}{APPLICATION}/still")
@@ -119,7 +120,7 @@ class TestBouncing:
         assert rotating.bounces == 1
         page.context.close()
 
-    def test_another_sites_call_comes_again(self, guarded: GuardedApplication, browser: Browser) -> None:
+    def test_another_sites_call_comes_again(self, guarded: GuardedApplication, browser: Chromium) -> None:
         """Otherwise an application that is called from another site fails now and then."""
         before, after = guarded.parted()
         context = opened(browser, before)
@@ -136,7 +137,7 @@ class TestBouncing:
 class TestLiving:
     """Somebody works behind the proxy for a while."""
 
-    def test_events_and_sockets_work(self, guarded: GuardedApplication, browser: Browser) -> None:
+    def test_events_and_sockets_work(self, guarded: GuardedApplication, browser: Chromium) -> None:
         """Otherwise what is alive in an application stands still behind the proxy."""
         context = opened(browser, guarded.aged())
         page = context.new_page()
@@ -149,7 +150,7 @@ class TestLiving:
         context.close()
 
     def test_a_busy_person_is_never_logged_out_and_a_thief_is(
-        self, guarded: GuardedApplication, browser: Browser
+        self, guarded: GuardedApplication, browser: Chromium
     ) -> None:
         """The two promises of the product, with this proxy in between."""
         context = opened(browser, guarded.member())

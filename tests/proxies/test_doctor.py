@@ -83,7 +83,7 @@ def test_nobody_else_notices(good: GuardedApplication, authority: Authority) -> 
 
     examine(good, authority)
 
-    assert member.ask("GET", ECHO).status == 200
+    assert member.load("GET", ECHO).status == 200
 
 
 def test_an_address_that_is_not_guarded_is_said(good: GuardedApplication, authority: Authority) -> None:

@@ -5,9 +5,9 @@ from typing import Final
 
 import pytest
 
+from tests.support.browser import Browser
 from tests.support.firefox import Firefox, Tab
 from tests.support.guarded_application import APPLICATION, GRACE_S, TOKEN_AGE_S, GuardedApplication
-from tests.support.https_browser import HttpsBrowser
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = [pytest.mark.memcached, pytest.mark.firefox]
@@ -22,7 +22,7 @@ def firefox() -> Iterator[Firefox]:
         yield running
 
 
-def renewed_on_the_way(tab: Tab, after: HttpsBrowser) -> int:
+def renewed_on_the_way(tab: Tab, after: Browser) -> int:
     """Let requests go on until the script's one is answered; give the present cookies to whatever is bounced."""
     bounces, firefox = 0, tab.firefox
     while True:

@@ -6,9 +6,8 @@ from urllib.parse import parse_qs, quote
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browser import Reply
+from tests.support.browser import CALL, PAGE, Reply
 from tests.support.guarded_application import GuardedApplication
-from tests.support.https_browser import CALL, PAGE
 
 pytestmark = pytest.mark.memcached
 
@@ -35,18 +34,18 @@ def test_somebody_who_is_logged_in_arrives_without_a_click(guarded: GuardedAppli
     assert [value for name, value in told["headers"] if name.lower() == "x-identity-user"] != []
     assert len(wiki.tokens) == 1
     assert wiki.tokens.keys() != member.tokens.keys()
-    assert wiki.ask("GET", PATH, CALL).status == 200
+    assert wiki.load("GET", PATH, CALL).status == 200
 
 
 def test_somebody_else_is_led_through_the_own_host(guarded: GuardedApplication) -> None:
     """Otherwise the way back is one that anybody could begin for somebody else."""
     stranger = guarded.stranger(guarded.wiki)
 
-    reply = stranger.ask("GET", PATH)
+    reply = stranger.load("GET", PATH)
 
     assert reply.status == 302
     assert led_to(guarded, reply) == PATH
-    begun = stranger.ask("GET", f"/.identityd/login?return_to={quote(PATH, safe='')}")
+    begun = stranger.load("GET", f"/.identityd/login?return_to={quote(PATH, safe='')}")
     assert (begun.one("Location") or "").startswith(f"{guarded.url}/continue?")
     assert [line.partition("-")[0] for line in begun.ours] == ["__Host"]
 
@@ -74,7 +73,7 @@ def test_no_spelling_of_a_path_leads_into_the_application(guarded: GuardedApplic
     """Otherwise what is open for the login is open for everything."""
     asked = guarded.behind.asked
 
-    reply = guarded.stranger(guarded.wiki).ask("GET", path)
+    reply = guarded.stranger(guarded.wiki).load("GET", path)
 
     assert reply.status in (301, 302, 308, 400, 404)
     assert guarded.behind.asked == asked
@@ -83,7 +82,7 @@ def test_no_spelling_of_a_path_leads_into_the_application(guarded: GuardedApplic
 def test_the_login_itself_is_not_on_the_applications_host(guarded: GuardedApplication) -> None:
     """Otherwise a person learns to trust an application's address with the login."""
     for path in ("/login", "/account", "/auth", "/session/check"):
-        reply = guarded.stranger(guarded.wiki).ask("GET", path)
+        reply = guarded.stranger(guarded.wiki).load("GET", path)
 
         assert (reply.status, led_to(guarded, reply)) == (302, path)
 
@@ -93,13 +92,13 @@ def test_a_copy_of_the_applications_cookie_is_refused(guarded: GuardedApplicatio
     thief, _ = guarded.enter_wiki(guarded.member(), "/echo")
     owner = guarded.parted_from(thief, path="/echo")
 
-    first = thief.ask("GET", "/echo")
-    second = thief.ask("GET", (first.one("Location") or "").removeprefix(guarded.wiki))
+    first = thief.load("GET", "/echo")
+    second = thief.load("GET", (first.one("Location") or "").removeprefix(guarded.wiki))
 
     assert first.status == 307
     assert (first.one("Location") or "").startswith(f"{guarded.wiki}/echo?identityd-bounced=")
     assert (second.status, thief.tokens) == (302, {})
-    assert owner.ask("GET", "/echo", PAGE).status == 302
+    assert owner.load("GET", "/echo", PAGE).status == 302
 
 
 @pytest.mark.chromium

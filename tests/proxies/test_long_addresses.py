@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.demo_sign_up import sign_up
 from tests.support.guarded_application import APPLICATION, GuardedApplication
 
 pytestmark = pytest.mark.memcached
@@ -24,7 +25,7 @@ def address(path: str, length: int) -> str:
 
 def begin(guarded: GuardedApplication, path: str) -> str:
     """Return where the login begins that a page leads to."""
-    page = guarded.stranger().follow("GET", path)
+    page = guarded.stranger().go(path)
     link = re.search(r'href="(/login/demo[^"]*)"', page.body.decode())
     assert link, page.body
     return unescape(link[1])
@@ -34,7 +35,7 @@ def test_an_address_of_a_thousand_characters_comes_back_from_the_provider(guarde
     """Otherwise a search with many fields is lost by logging in."""
     path = address(f"{APPLICATION}/echo", CARRIED)
 
-    page = guarded.stranger().sign_up("ada", begin=begin(guarded, path))
+    page = sign_up(guarded.stranger(), "ada", begin=begin(guarded, path))
 
     assert len(path) > CARRIED - 3
     assert page.json()["uri"] == path
@@ -53,7 +54,7 @@ def test_a_longer_one_is_no_obstacle_to_logging_in(guarded: GuardedApplication) 
     """Otherwise a person with a long link meets an error page instead of the application."""
     path = f"{APPLICATION}/echo?q={'x' * LONG}"
 
-    page = guarded.stranger().sign_up("grace", begin=begin(guarded, path))
+    page = sign_up(guarded.stranger(), "grace", begin=begin(guarded, path))
     _, reply = guarded.enter_wiki(guarded.member(), f"/echo?q={'x' * LONG}")
 
     assert (page.status, b"<h1" in page.body) == (200, True)

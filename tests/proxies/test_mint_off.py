@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.browser import CALL, Browser
 from tests.support.certificates import Authority
 from tests.support.guarded_application import APPLICATION, GRACE_S, TOKEN_AGE_S, GuardedApplication
-from tests.support.https_browser import CALL, HttpsBrowser
 from tests.support.waiting import RealClock, elapse
 
 pytestmark = [pytest.mark.memcached, pytest.mark.nginx]
@@ -29,12 +29,12 @@ def unminted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> 
         yield guarded
 
 
-def moved_on(https_browser: HttpsBrowser, path: str) -> HttpsBrowser:
+def moved_on(visitor: Browser, path: str) -> Browser:
     """Let the visitor fetch a new token and show it; return the copy of the jar that stayed behind."""
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
-    copy = https_browser.copy()
-    assert len(https_browser.ask("GET", ACK).ours) == 1
-    assert https_browser.ask("GET", path).status == 200
+    copy = visitor.copy()
+    assert len(visitor.load("GET", ACK).ours) == 1
+    assert visitor.load("GET", path).status == 200
     elapse(GRACE_S + 0.1, RealClock.DAEMON)
     return copy
 
@@ -45,7 +45,7 @@ def test_the_application_is_served_and_sets_nothing(unminted: GuardedApplication
     elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
 
     for _ in range(3):
-        reply = member.ask("GET", ECHO)
+        reply = member.load("GET", ECHO)
         assert (reply.status, reply.ours) == (200, [])
 
 
@@ -54,15 +54,15 @@ def test_an_old_page_goes_round_by_ack_and_comes_back(unminted: GuardedApplicati
     member = unminted.member()
     late = moved_on(member, ECHO)
 
-    reply = late.ask("GET", f"{ECHO}?a=1")
+    reply = late.load("GET", f"{ECHO}?a=1")
 
     assert (reply.status, reply.ours) == (302, [])
     back = quote(f"{ECHO}?a=1", safe="")
     assert reply.one("Location") == f"{unminted.url}{ACK}?then={back}"
-    bounced = late.ask("GET", f"{ACK}?then={back}")
+    bounced = late.load("GET", f"{ACK}?then={back}")
     assert (bounced.status, len(bounced.ours)) == (307, 1)
     late.jar |= member.jar
-    assert late.follow("GET", (bounced.one("Location") or "").removeprefix(unminted.url)).status == 200
+    assert late.go((bounced.one("Location") or "").removeprefix(unminted.url)).status == 200
 
 
 def test_an_old_call_gets_401_and_ends_nothing(unminted: GuardedApplication) -> None:
@@ -71,8 +71,8 @@ def test_an_old_call_gets_401_and_ends_nothing(unminted: GuardedApplication) -> 
     late = moved_on(member, ECHO)
 
     for _ in range(2):
-        assert late.ask("GET", ECHO, CALL).status == 401
-    assert member.ask("GET", ECHO, CALL).status == 200
+        assert late.load("GET", ECHO, CALL).status == 401
+    assert member.load("GET", ECHO, CALL).status == 200
 
 
 @pytest.mark.parametrize("where", ["login", "wiki"])
@@ -83,10 +83,10 @@ def test_a_copy_is_unmasked_at_ack(unminted: GuardedApplication, where: str) -> 
         (owner, _), path = unminted.enter_wiki(owner, "/echo"), "/echo"
     thief = moved_on(owner, path)
 
-    there = (thief.ask("GET", path).one("Location") or "").removeprefix(thief.url)
-    there = (thief.ask("GET", there).one("Location") or "").removeprefix(thief.url)
-    reply = thief.ask("GET", there)
+    there = (thief.load("GET", path).one("Location") or "").removeprefix(thief.home)
+    there = (thief.load("GET", there).one("Location") or "").removeprefix(thief.home)
+    reply = thief.load("GET", there)
 
     assert "reason=reuse" in (reply.one("Location") or "")
     assert thief.tokens == {}
-    assert owner.ask("GET", path, CALL).status == 401
+    assert owner.load("GET", path, CALL).status == 401

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.browser import CALL, PAGE
 from tests.support.guarded_application import APPLICATION, GuardedApplication
-from tests.support.https_browser import CALL, PAGE
 
 pytestmark = [pytest.mark.memcached, pytest.mark.threat(49)]
 
@@ -15,15 +15,15 @@ def test_every_proxy_says_what_asks_for_a_page_of_the_login(guarded: GuardedAppl
     """Otherwise an application beside the login reads the account's page and its form token through this proxy."""
     member = guarded.member()
 
-    refused = member.ask("GET", "/account", FETCH)
+    refused = member.load("GET", "/account", FETCH)
 
     assert (refused.status, refused.json()["error"]) == (400, "not-a-page")
-    assert member.ask("GET", "/account", OPENED).status == 200
+    assert member.load("GET", "/account", OPENED).status == 200
 
 
 def test_no_service_worker_beside_the_login_may_stand_before_it(guarded: GuardedApplication) -> None:
     """Otherwise a worker of the application answers for /login and /account, and reads what people send there."""
-    reply = guarded.member().ask("GET", f"{APPLICATION}/worker", CALL)
+    reply = guarded.member().load("GET", f"{APPLICATION}/worker", CALL)
 
     assert reply.status == 200
     assert reply.all("Service-Worker-Allowed") == []
@@ -34,4 +34,4 @@ def test_an_application_on_its_own_host_keeps_its_service_worker(guarded: Guarde
     """Otherwise what works without us stops working with us."""
     wiki, _ = guarded.enter_wiki(guarded.member(), "/echo")
 
-    assert wiki.ask("GET", "/worker", CALL).all("Service-Worker-Allowed") == ["/"]
+    assert wiki.load("GET", "/worker", CALL).all("Service-Worker-Allowed") == ["/"]

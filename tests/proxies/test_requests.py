@@ -10,9 +10,8 @@ import pytest
 from identity.cookies import pairs
 from tests.proxies.matrix import expected
 from tests.support.application import OWN_CACHE, OWN_COOKIES
-from tests.support.browser import Jar, Reply
+from tests.support.browser import CALL, PAGE, Browser, Jar, Reply
 from tests.support.guarded_application import APPLICATION, GuardedApplication
-from tests.support.https_browser import CALL, PAGE, HttpsBrowser
 
 pytestmark = pytest.mark.memcached
 
@@ -59,11 +58,11 @@ def own(reply: Reply) -> list[str]:
     return [line for line in reply.all("Set-Cookie") if line in OWN_COOKIES]
 
 
-def cluttered(guarded: GuardedApplication) -> HttpsBrowser:
+def cluttered(guarded: GuardedApplication) -> Browser:
     """Return somebody whose page is answered with four cookies: a new token, three deletions."""
-    https_browser = guarded.aged()
-    https_browser.jar |= {f"__Host-idd-junk{n}": "x" for n in range(3)}
-    return https_browser
+    visitor = guarded.aged()
+    visitor.jar |= {f"__Host-idd-junk{n}": "x" for n in range(3)}
+    return visitor
 
 
 class TestPassing:
@@ -73,7 +72,7 @@ class TestPassing:
         """Otherwise there was no point in asking."""
         member = guarded.aged()
 
-        seen = as_a_program_sees_them(member.ask("GET", ECHO, CALL))
+        seen = as_a_program_sees_them(member.load("GET", ECHO, CALL))
 
         assert [name[:6] for name in seen["X_IDENTITY_USER"]] == ["member"]
         assert len(seen["X_IDENTITY_ID"][0]) == 36
@@ -84,7 +83,7 @@ class TestPassing:
         member = guarded.aged()
         member.jar = Jar.of({"mine": "1", **member.jar, "yours": "2", "__Host-idd-other": "x", "theirs": "3"})
 
-        [cookie] = as_a_program_sees_them(member.ask("GET", ECHO, CALL))["COOKIE"]
+        [cookie] = as_a_program_sees_them(member.load("GET", ECHO, CALL))["COOKIE"]
 
         assert re.findall(r"[^=; ]+=[^;]*", cookie) == ["mine=1", "yours=2", "theirs=3"]
 
@@ -108,9 +107,9 @@ class TestPassing:
     def test_what_is_taken_out_is_what_identityd_reads(self, guarded: GuardedApplication, line: str) -> None:
         """Otherwise a token reaches an application, or an application loses a cookie that only looks like ours."""
         member = guarded.aged()
-        sent, member.jar = line.format(ours=member.cookie), Jar()
+        sent, member.jar = line.format(ours=member.jar.line), Jar()
 
-        reply = member.ask("GET", ECHO, [*CALL, ("Cookie", sent)])
+        reply = member.load("GET", ECHO, [*CALL, ("Cookie", sent)])
 
         [cookie] = as_a_program_sees_them(reply)["COOKIE"]
         assert list(pairs([cookie])) == [each for each in pairs([sent]) if not each[0].startswith("__Host-idd")]
@@ -121,7 +120,7 @@ class TestPassing:
         member = guarded.aged()
         spoofed = [(spelling, "root") for spelling in SPELLINGS]
 
-        seen = as_a_program_sees_them(member.ask("GET", ECHO, [*CALL, *spoofed, *spoofed]))
+        seen = as_a_program_sees_them(member.load("GET", ECHO, [*CALL, *spoofed, *spoofed]))
 
         values = {name: value for name, value in seen.items() if name.startswith("X_IDENTITY")}
         assert sorted(values) == ["X_IDENTITY_ID", "X_IDENTITY_SESSION", "X_IDENTITY_USER"]
@@ -132,7 +131,7 @@ class TestPassing:
     @pytest.mark.parametrize("named", ["X-Identity-User", "close, x-identity-user", "X-Identity-Id, keep-alive"])
     def test_no_header_can_take_ours_away(self, guarded: GuardedApplication, named: str) -> None:
         """Otherwise a request counts as nobody's, and what an application does with that is its own affair."""
-        reply = guarded.aged().ask("GET", ECHO, [*CALL, ("Connection", named)])
+        reply = guarded.aged().load("GET", ECHO, [*CALL, ("Connection", named)])
 
         if expected("hop-by-hop", guarded.name) == "400":
             assert reply.status == 400
@@ -145,7 +144,7 @@ class TestPassing:
         self, guarded: GuardedApplication, status: int, method: str
     ) -> None:
         """Otherwise tokens are lost with just those answers, and the jar is never cleaned."""
-        reply = cluttered(guarded).ask(method, f"{APPLICATION}/status/{status}")
+        reply = cluttered(guarded).load(method, f"{APPLICATION}/status/{status}")
 
         assert reply.status == status
         assert len(reply.ours) == 4
@@ -153,14 +152,14 @@ class TestPassing:
 
     def test_an_answer_with_a_token_is_not_stored(self, guarded: GuardedApplication) -> None:
         """Otherwise a shared cache hands one person's token to the next."""
-        lines = guarded.aged().ask("GET", ECHO).all("Cache-Control")
+        lines = guarded.aged().load("GET", ECHO).all("Cache-Control")
 
         beside = [OWN_CACHE] if expected("no-store", guarded.name) == "a second line" else []
         assert sorted(lines) == sorted([*beside, "no-store"])
 
     def test_an_answer_without_one_keeps_what_the_application_says(self, guarded: GuardedApplication) -> None:
         """Otherwise every picture behind the proxy is loaded anew."""
-        reply = guarded.member().ask("GET", ECHO)
+        reply = guarded.member().load("GET", ECHO)
 
         assert reply.ours == []
         assert reply.one("Cache-Control") == OWN_CACHE
@@ -172,7 +171,7 @@ class TestPassing:
     ) -> None:
         """Otherwise a browser keeps it as long as it likes, and shows it after the logout."""
         for method in ("GET", "HEAD"):
-            reply = guarded.member().ask(method, f"{APPLICATION}{path}", UNMINTED)
+            reply = guarded.member().load(method, f"{APPLICATION}{path}", UNMINTED)
 
             assert reply.ours == []
             assert reply.all("Cache-Control") == ["no-cache, private"]
@@ -180,35 +179,35 @@ class TestPassing:
     def test_what_nobody_guards_keeps_its_own_line(self, guarded: GuardedApplication) -> None:
         """Otherwise the stylesheet of the login is loaded with every page."""
         [style] = re.findall(
-            r'href="(/.identityd/style.css[^"]*)"', guarded.stranger().ask("GET", "/login").body.decode()
+            r'href="(/.identityd/style.css[^"]*)"', guarded.stranger().load("GET", "/login").body.decode()
         )
 
-        assert "max-age=31536000" in (guarded.stranger().ask("GET", style).one("Cache-Control") or "")
+        assert "max-age=31536000" in (guarded.stranger().load("GET", style).one("Cache-Control") or "")
 
     def test_a_handshake_is_let_through(self, guarded: GuardedApplication) -> None:
         """Otherwise applications with WebSockets cannot be guarded."""
-        reply = guarded.aged().ask("GET", f"{APPLICATION}/socket", HANDSHAKE)
+        reply = guarded.aged().load("GET", f"{APPLICATION}/socket", HANDSHAKE)
 
         assert reply.status == 101
         assert (own(reply), reply.ours) == (list(OWN_COOKIES), [])
 
     def test_events_arrive_as_they_happen(self, guarded: GuardedApplication) -> None:
         """Otherwise a proxy that collects answers keeps them back for ever."""
-        reply, line = cluttered(guarded).first_line(f"{APPLICATION}/events", PAGE)
+        reply, line = guarded.loopback.first_line(cluttered(guarded).request("GET", f"{APPLICATION}/events"))
 
         assert (reply.status, line) == (200, b"data: first\n")
         assert len(reply.ours) == 4
 
     def test_a_long_upload_arrives_whole(self, guarded: GuardedApplication) -> None:
         """Otherwise asking first costs the body."""
-        reply = guarded.aged().ask("POST", ECHO, CALL, bytes(8 << 20))
+        reply = guarded.aged().load("POST", ECHO, CALL, bytes(8 << 20))
 
         assert reply.json()["body_bytes"] == 8 << 20
 
     @pytest.mark.parametrize("path", ["/a?q=1&r=%C3%A9", "//a//b", "/a%2Fb/%20c", "/a;b=1/c+d", "/a?x=http://y/z"])
     def test_the_address_arrives_as_it_was_sent(self, guarded: GuardedApplication, path: str) -> None:
         """Otherwise an application behind the proxy answers for another address."""
-        assert guarded.aged().ask("GET", f"{APPLICATION}{path}", CALL).json()["uri"] == f"{APPLICATION}{path}"
+        assert guarded.aged().load("GET", f"{APPLICATION}{path}", CALL).json()["uri"] == f"{APPLICATION}{path}"
 
 
 class TestRefusing:
@@ -219,7 +218,7 @@ class TestRefusing:
         """Otherwise a person ends on another page than the one asked for, or on a bare 401."""
         path = f"{ECHO}?a=1&b=%C3%A9//x%2Fy&c=d+e"
 
-        reply = guarded.stranger().ask(method, path)
+        reply = guarded.stranger().load(method, path)
 
         assert reply.status == 302
         assert reply.one("Location") == f"{guarded.url}/login?return_to={quote(path, safe='')}"
@@ -231,7 +230,7 @@ class TestRefusing:
         path = f"{ECHO}?q={'x' * 6_000}"
 
         assert (
-            guarded.stranger().ask("GET", path).one("Location")
+            guarded.stranger().load("GET", path).one("Location")
             == f"{guarded.url}/login?return_to={quote(path, safe='')}"
         )
 
@@ -242,7 +241,7 @@ class TestRefusing:
         """Otherwise a script takes the login page for data."""
         asked = guarded.behind.asked
 
-        reply = guarded.stranger().ask("GET", ECHO, headers)
+        reply = guarded.stranger().load("GET", ECHO, headers)
 
         assert (reply.status, reply.one("Location"), reply.all("Set-Cookie")) == (401, None, [])
         assert reply.one("Cache-Control") == "no-store"
@@ -261,7 +260,7 @@ class TestRefusing:
             ("Forwarded", "host=evil.example"),
         )
 
-        reply = guarded.stranger().ask("GET", ECHO, [*PAGE, *claims])
+        reply = guarded.stranger().load("GET", ECHO, [*PAGE, *claims])
 
         assert reply.one("Location") == f"{guarded.url}/login?return_to={quote(ECHO, safe='')}"
 
@@ -295,21 +294,21 @@ class TestRefusing:
         """Otherwise the login's own addresses are a way past the login."""
         asked = guarded.behind.asked
 
-        reply = guarded.stranger().ask("GET", path.format(ECHO))
+        reply = guarded.stranger().load("GET", path.format(ECHO))
 
         assert reply.status in (302, 400, 404)
         assert guarded.behind.asked == asked
 
     def test_nothing_of_the_verdict_is_left_for_scripts(self, guarded: GuardedApplication) -> None:
         """Otherwise a script on the page reads the tokens that HttpOnly keeps from it."""
-        for https_browser in (guarded.stranger(), guarded.parted()[0], cluttered(guarded)):
-            names = {name.lower() for name, _ in https_browser.ask("GET", ECHO).headers}
+        for visitor in (guarded.stranger(), guarded.parted()[0], cluttered(guarded)):
+            names = {name.lower() for name, _ in visitor.load("GET", ECHO).headers}
             assert not [name for name in names if name.startswith("x-identity")]
 
     def test_the_internal_listener_is_out_of_reach(self, guarded: GuardedApplication) -> None:
         """Otherwise anybody can ask whose session a cookie is."""
         for path in ("/auth", "/session/check", "/metrics", "/readyz", "/_identityd", "/.identityd/auth"):
-            assert guarded.stranger().ask("GET", path).status == 404
+            assert guarded.stranger().load("GET", path).status == 404
 
 
 class TestBouncing:
@@ -323,7 +322,7 @@ class TestBouncing:
         content = iter_of(body) if len(body) > 1 << 20 else body or None
         sized = (("Content-Length", str(len(body))),) if len(body) > 1 << 20 else ()
 
-        reply = before.ask(method, f"{ECHO}?a=%C3%A9", [*headers, *sized], content)
+        reply = before.load(method, f"{ECHO}?a=%C3%A9", [*headers, *sized], content)
 
         assert reply.status == 307
         place = (reply.one("Location") or "").removeprefix(guarded.url)
@@ -331,7 +330,7 @@ class TestBouncing:
         assert reply.one("Cache-Control") == "no-store"
         assert [line.partition("=")[0] for line in reply.ours] == ["__Host-iddm"]
         after.jar.take(reply)
-        return after.ask(method, place, headers, body or None)
+        return after.load(method, place, headers, body or None)
 
     @pytest.mark.parametrize("headers", [PAGE, CALL, EVENTS], ids=["page", "call", "events"])
     def test_a_request_comes_again_with_the_present_cookies(
@@ -352,29 +351,29 @@ class TestBouncing:
         thief = guarded.member()
         gate_parted = guarded.parted_from(thief)
 
-        first = thief.ask("GET", ECHO)
-        second = thief.ask("GET", (first.one("Location") or "").removeprefix(guarded.url))
+        first = thief.load("GET", ECHO)
+        second = thief.load("GET", (first.one("Location") or "").removeprefix(guarded.url))
 
         assert (first.status, second.status) == (307, 302)
         assert "reason=reuse" in (second.one("Location") or "")
         assert thief.tokens == {}
-        assert gate_parted.ask("GET", ECHO).status == 302
+        assert gate_parted.load("GET", ECHO).status == 302
 
     def test_another_sites_script_can_follow(self, guarded: GuardedApplication) -> None:
         """Otherwise an application called from another site fails now and then: browsers check the bounce too."""
         before, after = guarded.parted()
         headers = (*CALL, ("Origin", guarded.partner))
 
-        for reply in (before.ask("GET", ECHO, headers), after.ask("GET", ECHO, headers)):
+        for reply in (before.load("GET", ECHO, headers), after.load("GET", ECHO, headers)):
             assert reply.one("Access-Control-Allow-Origin") == guarded.partner
             assert reply.one("Access-Control-Allow-Credentials") == "true"
-        other = guarded.parted()[0].ask("GET", ECHO, [*CALL, ("Origin", "https://evil.example")])
+        other = guarded.parted()[0].load("GET", ECHO, [*CALL, ("Origin", "https://evil.example")])
         assert other.status == 307
         assert other.one("Access-Control-Allow-Origin") is None
 
     def test_a_handshake_is_refused_and_not_bounced(self, guarded: GuardedApplication) -> None:
         """Otherwise a browser gives up: a handshake follows no redirect."""
-        reply = guarded.parted()[0].ask("GET", f"{APPLICATION}/socket", HANDSHAKE)
+        reply = guarded.parted()[0].load("GET", f"{APPLICATION}/socket", HANDSHAKE)
 
         assert (reply.status, reply.one("Location"), reply.all("Set-Cookie")) == (401, None, [])
 

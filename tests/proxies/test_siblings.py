@@ -4,11 +4,10 @@ from typing import Final
 from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser as Chromium
 
-from tests.support.browser import Jar
+from tests.support.browser import PAGE, Browser
 from tests.support.guarded_application import GuardedApplication
-from tests.support.https_browser import PAGE, HttpsBrowser
 from tests.support.planted import (
     CASES,
     DOMAIN,
@@ -31,13 +30,12 @@ class Raw:
     """Sends header lines as the test spells them: what a browser of any age might send."""
 
     def __init__(self, guarded: GuardedApplication) -> None:
-        self._gate = guarded
-        self._jars: dict[str, HttpsBrowser] = {}
+        self._browser = guarded.stranger()
         self._planted: list[str] = []
 
-    def show(self, https_browser: HttpsBrowser) -> None:
+    def show(self, visitor: Browser) -> None:
         """Take over what a jar of one host holds."""
-        self._jars[https_browser.url] = https_browser.copy()
+        self._browser.at(visitor.home).jar = visitor.jar.duplicate()
 
     def plant(self, name: str, value: str) -> None:
         """Put every disguise into both jars, as bytes of UTF-8 and as single bytes."""
@@ -47,13 +45,9 @@ class Raw:
     def open(self, url: str) -> tuple[str, str]:
         """Load a page; the planted cookies stand around the real ones, on every request."""
         for _ in range(10):
-            host = next(each for each in (self._gate.wiki, self._gate.url) if url.startswith(each))
-            https_browser = self._jars.setdefault(host, self._gate.stranger(host))
-            line = "; ".join((*self._planted[::2], *filter(None, [https_browser.cookie]), *self._planted[1::2]))
-            real, https_browser.jar = https_browser.jar, Jar()
-            reply = https_browser.ask("GET", url.removeprefix(host), (*PAGE, ("Cookie", line)))
-            https_browser.jar = real
-            https_browser.jar.take(reply)
+            real = self._browser.at(url).jar.line
+            line = "; ".join((*self._planted[::2], *filter(None, [real]), *self._planted[1::2]))
+            reply = self._browser.load("GET", url, (*PAGE, ("Cookie", line)))
             location = reply.one("Location")
             if not location:
                 return url, reply.body.decode()
@@ -64,24 +58,24 @@ class Raw:
 class Chromium:
     """A tab with a jar of its own."""
 
-    def __init__(self, browser: Browser, sibling: Sibling) -> None:
+    def __init__(self, browser: Chromium, sibling: Sibling) -> None:
         self._context = browser.new_context(ignore_https_errors=True)
         self._page = self._context.new_page()
         self._sibling = sibling
 
-    def show(self, https_browser: HttpsBrowser) -> None:
+    def show(self, visitor: Browser) -> None:
         """Take over what a jar of one host holds."""
         self._context.add_cookies(
             [
                 {
                     "name": name,
                     "value": value,
-                    "url": https_browser.url,
+                    "url": visitor.home,
                     "httpOnly": True,
                     "secure": True,
                     "sameSite": "Lax",
                 }
-                for name, value in https_browser.jar.items()
+                for name, value in visitor.jar.items()
             ]
         )
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.browser import Browser
 from tests.support.firefox import Firefox
 from tests.support.guarded_application import GuardedApplication
-from tests.support.https_browser import HttpsBrowser
 from tests.support.planted import (
     CASES,
     DOMAIN,
@@ -30,9 +31,9 @@ class Fox:
         self._tab = firefox.tab()
         self._sibling = sibling
 
-    def show(self, https_browser: HttpsBrowser) -> None:
+    def show(self, visitor: Browser) -> None:
         """Take over what a jar of one host holds."""
-        self._tab.show(https_browser.jar, host=https_browser.host.partition(":")[0])
+        self._tab.show(visitor.jar, host=urlsplit(visitor.home).hostname or "")
 
     def plant(self, name: str, value: str) -> None:
         """Visit the sibling; its script tries what its answer cannot."""

@@ -11,9 +11,8 @@ from typing import Final
 import pytest
 
 from tests.proxies.matrix import expected
-from tests.support.browser import Jar, Reply
+from tests.support.browser import CALL, PAGE, Browser, Jar, Reply
 from tests.support.guarded_application import APPLICATION, GuardedApplication
-from tests.support.https_browser import CALL, PAGE, HttpsBrowser
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.memcached
@@ -47,12 +46,12 @@ class TestOutages:
         guarded.node.kill()
         try:
             for kind in KINDS:
-                assert_an_outage(member.ask("GET", ECHO, kind))
+                assert_an_outage(member.load("GET", ECHO, kind))
         finally:
             guarded.node.start()
         assert guarded.behind.asked == asked
         # The node came back empty: its sessions are lost, and only now that is said.
-        until(lambda: member.ask("GET", ECHO, PAGE).status == 302)
+        until(lambda: member.load("GET", ECHO, PAGE).status == 302)
 
     def test_identityd_that_is_down_is_503(self, guarded: GuardedApplication) -> None:
         """Otherwise every upgrade of identityd is an error page or an open door."""
@@ -60,22 +59,22 @@ class TestOutages:
         guarded.daemon.kill()
         try:
             for kind in KINDS:
-                assert_an_outage(member.ask("GET", ECHO, kind))
+                assert_an_outage(member.load("GET", ECHO, kind))
         finally:
             guarded.daemon.start()
         assert guarded.behind.asked == asked
-        until(lambda: member.ask("GET", ECHO, CALL).status == 200)
+        until(lambda: member.load("GET", ECHO, CALL).status == 200)
 
     def test_identityd_that_hangs_is_503(self, guarded: GuardedApplication) -> None:
         """Otherwise one stuck process takes every application with it."""
         member, asked = guarded.member(), guarded.behind.asked
         os.kill(guarded.daemon.pid, signal.SIGSTOP)
         try:
-            assert_an_outage(member.ask("GET", ECHO, PAGE))
+            assert_an_outage(member.load("GET", ECHO, PAGE))
         finally:
             os.kill(guarded.daemon.pid, signal.SIGCONT)
         assert guarded.behind.asked == asked
-        until(lambda: member.ask("GET", ECHO, CALL).status == 200)
+        until(lambda: member.load("GET", ECHO, CALL).status == 200)
 
     def test_a_stop_and_a_crash_under_load_log_nobody_out(self, guarded: GuardedApplication) -> None:
         """Otherwise an upgrade at noon is noticed by everybody who works."""
@@ -84,9 +83,9 @@ class TestOutages:
         touched: list[Reply] = []
         over = threading.Event()
 
-        def work(member: HttpsBrowser) -> None:
+        def work(member: Browser) -> None:
             while not over.is_set():
-                reply = member.ask("GET", ECHO)
+                reply = member.load("GET", ECHO)
                 statuses[reply.status] += 1
                 if reply.status != 200 and reply.all("Set-Cookie"):
                     touched.append(reply)
@@ -111,7 +110,7 @@ class TestOutages:
 
         assert set(statuses) == {200, 503}
         assert touched == []
-        assert [member.ask("GET", ECHO).status for member in members] == [200] * len(members)
+        assert [member.load("GET", ECHO).status for member in members] == [200] * len(members)
         assert not re.search("audit: (reuse|stale-copy|crash-rollback)", guarded.daemon.log())
 
 
@@ -121,22 +120,22 @@ class TestFullJars:
     def test_a_jar_of_eighty_names_recovers_by_itself(self, guarded: GuardedApplication) -> None:
         """Otherwise a mobile network with forty parallel calls locks a person out for good."""
         young = guarded.member()
-        until(lambda: young.copy().ask("GET", ECHO).ours)
+        until(lambda: young.copy().load("GET", ECHO).ours)
         # Answers to parallel requests that all showed the same token, each with a token of its own.
         member = young.copy()
         while len(member.tokens) <= 80:
             late = young.copy()
-            late.ask("GET", ECHO)
+            late.load("GET", ECHO)
             member.jar |= late.jar
-        assert len(member.cookie) > 10_000
+        assert len(member.jar.line) > 10_000
 
         loads = 0
         while len(member.tokens) > 8:
-            reply = member.ask("GET", ECHO)
+            reply = member.load("GET", ECHO)
             loads += 1
             assert reply.status == 200
             assert loads < 40
-        assert member.ask("GET", ECHO).status == 200
+        assert member.load("GET", ECHO).status == 200
 
     def test_the_logins_own_pages_empty_it_faster(self, guarded: GuardedApplication) -> None:
         """Otherwise it takes sixty answers to get rid of all that a browser keeps."""
@@ -144,7 +143,7 @@ class TestFullJars:
         member.jar |= {f"__Host-idd-{n:011}": "x" * 100 for n in range(IN_A_BROWSER - 1)}
 
         for _ in range(6):
-            assert member.ask("GET", "/.identityd/ack").status == 204
+            assert member.load("GET", "/.identityd/ack").status == 204
 
         assert len(member.tokens) < 30
 
@@ -162,19 +161,19 @@ class TestFullJars:
         """Otherwise the requests that would clean the jar are the ones that are refused."""
         member = guarded.member()
         member.jar |= {f"__Host-idd-{n:011}": "x" * 100 for n in range(IN_A_BROWSER - 1)}
-        assert len(member.cookie) > 22_000
+        assert len(member.jar.line) > 22_000
 
-        reply = member.ask("GET", ECHO, headers)
+        reply = member.load("GET", ECHO, headers)
 
         assert reply.status == 200
         assert len(reply.ours) == 3
 
 
-def _answered(stranger: HttpsBrowser) -> Reply:
+def _answered(stranger: Browser) -> Reply:
     """Ask until an answer comes through: who refuses before it has read all may cut its own answer off."""
     for _ in range(TRIES):
         try:
-            return stranger.ask("GET", ECHO)
+            return stranger.load("GET", ECHO)
         except (OSError, http.client.HTTPException):
             continue
     raise AssertionError(f"no answer in {TRIES} tries")

@@ -1,14 +1,50 @@
-"""What browsers of the tests share: an answer as it arrived, and a jar that keeps cookies as browsers do.
+"""The browser of the tests, without scripts and without a window: a jar for each host, forms, redirects.
 
-One `Jar` is for one host: every cookie of identityd is a host-only cookie (RFC 6265, section 5.3).
+What it asks goes out through a transport: over sockets (`Loopback`), or to a daemon of this process
+(`Site.carry`). Answers are read as they arrived. One `Jar` is for one host: every cookie of identityd is
+a host-only cookie, and cookies know no ports (RFC 6265, sections 5.3 and 8.5).
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from html import unescape
+from typing import Any, Final, Self
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from identity.sessions.check import SetCookie
+
+Header = tuple[str, str]
+PAGE: Final[tuple[Header, ...]] = (("Sec-Fetch-Mode", "navigate"),)
+"""What a browser says with a page that a person opens."""
+CALL: Final[tuple[Header, ...]] = (("Sec-Fetch-Mode", "cors"),)
+"""What it says with a script's request."""
+FORM: Final[Header] = ("Content-Type", "application/x-www-form-urlencoded")
+TOKENS: Final = "__Host-idd-"
+"""What the names of session tokens begin with, over https."""
+_MOST_HOPS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a browser sends; `body` is None if there is none, and comes in pieces if it is not bytes."""
+
+    method: str
+    url: str
+    headers: tuple[Header, ...]
+    body: bytes | Iterable[bytes] | None
+
+    @property
+    def netloc(self) -> str:
+        """The host with its port, as the Host header has it."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def target(self) -> str:
+        """Path and query exactly as they stand in the address."""
+        return self.url.partition("://")[2][len(self.netloc) :] or "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +149,15 @@ class Jar(dict[str, str]):
         self.update(kept)
 
     @property
+    def tokens(self) -> dict[str, str]:
+        """The session tokens, over https."""
+        return self.named(TOKENS)
+
+    def named(self, prefix: str) -> dict[str, str]:
+        """Return the cookies whose names begin so."""
+        return {name: value for name, value in self.items() if name.startswith(prefix)}
+
+    @property
     def line(self) -> str:
         """The value of the Cookie header."""
         return "; ".join(f"{name}={value}" for name, value in self.items())
@@ -129,6 +174,146 @@ class Jar(dict[str, str]):
         other.cross_site |= self.cross_site
         other.below |= self.below
         return other
+
+
+Transport = Callable[[Request], Reply]
+
+
+class Browser:
+    """A browser, and the person before it.
+
+    Args:
+        transport: carries each request to whom it is for.
+        home: the origin that addresses without one belong to, such as `https://login.example`.
+        jars: the cookies it has, by host name.
+    """
+
+    def __init__(self, transport: Transport, home: str = "", *, jars: dict[str, Jar] | None = None) -> None:
+        self.transport = transport
+        self.home = home
+        self.jars: dict[str, Jar] = defaultdict(Jar) if jars is None else jars
+        self.hops: list[str] = []
+        """The addresses of the last walk, in order."""
+
+    def copy(self) -> Self:
+        """Return a browser with a copy of all jars, as a thief makes one."""
+        jars: dict[str, Jar] = defaultdict(Jar)
+        jars.update({host: jar.duplicate() for host, jar in self.jars.items()})
+        return self._with(self.home, jars)
+
+    def at(self, home: str) -> Self:
+        """Return the same browser with the same jars, at home elsewhere."""
+        return self._with(home, self.jars)
+
+    def _with(self, home: str, jars: dict[str, Jar]) -> Self:
+        return type(self)(self.transport, home, jars=jars)
+
+    @property
+    def jar(self) -> Jar:
+        """The cookies of the home."""
+        return self.jars[_host(self.home)]
+
+    @jar.setter
+    def jar(self, jar: Jar) -> None:
+        self.jars[_host(self.home)] = jar
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """The session tokens of the home, over https."""
+        return self.jar.tokens
+
+    # --- one request
+
+    def request(
+        self, method: str, url: str, headers: Iterable[Header] = PAGE, body: bytes | Iterable[bytes] | None = None
+    ) -> Request:
+        """Return the request that `load` makes: a Cookie header that is given goes instead of the jar's."""
+        url = self._whole(url)
+        given = tuple(headers)
+        made = Request(method, url, given, body)
+        if any(name.lower() == "cookie" for name, _ in given):
+            return made
+        return replace(made, headers=(*self.jars[_host(url)].header_for(made.target).items(), *given))
+
+    def load(
+        self, method: str, url: str, headers: Iterable[Header] = PAGE, body: bytes | Iterable[bytes] | None = None
+    ) -> Reply:
+        """Make one request, follow nothing, keep the cookies."""
+        request = self.request(method, url, headers, body)
+        reply = self.transport(request)
+        self.jars[_host(request.url)].take(reply)
+        return reply
+
+    def get(self, url: str, *, method: str = "GET", **headers: str) -> Reply:
+        """Open a page; a header that is given, as `Sec_Fetch_Dest`, goes instead of the browser's own."""
+        return self.load(method, url, _changed(PAGE, headers))
+
+    def post(self, url: str, fields: Mapping[str, str], **headers: str) -> Reply:
+        """Send a form of a page on the same host; headers as for `get`."""
+        return self.load("POST", url, _changed(self._of_form(url), headers), urlencode(fields).encode())
+
+    def _of_form(self, url: str) -> tuple[Header, ...]:
+        return (*PAGE, FORM, ("Origin", _origin(self._whole(url))))
+
+    def _whole(self, url: str) -> str:
+        return f"{self.home}{url}" if url.startswith("/") else url
+
+    # --- a walk
+
+    def go(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Iterable[Header] = PAGE,
+        body: bytes | None = None,
+        until: str = "",
+    ) -> Reply:
+        """Make a request and follow redirects, up to an address that contains `until`, which is not asked for."""
+        headers = tuple(headers)
+        url = self._whole(url)
+        self.hops = [url]
+        while True:
+            reply = self.load(method, url, headers, body)
+            place = reply.one("Location")
+            if place is None or reply.status not in {301, 302, 303, 307, 308}:
+                return reply
+            if method != "HEAD" and reply.status in {301, 302, 303}:
+                method, body = "GET", None
+                headers = tuple(each for each in headers if each[0] not in {"Content-Type", "Origin"})
+            url = urljoin(url, place)
+            self.hops.append(url)
+            if until and until in url:
+                return reply
+            assert len(self.hops) <= _MOST_HOPS, f"too many redirects: {self.hops}"
+
+    def submit(self, page: Reply, fields: Mapping[str, str], *, form: int = 0) -> Reply:
+        """Send a form of the page that the last walk ended at, with its hidden fields, and go where it leads."""
+        to, sent = self.filled(page, fields, form=form)
+        return self.go(to, method="POST", headers=self._of_form(self.hops[-1]), body=urlencode(sent).encode())
+
+    def filled(self, page: Reply, fields: Mapping[str, str], *, form: int = 0) -> tuple[str, dict[str, str]]:
+        """Return where a form of that page is sent, and its fields, these among them."""
+        text = re.findall(r"<form.*?</form>", page.body.decode(), re.DOTALL)[form]
+        hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', text)
+        action = re.search(r'action="([^"]+)"', text)
+        to = urljoin(self.hops[-1], unescape(action[1])) if action else self.hops[-1]
+        return to, {name: unescape(value) for name, value in hidden} | dict(fields)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _changed(headers: Iterable[Header], changes: Mapping[str, str]) -> tuple[Header, ...]:
+    named = {name.replace("_", "-"): value for name, value in changes.items()}
+    lower = {name.lower() for name in named}
+    return (*(each for each in headers if each[0].lower() not in lower), *named.items())
 
 
 def _over(given: Mapping[str, str]) -> bool:

@@ -1,17 +1,16 @@
 """A guarded application as in production: memcached, the daemon, a real proxy, the application."""
 
 import itertools
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import urljoin
 
 from tests.support.application import Behind
-from tests.support.browser import Reply
+from tests.support.browser import Browser, Reply
 from tests.support.certificates import Authority
+from tests.support.demo_sign_up import sign_up
 from tests.support.empty_site import EmptySite
-from tests.support.https_browser import HttpsBrowser
+from tests.support.loopback import Loopback
 from tests.support.memcached import MemcachedNode
 from tests.support.proxies import Places, new_proxy
 from tests.support.running import APP, Running
@@ -58,10 +57,10 @@ class GuardedApplication:
         self._certificate = authority.issue(*{"localhost", *hosts})
         self._partner = EmptySite(self._certificate)
         self.partner = self._partner.url
-        self._trust: ssl.SSLContext = authority.client_context()
+        self.loopback = Loopback(authority.client_context())
         self._numbers = itertools.count(1)
-        self._aged: HttpsBrowser | None = None
-        self._parted: tuple[HttpsBrowser, HttpsBrowser] | None = None
+        self._aged: Browser | None = None
+        self._parted: tuple[Browser, Browser] | None = None
         sections = {
             "server": {"log_level": "debug"},
             "sessions": {"store": "memcached", "token_age_s": str(TOKEN_AGE_S), "grace_s": str(GRACE_S)},
@@ -108,30 +107,22 @@ class GuardedApplication:
         self._partner.__exit__()
         self.behind.__exit__()
 
-    def stranger(self, url: str = "") -> HttpsBrowser:
-        """Return somebody with an empty jar; the jar is for one host."""
-        return HttpsBrowser(url or self.url, self._trust)
+    def stranger(self, home: str = "") -> Browser:
+        """Return somebody with empty jars, at home on the login's host or another."""
+        return Browser(self.loopback, home or self.url)
 
-    def enter_wiki(self, member: HttpsBrowser, path: str) -> tuple[HttpsBrowser, Reply]:
-        """Lead somebody who is logged in to a page on the wiki's host; return the jar there and the last answer."""
-        wiki = self.stranger(self.wiki)
-        at = f"{self.wiki}{path}"
-        for _ in range(8):
-            https_browser = wiki if at.startswith(self.wiki) else member
-            reply = https_browser.ask("GET", at.removeprefix(https_browser.url))
-            location = reply.one("Location")
-            if not location:
-                return wiki, reply
-            at = urljoin(at, location)
-        raise AssertionError(f"redirected more than eight times, last to {at}")
+    def enter_wiki(self, member: Browser, path: str) -> tuple[Browser, Reply]:
+        """Lead somebody logged in to a page of the wiki; return the browser, at home there, and the last answer."""
+        wiki = member.at(self.wiki)
+        return wiki, wiki.go(path)
 
-    def member(self) -> HttpsBrowser:
+    def member(self) -> Browser:
         """Return somebody who just signed up, through the proxy."""
-        https_browser = self.stranger()
-        https_browser.sign_up(f"member{next(self._numbers)}")
-        return https_browser
+        visitor = self.stranger()
+        sign_up(visitor, f"member{next(self._numbers)}")
+        return visitor
 
-    def aged(self) -> HttpsBrowser:
+    def aged(self) -> Browser:
         """Return a copy of a jar whose token is old: every page it loads is answered with a new one.
 
         Nobody ever shows one of those, so the line stays where it is and each copy is as good as the first.
@@ -141,7 +132,7 @@ class GuardedApplication:
             elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         return self._aged.copy()
 
-    def parted(self) -> tuple[HttpsBrowser, HttpsBrowser]:
+    def parted(self) -> tuple[Browser, Browser]:
         """Return copies of one browser's jar, as it was before a rotation and as it is long after."""
         if self._parted is None:
             before = self.member()
@@ -149,11 +140,11 @@ class GuardedApplication:
         before, after = self._parted
         return before.copy(), after.copy()
 
-    def parted_from(self, before: HttpsBrowser, *, path: str = f"{APPLICATION}/echo") -> HttpsBrowser:
+    def parted_from(self, before: Browser, *, path: str = f"{APPLICATION}/echo") -> Browser:
         """Let a copy of somebody's jar go on alone until the jar itself is old."""
         elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         after = before.copy()
         for _ in range(2):
-            after.ask("GET", path)
+            after.load("GET", path)
         elapse(GRACE_S + 0.1, RealClock.DAEMON)
         return after

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 from urllib.parse import quote, urljoin
 
+from tests.support.browser import Browser
 from tests.support.guarded_application import APPLICATION, GuardedApplication
-from tests.support.https_browser import HttpsBrowser
 from tests.support.siblings import disguised
 
 DOMAIN: Final = "corp.localhost"
@@ -37,7 +37,7 @@ SCRIPT: Final = """async ([domain, ...pairs]) => {
 class Person(Protocol):
     """A browser with jars for two hosts, and a person who opens addresses with it."""
 
-    def show(self, https_browser: HttpsBrowser) -> None:
+    def show(self, visitor: Browser) -> None:
         """Take over what a jar of one host holds."""
 
     def plant(self, name: str, value: str) -> None:
@@ -79,11 +79,11 @@ def wiki_session(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     return only(wiki.jar, "__Host-idd-"), f"{guarded.wiki}/still"
 
 
-def answered(guarded: GuardedApplication) -> tuple[HttpsBrowser, str]:
+def answered(guarded: GuardedApplication) -> tuple[Browser, str]:
     """Let the attacker log in up to the answer of the provider; return who it is and the path of the answer."""
     attacker = guarded.stranger()
-    page = attacker.follow("GET", "/login/demo")
-    reply = attacker.ask(*attacker.filled(page, {"person": "Mallory"}))
+    page = attacker.go("/login/demo")
+    reply = attacker.post(*attacker.filled(page, {"person": "Mallory"}))
     path = urljoin(guarded.url, reply.one("Location") or "").removeprefix(guarded.url)
     assert path.startswith("/login/demo/callback?")
     return attacker, path
@@ -98,15 +98,15 @@ def binding(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
 def sign_up(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     """Return a sign-up that the attacker prepared up to the choice of a name."""
     attacker, path = answered(guarded)
-    reply = attacker.ask("GET", path)
+    reply = attacker.load("GET", path)
     return only(attacker.jar, "__Host-iddu-"), urljoin(guarded.url, reply.one("Location") or "")
 
 
 def code(guarded: GuardedApplication) -> tuple[tuple[str, str], str]:
     """Return a start code of the attacker's login for the application's host."""
     wiki, member = guarded.stranger(guarded.wiki), guarded.member()
-    way = wiki.ask("GET", f"/.identityd/login?return_to={quote('/still', safe='')}").one("Location") or ""
-    onward = member.ask("GET", way.removeprefix(guarded.url)).one("Location") or ""
+    way = wiki.load("GET", f"/.identityd/login?return_to={quote('/still', safe='')}").one("Location") or ""
+    onward = member.load("GET", way.removeprefix(guarded.url)).one("Location") or ""
     assert onward.startswith(f"{guarded.wiki}/.identityd/start?")
     return only(wiki.jar, "__Host-idds-"), onward
 
