@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, Request
 
 from tests.support.assertions import pem_of
 from tests.support.certificates import Authority
+from tests.support.openid_daemons import daemon_at
 from tests.support.openid_provider import OpenIdProvider
 from tests.support.running import Running
 from tests.support.signing import ecdsa_key, eddsa_key, rsa_key
@@ -24,25 +25,10 @@ def daemons(tmp_path: Path, openid_provider: OpenIdProvider, authority: Authorit
     started: list[Running] = []
 
     def start(options: dict[str, str], *, https: bool = False, **metadata: Any) -> Running:  # noqa: ANN401 - RFC 7591
-        running = Running(tmp_path / "run", {}, demo=False, environ={"SSL_CERT_FILE": str(openid_provider.ca_file)})
-        tls: dict[str, str] = {}
-        if https:
-            running.url = running.url.replace("http:", "https:")
-            issued = authority.issue()
-            tls = {"tls_certificate": str(issued.certificate), "tls_key": str(issued.key)}
-        client = openid_provider.register(f"{running.url}/login/op/callback", **metadata)
-        provider = {"kind": "oidc", "issuer": openid_provider.issuer, "client_id": client.id}
-        secret = {"client_secret": client.secret} if client.secret else {}
-        running._write(
-            {
-                "server": {"trusted_proxies": "", **tls},
-                "outbound": {"allow_networks": "127.0.0.0/8"},
-                "provider:op": {**provider, **secret, **options},
-            }
-        )
-        running.start()
-        started.append(running)
-        return running
+        tls = authority.issue() if https else None
+        started.append(daemon_at(tmp_path / "run", openid_provider, options, tls=tls, metadata=lambda _: metadata))
+        started[-1].start()
+        return started[-1]
 
     yield start
     for each in started:

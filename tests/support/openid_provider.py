@@ -1,6 +1,7 @@
 """A real OpenID provider in a process of its own, and a script that logs in there."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,13 @@ class OpenIdProvider:
         command = [str(node()), str(_HERE / "provider.mjs"), str(MODULES)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # It calls clients that have certificates of the same authority.
+                env={**os.environ, "NODE_EXTRA_CA_CERTS": str(authority.ca_file)},
             )
         configuration = {
             "port": self.port,
@@ -73,6 +80,10 @@ class OpenIdProvider:
     def replace_keys(self, keys: Mapping[str, str]) -> None:
         """Make new signing keys, of these algorithms by id; no old one stays, even under its old id."""
         self._tell({"keys": dict(keys)})
+
+    def log(self) -> str:
+        """Return what it logged so far."""
+        return self._log.read_text(errors="replace")
 
     def _tell(self, line: dict[str, Any]) -> None:
         pipes = self._process.stdin, self._process.stdout

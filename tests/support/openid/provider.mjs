@@ -8,6 +8,10 @@
 // `options` are passed to oidc-provider. Each further line, `{ "keys": … }`, replaces all signing keys by
 // new ones, and is answered by "ready" too; sessions and clients stay. PKCE is required of every client.
 //
+// Who logs out here is asked, then each client that has a `backchannel_logout_uri` hears of it; what became
+// of that is a line of the log. For clients with a `frontchannel_logout_uri` there is the page of frames that
+// Front-Channel Logout 1.0 describes, which oidc-provider does not have: made here of the sessions it knows.
+//
 // Whatever name a person types at the login page is the subject. A name that starts with
 // "unverified" has an e-mail address that the provider has not verified. Clients register
 // themselves (POST /reg). Nothing is kept: a restart forgets all.
@@ -60,6 +64,40 @@ function loginPage({ uid, params }) {
 </form></html>`;
 }
 
+function logoutPage(ctx, form) {
+  ctx.body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Test provider</title>
+<h1>Log out of the test provider?</h1>${form}
+<button form="op.logoutForm" name="logout" value="yes">Log me out</button>
+<button form="op.logoutForm">Stay</button></html>`;
+}
+
+// A client's metadata name which of its addresses want frames; `sid` is in its ID tokens then, too.
+const FRAMED = ["frontchannel_logout_uri", "frontchannel_logout_session_required"];
+
+async function framesOf(session) {
+  const clients = await Promise.all(Object.keys(session?.authorizations ?? {}).map((id) => provider.Client.find(id)));
+  return clients
+    .filter((client) => client?.frontchannel_logout_uri)
+    .map((client) => {
+      const url = new URL(client.frontchannel_logout_uri);
+      url.searchParams.set("iss", provider.issuer);
+      url.searchParams.set("sid", session.sidFor(client.clientId));
+      return `<iframe src="${escape(url.href)}" title="${escape(client.clientId)}"></iframe>`;
+    });
+}
+
+async function loadFrames(ctx, next) {
+  await next();
+  const frames = ctx.path === "/session/end/confirm" && ctx.status === 303 ? await framesOf(ctx.oidc.session) : [];
+  if (frames.length === 0) return;
+  const onward = ctx.response.get("Location");
+  ctx.remove("Location");
+  ctx.status = 200;
+  ctx.type = "html";
+  ctx.body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Test provider</title>
+<h1>You are logged out of the test provider</h1>${frames.join("")}<p><a href="${escape(onward)}">Go on</a></html>`;
+}
+
 const settings = {
   adapter: createMemoryAdapter(), // Not its default, which an exchange of keys would empty.
   cookies: { keys: [randomBytes(32).toString("hex")] },
@@ -70,7 +108,12 @@ const settings = {
     revocation: { enabled: true },
     introspection: { enabled: true },
     jwtUserinfo: { enabled: true },
+    backchannelLogout: { enabled: true },
+    rpInitiatedLogout: { enabled: true, logoutSource: logoutPage },
   },
+  extraClientMetadata: { properties: FRAMED },
+  // Its dispatcher closes every connection to a private or loopback address, where all clients of a test are.
+  fetch: (url, { dispatcher, ...given }) => globalThis.fetch(url, given),
   findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => claimsOf(sub) }),
   interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
   // Consent is given together with the login: one page, one click.
@@ -88,8 +131,19 @@ const settings = {
   ...options,
 };
 
-const signingWith = (keys) =>
-  new Provider(`https://127.0.0.1:${port}`, { ...settings, jwks: { keys: Object.entries(keys).map(signingKey) } });
+function signingWith(keys) {
+  const jwks = { keys: Object.entries(keys).map(signingKey) };
+  const made = new Provider(`https://127.0.0.1:${port}`, { ...settings, jwks });
+  const includeSid = made.Client.prototype.includeSid;
+  made.Client.prototype.includeSid = function includes() {
+    return includeSid.call(this) || this.frontchannel_logout_session_required === true;
+  };
+  made.use(loadFrames);
+  made.on("backchannel.success", (_ctx, client) => console.error(`told ${client.clientId} of a logout`));
+  made.on("backchannel.error", (_ctx, error, client) => console.error(`could not tell ${client.clientId}: ${error}`));
+  return made;
+}
+
 let provider = signingWith(keys);
 
 async function answer(request, response) {
