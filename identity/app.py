@@ -60,8 +60,8 @@ from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords
 from identity.stores.single import Alone
 from identity.types import Chance, Clock, Host, RandomBytes
+from identity.web.http.base import Route
 from identity.web.pages import Pages
-from identity.web.people import demo
 from identity.web.server import Daemon, Listening, Ports, run
 from identity.web.state.context import Context, Probe
 from identity.web.state.pool import Pool
@@ -372,5 +372,12 @@ def _daemon(config: Config, context: Context, reload: Callable[[], None]) -> Dae
     server = config.server
     public = Listening(address=server.address, port=server.port, certificate=server.tls_certificate, key=server.tls_key)
     internal = Listening(address=server.internal_address, port=server.internal_port)
-    more = demo.ROUTES if config.demo else ()
-    return Daemon(context, public=public, internal=internal, reload=reload, more=more)
+    return Daemon(context, public=public, internal=internal, reload=reload, more=_more_routes(config))
+
+
+def _more_routes(config: Config) -> Sequence[Route]:
+    if not config.demo:
+        return ()
+    from identity.web.people import demo  # noqa: PLC0415 - brings its provider along
+
+    return demo.ROUTES

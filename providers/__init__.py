@@ -1,64 +1,64 @@
 """The kinds of login providers there are, and making one by its kind. Nothing else lives here.
 
-To add a kind, write its file and name it in `REGISTRY`; the conformance kit must know it too
-(docs/adding-a-provider.md).
+A kind costs a start nothing unless the configuration names it. To add one, write its file and name it
+in `REGISTRY`; the conformance kit must know it too (docs/adding-a-provider.md).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from options.option import BadOptions
-from providers import (
-    amazon,
-    apple,
-    demo,
-    discord,
-    facebook,
-    github,
-    gitlab,
-    google,
-    line,
-    linkedin,
-    mastodon,
-    microsoft,
-    oauth1,
-    oauth2,
-    oidc,
-    slack,
-    spotify,
-    twitch,
-    twitter,
-    twitter1,
-    yahoo,
-)
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings, ProviderSite
 
-_KINDS: Final[tuple[ProviderKind[Any], ...]] = (
-    amazon.KIND,
-    apple.KIND,
-    demo.KIND,
-    discord.KIND,
-    facebook.KIND,
-    github.KIND,
-    gitlab.KIND,
-    google.KIND,
-    line.KIND,
-    linkedin.KIND,
-    mastodon.KIND,
-    microsoft.KIND,
-    oauth1.KIND,
-    oauth2.KIND,
-    oidc.KIND,
-    slack.KIND,
-    spotify.KIND,
-    twitch.KIND,
-    twitter.KIND,
-    twitter1.KIND,
-    yahoo.KIND,
+
+class KindRegistry(Mapping[str, ProviderKind[Any]]):
+    """The kinds by name. Each is `KIND` in the file of its name, which is imported when the kind is asked for."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __getitem__(self, name: str) -> ProviderKind[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        kind: ProviderKind[Any] = import_module(f"providers.{name}").KIND
+        return kind
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # without importing it
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+REGISTRY: Final = KindRegistry(
+    "amazon",
+    "apple",
+    "demo",
+    "discord",
+    "facebook",
+    "github",
+    "gitlab",
+    "google",
+    "line",
+    "linkedin",
+    "mastodon",
+    "microsoft",
+    "oauth1",
+    "oauth2",
+    "oidc",
+    "slack",
+    "spotify",
+    "twitch",
+    "twitter",
+    "twitter1",
+    "yahoo",
 )
-REGISTRY: Final[Mapping[str, ProviderKind[Any]]] = {kind.name: kind for kind in _KINDS}
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from identity.accounts.results import By
+from identity.accounts.store import AccountStore
 from identity.accounts.writing import AccountParts
 from identity.audit import AuditLog, Event
 from identity.types import AccountId, IdentityKey, SessionId, UsernameKey
@@ -22,6 +23,15 @@ class AuditedOutcome(Protocol):
     @property
     def word(self) -> str:
         """As the audit spells it."""
+        ...
+
+
+class AuditedStore(AccountStore, Protocol):
+    """The account store with its audit."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """Audit rows."""
         ...
 
 

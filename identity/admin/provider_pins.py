@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
+from identity.accounts.audited import AuditedStore
 from identity.accounts.results import By
 from identity.accounts.store import Applied, ProviderPin
 from identity.admin.problem import Problem
-from identity.admin.service import AuditedStore
 from identity.audit import Event
 from identity.types import Clock
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeAlias, TypeVar
 
+from identity.accounts.audited import AuditedStore
 from identity.accounts.linking import Refuse
 from identity.accounts.results import (
     BeingFinished,
@@ -27,7 +28,7 @@ from identity.accounts.results import (
     Unlink,
 )
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountRow, AccountStore
+from identity.accounts.store import AccountRow
 from identity.admin import naming
 from identity.admin.finding import AccountAmbiguous, AccountNotFound, FoundAccount, Inspected, find, inspect
 from identity.admin.problem import Problem
@@ -62,7 +63,6 @@ from identity.admin.results import (
     SessionUnclear,
 )
 from identity.applications.service import ApplicationService
-from identity.audit import AuditLog
 from identity.errors import StoreCorrupt, StoreError
 from identity.sessions.record import Session
 from identity.types import AccountId, IdentityKey, Millis, SessionId
@@ -72,15 +72,6 @@ _FEWEST_DIGITS: Final = 4
 
 T = TypeVar("T")
 AnyOutcome: TypeAlias = EnableOutcome | EndingOutcome | LinkOutcome
-
-
-class AuditedStore(AccountStore, Protocol):
-    """The account store with its audit."""
-
-    @property
-    def audit(self) -> AuditLog:
-        """Audit rows."""
-        ...
 
 
 class OpenSessions(Protocol):

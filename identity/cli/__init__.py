@@ -1,36 +1,39 @@
 """The command line: what an operator types, and what comes back.
 
-Owns the commands, their manual (`--help`) and the exit codes. Each command imports what it needs
-when it runs, so that help appears at once. Problems of the configuration are printed one per
-line, never as a traceback. Nothing secret is ever printed.
+Owns the commands, their manual (`--help`) and the exit codes. Each command is imported when it is
+asked for, and imports what it needs when it runs, so that help appears at once. Problems of the
+configuration are printed one per line, never as a traceback. Nothing secret is ever printed.
 """
 
 import logging
 import sys
+from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from identity import __version__
-from identity.cli import (
-    accounts,
-    applications,
-    check,
-    copy,
-    demo,
-    doctor,
-    fsck,
-    keys,
-    migrate,
-    providers,
-    serve,
-    sessions,
-)
 from identity.cli.saying import make_output_writable, say
 from identity.errors import ConfigError
 
 PROBLEMS: Final = 2
 """Exit code when the configuration or the command line is wrong, as click uses it for the latter."""
+
+COMMANDS: Final = (
+    "accounts",
+    "applications",
+    "check-config",
+    "copy",
+    "demo",
+    "doctor",
+    "fsck",
+    "keys",
+    "migrate",
+    "providers",
+    "serve",
+    "sessions",
+)
+"""Each is in the file of its name, as the function of its name."""
 
 MANUAL: Final = """
 One login for any set of applications, with session tokens that rotate in use.
@@ -86,6 +89,17 @@ Exit codes:
 class Commands(click.Group):
     """A group whose commands may raise ConfigError: every problem is a line on standard error."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name them all."""
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command; for a word that is none, all, among which click finds what was meant."""
+        for name in (cmd_name,) if cmd_name in COMMANDS else COMMANDS:
+            own = name.replace("-", "_")
+            self.add_command(getattr(import_module(f"{__name__}.{own}"), own))
+        return super().get_command(ctx, cmd_name)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         """Run the command."""
         try:
@@ -115,20 +129,6 @@ def cli(ctx: click.Context) -> None:
         logging.getLogger(name).addHandler(logging.NullHandler())
     if ctx.invoked_subcommand is None:
         say(ctx.get_help())
-
-
-cli.add_command(serve.serve)
-cli.add_command(demo.demo)
-cli.add_command(check.check_config)
-cli.add_command(doctor.doctor)
-cli.add_command(keys.keys)
-cli.add_command(migrate.migrate)
-cli.add_command(providers.providers)
-cli.add_command(accounts.accounts)
-cli.add_command(applications.applications)
-cli.add_command(fsck.fsck)
-cli.add_command(copy.copy)
-cli.add_command(sessions.sessions)
 
 
 def main() -> None:

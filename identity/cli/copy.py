@@ -109,11 +109,14 @@ def _copied(source: "Config", target: "Config", *, progress: "Progress", threads
     import time
     from contextlib import closing
 
-    from identity.opening import now, open_to_copy
+    from identity.opening import now, open_accounts
     from identity.upkeep.copied_tables import CopySide
     from identity.upkeep.copying import Copying
 
-    with closing(open_to_copy(source, now)) as ours, closing(open_to_copy(target, now)) as theirs:
+    with (
+        closing(open_accounts(source, now, to_copy=True)) as ours,
+        closing(open_accounts(target, now, to_copy=True)) as theirs,
+    ):
         return Copying(
             CopySide(source.accounts.store.value, ours, ours.audit),
             CopySide(target.accounts.store.value, theirs, theirs.audit),

@@ -17,7 +17,8 @@ from identity.audit import Event
 from identity.config import Config
 from identity.errors import StoreError, StoreUnavailable
 from identity.keyring import SECRET_BYTES, KeyRing
-from identity.opening import Trial, now, open_accounts, open_trial
+from identity.opening import now, open_accounts
+from identity.operating import Trial, open_trial
 from identity.sessions import cookie
 from identity.sessions.check import Check, Opening
 from identity.sessions.cookie import TOKEN_ID_BYTES, Token

@@ -52,7 +52,8 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
     from identity.errors import StoreError
-    from identity.opening import now, open_accounts, reachable
+    from identity.opening import now, open_accounts
+    from identity.operating import reachable
 
     # The kind `demo` may be named here: nothing is served, and its accounts want mending too.
     read = config.load(path, environ=os.environ, demo=True)

@@ -17,7 +17,7 @@ from identity.cli.saying import say
 from identity.config import Config, MemcachedAddress, SessionStoreKind
 from identity.config.values import read_node
 from identity.errors import ConfigError, StoreError, StoreUnavailable
-from identity.opening import node_list_change, open_node_console
+from identity.operating import node_list_change, open_node_console
 from identity.stores.node_console import NodeConsole
 from identity.upkeep.node_list import NodeListChange, NodeReport, NodeStanding
 

@@ -33,7 +33,8 @@ def opened(path: Path) -> Iterator["OperatorService"]:
     """Open the stores for one command. Ends with exit code 1 when the account store is away."""
     from identity import config, log
     from identity.errors import StoreError
-    from identity.opening import now, open_operator_service
+    from identity.opening import now
+    from identity.operating import open_operator_service
 
     # The kind `demo` may be named here: nothing is served, and its accounts want looking after too.
     read = config.load(path, environ=os.environ, demo=True)

@@ -174,7 +174,8 @@ def _section(read: "Config", name: str) -> "ProviderSection":
 def _pins(read: "Config") -> Iterator["PinService"]:
     from identity import log
     from identity.errors import StoreError
-    from identity.opening import now, open_pins
+    from identity.opening import now
+    from identity.operating import open_pins
 
     log.configure(level="error", form="text", secrets=read.secrets(), only="identity")
     with ExitStack() as closing:

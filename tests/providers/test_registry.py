@@ -35,6 +35,27 @@ OAUTH1: Final = ("oauth1", "twitter1")
 """Kinds of a protocol without PKCE and token types; `OAuth1Contract` has its own cases in their place."""
 
 
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_kind_is_in_the_file_of_its_name(name: str) -> None:
+    """Otherwise a configuration's word makes another provider, or fails at the start that first names it."""
+    assert isinstance(REGISTRY[name], ProviderKind)
+    assert REGISTRY[name].name == name
+
+
+def test_every_file_with_a_kind_is_registered() -> None:
+    """Otherwise a provider is written, tested by its author alone, and no configuration can name it."""
+    written = {path.stem for path in (_HERE.parents[1] / "providers").glob("*.py") if "\nKIND: " in path.read_text()}
+
+    assert written == set(REGISTRY)
+
+
+@pytest.mark.parametrize("name", ["", "base", "kind", "../demo", "demo.os", "nothing"])
+def test_a_word_that_is_no_kind_imports_nothing(name: str) -> None:
+    """Otherwise what an operator mistypes runs code, or ends in a traceback."""
+    assert name not in REGISTRY
+    assert REGISTRY.get(name) is None
+
+
 def _contracts() -> Iterator[type[ProviderContract]]:
     """Yield every subclass of the kit in this folder."""
     for path in sorted(_HERE.glob("test_*.py")):

@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 from identity import config
 from identity.cli import cli
 from identity.cli.doctor_session import ACCOUNT, LIFETIME_MS
-from identity.opening import now, open_trial
+from identity.opening import now
+from identity.operating import open_trial
 from identity.stores.sqlite import SqliteAccounts
 from tests.support.certificates import Authority
 from tests.support.guarded_application import APPLICATION, GuardedApplication

@@ -57,7 +57,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 def _commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         found.append((*path, name))
         if isinstance(command, click.Group):
             found += _commands(command, (*path, name))
@@ -76,10 +78,11 @@ def test_every_command_explains_itself_and_each_of_its_options(command: tuple[st
     """An option without a sentence has to be looked up in the code."""
     result = run(*command, "--help")
     assert result.exit_code == 0
-    found: click.Command = cli
+    found: click.Command | None = cli
     for name in command:
         assert isinstance(found, click.Group)
-        found = found.commands[name]
+        found = found.get_command(click.Context(found), name)
+    assert found
     assert found.help
     for parameter in found.params:
         if isinstance(parameter, click.Argument):
@@ -96,7 +99,9 @@ def test_the_version_can_be_asked_for() -> None:
 
 def test_a_misspelt_command_is_refused_with_exit_code_2() -> None:
     """Scripts tell a wrong command line from a failure by the code."""
-    assert run("sreve").exit_code == 2
+    misspelt = run("sreve")
+    assert misspelt.exit_code == 2
+    assert "'serve'" in misspelt.stderr
     assert run("serve", "--port", "0").exit_code == 2
 
 

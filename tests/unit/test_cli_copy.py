@@ -76,12 +76,12 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Move:
     file.write_text(CONFIG)
     file.chmod(0o600)
     cluster = MemoryAccounts(clock=ManualClock())
-    real = opening.open_to_copy
+    real = opening.open_accounts
 
-    def open_to_copy(config: Config, clock: Clock) -> Accounts:
-        return cluster if config.accounts.store is AccountStoreKind.CASSANDRA else real(config, clock)
+    def open_accounts(config: Config, clock: Clock, **how: bool) -> Accounts:
+        return cluster if config.accounts.store is AccountStoreKind.CASSANDRA else real(config, clock, **how)
 
-    monkeypatch.setattr(opening, "open_to_copy", open_to_copy)
+    monkeypatch.setattr(opening, "open_accounts", open_accounts)
     return Move(tmp_path, cluster)
 
 

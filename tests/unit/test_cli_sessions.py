@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from identity.metrics import Metrics
-from identity.opening import Ring, Wiring, now, sessions_in_memcached
+from identity.opening import Ring, Wiring, now
+from identity.operating import sessions_in_memcached
 from identity.sessions.check import Check, Opening
 from identity.sessions.record import Session
 from identity.sessions.service import Opened, SessionService
