@@ -11,8 +11,7 @@ a function for what is peculiar in its claims.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from joserfc.jwk import Key
@@ -36,14 +35,12 @@ from providers.base import (
 )
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, check_statement, read
-from providers.jwks import ALGORITHMS, issuer_of, read_keys
+from providers.jwks import ALGORITHMS, issuer_of
 from providers.kind import CLIENT_SECRET, ProviderSettings
 from providers.logout_token import TYPES, WHAT, notice_of, session_of
 from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, fetch_signed, location
 from providers.remembered import Remembered
-
-_OK: Final = 200
-
+from providers.signing_keys import SigningKeys
 
 Claims: TypeAlias = Mapping[str, object]
 
@@ -141,7 +138,9 @@ class OidcProvider:
         self._client = client or Client(given.client_id, given.client_secret.text())
         self._clock = settings.site.clock
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
-        self._keys: tuple[str, Remembered[tuple[Key, ...]]] | None = None
+        self._keys = SigningKeys(
+            self.name, self._metadata, lambda found: found.jwks_url, clock=self._clock, trusted=self._trusted
+        )
 
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser to the authorisation endpoint. Raises ProviderBroken. No call with warm caches."""
@@ -158,9 +157,7 @@ class OidcProvider:
 
     async def rehearse(self, http: Http) -> None:
         """Fetch the key set. Raises ProviderBroken."""
-        http = self._inside(http)
-        metadata = await self._metadata.value(http)
-        await self._keys_at(metadata.jwks_url).value(http)
+        await self._keys.fetch(self._inside(http))
 
     async def finish(self, callback: Callback, http: Http) -> ProviderProfile:
         """Exchange the code and verify the ID token. Raises ProviderDenied or ProviderBroken."""
@@ -239,7 +236,7 @@ class OidcProvider:
         except ProviderBroken as fault:
             raise NoticeRefused(str(fault)) from None
         # Last, so that what is not meant for us fetches no keys.
-        if not await self._genuine(read_token, http):
+        if not await self._keys.signed(read_token, http):
             raise NoticeRefused(f"no key of the provider signed {WHAT}")
         return notice
 
@@ -258,7 +255,7 @@ class OidcProvider:
             metadata = await self._metadata.newer(http) or metadata
         if token.algorithm not in metadata.algorithms:
             raise ProviderBroken(f"the ID token's algorithm {token.algorithm} is not one of those agreed on")
-        if not await self._genuine(token, http):
+        if not await self._keys.signed(token, http):
             raise ProviderBroken("no key of the provider signed the ID token")
         expected = Expected(
             issuer=self._issuer_of(token),
@@ -276,42 +273,12 @@ class OidcProvider:
         service = self._service
         return service.issuer_of(token.claims) if service.issuer_of else service.issuer
 
-    async def _genuine(self, token: Unverified, http: Http) -> bool:
-        """Tell whether a key of the provider signed it.
-
-        If none at hand did, the key set is fetched once more, whatever key the token names: a new key may
-        bear an old name. If that does not help, where the key set is, is. Each at most once within a pause.
-        """
-        metadata, missing = await self._metadata.value(http), None
-        keys = self._keys_at(metadata.jwks_url)
-        if self._signed(token, await keys.value(http)):
-            return True
-        try:
-            newer = await keys.newer(http)
-        except ProviderBroken as fault:
-            newer, missing = None, fault
-        if newer and self._signed(token, newer):
-            return True
-        moved = await self._metadata.newer(http)
-        if moved and moved.jwks_url != metadata.jwks_url:
-            return self._signed(token, await self._keys_at(moved.jwks_url).value(http))
-        if missing:
-            raise missing
-        return False
-
-    def _signed(self, token: Unverified, keys: Iterable[Key]) -> bool:
-        if self._service.issuer_of:
-            # A key set may be shared, and a key of one issuer must not sign for another (Storm-0558).
-            owners = ("", self._service.issuer, self._issuer_of(token))
-            keys = [key for key in keys if issuer_of(key) in owners]
-        return token.signed_by(keys)
-
-    def _keys_at(self, url: str) -> Remembered[tuple[Key, ...]]:
-        """Return the key set at an address; one at another address is forgotten, so that no key outlives a move."""
-        if self._keys is None or self._keys[0] != url:
-            load = partial(self._fetch_keys, url)
-            self._keys = url, Remembered(f"key set of {self.name}", load, clock=self._clock)
-        return self._keys[1]
+    def _trusted(self, token: Unverified, keys: Iterable[Key]) -> Iterable[Key]:
+        """Return the keys that may sign for a token's issuer: a key set may be shared (Storm-0558)."""
+        if not self._service.issuer_of:
+            return keys
+        owners = ("", self._service.issuer, self._issuer_of(token))
+        return [key for key in keys if issuer_of(key) in owners]
 
     async def _userinfo(
         self, metadata: Metadata, grant: Grant, claims: Claims, callback: Callback, http: Http
@@ -319,7 +286,7 @@ class OidcProvider:
         url = metadata.userinfo_url
         if self._service.userinfo is Userinfo.SIGNED:
             token = read(await fetch_signed(http, url, grant.access_token), self._service.algorithms, "userinfo")
-            if not await self._genuine(token, http):
+            if not await self._keys.signed(token, http):
                 raise ProviderBroken("no key of the provider signed userinfo")
             check_statement(token, self._issuer_of(token), self._client.id, now=callback.now)
             info: object = token.claims
@@ -346,12 +313,6 @@ class OidcProvider:
             url=service.discovery_url,
             internal_url=service.internal_url,
         )
-
-    async def _fetch_keys(self, url: str, http: Http) -> tuple[Key, ...]:
-        answer = await http.fetch("GET", url, headers={"Accept": "application/json"})
-        if answer.status != _OK:
-            raise ProviderBroken(f"the key set's address answered {answer.status}")
-        return read_keys(answer.body)
 
 
 def _asked_at(callback: Callback) -> int:
