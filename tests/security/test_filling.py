@@ -66,7 +66,7 @@ def test_one_identity_that_comes_again_and_again_keeps_a_marker_each_time(logins
 @pytest.mark.threat(48)
 def test_a_way_to_an_application_that_is_not_gone_to_its_end_keeps_nothing(sites: ApplicationHosts) -> None:
     """Somebody who is logged in could fill the store by asking for start codes."""
-    ada = sites.host_browser()
+    ada = sites.browser()
     ada.enter(f"{SHOP}/")
     before = sites.kept()
 

@@ -11,7 +11,8 @@ from identity.login.store import RecordKind
 from identity.types import IdentityKey
 from identity.web.http import csrf
 from providers.base import Profile
-from tests.support.logins import Browser, LoginSite, form_of, jar_of, location, welcomed
+from tests.support.browser import Jar
+from tests.support.logins import LoginSite, Visitor, form_of, location, welcomed
 from tests.support.scripted import person
 
 
@@ -91,7 +92,7 @@ def test_nothing_of_a_login_in_progress_is_a_session(logins: LoginSite) -> None:
         for name in ("__Host-idd-", f"__Host-idd-{value[:11]}", "__Host-idd-AAAAAAAAAAA", "__Host-iddm"):
             padded = value.ljust(100, "A")[:100]
             for shown in (value, padded):
-                reply = logins.check(jar_of({name: shown}))
+                reply = logins.check(Jar.of({name: shown}))
                 assert reply.json()["user"] is None
                 assert reply.json()["verdict"] == "login"
 
@@ -204,7 +205,7 @@ def test_a_cookie_set_before_the_login_is_never_upgraded(logins: LoginSite, name
 
     assert planted not in browser.tokens.values()
     assert len(browser.tokens) == 1
-    assert logins.check(jar_of({name: planted})).json()["user"] is None
+    assert logins.check(Jar.of({name: planted})).json()["user"] is None
 
 
 @pytest.mark.threat(26)
@@ -297,7 +298,7 @@ def carried(logins: LoginSite, kind: RecordKind, body: bytes) -> dict[str, str]:
     return {f"__Host-idd{letter}-xxxxxxxx": f"0.{logins.carrying.seal(kind, 'x' * 8, body)}"}
 
 
-def _session_of(browser: Browser) -> str:
+def _session_of(browser: Visitor) -> str:
     return str(browser.site.check(browser.jar).json()["user"]["session"])
 
 

@@ -6,12 +6,11 @@ the daemon, as the examples do. Everything but the login provider is real.
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from html import unescape
 from typing import Final
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -20,8 +19,8 @@ from identity.sessions.record import Record
 from identity.sessions.store import Found
 from identity.types import ClientId, Host, IdentityKey
 from tests.support.applications import application
-from tests.support.browser import Jar, Reply
-from tests.support.logins import LoginSite, form_of, location, query_of
+from tests.support.browser import Reply, Request
+from tests.support.logins import LoginSite, Visitor, form_of, location, query_of
 from tests.support.web import APP, APP_SECRET, LOCAL, basic, forwarded
 
 LOGIN: Final = "https://login.example"
@@ -29,7 +28,6 @@ WIKI: Final = "https://wiki.example"
 SHOP: Final = "https://shop.example"
 SHOP_APP: Final = ClientId("shop")
 SHOP_SECRET: Final = "a secret of the shop application, 32+"
-MOST_HOPS: Final = 12
 
 
 @dataclass(kw_only=True)
@@ -46,9 +44,17 @@ class ApplicationHosts(LoginSite):
             mint = self.mints.get(client, True)
             yield replace(application(client, secret, hosts=[Host(host)]), mint=mint, return_to=tuple(self.origins))
 
-    def host_browser(self) -> "HostBrowser":
+    def browser(self) -> "HostVisitor":
         """Return a browser without any cookie."""
-        return HostBrowser(self)
+        return HostVisitor(self)
+
+    def carry(self, request: Request) -> Reply:
+        """Lead a request as the proxies do: to the daemon, or past its `/auth` to an application."""
+        place = urlsplit(request.url)
+        if place.netloc == self.host or place.path.startswith("/.identityd/"):
+            return super().carry(request)
+        asked = forwarded(host=request.netloc, uri=request.target, method=request.method)
+        return self.internal("GET", "/auth?redirect=1", headers=(*asked.items(), *request.headers))
 
     def record(self, key: str = "github:ada") -> Record:
         """Return the session record of the account an identity leads to."""
@@ -63,81 +69,22 @@ class ApplicationHosts(LoginSite):
         return self.internal("POST", "/session/start", headers=headers, body=body)
 
 
-class HostBrowser:
-    """A browser that goes from host to host."""
+class HostVisitor(Visitor):
+    """A visitor who opens pages of the applications, and meets the login there."""
 
-    def __init__(self, site: ApplicationHosts) -> None:
-        self.site = site
-        self.jars: dict[str, Jar] = defaultdict(Jar)
-        self.hops: list[str] = []
-        """Addresses of the last walk, in order."""
-
-    def load(self, url: str, *, method: str = "GET", **headers: str) -> Reply:
-        """Ask for one address, without following."""
-        parts = urlsplit(url)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        jar = self.jars[parts.netloc]
-        sent = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", **jar.header, **named}
-        place = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-        if parts.netloc != "login.example" and not parts.path.startswith("/.identityd/"):
-            asked = forwarded(host=parts.netloc, uri=place, method=method)
-            reply = self.site.internal("GET", "/auth?redirect=1", headers={**asked, **sent})
-        else:
-            reply = self.site.public(method, place, host=parts.netloc, headers=sent)
-        jar.take(reply)
-        return reply
-
-    def go(self, url: str, *, until: str = "") -> Reply:
-        """Follow redirects from an address, up to the one that contains `until`, which is not asked for."""
-        self.hops = [url]
-        reply = self.load(url)
-        while reply.one("Location"):
-            assert len(self.hops) < MOST_HOPS, self.hops
-            url = urljoin(url, location(reply))
-            self.hops.append(url)
-            if until and until in url:
-                break
-            reply = self.load(url)
-        return reply
-
-    def log_in(self, page: Reply, code: str = "ada", *, username: str = "") -> Reply:
+    def log_in_at(self, page: Reply, code: str = "ada", *, username: str = "") -> Reply:
         """Choose GitHub on a login page, be who `code` says, and take a username at the first time."""
         link = re.search(r'href="(/login/github[^"]*)"', page.body.decode())
         assert link, page.body
-        state = query_of(location(self.load(LOGIN + unescape(link[1]))))["state"]
+        state = query_of(location(self.get(LOGIN + unescape(link[1]))))["state"]
         reply = self.go(f"{LOGIN}/login/github/callback?{urlencode({'code': code, 'state': state})}")
         if "/welcome" in self.hops[-1]:
             reply = self.send(self.hops[-1], {**form_of(reply), "username": username or code}, to=f"{LOGIN}/welcome")
         return reply
 
-    def send(self, page: str, fields: dict[str, str], *, to: str = "", **headers: str) -> Reply:
-        """Send a form of a page, and follow where it leads."""
-        target = urlsplit(to or page)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page))
-        kind = "application/x-www-form-urlencoded"
-        sent = {"Content-Type": kind, "Origin": origin, **self.jars[target.netloc].header, **named}
-        body = urlencode(fields).encode()
-        reply = self.site.public("POST", target.path, host=target.netloc, headers=sent, body=body)
-        self.jars[target.netloc].take(reply)
-        self.hops = [to or page]
-        if reply.status == 303:
-            return self.go(urljoin(to or page, location(reply)))
-        return reply
-
     def enter(self, url: str, code: str = "ada") -> Reply:
         """Open a page of an application, logging in on the way."""
-        return self.log_in(self.go(url), code)
-
-    def copy(self, host: str) -> "HostBrowser":
-        """Return a thief with this browser's cookies of one host."""
-        thief = HostBrowser(self.site)
-        thief.jars[host].cookies |= self.jars[host].cookies
-        return thief
-
-    def tokens(self, host: str) -> list[str]:
-        """Return the names of the session tokens on a host."""
-        return [name for name in self.jars[host].cookies if name.startswith("__Host-idd-")]
+        return self.log_in_at(self.go(url), code)
 
     def code(self, url: str) -> str:
         """Walk up to the redeeming of a start code, and return its address."""

@@ -8,7 +8,7 @@ a host-only cookie, and cookies know no ports (RFC 6265, sections 5.3 and 8.5).
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any, Final, Self
@@ -195,10 +195,10 @@ class Browser:
         self.hops: list[str] = []
         """The addresses of the last walk, in order."""
 
-    def copy(self) -> Self:
-        """Return a browser with a copy of all jars, as a thief makes one."""
+    def copy(self, *hosts: str) -> Self:
+        """Return a browser with a copy of these hosts' jars, or of all, as a thief makes one."""
         jars: dict[str, Jar] = defaultdict(Jar)
-        jars.update({host: jar.duplicate() for host, jar in self.jars.items()})
+        jars.update({host: jar.duplicate() for host, jar in self.jars.items() if not hosts or host in hosts})
         return self._with(self.home, jars)
 
     def at(self, home: str) -> Self:
@@ -225,18 +225,17 @@ class Browser:
     # --- one request
 
     def request(
-        self, method: str, url: str, headers: Iterable[Header] = PAGE, body: bytes | Iterable[bytes] | None = None
+        self, method: str, url: str, headers: Collection[Header] = PAGE, body: bytes | Iterable[bytes] | None = None
     ) -> Request:
-        """Return the request that `load` makes: a Cookie header that is given goes instead of the jar's."""
+        """Return the request that `load` makes; a given Cookie header is sent in place of the jar, an empty one not."""
         url = self._whole(url)
-        given = tuple(headers)
-        made = Request(method, url, given, body)
-        if any(name.lower() == "cookie" for name, _ in given):
+        made = Request(method, url, tuple(each for each in headers if each != ("Cookie", "")), body)
+        if any(name.lower() == "cookie" for name, _ in headers):
             return made
-        return replace(made, headers=(*self.jars[_host(url)].header_for(made.target).items(), *given))
+        return replace(made, headers=(*self.jars[_host(url)].header_for(made.target).items(), *made.headers))
 
     def load(
-        self, method: str, url: str, headers: Iterable[Header] = PAGE, body: bytes | Iterable[bytes] | None = None
+        self, method: str, url: str, headers: Collection[Header] = PAGE, body: bytes | Iterable[bytes] | None = None
     ) -> Reply:
         """Make one request, follow nothing, keep the cookies."""
         request = self.request(method, url, headers, body)
@@ -290,7 +289,12 @@ class Browser:
     def submit(self, page: Reply, fields: Mapping[str, str], *, form: int = 0) -> Reply:
         """Send a form of the page that the last walk ended at, with its hidden fields, and go where it leads."""
         to, sent = self.filled(page, fields, form=form)
-        return self.go(to, method="POST", headers=self._of_form(self.hops[-1]), body=urlencode(sent).encode())
+        return self.send(self.hops[-1], sent, to=to)
+
+    def send(self, page: str, fields: Mapping[str, str], *, to: str = "", **headers: str) -> Reply:
+        """Send a form of the page at this address, to it or elsewhere, and go where it leads."""
+        sent = _changed(self._of_form(page), headers)
+        return self.go(to or page, method="POST", headers=sent, body=urlencode(fields).encode())
 
     def filled(self, page: Reply, fields: Mapping[str, str], *, form: int = 0) -> tuple[str, dict[str, str]]:
         """Return where a form of that page is sent, and its fields, these among them."""

@@ -5,11 +5,11 @@ Everything but the providers is real: services, stores, sockets.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from html import unescape
-from typing import Final, NoReturn, cast
+from typing import Final, NoReturn, Self, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -24,14 +24,14 @@ from identity.sessions.store import Written
 from identity.stores.cache import CacheKey, Missing
 from identity.types import IdentityKey, Millis
 from providers.base import SubjectScope
-from tests.support.browser import Jar, Reply
+from tests.support.browser import FORM, Browser, Jar, Reply
 from tests.support.configuration import provider_options
 from tests.support.scripted import ScriptedProvider
 from tests.support.web import LOCAL, Site
 
 WIKI = "https://wiki.example"
 CROSS_SITE: Final = {
-    "Content-Type": "application/x-www-form-urlencoded",
+    **dict([FORM]),
     "Origin": "https://google.example",
     "Sec-Fetch-Site": "cross-site",
     "Sec-Fetch-Mode": "navigate",
@@ -139,7 +139,7 @@ class LoginSite(Site):
         """Disable the account an identity leads to."""
         self.accounts.disable(Change(uuid4(), self.row(key).account_id, By("operator:test")))
 
-    def steal_from(self, browser: "Browser") -> None:
+    def steal_from(self, browser: "Visitor") -> None:
         """Use a copy of the browser's tokens until the session is ended for it."""
         thief = self.browser()
         thief.jar.cookies |= browser.tokens
@@ -150,9 +150,9 @@ class LoginSite(Site):
         assert bounced.status == 307
         assert "reason=reuse" in location(thief.get(location(bounced)))
 
-    def browser(self) -> "Browser":
+    def browser(self) -> "Visitor":
         """Return a browser without any cookie."""
-        return Browser(self)
+        return Visitor(self)
 
     def counted(self, outcome: str) -> int:
         """Return how many logins ended so since the start, by the metric."""
@@ -171,24 +171,15 @@ class LoginSite(Site):
         return [event.action for event in self.events]
 
 
-class Browser:
-    """A browser at the login host: one jar, any number of tabs."""
+class Visitor(Browser):
+    """A browser of a site, and the steps that its person takes to log in."""
 
-    def __init__(self, site: LoginSite) -> None:
+    def __init__(self, site: LoginSite, home: str = "", *, jars: dict[str, Jar] | None = None) -> None:
+        super().__init__(site.carry, home or site.public_url, jars=jars)
         self.site = site
-        self.jar = Jar()
 
-    def get(self, path: str, *, method: str = "GET", **headers: str) -> Reply:
-        """Load an address."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._took(self.site.public(method, path, headers={**self.jar.header_for(path), **named}))
-
-    def post(self, path: str, fields: dict[str, str], **headers: str) -> Reply:
-        """Send a form, as a page of the site would."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.site.public_url, **named}
-        body = urlencode(fields).encode()
-        return self._took(self.site.public("POST", path, headers={**self.jar.header, **sent}, body=body))
+    def _with(self, home: str, jars: dict[str, Jar]) -> Self:
+        return type(self)(self.site, home, jars=jars)
 
     def begin(self, provider: str = "github", **asked: str) -> str:
         """Begin a login; return its state."""
@@ -203,14 +194,14 @@ class Browser:
     @property
     def cross_site(self) -> dict[str, str]:
         """Headers of a form that another site's page posts, its cookies among them."""
-        shown = jar_of({name: self.jar.cookies[name] for name in self.jar.cross_site & self.jar.cookies.keys()})
+        shown = Jar.of({name: self.jar.cookies[name] for name in self.jar.cross_site & self.jar.cookies.keys()})
         return {**CROSS_SITE, **shown.header}
 
     def post_answer(self, state: str, *, provider: str = "google", kind: str = "", **answer: str) -> Reply:
         """Bring a provider's answer as its page would: a form of another site."""
-        sent = self.cross_site | ({"Content-Type": kind} if kind else {})
+        sent = {"Cookie": "", **self.cross_site} | ({"Content-Type": kind} if kind else {})
         body = urlencode({**answer, "state": state}).encode()
-        return self._took(self.site.public("POST", f"/login/{provider}/callback", headers=sent, body=body))
+        return self.load("POST", f"/login/{provider}/callback", sent.items(), body)
 
     def log_in(self, code: str = "ada", *, provider: str = "github", **asked: str) -> Reply:
         """Begin a login and bring the answer at once."""
@@ -226,26 +217,13 @@ class Browser:
         assert welcome.status == 200, welcome.body
         return self.choose(welcome, username or code)
 
-    @property
-    def tokens(self) -> dict[str, str]:
-        """The session tokens in the jar."""
-        return self.named("__Host-idd-")
-
-    def named(self, prefix: str) -> dict[str, str]:
-        """Return the cookies whose names begin so."""
-        return {name: value for name, value in self.jar.cookies.items() if name.startswith(prefix)}
-
     def whoami(self) -> str | None:
         """Ask as an application whose session this jar shows."""
         user = self.site.check(self.jar).json()["user"]
         return None if user is None else str(user["name"])
 
-    def _took(self, reply: Reply) -> Reply:
-        self.jar.take(reply)
-        return reply
 
-
-def welcomed(logins: LoginSite, code: str = "ada", **asked: str) -> tuple[Browser, Reply]:
+def welcomed(logins: LoginSite, code: str = "ada", **asked: str) -> tuple[Visitor, Reply]:
     """Return a browser that is asked for a username, and the page."""
     browser = logins.browser()
     return browser, browser.get(location(browser.log_in(code, **asked)))
@@ -270,13 +248,6 @@ def form_of(page: Reply) -> dict[str, str]:
     inputs = re.findall(r"<input[^>]*>", match[0])
     found = {_attribute(tag, "name"): _attribute(tag, "value") for tag in inputs}
     return {name: value for name, value in found.items() if name}
-
-
-def jar_of(cookies: Mapping[str, str]) -> Jar:
-    """Return a jar of these cookies."""
-    jar = Jar()
-    jar.update(cookies)
-    return jar
 
 
 def suggestion(page: Reply) -> str:

@@ -18,7 +18,7 @@ from providers import REGISTRY, build
 from providers.kind import ProviderSite
 from tests.support.browser import Reply
 from tests.support.configuration import provider_options
-from tests.support.logins import Browser, LoginSite, location
+from tests.support.logins import LoginSite, Visitor, location
 from tests.support.rerouting import ReroutedClient
 from tests.support.upstream import Upstream
 from tests.support.web import LOCAL
@@ -40,14 +40,14 @@ class Posting:
         self.site.scopes[NAME] = REGISTRY[kind].scope(values)
         self.site.providers[NAME] = build(kind, NAME, values, site=site)
 
-    def answered(self, browser: Browser, *, allow: bool = True, **more: str) -> Reply:
+    def answered(self, browser: Visitor, *, allow: bool = True, **more: str) -> Reply:
         """Begin a login, answer at the provider, and post what its page would."""
         begun = browser.get(f"/login/{NAME}")
         assert begun.status == 302, begun.body
         answer = {**self.upstream.visit(location(begun), allow=allow), **more}
         return browser.post_answer(answer.pop("state"), provider=NAME, **answer)
 
-    def log_in(self, browser: Browser, *, allow: bool = True, **more: str) -> Reply:
+    def log_in(self, browser: Visitor, *, allow: bool = True, **more: str) -> Reply:
         """The same, and go where the daemon leads."""
         return browser.get(location(self.answered(browser, allow=allow, **more)))
 

@@ -44,7 +44,7 @@ from identity.web.state.pool import Pool
 from options.secret import Secret
 from providers.base import Provider
 from tests.support.applications import application
-from tests.support.browser import Jar, Reply
+from tests.support.browser import Jar, Reply, Request
 from tests.support.clock import ManualClock
 from tests.support.replaced_parts import HeldRing, NoProviders, SecondConnections, unreachable
 from tests.support.scripted import CountedAccounts, KilledError
@@ -259,6 +259,12 @@ class Site:
         opened = self.sessions.open(opening, ticket=self.sessions.ticket(account_id), jar=jar)
         assert isinstance(opened, Opened)
         return Jar(opened.set_cookies)
+
+    def carry(self, request: Request) -> Reply:
+        """Be the transport of a browser."""
+        assert request.body is None or isinstance(request.body, bytes)
+        host, headers, body = request.netloc, request.headers, request.body
+        return ask(self.ports.public, request.method, request.target, host=host, headers=headers, body=body)
 
     def public(self, method: str, path: str, **given: Any) -> Reply:  # noqa: ANN401, those of `ask`
         """Ask the public listener."""

@@ -13,7 +13,7 @@ from tests.support.application_hosts import (
     SHOP_SECRET,
     WIKI,
     ApplicationHosts,
-    HostBrowser,
+    HostVisitor,
     user,
 )
 from tests.support.logins import location, query_of
@@ -22,7 +22,7 @@ from tests.support.web import APP, LOCAL
 PAGE = f"{WIKI}/page?x=1&y=%C3%A9"
 
 
-def hour_by_hour(sites: ApplicationHosts, browser: HostBrowser, url: str, *, hours: int) -> None:
+def hour_by_hour(sites: ApplicationHosts, browser: HostVisitor, url: str, *, hours: int) -> None:
     """Load a page each hour."""
     for _ in range(hours):
         sites.clock.advance(HOUR)
@@ -33,19 +33,19 @@ def test_the_first_application_leads_through_a_login_to_the_page_that_was_asked_
     sites: ApplicationHosts,
 ) -> None:
     """The one thing a person wants: to see that page."""
-    browser = sites.host_browser()
+    browser = sites.browser()
 
     login = browser.go(PAGE)
     assert (login.status, browser.hops[-1].partition("?")[0]) == (200, f"{LOGIN}/login")
     assert "continue to wiki.example" in text(login)
-    page = browser.log_in(login)
+    page = browser.log_in_at(login)
 
     assert (user(page), browser.hops[-1]) == ("ada", PAGE)
 
 
 def test_the_second_application_asks_for_nothing(sites: ApplicationHosts) -> None:
     """Single sign-on: no page, no click, one redirect after the other."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
 
     page = browser.go(f"{SHOP}/cart")
@@ -62,15 +62,15 @@ def test_the_second_application_asks_for_nothing(sites: ApplicationHosts) -> Non
 
 def test_nothing_of_the_way_stays_in_the_jar(sites: ApplicationHosts) -> None:
     """Ten cookies per login would soon be more than a proxy takes."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
 
-    assert sorted(browser.jars["wiki.example"].cookies) == browser.tokens("wiki.example")
+    assert sorted(browser.jars["wiki.example"].cookies) == list(browser.jars["wiki.example"].tokens)
 
 
 def test_each_host_has_a_session_of_its_own_below_one_login(sites: ApplicationHosts) -> None:
     """One token line in two jars would look like a theft."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     browser.go(SHOP)
 
@@ -84,7 +84,7 @@ def test_each_host_has_a_session_of_its_own_below_one_login(sites: ApplicationHo
 
 def test_parallel_tabs_of_one_application_all_arrive(sites: ApplicationHosts) -> None:
     """A browser that restores its tabs begins the way in each at once."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(f"{SHOP}/")
 
     starts = [browser.code(f"{WIKI}/tab{number}") for number in range(4)]
@@ -92,14 +92,14 @@ def test_parallel_tabs_of_one_application_all_arrive(sites: ApplicationHosts) ->
 
     assert [user(page) for page in pages] == ["ada"] * 4
     assert browser.hops[-1] == f"{WIKI}/tab3"
-    assert sorted(browser.jars["wiki.example"].cookies) == browser.tokens("wiki.example")
+    assert sorted(browser.jars["wiki.example"].cookies) == list(browser.jars["wiki.example"].tokens)
 
 
 def test_a_browser_waits_with_one_cookie_for_all_its_tabs(sites: ApplicationHosts) -> None:
     """Each of a thousand tabs leaving a cookie would make the header too long for the server."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     for _ in range(25):
-        browser.load(f"{WIKI}/.identityd/login")
+        browser.get(f"{WIKI}/.identityd/login")
         sites.clock.advance(SECOND)
 
     assert len(browser.jars["wiki.example"].cookies) == 1
@@ -107,14 +107,14 @@ def test_a_browser_waits_with_one_cookie_for_all_its_tabs(sites: ApplicationHost
 
 def test_coming_again_keeps_the_sub_session(sites: ApplicationHosts) -> None:
     """A second line beside the first would be a cookie that never changes."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
-    before = browser.tokens("wiki.example")
+    before = list(browser.jars["wiki.example"].tokens)
 
     again = browser.go(f"{WIKI}/.identityd/login?return_to=/other")
 
     assert (user(again), browser.hops[-1]) == ("ada", f"{WIKI}/other")
-    assert browser.tokens("wiki.example") == before
+    assert list(browser.jars["wiki.example"].tokens) == before
     assert len(sites.record().sessions) == 2
 
 
@@ -122,7 +122,7 @@ def test_after_eight_hours_a_page_load_passes_through_the_login_host_without_a_c
     sites: ApplicationHosts,
 ) -> None:
     """What was copied from an application must not live on without the login host's own session."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     thief = browser.copy("wiki.example")
     hour_by_hour(sites, browser, PAGE, hours=8)
@@ -138,19 +138,19 @@ def test_after_eight_hours_a_page_load_passes_through_the_login_host_without_a_c
 
 def test_a_form_is_not_interrupted_by_the_return(sites: ApplicationHosts) -> None:
     """A person who wrote for an hour would lose it to a redirect."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     hour_by_hour(sites, browser, PAGE, hours=8)
     sites.clock.advance(MINUTE)
 
-    assert user(browser.load(PAGE, method="POST")) == "ada"
+    assert user(browser.get(PAGE, method="POST")) == "ada"
 
 
 def test_an_application_that_asks_over_http_is_told_of_the_return_by_method(
     sites: ApplicationHosts,
 ) -> None:
     """The same rule for both ways of asking."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     hour_by_hour(sites, browser, PAGE, hours=8)
     sites.clock.advance(MINUTE)
@@ -170,7 +170,7 @@ def test_what_a_copy_was_used_for_makes_the_login_doubtful_until_the_next_one(
     sites: ApplicationHosts,
 ) -> None:
     """A thief at one application must not walk on to the others; the owner logs in once and is told."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     thief = browser.copy("wiki.example")
     for _ in range(4):
@@ -179,11 +179,11 @@ def test_what_a_copy_was_used_for_makes_the_login_doubtful_until_the_next_one(
 
     assert user(thief.go(PAGE)) is None
     assert thief.hops[-1].startswith(f"{LOGIN}/login?")
-    assert "two places" not in text(thief.load(thief.hops[-1]))
+    assert "two places" not in text(thief.get(thief.hops[-1]))
     login = browser.go(f"{SHOP}/cart")
     assert login.status == 200
     assert "For safety this service asks for a new login" in text(login)
-    notices = browser.log_in(login)
+    notices = browser.log_in_at(login)
     assert "used in two places" in text(notices)
 
     assert user(browser.go(f"{SHOP}/cart")) == "ada"
@@ -192,7 +192,7 @@ def test_what_a_copy_was_used_for_makes_the_login_doubtful_until_the_next_one(
 
 def test_the_login_host_itself_is_not_closed_by_the_doubt(sites: ApplicationHosts) -> None:
     """The person looks at the sessions there to find out what happened."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     thief = browser.copy("wiki.example")
     for _ in range(4):
@@ -200,8 +200,8 @@ def test_the_login_host_itself_is_not_closed_by_the_doubt(sites: ApplicationHost
         browser.go(PAGE)
     thief.go(PAGE)
 
-    assert browser.load(f"{LOGIN}/account").status == 200
-    assert location(browser.load(f"{LOGIN}/login")) == "/account"
+    assert browser.get(f"{LOGIN}/account").status == 200
+    assert location(browser.get(f"{LOGIN}/login")) == "/account"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_the_login_host_itself_is_not_closed_by_the_doubt(sites: ApplicationHost
 )
 def test_a_page_exists_on_its_side_only(sites: ApplicationHosts, place: str, host: str) -> None:
     """A sub-session that reached the account page would let an application end all sessions of a person."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
 
     reply = sites.public("GET", place, host=host, headers=browser.jars[host].header)
@@ -228,37 +228,37 @@ def test_a_page_exists_on_its_side_only(sites: ApplicationHosts, place: str, hos
 
 def test_ack_on_an_applications_host_rotates_and_decides(sites: ApplicationHosts) -> None:
     """For a proxy that drops cookies it is the only place where a copy is found."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     thief = browser.copy("wiki.example")
     for _ in range(4):
         sites.clock.advance(20_000)
-        reply = browser.load(f"{WIKI}/.identityd/ack", Sec_Fetch_Mode="no-cors", Sec_Fetch_Dest="image")
+        reply = browser.get(f"{WIKI}/.identityd/ack", Sec_Fetch_Mode="no-cors", Sec_Fetch_Dest="image")
         assert (reply.status, reply.one("Cache-Control")) == (204, "no-store")
 
-    bounced = thief.load(f"{WIKI}/.identityd/ack?then=/page")
+    bounced = thief.get(f"{WIKI}/.identityd/ack?then=/page")
 
     assert bounced.status == 307
-    ended = thief.load(WIKI + location(bounced))
+    ended = thief.get(WIKI + location(bounced))
     assert location(ended).startswith("/.identityd/login?return_to=%2Fpage&reason=reuse")
 
 
 def test_an_application_without_cookies_rotates_through_ack() -> None:
     """`mint = no`: a stale page load goes to ack on the same host and comes back."""
     with ApplicationHosts(trusted=(LOCAL,), mints={APP: False}) as sites:
-        browser = sites.host_browser()
+        browser = sites.browser()
         browser.enter(PAGE)
         for _ in range(3):
             sites.clock.advance(20_000)
             page = browser.go(PAGE)
             assert (user(page), page.cookies) == ("ada", [])
             sites.clock.advance(20_000)
-            assert browser.load(f"{WIKI}/.identityd/ack?then=/page").status == 303
+            assert browser.get(f"{WIKI}/.identityd/ack?then=/page").status == 303
 
 
 def test_a_way_longer_than_an_address_may_be_ends_at_the_front_page(sites: ApplicationHosts) -> None:
     """Cut somewhere in the middle it would be another page."""
-    browser = sites.host_browser()
+    browser = sites.browser()
 
     browser.enter(f"{WIKI}/{'x' * 3_000}")
 
@@ -268,16 +268,16 @@ def test_a_way_longer_than_an_address_may_be_ends_at_the_front_page(sites: Appli
 def test_a_host_that_logins_may_not_return_to_gets_none() -> None:
     """An operator who lists `return_to` says which hosts are meant."""
     with ApplicationHosts(trusted=(LOCAL,), origins=frozenset({WIKI})) as sites:
-        browser = sites.host_browser()
+        browser = sites.browser()
 
-        assert browser.load(f"{SHOP}/.identityd/login").status == 403
+        assert browser.get(f"{SHOP}/.identityd/login").status == 403
         asked = continue_path(ClientId("shop.example"), challenge_of("r"), "/")  # type: ignore[arg-type]
-        assert browser.load(LOGIN + asked).status == 403
+        assert browser.get(LOGIN + asked).status == 403
 
 
 def test_an_application_redeems_over_http_with_its_own_secret(sites: ApplicationHosts) -> None:
     """For applications that own their whole host and keep the secret themselves, as with PKCE."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(f"{SHOP}/")
     secret = "kept by the application " + "x" * 20
     asked = continue_path("wiki.example", challenge_of(secret), "/page")  # type: ignore[arg-type]
@@ -290,7 +290,7 @@ def test_an_application_redeems_over_http_with_its_own_secret(sites: Application
     [cookie] = answer.json()["set_cookie"]
     name, _, value = cookie.partition(";")[0].partition("=")
     browser.jars["wiki.example"].cookies[name] = value
-    assert user(browser.load(PAGE)) == "ada"
+    assert user(browser.get(PAGE)) == "ada"
 
 
 @pytest.mark.parametrize(
@@ -320,17 +320,17 @@ def test_a_shop_cannot_redeem_with_the_wikis_credentials_swapped(sites: Applicat
 @pytest.mark.parametrize("how", ["HEAD", "prefetch"])
 def test_nothing_happens_for_who_did_not_come(sites: ApplicationHosts, place: str, how: str) -> None:
     """A link preview would use up the code that a person is about to bring."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     headers = {"Sec_Purpose": "prefetch"} if how == "prefetch" else {}
 
-    reply = browser.load(WIKI + place, method="HEAD" if how == "HEAD" else "GET", **headers)
+    reply = browser.get(WIKI + place, method="HEAD" if how == "HEAD" else "GET", **headers)
 
     assert (reply.status, reply.cookies) == (204, [])
 
 
 def test_the_way_does_not_begin_inside_another_page(sites: ApplicationHosts) -> None:
     """An invisible frame would log its victim in without their doing."""
-    assert sites.host_browser().load(f"{WIKI}/.identityd/login", Sec_Fetch_Dest="iframe").status == 400
+    assert sites.browser().get(f"{WIKI}/.identityd/login", Sec_Fetch_Dest="iframe").status == 400
 
 
 def test_addresses_of_the_way_are_read_back() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.browser import Reply
 from tests.support.guards import Expectation
-from tests.support.logins import Browser, LoginSite, form_of
+from tests.support.logins import LoginSite, Visitor, form_of
 from tests.support.web import LOCAL, basic, forwarded, raw
 
 EXAMPLES: Final = settings(max_examples=60)
@@ -37,7 +37,7 @@ def site() -> Iterator[LoginSite]:
 
 
 @pytest.fixture(scope="module")
-def ada(site: LoginSite) -> Browser:
+def ada(site: LoginSite) -> Visitor:
     """Give the browser of somebody who is logged in."""
     browser = site.browser()
     browser.sign_up("ada")
@@ -58,7 +58,7 @@ def _send(port: int, method: str, path: bytes, headers: dict[str, bytes], body: 
     return int(answer[9:12])
 
 
-def _cookies(browser: Browser) -> dict[str, bytes]:
+def _cookies(browser: Visitor) -> dict[str, bytes]:
     return {"Cookie": browser.jar.header["Cookie"].encode()}
 
 
@@ -67,7 +67,7 @@ HOST: Final = {"Host": b"login.example"}
 
 @EXAMPLES
 @given(line=LINE, cut=st.integers(0, 250), at=st.integers(0, 250))
-def test_any_cookie_header_is_answered(site: LoginSite, ada: Browser, line: bytes, cut: int, at: int) -> None:
+def test_any_cookie_header_is_answered(site: LoginSite, ada: Visitor, line: bytes, cut: int, at: int) -> None:
     """Otherwise a broken cookie locks its browser out of every page."""
     own = _cookies(ada)["Cookie"]
     mutated = own[:at] + line + own[at + cut :]
@@ -115,7 +115,7 @@ ADDRESSES: Final = ("/", "/login", "/login/github", "/login/github/callback", "/
 @example(headers={"Host": b"["}, method="GET")
 @example(headers={"X-Forwarded-Uri": b'/\xff\xfe?\\#"'}, method="GET")
 @example(headers={"X-Forwarded-Host": b"[::1]:99999"}, method="GET")
-def test_any_header_is_answered(site: LoginSite, ada: Browser, headers: dict[str, bytes], method: str) -> None:
+def test_any_header_is_answered(site: LoginSite, ada: Visitor, headers: dict[str, bytes], method: str) -> None:
     """Otherwise an odd proxy, browser or scanner fills the log with our errors."""
     proxied = {name: value.encode() for name, value in forwarded(host="login.example").items()}
     for path in (b"/auth", b"/auth?redirect=1", b"/session/check", b"/readyz"):

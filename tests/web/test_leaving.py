@@ -11,83 +11,83 @@ PAGE = f"{WIKI}/page?x=1&y=%C3%A9"
 
 def test_ending_the_login_ends_all_applications_at_their_very_next_request(sites: ApplicationHosts) -> None:
     """Whoever logs out and leaves the computer believes that all is closed."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     browser.go(SHOP)
-    page = browser.load(f"{LOGIN}/logout")
+    page = browser.get(f"{LOGIN}/logout")
     assert "also logs you out of shop.example, wiki.example" in text(page)
 
     done = browser.send(f"{LOGIN}/logout", form_of(page))
 
     assert "Logged out with it: shop.example, wiki.example." in text(done)
     for url in (PAGE, f"{SHOP}/cart"):
-        assert user(browser.load(url)) is None
+        assert user(browser.get(url)) is None
         assert browser.go(url).status == 200
         assert browser.hops[-1].startswith(f"{LOGIN}/login?")
 
 
 def test_logging_out_everywhere_ends_applications_too(sites: ApplicationHosts) -> None:
     """The button for when a session is not one's own."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
-    other = sites.host_browser()
+    other = sites.browser()
     other.enter(f"{SHOP}/")
 
-    fields = {"csrf": form_of(other.load(f"{LOGIN}/account"))["csrf"]}
+    fields = {"csrf": form_of(other.get(f"{LOGIN}/account"))["csrf"]}
     other.send(f"{LOGIN}/account", fields, to=f"{LOGIN}/account/sessions/end-all")
 
-    assert user(browser.load(PAGE)) is None
-    assert user(other.load(SHOP)) is None
+    assert user(browser.get(PAGE)) is None
+    assert user(other.get(SHOP)) is None
 
 
 def test_the_account_page_names_the_applications_of_each_session(sites: ApplicationHosts) -> None:
     """Who finds an unknown session wants to know what it was used for."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     browser.go(SHOP)
 
-    assert "Used for shop.example, wiki.example" in text(browser.load(f"{LOGIN}/account"))
+    assert "Used for shop.example, wiki.example" in text(browser.get(f"{LOGIN}/account"))
 
 
 def test_an_application_can_be_left_alone(sites: ApplicationHosts) -> None:
     """Logging out of one must not close the others, and the page must say that the login goes on."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     browser.go(SHOP)
-    page = browser.load(f"{WIKI}/.identityd/logout")
+    page = browser.get(f"{WIKI}/.identityd/logout")
     assert "You opened these with the same login: shop.example." in text(page)
 
     done = browser.send(f"{WIKI}/.identityd/logout", form_of(page))
 
     assert "Only your session at wiki.example was ended." in text(done)
     assert f'href="{LOGIN}/logout"'.encode() in done.body
-    assert browser.tokens("wiki.example") == []
-    assert location(browser.load(PAGE)).startswith(f"{WIKI}/.identityd/login")
-    assert user(browser.load(SHOP)) == "ada"
+    assert browser.jars["wiki.example"].tokens == {}
+    assert location(browser.get(PAGE)).startswith(f"{WIKI}/.identityd/login")
+    assert user(browser.get(SHOP)) == "ada"
     assert user(browser.go(PAGE)) == "ada"
 
 
 def test_an_application_can_be_left_with_the_whole_login(sites: ApplicationHosts) -> None:
     """On a shared computer the other way out would leave everything open."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
     browser.go(SHOP)
-    fields = {**form_of(browser.load(f"{WIKI}/.identityd/logout")), "scope": "login"}
+    fields = {**form_of(browser.get(f"{WIKI}/.identityd/logout")), "scope": "login"}
 
     done = browser.send(f"{WIKI}/.identityd/logout", fields)
 
     assert "Your login in this browser was ended" in text(done)
     assert "Logged out with it: shop.example, wiki.example." in text(done)
-    assert user(browser.load(SHOP)) is None
+    assert user(browser.get(SHOP)) is None
     assert browser.go(f"{LOGIN}/account").status == 200
     assert "/login" in browser.hops[-1]
 
 
 def test_leaving_an_application_where_nobody_is_logged_in_says_so(sites: ApplicationHosts) -> None:
     """A second press of the button is not an error."""
-    browser = sites.host_browser()
+    browser = sites.browser()
 
-    assert "You are not logged in" in text(browser.load(f"{WIKI}/.identityd/logout"))
+    assert "You are not logged in" in text(browser.get(f"{WIKI}/.identityd/logout"))
     assert "You are not logged in" in text(browser.send(f"{WIKI}/.identityd/logout", {"csrf": "x", "scope": "here"}))
 
 
@@ -96,9 +96,9 @@ def test_leaving_while_the_session_store_is_away_deletes_cookies_and_keeps_the_r
     sites: ApplicationHosts, scope: str
 ) -> None:
     """The person may be leaving a computer that others use, and must not be told more than is true."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PAGE)
-    fields = {**form_of(browser.load(f"{WIKI}/.identityd/logout")), "scope": scope}
+    fields = {**form_of(browser.get(f"{WIKI}/.identityd/logout")), "scope": scope}
     login = next(s for s in sites.record().sessions if s.login is None)
     if scope == "login":
         fields["login"] = login.id.hex()
@@ -108,7 +108,7 @@ def test_leaving_while_the_session_store_is_away_deletes_cookies_and_keeps_the_r
 
     assert reply.status == 503
     assert "Ending what you asked for is written down" in text(reply)
-    assert browser.tokens("wiki.example") == []
+    assert browser.jars["wiki.example"].tokens == {}
     sites.accounts.retry_revocations()
     left = [s.host for s in sites.record().sessions]
     assert left == (["login.example"] if scope == "here" else [])

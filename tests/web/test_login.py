@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from identity.types import DAY, Host
+from tests.support.browser import Jar
 from tests.support.guards import Expectation
-from tests.support.logins import WIKI, LoginSite, jar_of, location
+from tests.support.logins import WIKI, LoginSite, location
 from tests.support.scripted import person
 
 ExpectLog = Callable[..., Expectation]
@@ -142,7 +143,7 @@ def test_a_browser_keeps_ten_bindings_and_drops_the_oldest(logins: LoginSite) ->
         states.append(browser.begin())
         logins.clock.advance(2_000)
 
-    assert set(browser.named("__Host-iddf-")) == {f"__Host-iddf-{state[:8]}" for state in states[-10:]}
+    assert set(browser.jar.named("__Host-iddf-")) == {f"__Host-iddf-{state[:8]}" for state in states[-10:]}
     assert browser.come_back(states[0], code="ada").status == 400
     assert browser.come_back(states[-1], code="ada").status == 303
 
@@ -156,8 +157,8 @@ def test_a_broken_binding_goes_first(logins: LoginSite) -> None:
     browser.begin()
     browser.begin()
 
-    assert set(browser.named("__Host-iddf-planted")) == {"__Host-iddf-planted2"}
-    assert len(browser.named("__Host-idd")) == 10
+    assert set(browser.jar.named("__Host-iddf-planted")) == {"__Host-iddf-planted2"}
+    assert len(browser.jar.named("__Host-idd")) == 10
 
 
 def test_beginning_a_login_answers_with_four_cookie_lines_at_most(logins: LoginSite) -> None:
@@ -204,7 +205,7 @@ def test_another_login_in_the_same_browser_takes_the_place_of_the_first(logins: 
 
     assert browser.whoami() == "bob"
     assert not set(before) & set(browser.tokens)
-    late = logins.check(jar_of(before)).json()
+    late = logins.check(Jar.of(before)).json()
     assert (late["verdict"], late["reason"]) == ("bounce", "replaced")
 
 

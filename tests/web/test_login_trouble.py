@@ -23,7 +23,7 @@ def test_somebody_who_says_no_comes_back_to_the_chooser(logins: LoginSite) -> No
     assert query_of(location(reply)) == {"reason": "provider-denied", "return_to": "/page"}
     assert "The login was cancelled" in page
     assert "canary-upstream-text" not in page
-    assert browser.named("__Host-iddf-") == {}
+    assert browser.jar.named("__Host-iddf-") == {}
     assert (logins.events[-1].action, logins.events[-1].facts["reason"]) == ("login-refused", "provider-denied")
 
 
@@ -39,7 +39,7 @@ def test_a_broken_provider_is_a_502_that_leaves_the_others_usable(logins: LoginS
     assert "because GitHub failed or answered wrongly" in text
     assert "/login/github?return_to=%2Fpage" in text
     assert "canary-upstream-text" not in text
-    assert browser.named("__Host-iddf-") == {}
+    assert browser.jar.named("__Host-iddf-") == {}
     assert location(browser.log_in("ada", provider="google")).startswith("/welcome")
 
 

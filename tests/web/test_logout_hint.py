@@ -8,7 +8,7 @@ import pytest
 
 from identity.web.people.logout_hint import KEPT_S
 from providers.base import LogoutThere
-from tests.support.logins import Browser, LoginSite, form_of, location, query_of
+from tests.support.logins import LoginSite, Visitor, form_of, location, query_of
 from tests.support.signing import b64
 
 TOKEN = f"{b64(b'header')}.{b64(b'claims of ada' * 40)}.{b64(b's' * 256)}"
@@ -41,7 +41,7 @@ def hints(cookies: list[str]) -> list[str]:
     return [line for line in cookies if line.startswith(NAME)]
 
 
-def signed_up(site: LoginSite) -> Browser:
+def signed_up(site: LoginSite) -> Visitor:
     """Return a browser of a new person."""
     browser = site.browser()
     browser.sign_up("ada", provider="google")
@@ -49,7 +49,7 @@ def signed_up(site: LoginSite) -> Browser:
     return browser
 
 
-def left(browser: Browser) -> dict[str, str]:
+def left(browser: Visitor) -> dict[str, str]:
     """Log out here and go on to log out there; return what the provider is shown."""
     browser.get(location(browser.post("/logout", form_of(browser.get("/logout")))))
     return query_of(location(browser.get(WAY)))

@@ -7,14 +7,14 @@ import pytest
 
 from identity.types import DAY
 from tests.support.account_site import text
-from tests.support.browser import Reply
-from tests.support.logins import Browser, LoginSite, form_of, jar_of, location
+from tests.support.browser import Jar, Reply
+from tests.support.logins import LoginSite, Visitor, form_of, location
 
 NOTICE = "/account/notice"
 
 
 @pytest.fixture
-def warned(logins: LoginSite) -> Browser:
+def warned(logins: LoginSite) -> Visitor:
     """Give the browser of somebody who was robbed and has logged in again."""
     browser = logins.browser()
     browser.sign_up()
@@ -30,7 +30,7 @@ def answers(page: Reply) -> dict[str, dict[str, str]]:
     return {each["answer"]: {name: unescape(value) for name, value in each.items()} for each in fields}
 
 
-def test_the_page_can_be_loaded_again(warned: Browser) -> None:
+def test_the_page_can_be_loaded_again(warned: Visitor) -> None:
     """The warning must not be gone because somebody pressed reload, or the browser did."""
     pages = [warned.get(f"{NOTICE}?return_to=%2Fpage") for _ in range(3)]
 
@@ -38,7 +38,7 @@ def test_the_page_can_be_loaded_again(warned: Browser) -> None:
     assert all("Your session was used in two places" in text(page) for page in pages)
 
 
-def test_it_comes_back_at_every_login_until_it_is_answered(warned: Browser) -> None:
+def test_it_comes_back_at_every_login_until_it_is_answered(warned: Visitor) -> None:
     """Closing the page is no answer."""
     warned.get(NOTICE)
 
@@ -46,7 +46,7 @@ def test_it_comes_back_at_every_login_until_it_is_answered(warned: Browser) -> N
     assert "used in two places" in text(warned.get(NOTICE))
 
 
-def test_it_says_both_places(warned: Browser) -> None:
+def test_it_says_both_places(warned: Visitor) -> None:
     """Without them nobody can tell whether it was himself."""
     page = text(warned.get(NOTICE))
 
@@ -54,7 +54,7 @@ def test_it_says_both_places(warned: Browser) -> None:
     assert "Shown again from Unknown browser, this computer," in page
 
 
-def test_it_was_me_ends_nothing_and_is_not_asked_again(logins: LoginSite, warned: Browser) -> None:
+def test_it_was_me_ends_nothing_and_is_not_asked_again(logins: LoginSite, warned: Visitor) -> None:
     """Otherwise a restored backup would cost all devices, or be asked about for a month."""
     other = logins.browser()
     other.log_in()
@@ -68,7 +68,7 @@ def test_it_was_me_ends_nothing_and_is_not_asked_again(logins: LoginSite, warned
     assert (logins.events[-2].action, logins.events[-2].facts["answer"]) == ("notice", "mine")
 
 
-def test_logging_out_elsewhere_leaves_this_browser_alone(logins: LoginSite, warned: Browser) -> None:
+def test_logging_out_elsewhere_leaves_this_browser_alone(logins: LoginSite, warned: Visitor) -> None:
     """The one who answers keeps working; whoever else is in is out."""
     other = logins.browser()
     other.log_in()
@@ -78,18 +78,18 @@ def test_logging_out_elsewhere_leaves_this_browser_alone(logins: LoginSite, warn
 
     assert location(done) == "/account"
     assert (warned.whoami(), other.whoami()) == ("ada", None)
-    assert logins.check(jar_of(other.tokens)).json()["reason"] == "revoked"
+    assert logins.check(Jar.of(other.tokens)).json()["reason"] == "revoked"
     assert location(warned.log_in()) == "/account"
 
 
-def test_an_answer_sent_twice_is_harmless(warned: Browser) -> None:
+def test_an_answer_sent_twice_is_harmless(warned: Visitor) -> None:
     """People press twice, and browsers send again."""
     form = answers(warned.get(NOTICE))["mine"]
 
     assert [warned.post(NOTICE, form).status for _ in range(2)] == [303, 303]
 
 
-def test_an_answer_does_not_take_what_came_after_the_page(logins: LoginSite, warned: Browser) -> None:
+def test_an_answer_does_not_take_what_came_after_the_page(logins: LoginSite, warned: Visitor) -> None:
     """A second theft while the page was open must not be answered unseen."""
     form = answers(warned.get(NOTICE))["mine"]
     victim = logins.browser()
@@ -102,7 +102,7 @@ def test_an_answer_does_not_take_what_came_after_the_page(logins: LoginSite, war
 
 
 @pytest.mark.parametrize("changed", [{"csrf": "x" * 23}, {"answer": "both"}, {"answer": ""}, {"seen": "x"}])
-def test_only_the_pages_own_form_answers(warned: Browser, changed: dict[str, str]) -> None:
+def test_only_the_pages_own_form_answers(warned: Visitor, changed: dict[str, str]) -> None:
     """A foreign page must not silence the warning, nor log somebody out everywhere."""
     form = answers(warned.get(NOTICE))["elsewhere"]
 
@@ -124,7 +124,7 @@ def test_nothing_is_told_before_a_login(logins: LoginSite) -> None:
     assert "copy" not in text(reply)
 
 
-def outrun(logins: LoginSite) -> tuple[Browser, Browser]:
+def outrun(logins: LoginSite) -> tuple[Visitor, Visitor]:
     """Return a browser, and the thief who moved its line on and left it behind."""
     owner = logins.browser()
     owner.sign_up()
@@ -205,7 +205,7 @@ def test_a_session_opened_at_a_server_whose_clock_is_ahead_is_told_nothing(login
     assert "used in two places" in text(owner.get(NOTICE))
 
 
-def test_it_leads_only_where_a_login_may_lead(warned: Browser) -> None:
+def test_it_leads_only_where_a_login_may_lead(warned: Visitor) -> None:
     """The address of the page can be put into any link."""
     page = warned.get(f"{NOTICE}?return_to=https%3A%2F%2Fevil.example%2F")
     form = answers(page)["mine"]
@@ -222,12 +222,12 @@ def test_where_there_is_nothing_to_tell_it_leads_on(logins: LoginSite) -> None:
     assert location(browser.get(f"{NOTICE}?return_to=%2Fpage")) == "/page"
 
 
-def test_a_login_that_was_asked_for_on_the_page_leads_to_it_once(warned: Browser) -> None:
+def test_a_login_that_was_asked_for_on_the_page_leads_to_it_once(warned: Visitor) -> None:
     """Addresses within addresses would grow with every login."""
     assert location(warned.log_in(return_to=f"{NOTICE}?return_to=/page")) == f"{NOTICE}?return_to=/page"
 
 
-def test_it_is_told_for_thirty_days(logins: LoginSite, warned: Browser) -> None:
+def test_it_is_told_for_thirty_days(logins: LoginSite, warned: Visitor) -> None:
     """What nobody answered in a month nobody remembers."""
     logins.clock.advance(30 * DAY + 1)
 

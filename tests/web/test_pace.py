@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.browser import Reply
-from tests.support.logins import Browser, LoginSite
+from tests.support.logins import LoginSite, Visitor
 from tests.support.web import LOCAL
 
 MOST = 6
@@ -26,7 +26,7 @@ def direct() -> Iterator[LoginSite]:
         yield site
 
 
-def start(browser: Browser, address: str = BUSY, **headers: str) -> Reply:
+def start(browser: Visitor, address: str = BUSY, **headers: str) -> Reply:
     """Begin a login from this address."""
     return browser.get("/login/github?return_to=/page", **{"X_Forwarded_For": address, **headers})
 

@@ -8,19 +8,19 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from tests.support.guards import Expectation
-from tests.support.logins import Browser, LoginSite, location, query_of
+from tests.support.logins import LoginSite, Visitor, location, query_of
 
 URL = "/login/google/callback"
 ExpectLog = Callable[..., Expectation]
 
 
 @pytest.fixture
-def browser(logins: LoginSite) -> Browser:
+def browser(logins: LoginSite) -> Visitor:
     logins.google.posted = True
     return logins.browser()
 
 
-def test_a_posted_answer_is_a_login(logins: LoginSite, browser: Browser) -> None:
+def test_a_posted_answer_is_a_login(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise nobody logs in with Apple, or with a provider that answers by form."""
     state = browser.begin("google", return_to="/page")
     posted = browser.post_answer(state, code="ada")
@@ -32,7 +32,7 @@ def test_a_posted_answer_is_a_login(logins: LoginSite, browser: Browser) -> None
     assert browser.whoami() == "ada"
 
 
-def test_the_cookie_of_such_a_login_alone_comes_with_other_sites_forms(logins: LoginSite, browser: Browser) -> None:
+def test_the_cookie_of_such_a_login_alone_comes_with_other_sites_forms(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise the provider's form comes without its login, or a form of any site with every login."""
     begun = browser.get("/login/google")
     other = browser.get("/login/github")
@@ -46,7 +46,7 @@ def test_the_cookie_of_such_a_login_alone_comes_with_other_sites_forms(logins: L
 
 
 @pytest.mark.threat(1)
-def test_a_posted_answer_of_another_browsers_login_is_refused(logins: LoginSite, browser: Browser) -> None:
+def test_a_posted_answer_of_another_browsers_login_is_refused(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise a page that posts an attacker's answer logs its visitors in as the attacker (login CSRF)."""
     state = browser.begin("google")
     victim = logins.browser()
@@ -60,7 +60,7 @@ def test_a_posted_answer_of_another_browsers_login_is_refused(logins: LoginSite,
 
 
 @pytest.mark.threat(10)
-def test_a_posted_answer_counts_once(logins: LoginSite, browser: Browser) -> None:
+def test_a_posted_answer_counts_once(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise who finds the form in a browser's memory sends it again, and is logged in."""
     state = browser.begin("google")
     before = dict(browser.jar.cookies)
@@ -79,7 +79,7 @@ def test_a_posted_answer_counts_once(logins: LoginSite, browser: Browser) -> Non
 
 
 @pytest.mark.threat(7)
-def test_a_posted_answer_belongs_to_one_provider_and_one_way(browser: Browser) -> None:
+def test_a_posted_answer_belongs_to_one_provider_and_one_way(browser: Visitor) -> None:
     """Otherwise one provider's answer finishes the login of another, or a form of any site that of a query."""
     state = browser.begin("google")
     assert browser.post_answer(state, provider="github", code="ada").status == 400
@@ -96,7 +96,7 @@ def test_a_posted_answer_belongs_to_one_provider_and_one_way(browser: Browser) -
 @pytest.mark.parametrize("origin", ["null", None, "https://google.example", "https://evil.example"])
 @pytest.mark.parametrize("site", ["cross-site", "same-site", None])
 def test_any_origin_may_post_because_the_cookie_decides(
-    logins: LoginSite, browser: Browser, origin: str | None, site: str | None
+    logins: LoginSite, browser: Visitor, origin: str | None, site: str | None
 ) -> None:
     """Otherwise browsers that hide where a form comes from (`Origin: null`) cannot log in."""
     state = browser.begin("google")
@@ -107,7 +107,7 @@ def test_any_origin_may_post_because_the_cookie_decides(
     assert logins.public("POST", URL, headers=headers, body=body).status == 303
 
 
-def test_who_says_no_by_post_is_led_to_the_ways_to_log_in(logins: LoginSite, browser: Browser) -> None:
+def test_who_says_no_by_post_is_led_to_the_ways_to_log_in(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise cancelling at Apple, whose answer has no code, is an error page."""
     state = browser.begin("google", return_to="/page")
     said = browser.get(location(browser.post_answer(state, error="access_denied")))
@@ -137,7 +137,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_form_that_cannot_be_read_uses_no_login_up(logins: LoginSite, browser: Browser, case: str) -> None:
+def test_a_form_that_cannot_be_read_uses_no_login_up(logins: LoginSite, browser: Visitor, case: str) -> None:
     """Otherwise a damaged answer costs the person the login, or a stranger's form is a 500."""
     body, status = BROKEN[case]
     state = browser.begin("google")
@@ -150,7 +150,7 @@ def test_a_form_that_cannot_be_read_uses_no_login_up(logins: LoginSite, browser:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "application/json", "x"])
-def test_a_body_that_is_no_form_is_refused(browser: Browser, kind: str) -> None:
+def test_a_body_that_is_no_form_is_refused(browser: Visitor, kind: str) -> None:
     """Otherwise what another parser would read as something else is read as an answer."""
     state = browser.begin("google")
 
@@ -158,7 +158,7 @@ def test_a_body_that_is_no_form_is_refused(browser: Browser, kind: str) -> None:
 
 
 @pytest.mark.parametrize("dest", ["iframe", "empty", "image"])
-def test_an_answer_is_posted_by_a_page_alone(logins: LoginSite, browser: Browser, dest: str) -> None:
+def test_an_answer_is_posted_by_a_page_alone(logins: LoginSite, browser: Visitor, dest: str) -> None:
     """Otherwise a hidden frame logs somebody in."""
     browser.begin("google")
 
@@ -167,7 +167,7 @@ def test_an_answer_is_posted_by_a_page_alone(logins: LoginSite, browser: Browser
     assert (refused.status, refused.json()["error"]) == (400, "not-a-page")
 
 
-def test_what_comes_beside_a_posted_answer_decides_nothing(browser: Browser) -> None:
+def test_what_comes_beside_a_posted_answer_decides_nothing(browser: Visitor) -> None:
     """Otherwise a provider that posts a little more than we read logs nobody in."""
     more = {"session_state": "x" * 5_000, "scope": "a b", "": "1", "id_token": "e30", "expires_in": "soon"}
     onward = browser.post_answer(browser.begin("google"), **more, code="ada")
@@ -177,7 +177,7 @@ def test_what_comes_beside_a_posted_answer_decides_nothing(browser: Browser) -> 
 
 
 @pytest.mark.parametrize(("size", "status"), [(1_400, 303), (8_000, 502)])
-def test_a_long_code_fits_or_is_said_not_to(browser: Browser, size: int, status: int, expect_log: ExpectLog) -> None:
+def test_a_long_code_fits_or_is_said_not_to(browser: Visitor, size: int, status: int, expect_log: ExpectLog) -> None:
     """Otherwise a browser drops the cookie in silence, and the log does not say why nobody can log in."""
     code = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(size))
     state = browser.begin("google", return_to="/page?" + "x" * 900)
@@ -186,7 +186,7 @@ def test_a_long_code_fits_or_is_said_not_to(browser: Browser, size: int, status:
     assert browser.post_answer(state, code=code).status == status
 
 
-def test_a_session_is_neither_asked_for_nor_written_at_the_post(logins: LoginSite, browser: Browser) -> None:
+def test_a_session_is_neither_asked_for_nor_written_at_the_post(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise somebody who is logged in is logged out, because their cookies do not come with the form."""
     browser.sign_up()
     tokens = dict(browser.tokens)
@@ -199,7 +199,7 @@ def test_a_session_is_neither_asked_for_nor_written_at_the_post(logins: LoginSit
     assert browser.whoami() == "ada"
 
 
-def test_a_head_and_a_prefetch_finish_nothing(browser: Browser) -> None:
+def test_a_head_and_a_prefetch_finish_nothing(browser: Visitor) -> None:
     """Otherwise a browser that loads ahead uses the login up."""
     onward = location(browser.post_answer(browser.begin("google"), code="ada"))
 
@@ -208,7 +208,7 @@ def test_a_head_and_a_prefetch_finish_nothing(browser: Browser) -> None:
     assert browser.get(onward).status == 303
 
 
-def test_an_answer_that_waits_too_long_is_void(logins: LoginSite, browser: Browser) -> None:
+def test_an_answer_that_waits_too_long_is_void(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise an answer in a cookie is a login for as long as the browser keeps it."""
     onward = location(browser.post_answer(browser.begin("google"), code="ada"))
     logins.clock.advance(600_000)

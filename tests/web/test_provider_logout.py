@@ -13,7 +13,7 @@ from identity.stores.cache import CacheKey
 from identity.types import IdentityKey, Millis
 from providers.base import LogoutNotice, LogoutThere
 from tests.support.guards import Expectation
-from tests.support.logins import Browser, LoginSite, form_of, location
+from tests.support.logins import LoginSite, Visitor, form_of, location
 from tests.support.web import LOCAL, Reply
 
 ExpectLog = Callable[..., Expectation]
@@ -41,7 +41,7 @@ def tell(site: LoginSite, named: str = "told", *, subject: str = "", session: st
     return site.public("POST", URL, headers=FORM, body=body)
 
 
-def logged_in(site: LoginSite, *, provider: str = "google", session: str = "there-1") -> Browser:
+def logged_in(site: LoginSite, *, provider: str = "google", session: str = "there-1") -> Visitor:
     """Return a browser Ada is logged in with; her first login makes the account."""
     people = getattr(site, provider).people
     people["ada"] = replace(people["ada"], session=session)
@@ -314,7 +314,7 @@ def test_a_provider_without_the_option_frames_nothing(site: LoginSite) -> None:
     assert site.public("GET", f"{FRAME}?iss=a&sid=b").status == 404
 
 
-def left(site: LoginSite, policy: LogoutThere) -> tuple[Browser, Reply]:
+def left(site: LoginSite, policy: LogoutThere) -> tuple[Visitor, Reply]:
     """Log out, where the provider is one that a browser can log out of from here."""
     site.google.logout_there = policy
     browser = logged_in(site)

@@ -10,7 +10,7 @@ import pytest
 from identity.login.staying import Stay
 from tests.support.application_hosts import ApplicationHosts
 from tests.support.browser import Reply
-from tests.support.logins import Browser, LoginSite, location, query_of
+from tests.support.logins import LoginSite, Visitor, location, query_of
 
 PAGE = "https://wiki.example/page"
 
@@ -22,7 +22,7 @@ def lasting(reply: Reply) -> list[bool]:
 
 
 @pytest.fixture
-def asked(logins: LoginSite) -> Iterator[Browser]:
+def asked(logins: LoginSite) -> Iterator[Visitor]:
     """Give a browser at a daemon that asks, of somebody who is known there."""
     logins.browser().sign_up()
     yield logins.browser()
@@ -36,7 +36,7 @@ def follow(logins: LoginSite, policy: Stay) -> None:
 
 
 @pytest.mark.parametrize(("said", "stays"), [({"stay": "yes"}, True), ({"stay": "no"}, False), ({}, False)])
-def test_the_choice_comes_back_from_the_provider(asked: Browser, said: dict[str, str], *, stays: bool) -> None:
+def test_the_choice_comes_back_from_the_provider(asked: Visitor, said: dict[str, str], *, stays: bool) -> None:
     """The provider's answer carries nothing of it, and must not be able to."""
     assert lasting(asked.log_in(**said)) == [stays]
 
@@ -47,13 +47,13 @@ def test_the_choice_survives_the_username_form(logins: LoginSite, said: dict[str
     assert lasting(logins.browser().sign_up(**said)) == [stays]
 
 
-def test_an_answer_cannot_change_what_was_said(asked: Browser) -> None:
+def test_an_answer_cannot_change_what_was_said(asked: Visitor) -> None:
     """A link made by somebody else must not leave a session on a shared computer."""
     assert lasting(asked.come_back(asked.begin(), code="ada", stay="yes")) == [False]
 
 
 @pytest.mark.parametrize("stays", [True, False])
-def test_every_later_token_follows_the_choice(logins: LoginSite, asked: Browser, *, stays: bool) -> None:
+def test_every_later_token_follows_the_choice(logins: LoginSite, asked: Visitor, *, stays: bool) -> None:
     """One token with a Max-Age would be the whole session after the browser was closed."""
     asked.log_in(**({"stay": "yes"} if stays else {}))
     found = []
@@ -68,11 +68,11 @@ def test_every_later_token_follows_the_choice(logins: LoginSite, asked: Browser,
 @pytest.mark.parametrize("stays", [True, False])
 def test_a_session_on_an_applications_host_follows_the_login(sites: ApplicationHosts, *, stays: bool) -> None:
     """Closing the browser must log out of every application, not only of the login host."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     page = browser.go(PAGE)
     if stays:
         page = replace(page, body=page.body.replace(b"/login/github?", b"/login/github?stay=yes&amp;"))
-    browser.log_in(page, username="ada")
+    browser.log_in_at(page, username="ada")
 
     [below] = [each for each in sites.sessions.alive(sites.row("github:ada").account_id) if each.login]
     sites.clock.advance(20_000)
@@ -84,7 +84,7 @@ def test_a_session_on_an_applications_host_follows_the_login(sites: ApplicationH
 
 @pytest.mark.parametrize(("policy", "stays"), [(Stay.YES, True), (Stay.NO, False)])
 def test_where_nobody_is_asked_the_operator_decides(
-    logins: LoginSite, asked: Browser, policy: Stay, *, stays: bool
+    logins: LoginSite, asked: Visitor, policy: Stay, *, stays: bool
 ) -> None:
     """A box that decides nothing must not be shown, and an address must not undo what was configured."""
     follow(logins, policy)
@@ -93,7 +93,7 @@ def test_where_nobody_is_asked_the_operator_decides(
     assert lasting(asked.log_in(stay="no" if stays else "yes")) == [stays]
 
 
-def test_the_box_leads_on_both_ways(asked: Browser) -> None:
+def test_the_box_leads_on_both_ways(asked: Visitor) -> None:
     """Without a script the page must hold both lists; the stylesheet shows one."""
     page = asked.get(f"/login?{urlencode({'return_to': '/page'})}").body.decode()
     links = [query_of(href.replace("&amp;", "&")) for href in re.findall(r'href="(/login/[^"]+)"', page)]
@@ -102,7 +102,7 @@ def test_the_box_leads_on_both_ways(asked: Browser) -> None:
     assert 'id="stay" aria-describedby="stay-help">' in page
 
 
-def test_after_a_cancelled_login_the_box_is_as_it_was(asked: Browser) -> None:
+def test_after_a_cancelled_login_the_box_is_as_it_was(asked: Visitor) -> None:
     """Whoever comes back must not be asked to notice that his choice was lost."""
     back = location(asked.come_back(asked.begin(stay="yes"), error="access_denied"))
 

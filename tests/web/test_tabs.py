@@ -1,13 +1,12 @@
 """A browser that restores many tabs of applications: each must reach its page, whoever logs in where and when."""
 
 import re
-from copy import deepcopy
 from html import unescape
 
 import pytest
 
 from identity.types import HOUR, MINUTE, SECOND
-from tests.support.application_hosts import LOGIN, SHOP, WIKI, ApplicationHosts, HostBrowser, user
+from tests.support.application_hosts import LOGIN, SHOP, WIKI, ApplicationHosts, HostVisitor, user
 from tests.support.browser import Reply
 from tests.support.logins import form_of, location
 
@@ -15,19 +14,15 @@ TABS = 25
 PLACES = [f"{WIKI}/tab{number}?of=%C3%A9&n={number}" for number in range(TABS)]
 
 
-def at_once(browser: HostBrowser, addresses: list[str]) -> list[Reply]:
+def at_once(browser: HostVisitor, addresses: list[str]) -> list[Reply]:
     """Load addresses with the jars as they are; the answers' cookies arrive when all were sent."""
-    replies = []
-    for address in addresses:
-        alone = HostBrowser(browser.site)
-        alone.jars.update({host: deepcopy(jar) for host, jar in browser.jars.items()})
-        replies.append(alone.load(address))
+    replies = [browser.copy().get(address) for address in addresses]
     for address, reply in zip(addresses, replies, strict=True):
         browser.jars[address.split("/")[2]].take(reply)
     return replies
 
 
-def all_at_once(browser: HostBrowser, addresses: list[str]) -> tuple[list[str], list[Reply]]:
+def all_at_once(browser: HostVisitor, addresses: list[str]) -> tuple[list[str], list[Reply]]:
     """Let each tab go where it is led, all in step; return where they are in the end, and what they see."""
     seen: dict[int, Reply] = {}
     at = list(addresses)
@@ -44,14 +39,14 @@ def all_at_once(browser: HostBrowser, addresses: list[str]) -> tuple[list[str], 
     return at, [seen[number] for number in range(len(at))]
 
 
-def arrived(browser: HostBrowser, tabs: list[str], places: list[str]) -> None:
+def arrived(browser: HostVisitor, tabs: list[str], places: list[str]) -> None:
     """Expect each tab, loaded again one after the other, to reach its own page."""
     for tab, place in zip(tabs, places, strict=True):
         assert user(browser.go(tab)) == "ada", (tab, browser.hops)
         assert browser.hops[-1] == place
 
 
-def at_the_login(browser: HostBrowser, places: list[str] = PLACES) -> list[str]:
+def at_the_login(browser: HostVisitor, places: list[str] = PLACES) -> list[str]:
     """Open tabs one after the other; all wait at the login page."""
     tabs = []
     for place in places:
@@ -62,36 +57,36 @@ def at_the_login(browser: HostBrowser, places: list[str] = PLACES) -> list[str]:
 
 def test_after_a_login_in_one_tab_each_other_reaches_its_page(sites: ApplicationHosts) -> None:
     """24 of 25 pages of work would be lost to an error whose link forgets them."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     tabs = at_the_login(browser)
 
-    page = browser.log_in(browser.load(tabs[7]))
+    page = browser.log_in_at(browser.get(tabs[7]))
 
     assert (user(page), browser.hops[-1]) == ("ada", PLACES[7])
     arrived(browser, tabs, PLACES)
-    assert sorted(browser.jars["wiki.example"].cookies) == browser.tokens("wiki.example")
+    assert sorted(browser.jars["wiki.example"].cookies) == list(browser.jars["wiki.example"].tokens)
 
 
 @pytest.mark.parametrize("pause_ms", [9 * MINUTE + 59 * SECOND, 10 * MINUTE, 3 * HOUR])
 def test_however_long_the_person_was_away(sites: ApplicationHosts, pause_ms: int) -> None:
     """Tabs are restored in the morning, and the coffee comes first."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     tabs = at_the_login(browser)
     sites.clock.advance(pause_ms)
     for name in [each for each in browser.jars["wiki.example"].cookies if pause_ms >= 10 * MINUTE]:
         del browser.jars["wiki.example"].cookies[name]
 
-    browser.log_in(browser.load(tabs[0]))
+    browser.log_in_at(browser.get(tabs[0]))
 
     arrived(browser, tabs, PLACES)
 
 
 def test_a_login_in_two_tabs_loses_none(sites: ApplicationHosts) -> None:
     """The second login takes the place of the first, with all that was below it."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     tabs = at_the_login(browser)
-    links = [re.search(r'href="(/login/github[^"]*)"', browser.load(tab).body.decode()) for tab in tabs[:2]]
-    begun = [location(browser.load(LOGIN + unescape(link[1]))) for link in links if link]
+    links = [re.search(r'href="(/login/github[^"]*)"', browser.get(tab).body.decode()) for tab in tabs[:2]]
+    begun = [location(browser.get(LOGIN + unescape(link[1]))) for link in links if link]
 
     for number, provider in enumerate(begun):
         state = re.search("state=([^&]+)", provider)
@@ -106,9 +101,9 @@ def test_a_login_in_two_tabs_loses_none(sites: ApplicationHosts) -> None:
 
 def test_tabs_that_are_all_loaded_again_at_once_all_arrive(sites: ApplicationHosts) -> None:
     """A browser that starts loads them in parallel: none has seen the cookies of the others."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     tabs = at_the_login(browser)
-    browser.log_in(browser.load(tabs[0]))
+    browser.log_in_at(browser.get(tabs[0]))
 
     places, pages = all_at_once(browser, tabs)
 
@@ -120,8 +115,8 @@ def test_tabs_that_are_all_loaded_again_at_once_all_arrive(sites: ApplicationHos
 @pytest.mark.parametrize("hosts", [[WIKI], [WIKI, SHOP]])
 def test_tabs_of_somebody_who_is_logged_in_all_pass_at_once(sites: ApplicationHosts, hosts: list[str]) -> None:
     """A start of the browser in the morning, with a login that lasted the night."""
-    browser = sites.host_browser()
-    page = browser.log_in(browser.load(f"{LOGIN}/login"))
+    browser = sites.browser()
+    page = browser.log_in_at(browser.get(f"{LOGIN}/login"))
     assert page.status == 200
     wanted = [f"{host}/tab{number}" for host in hosts for number in range(TABS)]
 
@@ -134,7 +129,7 @@ def test_tabs_of_somebody_who_is_logged_in_all_pass_at_once(sites: ApplicationHo
 
 def test_tabs_that_are_due_at_the_login_host_all_come_back(sites: ApplicationHosts) -> None:
     """Every eight hours all of them would fail together."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(PLACES[0])
     for _ in range(8):
         sites.clock.advance(HOUR)
@@ -149,25 +144,25 @@ def test_tabs_that_are_due_at_the_login_host_all_come_back(sites: ApplicationHos
 
 def test_tabs_that_began_together_leave_room_again(sites: ApplicationHosts) -> None:
     """Cookies of ways that are over must not fill the header for ten minutes."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     at_once(browser, [f"{WIKI}/.identityd/login?return_to=/{number}" for number in range(TABS)])
     assert len(browser.jars["wiki.example"].cookies) == TABS
     sites.clock.advance(MINUTE)
 
     for _ in range(TABS):
-        browser.load(f"{WIKI}/.identityd/login")
+        browser.get(f"{WIKI}/.identityd/login")
 
     assert len(browser.jars["wiki.example"].cookies) == 1
 
 
 def test_a_way_that_failed_offers_its_page_again(sites: ApplicationHosts) -> None:
     """Otherwise somebody has to remember which page it was."""
-    browser = sites.host_browser()
+    browser = sites.browser()
     browser.enter(f"{SHOP}/")
     start = browser.code(PLACES[3])
     browser.jars["wiki.example"].cookies.clear()
 
-    error = browser.load(start)
+    error = browser.get(start)
 
     link = re.search(r'href="(/.identityd/login[^"]*)"', error.body.decode())
     assert error.status == 400
@@ -180,7 +175,7 @@ def test_a_way_that_failed_offers_its_page_again(sites: ApplicationHosts) -> Non
 @pytest.mark.parametrize("path", ["//evil.example/", "https://evil.example/", "/\\evil.example", "/.identityd/logout"])
 def test_a_way_that_failed_offers_no_other_site(sites: ApplicationHosts, path: str) -> None:
     """The page comes from an address that anybody can write."""
-    error = sites.host_browser().load(f"{WIKI}/.identityd/start?code=x&path={path}")
+    error = sites.browser().get(f"{WIKI}/.identityd/start?code=x&path={path}")
 
     links = re.findall(r'href="(/.identityd/login[^"]*)"', error.body.decode())
     assert error.status == 400
@@ -191,12 +186,12 @@ def test_a_way_that_failed_offers_no_other_site(sites: ApplicationHosts, path: s
 @pytest.mark.threat(1)
 def test_a_code_of_somebody_else_leads_nobody_on_as_them(sites: ApplicationHosts) -> None:
     """Who has a session of their own is not led on with an attacker's code, and gets nothing of it."""
-    ada, eve = sites.host_browser(), sites.host_browser()
+    ada, eve = sites.browser(), sites.browser()
     ada.enter(PLACES[0])
     eve.enter(f"{SHOP}/", "eve")
     before = dict(ada.jars["wiki.example"].cookies)
 
-    reply = ada.load(eve.code(f"{WIKI}/trap"))
+    reply = ada.get(eve.code(f"{WIKI}/trap"))
 
     assert reply.status == 400
     assert ada.jars["wiki.example"].cookies == before

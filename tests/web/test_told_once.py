@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.guards import Expectation
-from tests.support.logins import Browser, LoginSite, location, suggestion
+from tests.support.logins import LoginSite, Visitor, location, suggestion
 
 ExpectLog = Callable[..., Expectation]
 COOKIE = "__Host-iddn"
@@ -14,23 +14,23 @@ OFFERED = "Grace.Hopper"
 
 
 @pytest.fixture
-def browser(logins: LoginSite) -> Browser:
+def browser(logins: LoginSite) -> Visitor:
     logins.google.posted = True
     logins.google.people["new"] = logins.google.people["ada"].__class__(subject="new", email_verified=False)
     return logins.browser()
 
 
-def answered(browser: Browser, code: str = "new", **told: str) -> str:
+def answered(browser: Visitor, code: str = "new", **told: str) -> str:
     """Begin a login, post its answer, and return where that leads."""
     return location(browser.post_answer(browser.begin("google"), code=code, **told))
 
 
-def offered(browser: Browser) -> str:
+def offered(browser: Visitor) -> str:
     """Log in once more, without being told anything, and return the name that the sign-up offers."""
     return suggestion(browser.get(location(browser.get(answered(browser)))))
 
 
-def test_a_name_survives_a_failed_exchange(browser: Browser, expect_log: ExpectLog) -> None:
+def test_a_name_survives_a_failed_exchange(browser: Visitor, expect_log: ExpectLog) -> None:
     """Otherwise a moment's trouble at Apple costs the person's name for ever."""
     expect_log("identity.web", "provider")
     assert browser.get(answered(browser, "unknown", user=NAME)).status == 502
@@ -38,7 +38,7 @@ def test_a_name_survives_a_failed_exchange(browser: Browser, expect_log: ExpectL
     assert offered(browser) == OFFERED
 
 
-def test_a_name_survives_a_store_that_is_away(logins: LoginSite, browser: Browser, expect_log: ExpectLog) -> None:
+def test_a_name_survives_a_store_that_is_away(logins: LoginSite, browser: Visitor, expect_log: ExpectLog) -> None:
     """Otherwise a restart of the account store costs the names of those who logged in meanwhile."""
     expect_log("identity.web", "store-unavailable")
     onward = answered(browser, user=NAME)
@@ -48,7 +48,7 @@ def test_a_name_survives_a_store_that_is_away(logins: LoginSite, browser: Browse
     assert offered(browser) == OFFERED
 
 
-def test_a_name_survives_a_person_who_comes_back_later(logins: LoginSite, browser: Browser) -> None:
+def test_a_name_survives_a_person_who_comes_back_later(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise who closes the username form has no name at the next try."""
     browser.get(location(browser.get(answered(browser, user=NAME))))
     logins.clock.advance(30 * 60_000)
@@ -56,7 +56,7 @@ def test_a_name_survives_a_person_who_comes_back_later(logins: LoginSite, browse
     assert offered(browser) == OFFERED
 
 
-def test_a_name_is_kept_an_hour_at_most(logins: LoginSite, browser: Browser) -> None:
+def test_a_name_is_kept_an_hour_at_most(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise the name of somebody who gave up meets the next person at the same browser."""
     answered(browser, user=NAME)
     logins.clock.advance(60 * 60_000)
@@ -64,7 +64,7 @@ def test_a_name_is_kept_an_hour_at_most(logins: LoginSite, browser: Browser) -> 
     assert offered(browser) != OFFERED
 
 
-def test_a_name_is_dropped_when_a_login_ends_well(logins: LoginSite, browser: Browser) -> None:
+def test_a_name_is_dropped_when_a_login_ends_well(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise the next person at this browser is offered it."""
     browser.choose(browser.get(location(browser.get(answered(browser, user=NAME)))), "grace")
 
@@ -73,7 +73,7 @@ def test_a_name_is_dropped_when_a_login_ends_well(logins: LoginSite, browser: Br
     assert logins.profile_of("google:new").name == NAME
 
 
-def test_a_name_that_is_not_said_again_stays(logins: LoginSite, browser: Browser) -> None:
+def test_a_name_that_is_not_said_again_stays(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise the second login with Apple takes away the name that came with the first."""
     browser.choose(browser.get(location(browser.get(answered(browser, user=NAME)))), "grace")
     browser.get(answered(browser))
@@ -83,7 +83,7 @@ def test_a_name_that_is_not_said_again_stays(logins: LoginSite, browser: Browser
     assert logins.profile_of("google:new").name == "Grace Murray"
 
 
-def test_a_name_is_told_to_its_own_provider_and_in_its_own_browser_only(logins: LoginSite, browser: Browser) -> None:
+def test_a_name_is_told_to_its_own_provider_and_in_its_own_browser_only(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise one provider names the people of another, or a planted cookie names anybody."""
     logins.github.posted = True
     logins.github.people["new"] = logins.google.people["new"]
@@ -97,7 +97,7 @@ def test_a_name_is_told_to_its_own_provider_and_in_its_own_browser_only(logins: 
     assert offered(other) != OFFERED
 
 
-def test_an_answer_in_the_address_is_told_nothing(logins: LoginSite, browser: Browser) -> None:
+def test_an_answer_in_the_address_is_told_nothing(logins: LoginSite, browser: Visitor) -> None:
     """Otherwise a name that was posted turns up in logins that never post one."""
     answered(browser, user=NAME)
     logins.google.posted = False
@@ -108,7 +108,7 @@ def test_an_answer_in_the_address_is_told_nothing(logins: LoginSite, browser: Br
 
 
 @pytest.mark.parametrize("user", ["x" * 1_025, "\x00", ""])
-def test_what_cannot_be_kept_fails_no_login(browser: Browser, user: str) -> None:
+def test_what_cannot_be_kept_fails_no_login(browser: Visitor, user: str) -> None:
     """Otherwise a field that nobody needs decides whether somebody logs in."""
     onward = answered(browser, user=user)
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_kept_fails_no_login(browser: Browser, user: str) -> None
 
 
 @pytest.mark.parametrize("user", ["x" * 1_024, "陳" * 1_024])
-def test_a_name_of_any_alphabet_is_kept_in_a_cookie_of_bounded_size(browser: Browser, user: str) -> None:
+def test_a_name_of_any_alphabet_is_kept_in_a_cookie_of_bounded_size(browser: Visitor, user: str) -> None:
     """Otherwise an answer's head is longer than a proxy takes, and the person sees its error."""
     answered(browser, user=user)
 
@@ -125,7 +125,7 @@ def test_a_name_of_any_alphabet_is_kept_in_a_cookie_of_bounded_size(browser: Bro
 
 
 @pytest.mark.threat(5)
-def test_what_is_told_once_is_no_login_and_a_login_is_not_told(browser: Browser) -> None:
+def test_what_is_told_once_is_no_login_and_a_login_is_not_told(browser: Visitor) -> None:
     """Otherwise a cookie that proves nothing finishes a login, or a login is read as a name."""
     state = browser.begin("google")
     flow, carried = f"__Host-iddf-{state[:8]}", dict(browser.jar.cookies)

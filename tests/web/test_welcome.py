@@ -52,7 +52,7 @@ def test_choosing_a_name_makes_the_account_and_signs_in(logins: LoginSite) -> No
     assert location(reply) == "/account"
     assert browser.whoami() == "Ada.L"
     assert logins.actions() == ["sign-up", "login"]
-    assert browser.named("__Host-iddu-") == {}
+    assert browser.jar.named("__Host-iddu-") == {}
     assert logins.kept() == len(("the login was used", "the form was used", "a name was asked for"))
 
 
@@ -202,7 +202,7 @@ def test_an_account_that_was_disabled_meanwhile_is_refused(logins: LoginSite) ->
     assert reply.status == 403
     assert b"account-disabled" in reply.body
     assert late.tokens == {}
-    assert late.named("__Host-iddu-") == {}
+    assert late.jar.named("__Host-iddu-") == {}
 
 
 def test_a_reload_after_the_form_was_sent_leads_to_the_account(logins: LoginSite) -> None:
