@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from options.option import BadOptions
-from providers.base import Provider, SubjectScope
+from providers.base import KeepsTokens, Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings, ProviderSite
 
 
@@ -63,7 +63,9 @@ REGISTRY: Final = KindRegistry(
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
-def build(kind: str, name: str, options: object, *, site: ProviderSite, label: str = "") -> Provider:
+def build(
+    kind: str, name: str, options: object, *, site: ProviderSite, label: str = "", keep_tokens: bool = False
+) -> Provider:
     """Make one configured provider. No I/O. Raises BadOptions with every problem found.
 
     Args:
@@ -72,13 +74,17 @@ def build(kind: str, name: str, options: object, *, site: ProviderSite, label: s
         options: an object of the kind's class of options.
         site: what the daemon tells providers of itself.
         label: what people call it; the kind's own label if empty.
+        keep_tokens: whether the tokens of logins are kept for applications.
     """
     if kind not in REGISTRY:
         raise BadOptions([("kind", f"must be one of {', '.join(sorted(REGISTRY))}")])
     if not _NAME.fullmatch(name):
         raise BadOptions([("name", "may hold a-z, 0-9 and -, 1 to 32 of them")])
     chosen = REGISTRY[kind]
-    return chosen.build(ProviderSettings(name, label or chosen.label, site, options))
+    made = chosen.build(ProviderSettings(name, label or chosen.label, site, options, keep_tokens))
+    if keep_tokens and not isinstance(made, KeepsTokens):
+        raise BadOptions([("keep_tokens", f"kind {kind} has no tokens that an application could use; write no")])
+    return made
 
 
 def scope_of(kind: str, options: object) -> SubjectScope:

@@ -27,8 +27,8 @@ from providers.assertions import PRIVATE_KEY, JwtSigner, signer
 from providers.base import Callback, Http, Provider, ProviderBroken, ProviderProfile, SubjectScope
 from providers.discovery import Metadata
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oauth2 import Client
 from providers.openid import OidcProvider, OidcService
+from providers.token_endpoint import Client
 
 _ISSUER: Final = "https://appleid.apple.com"
 _OTHER_ISSUER: Final = "https://account.apple.com"
@@ -41,6 +41,7 @@ _METADATA: Final = Metadata(
     algorithms=("RS256",),
     client_auth="post",
     names_issuer=False,
+    revocation_url=f"{_ISSUER}/auth/revoke",
 )
 _TEN: Final = types.text("ten letters and digits", pattern="[A-Z0-9]{10}")
 _RENEWED_S: Final = 3_600

@@ -6,7 +6,7 @@ turns the browser's answer into a `ProviderProfile`. What is remembered is opaqu
 they import only this module and the protocol families beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Final, Protocol, runtime_checkable
@@ -40,6 +40,10 @@ class ProviderBroken(Exception):
 
 class ProviderSlow(ProviderBroken):
     """The provider gave no answer in time, or is not asked at present because it gave none before."""
+
+
+class GrantRefused(ProviderBroken):
+    """The provider does not honour a refresh token any more: its person must log in there again."""
 
 
 class NoticeRefused(ProviderBroken):
@@ -124,6 +128,28 @@ def plain(text: str, longest: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamGrant:
+    """Tokens with which the provider lets its person's programs work there."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    """Empty: it gave none now. One that it gave before stays good (RFC 6749 §6)."""
+    lifetime_s: int | None = None
+    """How long the access token is good, in seconds; None: it does not say."""
+    scope: str = ""
+    """What was granted, in the provider's own spelling; empty: as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedGrant:
+    """What a refresh brought."""
+
+    grant: UpstreamGrant
+    said: "ProviderProfile | None" = None
+    """Whose tokens they are, if the provider says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderProfile(Profile):
     """Who the provider says this is. Only `subject` (with `tenant`) identifies a person."""
 
@@ -138,6 +164,8 @@ class ProviderProfile(Profile):
     """What the provider calls its own session (`sid`), where it may end it here."""
     id_token: str = field(default="", repr=False)
     """As the provider signed it, where a browser may show it to log out there (`id_token_hint`)."""
+    grant: UpstreamGrant | None = field(default=None, repr=False)
+    """The tokens of this login, where they are kept; None elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,4 +299,29 @@ class FramesLogouts(Protocol):
     @property
     def logout_frame(self) -> str:
         """The issuer that may do so; empty for none."""
+        ...
+
+
+@runtime_checkable
+class KeepsTokens(Protocol):
+    """A provider whose tokens may be kept, so that applications work there for their people."""
+
+    @property
+    def keeps_tokens(self) -> bool:
+        """Whether the operator wants them kept; `finish` then returns them with the profile."""
+        ...
+
+    async def refresh(self, refresh_token: str, http: Http) -> RenewedGrant:
+        """Get a fresh access token: one POST, never repeated.
+
+        Raises GrantRefused or ProviderDenied if only another login helps, and ProviderBroken, after which it is
+        not known whether the refresh token was used up.
+        """
+        ...
+
+    async def revoke(self, tokens: Iterable[str], http: Http) -> bool:
+        """Take tokens back (RFC 7009), one POST each; False if the provider has no address for it.
+
+        One that is not good any more counts as taken back. Raises ProviderBroken.
+        """
         ...

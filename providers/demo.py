@@ -28,7 +28,8 @@ from providers.base import (
     SubjectScope,
 )
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oauth2 import Client, challenge, code_of, location
+from providers.oauth2 import challenge, code_of, location
+from providers.token_endpoint import Client
 
 CODE_LIFE_MS: Final = 60_000
 _CODE_BYTES: Final = 24

@@ -64,5 +64,6 @@ KIND: Final = ProviderKind(
         authorize="https://discord.com/oauth2/authorize",
         token=f"{_API}/oauth2/token",
         read_profile=ObjectAt(f"{_API}/users/@me", read),
+        revoke=f"{_API}/oauth2/token/revoke",
     ).build,
 )

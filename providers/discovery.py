@@ -21,6 +21,7 @@ _AUTHORIZE: Final = "authorization_endpoint"
 _ENDPOINTS: Final = (_AUTHORIZE, "token_endpoint", "jwks_uri")
 _END_SESSION: Final = "end_session_endpoint"
 _FOR_BROWSERS: Final = (_AUTHORIZE, _END_SESSION)
+_REVOCATION: Final = "revocation_endpoint"
 _USERINFO: Final = "userinfo_endpoint"
 _OK: Final = 200
 _DEFAULT_ALGORITHMS: Final = ["RS256"]
@@ -45,6 +46,10 @@ class Metadata:
     """Whether every answer to the browser carries `iss` (RFC 9207)."""
     end_session_url: str = ""
     """Where a browser logs out there; empty if it is not used, or the provider has none."""
+    revocation_url: str = ""
+    """Where tokens are taken back (RFC 7009); empty if it is not used, or the provider has none."""
+    offline_access: bool = False
+    """Whether the scope of that name may be asked for; yes where the provider does not say (it need not)."""
 
 
 async def fetch_metadata(
@@ -54,6 +59,7 @@ async def fetch_metadata(
     *,
     userinfo: bool = False,
     logout: bool = False,
+    revocation: bool = False,
     url: str = "",
     internal_url: str = "",
 ) -> Metadata:
@@ -61,7 +67,8 @@ async def fetch_metadata(
     answer = await http.fetch("GET", url or issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
     if answer.status != _OK:
         raise ProviderBroken(f"discovery answered {answer.status}")
-    return read_metadata(answer.body, issuer, hosts, userinfo=userinfo, logout=logout, internal_url=internal_url)
+    used = {"userinfo": userinfo, "logout": logout, "revocation": revocation}
+    return read_metadata(answer.body, issuer, hosts, **used, internal_url=internal_url)
 
 
 def read_metadata(
@@ -71,6 +78,7 @@ def read_metadata(
     *,
     userinfo: bool = False,
     logout: bool = False,
+    revocation: bool = False,
     internal_url: str = "",
 ) -> Metadata:
     """Check a document. Raises ProviderBroken with everything that is wrong with its endpoints.
@@ -81,6 +89,7 @@ def read_metadata(
         hosts: those allowed besides the issuer's own.
         userinfo: whether that endpoint is used; if not, nothing it says matters.
         logout: whether browsers are sent to log out there; a document without an address for it is in order.
+        revocation: whether tokens are taken back there; a document without an address for it is in order.
         internal_url: where the provider is for us; what browsers are sent to may not be there.
     """
     document = json_object(body, "the discovery document")
@@ -90,6 +99,8 @@ def read_metadata(
     used = (*_ENDPOINTS, _USERINFO) if userinfo else _ENDPOINTS
     if logout and given(document.get(_END_SESSION)):
         used = (*used, _END_SESSION)
+    if revocation and given(document.get(_REVOCATION)):
+        used = (*used, _REVOCATION)
     urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts}, internal_url)
     algorithms = _offered(document, "id_token_signing_alg_values_supported", _DEFAULT_ALGORITHMS)
     return Metadata(
@@ -102,6 +113,8 @@ def read_metadata(
         client_auth=_client_auth(document),
         names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
         end_session_url=urls.get(_END_SESSION, ""),
+        revocation_url=urls.get(_REVOCATION, ""),
+        offline_access="offline_access" in _offered(document, "scopes_supported", ["offline_access"]),
     )
 
 

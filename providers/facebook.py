@@ -31,8 +31,8 @@ from providers import untrusted
 from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.base import Http, Provider, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oauth2 import Grant
 from providers.oauth2_service import OAuth2Service, ObjectAt, ServiceOptions
+from providers.token_endpoint import Grant
 
 _GRAPH: Final = "https://graph.facebook.com"
 _VERSION: Final = types.text(pattern=r"v[1-9][0-9]{0,2}\.[0-9]", instead="needs a version like v26.0")

@@ -18,8 +18,9 @@ from providers.addresses import web_address
 from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.base import Http, Provider, ProviderBroken, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.oauth2 import Answered, Grant, fetch_json
+from providers.oauth2 import Answered, fetch_json
 from providers.oauth2_service import OAuth2Service, ServiceOptions
+from providers.token_endpoint import Grant
 
 _VERSION: Final = {"X-GitHub-Api-Version": "2022-11-28"}
 _WITHHELD: Final = frozenset({403, 404})

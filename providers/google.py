@@ -14,7 +14,8 @@ from options import types
 from options.option import option
 from providers.base import Provider, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import Claims, OidcClientOptions, OidcProvider, OidcService, profile_of
+from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.openid_claims import Claims, profile_of
 
 _ISSUER: Final = "https://accounts.google.com"
 _OLD_ISSUER: Final = "accounts.google.com"
@@ -52,6 +53,9 @@ def build(settings: ProviderSettings[GoogleOptions]) -> Provider:
         endpoint_hosts=("oauth2.googleapis.com", "www.googleapis.com"),
         authorize_params={"hd": domains[0] if len(domains) == 1 else "*"} if domains else {},
         forces_login=False,
+        # Without consent Google gives a refresh token at a person's first login only, so one that was lost,
+        # or refused, would never come again.
+        offline_params={"access_type": "offline", "prompt": "consent"},
         issuer_of=lambda claims: _OLD_ISSUER if claims.get("iss") == _OLD_ISSUER else _ISSUER,
         read_profile=GoogleProfile(frozenset(domains)),
     )

@@ -40,6 +40,8 @@ class ProviderSettings(Generic[OptionsT]):
     label: str
     site: ProviderSite
     options: OptionsT
+    keep_tokens: bool = False
+    """Whether the tokens of logins are kept for applications (`base.KeepsTokens`)."""
 
 
 @dataclass(frozen=True, slots=True)

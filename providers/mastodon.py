@@ -53,6 +53,7 @@ def build(settings: ProviderSettings[MastodonOptions]) -> Provider:
         token=f"{url}/oauth/token",
         read_profile=ObjectAt(f"{url}/api/v1/accounts/verify_credentials", read),
         forced={"force_login": "true"},
+        revoke=f"{url}/oauth/revoke",
     ).build(settings)
 
 

@@ -18,7 +18,8 @@ from options.option import BadOptions, option, required
 from providers import untrusted
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import Claims, OidcClientOptions, OidcProvider, OidcService, profile_of
+from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.openid_claims import Claims, profile_of
 
 _HOST: Final = "https://login.microsoftonline.com"
 _PERSONAL: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"

@@ -31,7 +31,8 @@ from providers.base import (
 )
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings, ProviderSite
 from providers.oauth1_signing import METHODS, Credentials, authorization
-from providers.oauth2 import get_json, refusal, same
+from providers.oauth2 import get_json, same
+from providers.token_endpoint import refusal
 
 _OK: Final = 200
 _NONCE_BYTES: Final = 16

@@ -1,20 +1,16 @@
 """OAuth 2.0 (RFC 6749) with PKCE (RFC 7636): the family, and the kind `oauth2` for configuration alone.
 
-Owns the two legs every OAuth 2 provider shares: the address the browser is sent to, what it may
-bring back, and the one POST that exchanges the code. A provider of this family is an
+Owns the two legs every OAuth 2 provider shares: the address the browser is sent to, and what it may
+bring back; the POST that exchanges the code is `token_endpoint.py`. A provider of this family is an
 `OAuth2Provider` with its endpoints and a function that turns an access token into a `ProviderProfile`.
-Access tokens are used once, for the profile, and dropped.
+Access tokens are used once, for the profile, and dropped, unless the operator has them kept (`base.KeepsTokens`).
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
-from urllib.parse import quote_plus
 
-from authlib.common.urls import add_params_to_qs
-from authlib.oauth2.auth import ClientAuth
-from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from options import types
@@ -31,53 +27,15 @@ from providers.base import (
     LoginStart,
     Provider,
     ProviderBroken,
-    ProviderDenied,
     ProviderProfile,
+    RenewedGrant,
     SubjectScope,
 )
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings
+from providers.token_endpoint import Client, Grant, exchange, refusal, renew, take_back
 
 _OK: Final = 200
-_CREATED: Final = 201
-_FORM: Final = "application/x-www-form-urlencoded"
 _SIGNED: Final = "application/jwt"
-_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-def _assert(
-    client: ClientAuth, _method: str, url: str, headers: dict[str, str], body: str
-) -> tuple[str, dict[str, str], str]:
-    """Put an assertion in the place of a secret (RFC 7523 §2.2), as the library's own methods do theirs."""
-    shown = [("client_id", client.client_id), ("client_assertion_type", _ASSERTION)]
-    return url, headers, add_params_to_qs(body, [*shown, ("client_assertion", client.client_secret)])
-
-
-_METHODS: Final[Mapping[str, object]] = {
-    "basic": "client_secret_basic",
-    "post": "client_secret_post",
-    "private_key_jwt": _assert,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who we are at a provider."""
-
-    id: str
-    secret: str | Callable[[str], str] = field(repr=False)
-    """Or what makes it for each exchange, told the token endpoint."""
-
-    def secret_at(self, url: str) -> str:
-        """Return what proves at this token endpoint that we are it."""
-        return self.secret if isinstance(self.secret, str) else self.secret(url)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the token endpoint answered."""
-
-    access_token: str = field(repr=False)
-    id_token: str = field(default="", repr=False)
 
 
 def location(endpoint: str, client: Client, start: LoginStart, more: Mapping[str, str]) -> str:
@@ -122,95 +80,6 @@ def code_of(callback: Callback, *, issuer: str = "", always_named: bool = False)
     if issuer and always_named and not named:
         raise ProviderBroken("the answer does not name its issuer although discovery promised it (RFC 9207)")
     return untrusted.token(params.get("code"), "the code")
-
-
-def refusal(error: object, where: str, *, no: bool = False) -> ProviderDenied | ProviderBroken:
-    """Return the exception for an `error` an upstream sent; only a harmless word of it is kept.
-
-    `no` says that it is known already to be a denial, whatever the word.
-    """
-    said = error
-    if isinstance(error, Mapping):
-        # Facebook's are objects ({"message": …, "type": "OAuthException", "code": 190}), and Google's of some APIs.
-        said = next(filter(None, map(error.get, ("type", "status"))), None)
-    word = untrusted.word(said)
-    text = f"{where} says {word}"
-    return ProviderDenied(text) if no or refusals.is_no(said) else ProviderBroken(text, said=word)
-
-
-async def exchange(
-    http: Http,
-    url: str,
-    client: Client,
-    code: str,
-    *,
-    start: LoginStart,
-    method: str,
-    pkce: bool = True,
-    added: Mapping[str, str] | None = None,
-) -> Grant:
-    """Exchange a code at the token endpoint: one POST, never repeated.
-
-    Args:
-        http: the outbound client.
-        url: the token endpoint.
-        client: who we are.
-        code: what `code_of` returned.
-        start: the login it belongs to.
-        method: how the secret is shown, `basic` or `post`.
-        pkce: whether a challenge was sent.
-        added: further parameters of this service's own.
-
-    Raises:
-        ProviderDenied: the provider refused the person here.
-        ProviderBroken: anything else but a grant.
-    """
-    body = prepare_token_request(
-        "authorization_code",
-        redirect_uri=start.redirect_uri,
-        code=code,
-        code_verifier=start.verifier if pkce else None,
-        **(added or {}),
-    )
-    headers = {"Accept": "application/json", "Content-Type": _FORM}
-    target, headers, body = _show_client(client, method, url).prepare("POST", url, headers, body)
-    answer = await http.fetch("POST", target, headers=headers, body=body.encode())
-    return read_grant(answer.status, answer.body)
-
-
-def _show_client(client: Client, method: str, url: str) -> ClientAuth:
-    # RFC 6749 §2.3.1 form-encodes both before Basic; the library leaves that to its caller.
-    basic, secret = method == "basic", client.secret_at(url)
-    return ClientAuth(
-        quote_plus(client.id) if basic else client.id, quote_plus(secret) if basic else secret, _METHODS[method]
-    )
-
-
-def read_grant(status: int, body: bytes) -> Grant:
-    """Read the token endpoint's answer. Raises ProviderDenied or ProviderBroken."""
-    if status not in {_OK, _CREATED}:
-        raise _failure(status, body)
-    members = untrusted.fields(body, "the token answer")
-    # Some answer 200 with an error inside; others put an empty one beside a good token.
-    if error := members.get("error"):
-        raise refusal(error, "the token endpoint")
-    kind = members.get("token_type")
-    if untrusted.given(kind) and not (isinstance(kind, str) and kind.lower() == "bearer"):
-        raise ProviderBroken(f"the access token is of type {untrusted.word(kind)}, and only Bearer is known")
-    id_token = members.get("id_token")
-    return Grant(
-        access_token=untrusted.token(members.get("access_token"), "the access token"),
-        id_token=id_token if isinstance(id_token, str) else "",
-    )
-
-
-def _failure(status: int, body: bytes) -> ProviderDenied | ProviderBroken:
-    where = f"the token endpoint, which answered {status},"
-    try:
-        error = untrusted.fields(body, "the token answer").get("error")
-    except ProviderBroken:
-        error = None
-    return refusal(error, where) if error else ProviderBroken(f"{where} says nothing readable")
 
 
 async def fetch_json(http: Http, url: str, access_token: str, *, headers: Mapping[str, str] | None = None) -> object:
@@ -280,6 +149,8 @@ class Endpoints:
     """Parameters the operator adds where the browser is sent."""
     forced: Mapping[str, str] = field(default_factory=dict)
     """Parameters that ask for a fresh login there."""
+    revoke: str = ""
+    """Where tokens are taken back (RFC 7009); empty if nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +162,8 @@ class OAuth2Provider:
     client: Client
     endpoints: Endpoints
     read_profile: ReadProfile
+    keeps_tokens: bool = False
+    """Whether `finish` returns the login's tokens too."""
 
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:  # noqa: ARG002 - the family needs no call here
         """Send the browser to the authorisation endpoint. No call."""
@@ -309,7 +182,19 @@ class OAuth2Provider:
         grant = await exchange(
             http, ends.token, self.client, code, start=callback.start, method=ends.method, pkce=ends.pkce
         )
-        return await self.read_profile(grant, http)
+        profile = await self.read_profile(grant, http)
+        return replace(profile, grant=grant.kept(ends.scope)) if self.keeps_tokens else profile
+
+    async def refresh(self, refresh_token: str, http: Http) -> RenewedGrant:
+        """Get a fresh access token. One POST. Raises GrantRefused or ProviderBroken."""
+        ends = self.endpoints
+        grant = await renew(http, ends.token, self.client, refresh_token, method=ends.method)
+        return RenewedGrant(grant.kept())
+
+    async def revoke(self, tokens: Iterable[str], http: Http) -> bool:
+        """Take tokens back; False if there is no address for it. Raises ProviderBroken."""
+        ends = self.endpoints
+        return await take_back(http, ends.revoke, self.client, tokens, method=ends.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +230,9 @@ class OAuth2Options:
         optional_web_address, "", "What `iss` in the answer must be (RFC 9207), if the provider sends it."
     )
     authorize_params: AuthorizeParams = option(_PARAMS, (), ADDED)
+    revoke_url: str = option(
+        optional_web_address, "", "Where tokens that were kept are taken back (RFC 7009), if anywhere."
+    )
     pkce: bool = option(types.flag, True, "Send a PKCE challenge; `no` only for a provider that refuses it.")
     subject: str = required(types.text(), profile_paths.SUBJECT)
     handle: str = option(_OPTIONAL, "", profile_paths.HANDLE)
@@ -369,8 +257,10 @@ def build(settings: ProviderSettings[OAuth2Options]) -> Provider:
             pkce=given.pkce,
             issuer=given.issuer,
             added=dict(given.authorize_params),
+            revoke=given.revoke_url,
         ),
         read_profile=ConfiguredProfile(given.profile_url, profile_paths.paths_of(given)),
+        keeps_tokens=settings.keep_tokens,
     )
 
 

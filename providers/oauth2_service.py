@@ -15,7 +15,8 @@ from options.secret import Secret
 from providers.authorize_params import AuthorizeParams
 from providers.base import Http, Provider, ProviderBroken, ProviderProfile
 from providers.kind import CLIENT_SECRET, ProviderSettings
-from providers.oauth2 import Client, Endpoints, Grant, OAuth2Provider, ReadProfile, fetch_json
+from providers.oauth2 import Endpoints, OAuth2Provider, ReadProfile, fetch_json
+from providers.token_endpoint import Client, Grant
 
 ReadMembers: TypeAlias = Callable[[Mapping[str, object]], ProviderProfile]
 
@@ -60,10 +61,15 @@ class OAuth2Service:
     pkce: bool = True
     forced: Mapping[str, str] = field(default_factory=dict)
     """Parameters that ask for a fresh login; empty if the service cannot be asked."""
+    revoke: str = ""
+    """Where tokens are taken back (RFC 7009); empty if nowhere."""
+    offline_scope: str = ""
+    """What asks for a refresh token, where tokens are kept; empty if one comes anyway, or never."""
 
     def build(self, settings: ProviderSettings[ServiceT]) -> Provider:
         """Make a provider of this service."""
         given = settings.options
+        offline = [self.offline_scope] if settings.keep_tokens and self.offline_scope else []
         return OAuth2Provider(
             name=settings.name,
             label=settings.label,
@@ -71,11 +77,13 @@ class OAuth2Service:
             endpoints=Endpoints(
                 authorize=self.authorize,
                 token=self.token,
-                scope=" ".join(given.scope),
+                scope=" ".join(dict.fromkeys((*given.scope, *offline))),
                 method=self.method,
                 pkce=self.pkce,
                 added=dict(given.authorize_params),
                 forced=self.forced,
+                revoke=self.revoke,
             ),
             read_profile=self.read_profile,
+            keeps_tokens=settings.keep_tokens,
         )

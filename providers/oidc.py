@@ -17,8 +17,8 @@ from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.base import LogoutThere, Provider, SubjectScope
 from providers.jwks import ALGORITHMS
 from providers.kind import OPTIONAL_CLIENT_SECRET, ProviderKind, ProviderSettings
-from providers.oauth2 import Client
 from providers.openid import OidcClientOptions, OidcProvider, OidcService, Userinfo
+from providers.token_endpoint import Client
 
 _PARAMS: Final = params_of(
     *("prompt", "login_hint", "hd", "domain_hint", "ui_locales", "claims_locales", "acr_values", "display"),

@@ -11,7 +11,7 @@ a function for what is peculiar in its claims.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlsplit
 
 from joserfc.jwk import Key
@@ -32,40 +32,19 @@ from providers.base import (
     NoticeRefused,
     ProviderBroken,
     ProviderProfile,
+    RenewedGrant,
 )
 from providers.discovery import Metadata, fetch_metadata
 from providers.idtoken import Expected, Unverified, check, check_statement, read
 from providers.jwks import ALGORITHMS, issuer_of
 from providers.kind import CLIENT_SECRET, ProviderSettings
 from providers.logout_token import TYPES, WHAT, notice_of, session_of
-from providers.oauth2 import Client, Grant, challenge, code_of, exchange, fetch_json, fetch_signed, location
+from providers.oauth2 import challenge, code_of, fetch_json, fetch_signed, location
+from providers.offline import offline
+from providers.openid_claims import Claims, profile_of
 from providers.remembered import Remembered
 from providers.signing_keys import SigningKeys
-
-Claims: TypeAlias = Mapping[str, object]
-
-
-def profile_of(claims: Claims, more: Claims) -> ProviderProfile:
-    """Make a profile of verified claims; what userinfo says well-formed counts before the ID token's.
-
-    An address and whether it is verified are always taken from the same place. Raises ProviderBroken.
-    """
-    addressed = next((said for said in (more, claims) if untrusted.email(said.get("email"))), claims)
-    email = untrusted.email(addressed.get("email"))
-
-    def shown(*names: str) -> str:
-        found = (untrusted.shown(said.get(name)) for name in names for said in (more, claims))
-        return next(filter(None, found), "")
-
-    return ProviderProfile(
-        subject=untrusted.subject(claims.get("sub")),
-        email_verified=bool(email) and untrusted.truth(addressed.get("email_verified")),
-        handle=shown("preferred_username", "nickname"),
-        name=shown("name"),
-        email=email,
-        picture=untrusted.address(more.get("picture")) or untrusted.address(claims.get("picture")),
-        auth_at=untrusted.seconds(claims.get("auth_time")),
-    )
+from providers.token_endpoint import Client, Grant, exchange, renew, take_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +97,10 @@ class OidcService:
     logout_there: LogoutThere = LogoutThere.NO
     forces_login: bool = True
     """Whether it knows `prompt=login` and says `auth_time`; if not, a fresh login is not asked for."""
+    offline_params: Mapping[str, str] | None = None
+    """What asks for a refresh token where tokens are kept; None: as OpenID has it (Core §11), if discovery knows it."""
+    revocation_url: str = ""
+    """Where tokens are taken back, if discovery does not say."""
     issuer_of: Callable[[Claims], str] | None = None
     """What `iss` of these claims must be, where that is not `issuer`; may raise ProviderBroken."""
     read_profile: Callable[[Claims, Claims], ProviderProfile] = profile_of
@@ -135,6 +118,7 @@ class OidcProvider:
         self.label = settings.label
         self._service = service
         self._scope = " ".join(given.scope)
+        self.keeps_tokens = settings.keep_tokens
         self._client = client or Client(given.client_id, given.client_secret.text())
         self._clock = settings.site.clock
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
@@ -146,11 +130,14 @@ class OidcProvider:
         """Send the browser to the authorisation endpoint. Raises ProviderBroken. No call with warm caches."""
         service, metadata = self._service, await self._metadata.value(self._inside(http))
         more = {**service.authorize_params, "scope": self._scope, "nonce": start.nonce}
+        if self.keeps_tokens:
+            more = offline(more, service.offline_params, metadata)
         if service.pkce:
             more |= challenge(start)
         kept: dict[str, str] = {}
         if self._forced(start):
-            more |= {"prompt": "login", "max_age": "0"}
+            prompt = "login consent" if more.get("prompt") == "consent" else "login"
+            more |= {"prompt": prompt, "max_age": "0"}
             kept["asked_at"] = str(self._clock() // 1000)
         posted = more.get("response_mode") == "form_post"
         return LoginBegun(location(metadata.authorize_url, self._client, start, more), kept, posted)
@@ -173,7 +160,7 @@ class OidcProvider:
                 self._client,
                 code,
                 start=callback.start,
-                method=metadata.client_auth if service.client_auth == "auto" else service.client_auth,
+                method=self._method(metadata),
                 pkce=service.pkce,
                 added=service.token_params,
             )
@@ -190,14 +177,41 @@ class OidcProvider:
         return self._leaving(service.read_profile(claims, more), claims, grant)
 
     def _leaving(self, profile: ProviderProfile, claims: Claims, grant: Grant) -> ProviderProfile:
-        """Add what logging out will need, here or there, as far as the operator wants it."""
+        """Add what logging out, or working there, will need, as far as the operator wants it."""
         service = self._service
         ends_here = service.tells_logouts or service.logout_frame
         return replace(
             profile,
             session=session_of(claims) if ends_here else "",
             id_token="" if service.logout_there is LogoutThere.NO else grant.id_token,
+            grant=grant.kept(self._scope) if self.keeps_tokens else None,
         )
+
+    async def refresh(self, refresh_token: str, http: Http) -> RenewedGrant:
+        """Get a fresh access token. One POST. Raises GrantRefused, ProviderDenied or ProviderBroken.
+
+        An ID token that comes along must be of the same issuer and for us (Core §12.2). Its signature is not
+        checked: it comes straight from the token endpoint (Core §3.1.3.7), and a key set that cannot be fetched
+        just now must not cost a refresh token that was exchanged already.
+        """
+        http, service = self._inside(http), self._service
+        metadata = await self._metadata.value(http)
+        grant = await renew(http, metadata.token_url, self._client, refresh_token, method=self._method(metadata))
+        if not grant.id_token:
+            return RenewedGrant(grant.kept())
+        token = read(grant.id_token, service.algorithms)
+        check_statement(token, self._issuer_of(token), self._client.id, now=self._clock() // 1000)
+        return RenewedGrant(grant.kept(), service.read_profile(token.claims, {}))
+
+    async def revoke(self, tokens: Iterable[str], http: Http) -> bool:
+        """Take tokens back; False if there is no address for it. Raises ProviderBroken."""
+        http = self._inside(http)
+        metadata = await self._metadata.value(http)
+        url = metadata.revocation_url or self._service.revocation_url
+        return await take_back(http, url, self._client, tokens, method=self._method(metadata))
+
+    def _method(self, metadata: Metadata) -> str:
+        return metadata.client_auth if self._service.client_auth == "auto" else self._service.client_auth
 
     @property
     def logout_there(self) -> LogoutThere:
@@ -310,6 +324,7 @@ class OidcProvider:
             hosts,
             userinfo=service.userinfo is not Userinfo.UNASKED,
             logout=service.logout_there is not LogoutThere.NO,
+            revocation=self.keeps_tokens,
             url=service.discovery_url,
             internal_url=service.internal_url,
         )

@@ -14,7 +14,8 @@ from options.option import option
 from providers import untrusted
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import Claims, OidcClientOptions, OidcProvider, OidcService, profile_of
+from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.openid_claims import Claims, profile_of
 
 _ISSUER: Final = "https://slack.com"
 _TEAM: Final = f"{_ISSUER}/team_id"

@@ -22,6 +22,7 @@ _SERVICE: Final = OidcService(
     client_auth="post",
     authorize_params={"claims": json.dumps(_CLAIMS, separators=(",", ":"))},
     forces_login=False,
+    revocation_url="https://id.twitch.tv/oauth2/revoke",
 )
 
 

@@ -51,5 +51,7 @@ KIND: Final = ProviderKind(
         token="https://api.x.com/2/oauth2/token",  # noqa: S106 - an address
         read_profile=ObjectAt("https://api.x.com/2/users/me?user.fields=profile_image_url", read),
         method="basic",
+        revoke="https://api.x.com/2/oauth2/revoke",
+        offline_scope="offline.access",
     ).build,
 )

@@ -32,6 +32,9 @@ _LONGEST_EMAIL: Final = 254
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:/+~-]{1,64}")
 _DIGITS: Final = re.compile(r"[1-9][0-9]{0,31}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
+_SCOPE: Final = re.compile(r"[\x20-\x7e]{1,2000}")
+_FEW_DIGITS: Final = re.compile(r"[0-9]{1,12}")
+_LONGEST_LIFE_S: Final = 10 * 366 * 86_400
 _LAST_SECOND: Final = 2**53
 _MOST_FIELDS: Final = 1_000
 
@@ -185,6 +188,29 @@ def address(value: object) -> str:
     except BadAddress:
         return ""
     return value if parts.scheme == "https" else ""
+
+
+def lifetime(value: object) -> int | None:
+    """Return a positive number of whole seconds (`expires_in`, RFC 6749 §5.1), or None: nothing usable is said.
+
+    Text of digits is what some write. Zero and less mean "for ever" at some services and nothing at
+    others; more than ten years is a moment, not a duration, that stands in the wrong place.
+    """
+    if isinstance(value, str):
+        value = int(value) if _FEW_DIGITS.fullmatch(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= _LONGEST_LIFE_S:
+        return None
+    return int(value)
+
+
+def optional_token(value: object) -> str:
+    """Return a token as it was sent; empty if there is none, or what is there is none."""
+    return value if isinstance(value, str) and _TOKEN.fullmatch(value) else ""
+
+
+def scope(value: object) -> str:
+    """Return a scope as it was sent: printable ASCII (RFC 6749 §3.3); empty if there is none."""
+    return value if isinstance(value, str) and _SCOPE.fullmatch(value) else ""
 
 
 def seconds(value: object) -> int | None:

@@ -12,8 +12,8 @@ import pytest
 from providers.base import ProviderBroken, ProviderDenied
 from providers.discovery import read_metadata
 from providers.jwks import read_keys
-from providers.oauth2 import read_grant
 from providers.refusals import is_no
+from providers.token_endpoint import read_grant
 from tests.contracts.provider_cases import SHAPES
 from tests.providers.test_oidc import DISCOVERY, options
 from tests.support.bench import Bench, bench

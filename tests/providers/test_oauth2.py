@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from providers.base import ProviderBroken, ProviderDenied
-from providers.oauth2 import read_grant
+from providers.token_endpoint import read_grant
 from tests.contracts.provider import ProviderContract
 from tests.contracts.provider_cases import MISSING
 from tests.support.bench import Bench, bench

@@ -56,7 +56,7 @@ def test_a_word_that_is_no_kind_imports_nothing(name: str) -> None:
     assert REGISTRY.get(name) is None
 
 
-def _contracts() -> Iterator[type[ProviderContract]]:
+def contracts() -> Iterator[type[ProviderContract]]:
     """Yield every subclass of the kit in this folder."""
     for path in sorted(_HERE.glob("test_*.py")):
         module = importlib.import_module(f"tests.providers.{path.stem}")
@@ -67,14 +67,14 @@ def _contracts() -> Iterator[type[ProviderContract]]:
 
 def test_every_kind_is_in_the_kit() -> None:
     """Otherwise a provider is added that nobody ever attacked."""
-    assert {contract.KIND for contract in _contracts()} == set(REGISTRY)
+    assert {contract.KIND for contract in contracts()} == set(REGISTRY)
 
 
 def test_the_page_says_what_a_login_costs() -> None:
     """Otherwise an operator who pays for traffic reckons with calls the kit never counted."""
     page = (_DOCS / "providers.md").read_text()
 
-    for contract in _contracts():
+    for contract in contracts():
         row = re.search(rf"^\| `{contract.KIND}` \| .* \| (\d)[^|]*\|$", page, re.MULTILINE)
         assert row, contract.KIND
         assert int(row[1]) == len(contract.WARM_CALLS), contract.KIND
@@ -90,7 +90,7 @@ def _checks(contract: type[ProviderContract]) -> int:
     return sum(prod(each) for each in times)
 
 
-@pytest.mark.parametrize("contract", [*_contracts()], ids=lambda contract: contract.__name__)
+@pytest.mark.parametrize("contract", [*contracts()], ids=lambda contract: contract.__name__)
 def test_every_kind_is_tried_in_many_ways(contract: type[ProviderContract]) -> None:
     """Otherwise cases are left out one by one until a provider is in the kit by name only."""
     assert _checks(contract) >= 40
@@ -98,7 +98,7 @@ def test_every_kind_is_tried_in_many_ways(contract: type[ProviderContract]) -> N
 
 def test_every_case_left_out_has_its_reason() -> None:
     """Otherwise an inapplicable case is a skipped one."""
-    reasons = [reason for contract in _contracts() for reason in contract.INAPPLICABLE.values()]
+    reasons = [reason for contract in contracts() for reason in contract.INAPPLICABLE.values()]
 
     assert all(len(reason.split()) > 3 for reason in reasons)
 
@@ -111,7 +111,7 @@ def test_a_case_that_does_not_exist_cannot_be_left_out() -> None:
 
 def test_no_case_is_left_out_of_a_provider_that_talks() -> None:
     """Otherwise a real provider is tested by halves; what OAuth 1.0a does not have, `OAuth1Contract` replaces."""
-    left_out = {contract.KIND: set(contract.INAPPLICABLE) for contract in _contracts() if contract.INAPPLICABLE}
+    left_out = {contract.KIND: set(contract.INAPPLICABLE) for contract in contracts() if contract.INAPPLICABLE}
 
     assert left_out.keys() == {"demo", *OAUTH1, *UNBOUND}
     assert all(left_out[kind] <= BONDS for kind in UNBOUND)

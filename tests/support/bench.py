@@ -61,14 +61,17 @@ class Bench:
     called: list[Called] = field(default_factory=list)
     providers: dict[str, Provider] = field(default_factory=dict)
 
-    def build(self, kind: str, options: Mapping[str, str], *, name: str = "under-test") -> None:
+    def build(
+        self, kind: str, options: Mapping[str, str], *, name: str = "under-test", keep_tokens: bool = False
+    ) -> None:
         """Make the provider."""
-        self.provider = self.made(kind, options, name=name)
+        self.provider = self.made(kind, options, name=name, keep_tokens=keep_tokens)
 
-    def made(self, kind: str, options: Mapping[str, str], *, name: str) -> Provider:
+    def made(self, kind: str, options: Mapping[str, str], *, name: str, keep_tokens: bool = False) -> Provider:
         """Return another provider."""
         site = ProviderSite(public_url=PUBLIC_URL, clock=self.clock, random_bytes=secrets.token_bytes, demo=True)
-        self.providers[name] = build(kind, name, provider_options(kind, options), site=site)
+        given = provider_options(kind, options)
+        self.providers[name] = build(kind, name, given, site=site, keep_tokens=keep_tokens)
         return self.providers[name]
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -120,14 +123,14 @@ def _trust() -> ssl.SSLContext:
 
 
 @contextmanager
-def bench(*, total_ms: int = 10_000) -> Iterator[Bench]:
+def bench(*, total_ms: int = 10_000, made: type[Upstream] = Upstream) -> Iterator[Bench]:
     """Set everything up, and take it down in the order a daemon does."""
     clock = ManualClock()
     called: list[Called] = []
     rules = OutboundRules(
         allowed=AllowedAddresses(networks=(ip_network("127.0.0.0/8"),)), total_ms=total_ms, connect_ms=10_000
     )
-    with Upstream(clock) as upstream, asyncio.Runner() as runner:
+    with made(clock) as upstream, asyncio.Runner() as runner:
 
         async def opened() -> OutboundClient:
             return OutboundClient(rules, on_call=called.append, trust=_trust())
