@@ -199,7 +199,7 @@ def enter(context: BrowserContext, jar: Jar) -> None:
 def ada(browser: Browser, account_site: AccountSite) -> Iterator[Page]:
     """Give the browser, without scripts, of somebody who is logged in."""
     account_site.site.forget_everything()
-    jar = account_site.move_in(ACCOUNT, "ada")
+    jar = account_site.move_in(ACCOUNT, "ada").jar
     context = browser.new_context(base_url=f"http://{HOST}", java_script_enabled=False)
     enter(context, jar)
     yield context.new_page()

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Collection, Mapping
 from html import unescape
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from identity.accounts.store import AccountRow, AccountStatus, LinkedIdentity
@@ -13,7 +12,7 @@ from identity.stores.cache import CacheKey, Got, Missing
 from identity.types import DAY, AccountId, IdentityKey, Username
 from providers.demo import DemoOptions, DemoProvider
 from providers.kind import ProviderSettings, ProviderSite
-from tests.support.browser import Jar, Reply
+from tests.support.browser import Browser, Jar, Reply
 from tests.support.web import Site
 
 OTHER = AccountId(UUID(int=8))
@@ -29,7 +28,7 @@ class AccountSite:
         self.accounts = self.site.accounts
         self._read = self.site.cache.get_many
 
-    def move_in(self, account_id: AccountId, username: str) -> Jar:
+    def move_in(self, account_id: AccountId, username: str) -> Browser:
         """Make an account and log in to it."""
         key = IdentityKey(f"demo:{username}")
         self.store.accounts.insert(
@@ -44,7 +43,9 @@ class AccountSite:
                 identities={key: LinkedIdentity(self.site.clock() - 64 * DAY, f"{username}@demo.example")},
             )
         )
-        return self.site.log_in(username=username, account_id=account_id)
+        browser = self.browser()
+        browser.jar = self.site.log_in(username=username, account_id=account_id)
+        return browser
 
     def take_sessions_away(self) -> None:
         """Make the session store answer like a dead node."""
@@ -63,33 +64,13 @@ class AccountSite:
 
         self.site.cache.get_many = read  # type: ignore[method-assign]
 
-    # --- what a browser does
+    def browser(self) -> Browser:
+        """Return a browser without any cookie."""
+        return Browser(self.site.carry, self.site.public_url)
 
-    def get(self, jar: Jar, path: str) -> Reply:
-        """Load a page and keep its cookies."""
-        reply = self.site.public("GET", path, headers={"Sec-Fetch-Mode": "navigate", **jar.header})
-        jar.take(reply)
-        return reply
-
-    def post(
-        self, jar: Jar, path: str, fields: Mapping[str, str], *, headers: Mapping[str, str] | None = None
-    ) -> Reply:
-        """Send a form and keep its cookies."""
-        sent = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Sec-Fetch-Mode": "navigate",
-            "Sec-Fetch-Site": "same-origin",
-            "Origin": self.site.public_url,
-            **jar.header,
-            **(headers or {}),
-        }
-        reply = self.site.public("POST", path, headers=sent, body=urlencode(fields).encode())
-        jar.take(reply)
-        return reply
-
-    def form(self, jar: Jar, action: str, *, page: str = "/account") -> dict[str, str]:
+    def form(self, browser: Browser, action: str, *, page: str = "/account") -> dict[str, str]:
         """Return the fields of the first form on a page with that action."""
-        text = self.get(jar, page).body.decode()
+        text = browser.get(page).body.decode()
         form = re.search(rf'<form[^>]*action="{action}".*?</form>', text, re.DOTALL)
         assert form, f"{page} has no form for {action}"
         found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', form[0])

@@ -25,6 +25,7 @@ FORM: Final[Header] = ("Content-Type", "application/x-www-form-urlencoded")
 TOKENS: Final = "__Host-idd-"
 """What the names of session tokens begin with, over https."""
 _MOST_HOPS: Final = 12
+_OF_A_BODY: Final = {"Content-Type", "Origin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +250,8 @@ class Browser:
 
     def post(self, url: str, fields: Mapping[str, str], **headers: str) -> Reply:
         """Send a form of a page on the same host; headers as for `get`."""
-        return self.load("POST", url, _changed(self._of_form(url), headers), urlencode(fields).encode())
-
-    def _of_form(self, url: str) -> tuple[Header, ...]:
-        return (*PAGE, FORM, ("Origin", _origin(self._whole(url))))
+        url = self._whole(url)
+        return self.load("POST", url, _of_form(url, url, headers), urlencode(fields).encode())
 
     def _whole(self, url: str) -> str:
         return f"{self.home}{url}" if url.startswith("/") else url
@@ -279,7 +278,7 @@ class Browser:
                 return reply
             if method != "HEAD" and reply.status in {301, 302, 303}:
                 method, body = "GET", None
-                headers = tuple(each for each in headers if each[0] not in {"Content-Type", "Origin"})
+                headers = tuple(each for each in headers if each[0] not in _OF_A_BODY)
             url = urljoin(url, place)
             self.hops.append(url)
             if until and until in url:
@@ -293,8 +292,9 @@ class Browser:
 
     def send(self, page: str, fields: Mapping[str, str], *, to: str = "", **headers: str) -> Reply:
         """Send a form of the page at this address, to it or elsewhere, and go where it leads."""
-        sent = _changed(self._of_form(page), headers)
-        return self.go(to or page, method="POST", headers=sent, body=urlencode(fields).encode())
+        to = self._whole(to or page)
+        sent = _of_form(self._whole(page), to, headers)
+        return self.go(to, method="POST", headers=sent, body=urlencode(fields).encode())
 
     def filled(self, page: Reply, fields: Mapping[str, str], *, form: int = 0) -> tuple[str, dict[str, str]]:
         """Return where a form of that page is sent, and its fields, these among them."""
@@ -312,6 +312,13 @@ def _host(url: str) -> str:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _of_form(page: str, to: str, changes: Mapping[str, str]) -> tuple[Header, ...]:
+    """Return the headers of a form of a page; who changes its origin says no more where it comes from."""
+    own = _origin(page) == _origin(to) and "Origin" not in changes
+    site = (("Sec-Fetch-Site", "same-origin"),) if own else ()
+    return _changed((*PAGE, FORM, ("Origin", _origin(page)), *site), changes)
 
 
 def _changed(headers: Iterable[Header], changes: Mapping[str, str]) -> tuple[Header, ...]:

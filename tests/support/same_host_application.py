@@ -13,7 +13,7 @@ import pytest
 from identity.types import Host
 from identity.web.http.base import Handler, Listener, Route
 from tests.support.account_site import AccountSite
-from tests.support.browser import Jar
+from tests.support.browser import Browser
 from tests.support.web import LOCAL
 
 MARK: Final = "csrf"
@@ -58,10 +58,10 @@ class Visit:
     """Somebody who is logged in and has just looked at the account."""
 
     def __init__(
-        self, account_site: AccountSite, jar: Jar, go: Callable[[str], object], run: Callable[[str], object]
+        self, account_site: AccountSite, browser: Browser, go: Callable[[str], object], run: Callable[[str], object]
     ) -> None:
         self.account_site = account_site
-        self.jar = jar
+        self.browser = browser
         self._go = go
         self._run = run
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.account_site import AccountSite
 from tests.support.application_hosts import running_sites, sites  # noqa: F401 - fixtures
-from tests.support.browser import Jar
+from tests.support.browser import Browser
 from tests.support.logins import logins, running_logins  # noqa: F401 - fixtures
 from tests.support.same_host_application import home  # noqa: F401 - a fixture
 from tests.support.web import ACCOUNT, LOCAL, Site
@@ -35,6 +35,6 @@ def account_site() -> Iterator[AccountSite]:
 
 
 @pytest.fixture
-def ada(account_site: AccountSite) -> Jar:
+def ada(account_site: AccountSite) -> Browser:
     """Give the browser of somebody who is logged in there."""
     return account_site.move_in(ACCOUNT, "ada")

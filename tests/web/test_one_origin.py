@@ -20,18 +20,18 @@ HOW: Final = ("pass", "anew", "preload")
 @pytest.fixture
 def visit(home: AccountSite, browser: Browser) -> Iterator[Visit]:
     """Give somebody who is logged in there with Chromium."""
-    jar = home.move_in(ACCOUNT, "ada")
+    visitor = home.move_in(ACCOUNT, "ada")
     context = browser.new_context()
     url = home.site.public_url
-    context.add_cookies([{"name": name, "value": value, "url": url} for name, value in jar.cookies.items()])
+    context.add_cookies([{"name": name, "value": value, "url": url} for name, value in visitor.jar.items()])
     page = context.new_page()
-    yield Visit(home, jar, page.goto, page.evaluate)
+    yield Visit(home, visitor, page.goto, page.evaluate)
     context.close()
 
 
 def test_the_person_sees_the_page_that_no_script_reads(visit: Visit) -> None:
     """Otherwise the attempts below would prove nothing: there would be no page, or no form in it."""
-    assert MARK in visit.account_site.get(visit.jar, "/account").body.decode()
+    assert MARK in visit.browser.get("/account").body.decode()
 
     assert MARK in visit.at("/account", "document.documentElement.innerHTML")
 
@@ -45,11 +45,11 @@ def test_no_script_of_the_application_reads_the_account(visit: Visit, way: str) 
 @pytest.mark.parametrize("way", sends(END_ALL, ""))
 def test_no_script_of_the_application_sends_a_form(visit: Visit, way: str) -> None:
     """Otherwise whoever got hold of a form's token logs its owner out everywhere, out of sight."""
-    fields = urlencode(visit.account_site.form(visit.jar, END_ALL))
+    fields = urlencode(visit.account_site.form(visit.browser, END_ALL))
 
     visit.at_the_application(sends(END_ALL, fields)[way])
 
-    assert visit.account_site.is_in(visit.jar)
+    assert visit.account_site.is_in(visit.browser.jar)
 
 
 @pytest.mark.parametrize("how", HOW)

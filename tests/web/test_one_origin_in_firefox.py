@@ -28,6 +28,6 @@ def firefox() -> Iterator[Firefox]:
 @pytest.fixture
 def visit(home: AccountSite, firefox: Firefox) -> Visit:
     """Give somebody who is logged in there with Firefox."""
-    jar, tab = home.move_in(ACCOUNT, "ada"), firefox.tab()
-    tab.show(jar.cookies)
-    return Visit(home, jar, tab.go, tab.evaluate)
+    browser, tab = home.move_in(ACCOUNT, "ada"), firefox.tab()
+    tab.show(browser.jar)
+    return Visit(home, browser, tab.go, tab.evaluate)

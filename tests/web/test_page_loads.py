@@ -13,7 +13,7 @@ from identity.web.people import ack, demo, provider_logout
 from identity.web.people.assets import Style
 from tests.support.account_site import AccountSite, text
 from tests.support.application_hosts import ApplicationHosts
-from tests.support.browser import Jar, Reply
+from tests.support.browser import Browser, Jar, Reply
 from tests.support.web import LOCAL, Site
 
 ROUTES: Final = tuple(route for route in (*routes.ROUTES, *demo.ROUTES) if route.listener is Listener.PUBLIC)
@@ -118,31 +118,31 @@ def test_what_a_person_opens_is_not_refused(open_house: ApplicationHosts) -> Non
     assert refused == []
 
 
-def test_an_exempt_address_answers_whatever_asks(account_site: AccountSite, ada: Jar) -> None:
+def test_an_exempt_address_answers_whatever_asks(account_site: AccountSite, ada: Browser) -> None:
     """Otherwise the preload brings no token back, and every page is bare."""
     for dest in OTHERS:
-        headers = {"Sec-Fetch-Dest": dest, "Sec-Fetch-Mode": "no-cors", **ada.header}
+        headers = {"Sec-Fetch-Dest": dest, "Sec-Fetch-Mode": "no-cors", **ada.jar.header}
         assert account_site.site.public("GET", "/.identityd/ack", headers=headers).status == 204
         assert account_site.site.public("GET", "/.identityd/style.css", headers=headers).status == 200
         assert account_site.site.public("GET", "/nothing", headers=headers).status == 404
 
 
 @pytest.mark.threat(49)
-def test_a_script_that_stole_a_form_cannot_send_it(account_site: AccountSite, ada: Jar) -> None:
+def test_a_script_that_stole_a_form_cannot_send_it(account_site: AccountSite, ada: Browser) -> None:
     """Otherwise one leaked form token is enough for any script of the host to end every session."""
     fields = account_site.form(ada, "/account/sessions/end-all")
 
-    reply = account_site.post(ada, "/account/sessions/end-all", fields, headers={"Sec-Fetch-Mode": "cors"})
+    reply = ada.post("/account/sessions/end-all", fields, Sec_Fetch_Mode="cors")
 
     assert (reply.status, reply.json()["error"]) == (400, "not-a-page")
-    assert account_site.is_in(ada)
-    assert account_site.post(ada, "/account/sessions/end-all", fields).status == 303
+    assert account_site.is_in(ada.jar)
+    assert ada.post("/account/sessions/end-all", fields).status == 303
 
 
 @pytest.mark.threat(49)
-def test_a_kept_page_is_not_shown_to_a_script(account_site: AccountSite, ada: Jar) -> None:
+def test_a_kept_page_is_not_shown_to_a_script(ada: Browser) -> None:
     """Otherwise `fetch` with `only-if-cached` reads a copy of a person's visit that some browser keeps all the same."""
-    page = account_site.get(ada, "/account")
+    page = ada.get("/account")
 
     assert "ada" in text(page)
     assert page.one("Cache-Control") == "no-store"
