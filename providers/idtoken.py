@@ -17,7 +17,7 @@ from joserfc.jws import CompactSignature, extract_compact
 
 from providers.base import ProviderBroken
 from providers.jwks import SIGNATURES, fits, verifies
-from providers.untrusted import base64url, given, json_object, seconds, to_base64url, word
+from providers.untrusted import base64url, given, json_object, seconds, subject, to_base64url, word
 
 SKEW_S: Final = 60
 _LONGEST: Final = 65_536
@@ -114,6 +114,7 @@ def check(token: Unverified, expected: Expected) -> None:
     claims = token.claims
     check_parties(token, expected.issuer, expected.client_id)
     check_times(token, expected.now)
+    subject(claims.get("sub"))
     nonce = claims.get("nonce")
     needed = expected.repeats_nonce or given(nonce)
     if needed and not (isinstance(nonce, str) and _same(nonce, expected.nonce)):
