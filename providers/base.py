@@ -50,6 +50,11 @@ class NoticeRefused(ProviderBroken):
     """What came as a provider's notice is not genuine, not for us, or does not count any more."""
 
 
+def callback_address(public_url: str, provider: str) -> str:
+    """Return where browsers come back to from the provider of this name; what is registered there."""
+    return f"{public_url}/login/{provider}/callback"
+
+
 @dataclass(frozen=True, slots=True)
 class LoginStart:
     """What a login begins with. All values are made by the caller, fresh for each login."""

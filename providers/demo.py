@@ -26,6 +26,7 @@ from providers.base import (
     ProviderBroken,
     ProviderProfile,
     SubjectScope,
+    callback_address,
 )
 from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2 import challenge, code_of, location
@@ -115,7 +116,7 @@ class DemoProvider:
 
     def asked(self, params: Mapping[str, str]) -> DemoRequest | None:
         """Read what the browser brought to the page; None if it is not a login of this provider."""
-        redirect_uri = f"{self._site.public_url}/login/{self.name}/callback"
+        redirect_uri = callback_address(self._site.public_url, self.name)
         proof, state = params.get("code_challenge", ""), params.get("state", "")
         # Codes go to our own callback only: an open redirect would be one even on a demonstration.
         if params.get("redirect_uri") != redirect_uri or params.get("code_challenge_method") != "S256":

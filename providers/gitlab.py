@@ -12,7 +12,7 @@ from options.option import option
 from providers.addresses import web_address
 from providers.base import Provider, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.openid import OidcClientOptions, OidcService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class GitLabOptions(OidcClientOptions):
 
 def build(settings: ProviderSettings[GitLabOptions]) -> Provider:
     """Make a GitLab provider. Raises BadOptions."""
-    return OidcProvider(settings, OidcService(issuer=settings.options.url.rstrip("/")))
+    return OidcService(issuer=settings.options.url.rstrip("/")).build(settings)
 
 
 KIND: Final = ProviderKind(

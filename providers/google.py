@@ -14,7 +14,7 @@ from options import types
 from options.option import option
 from providers.base import Provider, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.openid import OidcClientOptions, OidcService
 from providers.openid_claims import Claims, profile_of
 
 _ISSUER: Final = "https://accounts.google.com"
@@ -59,7 +59,7 @@ def build(settings: ProviderSettings[GoogleOptions]) -> Provider:
         issuer_of=lambda claims: _OLD_ISSUER if claims.get("iss") == _OLD_ISSUER else _ISSUER,
         read_profile=GoogleProfile(frozenset(domains)),
     )
-    return OidcProvider(settings, service)
+    return service.build(settings)
 
 
 KIND: Final = ProviderKind(

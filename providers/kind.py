@@ -7,7 +7,7 @@ object of it, checked and complete. Nothing here knows any single provider.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from options import types
 from providers.base import Provider, SubjectScope
@@ -17,6 +17,31 @@ OptionsT = TypeVar("OptionsT")
 CLIENT_SECRET: Final = types.secret(8, theirs=True)
 """Providers choose the length of the secrets they give out; fewer characters than this are a slip."""
 OPTIONAL_CLIENT_SECRET: Final = types.or_empty(CLIENT_SECRET)
+
+
+@runtime_checkable
+class ClientOptions(Protocol):
+    """Options of a kind of OAuth 2: as which client this daemon is registered, and what it asks for."""
+
+    @property
+    def client_id(self) -> str:
+        """Its name there."""
+        ...
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """Words of the scope."""
+        ...
+
+
+@runtime_checkable
+class ConsumerOptions(Protocol):
+    """Options of a kind of OAuth 1.0a, which calls a client a consumer."""
+
+    @property
+    def consumer_key(self) -> str:
+        """Its name there."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

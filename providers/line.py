@@ -10,9 +10,9 @@ https://developers.line.biz/en/docs/line-login/integrate-line-login/
 
 from typing import Final
 
-from providers.base import Provider, SubjectScope
-from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.base import SubjectScope
+from providers.kind import ProviderKind
+from providers.openid import OidcClientOptions, OidcService
 
 _SERVICE: Final = OidcService(
     issuer="https://access.line.me",
@@ -23,16 +23,11 @@ _SERVICE: Final = OidcService(
 )
 
 
-def build(settings: ProviderSettings[OidcClientOptions]) -> Provider:
-    """Make a LINE provider. Raises BadOptions."""
-    return OidcProvider(settings, _SERVICE)
-
-
 KIND: Final = ProviderKind(
     name="line",
     label="LINE",
     subject="`sub`, another one for each LINE provider",
     options=OidcClientOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
-    build=build,
+    build=_SERVICE.build,
 )

@@ -11,9 +11,9 @@ https://github.com/teamhanko/hanko/pull/2405
 
 from typing import Final
 
-from providers.base import Provider, SubjectScope
-from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.base import SubjectScope
+from providers.kind import ProviderKind
+from providers.openid import OidcClientOptions, OidcService
 
 _SERVICE: Final = OidcService(
     issuer="https://www.linkedin.com/oauth",
@@ -24,16 +24,11 @@ _SERVICE: Final = OidcService(
 )
 
 
-def build(settings: ProviderSettings[OidcClientOptions]) -> Provider:
-    """Make a LinkedIn provider. Raises BadOptions."""
-    return OidcProvider(settings, _SERVICE)
-
-
 KIND: Final = ProviderKind(
     name="linkedin",
     label="LinkedIn",
     subject="`sub`, another one for each application",
     options=OidcClientOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
-    build=build,
+    build=_SERVICE.build,
 )

@@ -18,7 +18,7 @@ from options.option import BadOptions, option, required
 from providers import untrusted
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.openid import OidcClientOptions, OidcService
 from providers.openid_claims import Claims, profile_of
 
 _HOST: Final = "https://login.microsoftonline.com"
@@ -82,7 +82,7 @@ def build(settings: ProviderSettings[MicrosoftOptions]) -> Provider:
         issuer_of=lambda claims: f"{_HOST}/{tenant_of(claims) if given.tenant in _SHARED else named}/v2.0",
         read_profile=MicrosoftProfile(frozenset(given.tenants), given.tenant != "organizations"),
     )
-    return OidcProvider(settings, service)
+    return service.build(settings)
 
 
 KIND: Final = ProviderKind(

@@ -11,7 +11,7 @@ a function for what is peculiar in its claims.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from joserfc.jwk import Key
@@ -56,6 +56,9 @@ class OidcClientOptions:
     scope: tuple[str, ...] = option(
         types.words, ("openid", "profile", "email"), "What is asked for; `openid` must be among it."
     )
+
+
+OidcOptionsT = TypeVar("OidcOptionsT", bound=OidcClientOptions)
 
 
 class Userinfo(Enum):
@@ -105,6 +108,10 @@ class OidcService:
     """What `iss` of these claims must be, where that is not `issuer`; may raise ProviderBroken."""
     read_profile: Callable[[Claims, Claims], ProviderProfile] = profile_of
     """Makes a profile of the ID token's claims and userinfo's; may raise ProviderDenied and ProviderBroken."""
+
+    def build(self, settings: ProviderSettings[OidcOptionsT]) -> "OidcProvider":
+        """Make a provider of this service. Raises BadOptions."""
+        return OidcProvider(settings, self)
 
 
 class OidcProvider:

@@ -14,7 +14,7 @@ from options.option import option
 from providers import untrusted
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.openid import OidcClientOptions, OidcService
 from providers.openid_claims import Claims, profile_of
 
 _ISSUER: Final = "https://slack.com"
@@ -56,7 +56,7 @@ def build(settings: ProviderSettings[SlackOptions]) -> Provider:
         forces_login=False,
         read_profile=SlackProfile(frozenset(teams)),
     )
-    return OidcProvider(settings, service)
+    return service.build(settings)
 
 
 KIND: Final = ProviderKind(

@@ -12,9 +12,9 @@ from typing import Final
 
 from options import types
 from options.option import option
-from providers.base import Provider, SubjectScope
-from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.base import SubjectScope
+from providers.kind import ProviderKind
+from providers.openid import OidcClientOptions, OidcService
 
 _CLAIMS: Final = {"id_token": dict.fromkeys(("email", "email_verified", "picture", "preferred_username"))}
 _SERVICE: Final = OidcService(
@@ -35,16 +35,11 @@ class TwitchOptions(OidcClientOptions):
     )
 
 
-def build(settings: ProviderSettings[TwitchOptions]) -> Provider:
-    """Make a Twitch provider. Raises BadOptions."""
-    return OidcProvider(settings, _SERVICE)
-
-
 KIND: Final = ProviderKind(
     name="twitch",
     label="Twitch",
     subject="`sub`, the id of the account; never the name",
     options=TwitchOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
-    build=build,
+    build=_SERVICE.build,
 )

@@ -9,16 +9,11 @@ https://github.com/openid/AppAuth-iOS/issues/305
 
 from typing import Final
 
-from providers.base import Provider, SubjectScope
-from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcProvider, OidcService
+from providers.base import SubjectScope
+from providers.kind import ProviderKind
+from providers.openid import OidcClientOptions, OidcService
 
 _SERVICE: Final = OidcService(issuer="https://api.login.yahoo.com", pkce=False)
-
-
-def build(settings: ProviderSettings[OidcClientOptions]) -> Provider:
-    """Make a Yahoo provider. Raises BadOptions."""
-    return OidcProvider(settings, _SERVICE)
 
 
 KIND: Final = ProviderKind(
@@ -27,5 +22,5 @@ KIND: Final = ProviderKind(
     subject="`sub`",
     options=OidcClientOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
-    build=build,
+    build=_SERVICE.build,
 )

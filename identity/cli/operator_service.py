@@ -4,7 +4,7 @@ Owns the exit codes of `identityd.py accounts` and `sessions`. Must not change a
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from identity.admin.requests import AccountName, ChangeAccount, Told
     from identity.admin.results import Changed, Effect
     from identity.admin.service import OperatorService
+    from identity.config import Config
+    from identity.types import Clock
 
 T = TypeVar("T")
 
@@ -28,21 +30,35 @@ UNREACHED: Final = 3
 """Exit code when a change is done and some sessions could not be reached yet."""
 
 
-@contextmanager
-def opened(path: Path) -> Iterator["OperatorService"]:
-    """Open the stores for one command. Ends with exit code 1 when the account store is away."""
-    from identity import config, log
-    from identity.errors import StoreError
-    from identity.opening import now
-    from identity.operating import open_operator_service
+def configured(path: Path) -> "Config":
+    """Read the configuration. Raises ConfigError."""
+    from identity import config
 
     # The kind `demo` may be named here: nothing is served, and its accounts want looking after too.
-    read = config.load(path, environ=os.environ, demo=True)
+    return config.load(path, environ=os.environ, demo=True)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator["OperatorService"]:
+    """Open the operator's service for one command. Ends with exit code 1 when the account store is away."""
+    from identity.operating import open_operator_service
+
+    with opened_stores(configured(path), open_operator_service) as service:
+        yield service
+
+
+@contextmanager
+def opened_stores(read: "Config", opener: "Callable[[Config, Clock, ExitStack], T]") -> Iterator[T]:
+    """Open what works on the account store. Ends with exit code 1 when it is away."""
+    from identity import log
+    from identity.errors import StoreError
+    from identity.opening import now
+
     # A driver would say the same as the message below, and a traceback with it.
     log.configure(level="error", form="text", secrets=read.secrets(), only="identity")
     with ExitStack() as closing:
         try:
-            yield open_operator_service(read, now, closing)
+            yield opener(read, now, closing)
         except StoreError as error:
             kind, detail = read.accounts.store.value, error.detail or error.code
             raise click.ClickException(

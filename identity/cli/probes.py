@@ -4,22 +4,18 @@ Owns the questions and the words of the answers. Must not change anything: no ma
 no database made, no login begun.
 """
 
-import asyncio
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from identity.cli import provider_trial
 from identity.cli.findings import Finding, ok, problem, warning
 from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
-from identity.config.model import ProviderSection
 from identity.errors import ConfigError
 from identity.opening import require_time
-
-if TYPE_CHECKING:
-    from providers.base import Http
 
 _SQLITE_HEADER: Final = b"SQLite format 3\0"
 _DAY_S: Final = 86_400
@@ -59,7 +55,7 @@ def of_servers(config: Config) -> Iterator[Finding]:
         from identity.cli import probes_cassandra
 
         yield from probes_cassandra.of_cluster(config)
-    yield from _providers(config)
+    yield from provider_trial.beginnings(config)
 
 
 def _account_file(path: Path) -> Finding:
@@ -148,34 +144,3 @@ def _stats(connection: socket.socket, command: bytes) -> dict[str, str]:
             raise ValueError("does not answer like a memcached")
     lines = (line.split(" ", 2) for line in answer.decode("ascii", "replace").splitlines())
     return {words[1]: words[2] for words in lines if len(words) == 3 and words[0] == "STAT"}  # noqa: PLR2004 - name, value
-
-
-def _providers(config: Config) -> Iterator[Finding]:
-    """Begin a login with each provider and throw it away: whatever has to be fetched first is fetched."""
-    from identity.app import outbound_rules
-    from identity.outbound.client import OutboundClient
-
-    with asyncio.Runner() as runner:
-        outbound = OutboundClient(outbound_rules(config))
-        for section in config.providers:
-            if section.enabled:
-                yield runner.run(_begin(section, config, outbound.for_provider(section.name)))
-            else:
-                yield ok(f"provider {section.name}: switched off")
-        runner.run(outbound.aclose())
-
-
-async def _begin(section: ProviderSection, config: Config, http: "Http") -> Finding:
-    from identity.app import site
-    from providers import build
-    from providers.base import LoginStart, ProviderBroken
-
-    provider = build(section.kind, section.name, section.options, site=site(config), label=section.label)
-    redirect_uri = f"{config.server.public_url}/login/{section.name}/callback"
-    try:
-        await provider.begin(LoginStart(redirect_uri, state="s" * 43, nonce="n" * 43, verifier="v" * 43), http)
-    except ProviderBroken as error:
-        return problem(
-            f"provider {section.name}: {error}; compare [provider:{section.name}] with what the provider says"
-        )
-    return ok(f"provider {section.name} ({provider.label}): register {redirect_uri} there")

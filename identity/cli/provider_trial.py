@@ -13,7 +13,8 @@ so that everything wrong is said at once. Nothing is stored, and no code is wort
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +28,7 @@ from providers.base import (
     ProviderBroken,
     ProviderDenied,
     Rehearsed,
+    callback_address,
 )
 
 if TYPE_CHECKING:
@@ -44,19 +46,40 @@ _FEWEST_ERROR: Final = 400
 
 def of(read: "Config", sections: "Sequence[ProviderSection]") -> Iterator[Finding]:
     """Try these providers, one after the other."""
+    with _trials(read) as (runner, trial_of):
+        for section in sections:
+            yield from runner.run(_gathered(trial_of(section)))
+
+
+def beginnings(read: "Config") -> Iterator[Finding]:
+    """Begin a login with each provider and throw it away: whatever has to be fetched first is fetched."""
+    with _trials(read) as (runner, trial_of):
+        for section in read.providers:
+            if section.enabled:
+                yield runner.run(trial_of(section).beginning())
+            else:
+                yield ok(f"provider {section.name}: switched off")
+
+
+@contextmanager
+def _trials(read: "Config") -> "Iterator[tuple[asyncio.Runner, Callable[[ProviderSection], ProviderTrial]]]":
+    """Give the loop that trials run on, and what makes one."""
     from identity.app import outbound_rules, site
     from identity.outbound.client import OutboundClient
     from providers import build, scope_of
 
+    def trial_of(section: "ProviderSection") -> ProviderTrial:
+        provider = build(section.kind, section.name, section.options, site=site(read), label=section.label)
+        redirect_uri = callback_address(str(read.server.public_url), section.name)
+        issuer = scope_of(section.kind, section.options).issuer
+        return ProviderTrial(provider, outbound.for_provider(section.name), redirect_uri, issuer=issuer)
+
     with asyncio.Runner() as runner:
         outbound = OutboundClient(outbound_rules(read))
-        for section in sections:
-            provider = build(section.kind, section.name, section.options, site=site(read), label=section.label)
-            redirect_uri = f"{read.server.public_url}/login/{section.name}/callback"
-            issuer = scope_of(section.kind, section.options).issuer
-            trial = ProviderTrial(provider, outbound.for_provider(section.name), redirect_uri, issuer=issuer)
-            yield from runner.run(_gathered(trial))
-        runner.run(outbound.aclose())
+        try:
+            yield runner, trial_of
+        finally:
+            runner.run(outbound.aclose())
 
 
 async def _gathered(trial: "ProviderTrial") -> list[Finding]:
@@ -71,6 +94,15 @@ class ProviderTrial:
         self._http = http
         self._issuer = issuer
         self._start = LoginStart(redirect_uri, state="s" * 43, nonce="n" * 43, verifier="v" * 43)
+
+    async def beginning(self) -> Finding:
+        """Tell whether a login can begin, and what to register."""
+        name = self._provider.name
+        try:
+            await self._provider.begin(self._start, self._http)
+        except ProviderBroken as error:
+            return problem(f"provider {name}: {error}; compare [provider:{name}] with what the provider says")
+        return ok(f"provider {name} ({self._provider.label}): register {self._start.redirect_uri} there")
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield what is in order and what is not."""

@@ -4,9 +4,7 @@ Owns the commands and their manual. What a trial asks a provider is in `provider
 """
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +17,9 @@ from identity.errors import ConfigError
 
 if TYPE_CHECKING:
     from identity.accounts.store import ProviderPin
-    from identity.admin.provider_pins import PinService
     from identity.config import Config
     from identity.config.model import ProviderSection
+    from providers.base import Provider
 
 
 @click.group(no_args_is_help=True)
@@ -57,7 +55,7 @@ def list_providers(path: Path, *, as_json: bool) -> None:
     Example:
       identityd.py providers list
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    read = _read(path)
+    read = operator.configured(path)
     pins = _seen(read)
     listed = [_entry(section, pins.get(section.name)) for section in read.providers]
     if as_json:
@@ -78,7 +76,7 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     Example:
       identityd.py providers show google
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    read = _read(path)
+    read = operator.configured(path)
     section = _section(read, name)
     entry = _entry(section, _seen(read).get(name)) | _registration(read, section)
     if as_json:
@@ -113,7 +111,7 @@ def test(path: Path, name: str | None) -> None:
     from identity.cli import provider_trial
     from identity.cli.findings import Level
 
-    read = _read(path)
+    read = operator.configured(path)
     sections = [_section(read, name)] if name else [each for each in read.providers if each.enabled]
     if not sections:
         raise click.ClickException("no provider is configured and switched on; docs/providers.md lists the kinds")
@@ -142,10 +140,11 @@ def release(path: Path, name: str, *, yes: bool, **given: Any) -> None:  # noqa:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity.admin.provider_pins import ProviderUnpinned
     from identity.cli import prompts
+    from identity.operating import open_pins
 
-    read = _read(path)
+    read = operator.configured(path)
     by = operator.changer(given, yes=yes)
-    with _pins(read) as pins:
+    with operator.opened_stores(read, open_pins) as pins:
         pin = pins.pin(name)
         if pin is None:
             raise click.ClickException(f"{name} is not pinned: no login went through it yet. Nothing was changed.")
@@ -156,12 +155,6 @@ def release(path: Path, name: str, *, yes: bool, **given: Any) -> None:  # noqa:
     say(effect)
 
 
-def _read(path: Path) -> "Config":
-    from identity import config
-
-    return config.load(path, environ=os.environ, demo=True)
-
-
 def _section(read: "Config", name: str) -> "ProviderSection":
     for section in read.providers:
         if section.name == name:
@@ -170,29 +163,13 @@ def _section(read: "Config", name: str) -> "ProviderSection":
     raise click.UsageError(f"no provider is called {name}; configured: {known}")
 
 
-@contextmanager
-def _pins(read: "Config") -> Iterator["PinService"]:
-    from identity import log
-    from identity.errors import StoreError
-    from identity.opening import now
-    from identity.operating import open_pins
-
-    log.configure(level="error", form="text", secrets=read.secrets(), only="identity")
-    with ExitStack() as closing:
-        try:
-            yield open_pins(read, now, closing)
-        except StoreError as error:
-            what = error.detail or error.code
-            raise click.ClickException(
-                f"the account store ({read.accounts.store.value}) cannot be used: {what}"
-            ) from None
-
-
 def _seen(read: "Config") -> "dict[str, ProviderPin]":
     """Return the pins there are; none, said on standard error, where the store is away or not made yet."""
+    from identity.operating import open_pins
+
     found = {}
     try:
-        with _pins(read) as pins:
+        with operator.opened_stores(read, open_pins) as pins:
             found = {each.name: pin for each in read.providers if (pin := pins.pin(each.name))}
     except ConfigError as error:
         say(f"What is pinned is not known: {error.detail}", err=True)
@@ -221,27 +198,46 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _registration(read: "Config", section: "ProviderSection") -> dict[str, Any]:
-    from providers import REGISTRY, scope_of
+    from identity.app import site
+    from providers import REGISTRY, build, scope_of
+    from providers.base import callback_address
 
+    public_url = str(read.server.public_url)
+    provider = build(section.kind, section.name, section.options, site=site(read))
     scope = scope_of(section.kind, section.options)
+    client, asked = _client(section.options)
     return {
         "console": REGISTRY[section.kind].console,
-        "callback": f"{read.server.public_url}/login/{section.name}/callback",
-        "logout": _logout(
-            str(read.server.public_url), f"{read.server.public_url}/login/{section.name}", section.options
-        ),
-        "scope": " ".join(getattr(section.options, "scope", ())),
-        "client": getattr(section.options, "client_id", ""),
+        "callback": callback_address(public_url, section.name),
+        "logout": dict(_logout(provider, public_url)),
+        "scope": asked,
+        "client": client,
         "issuer": scope.issuer,
         "subject": scope.subject,
     }
 
 
-def _logout(public_url: str, base: str, options: object) -> dict[str, str]:
-    """Return the addresses by which logging out there and here are joined, as far as that is switched on."""
-    wanted = {
-        "back-channel logout address": (getattr(options, "backchannel_logout", False), f"{base}/backchannel"),
-        "front-channel logout address": (getattr(options, "frontchannel_logout", False), f"{base}/frontchannel"),
-        "after logging out there": (getattr(options, "logout_at_provider", "no") != "no", f"{public_url}/logged-out"),
-    }
-    return {what: address for what, (on, address) in wanted.items() if on}
+def _client(options: object) -> tuple[str, str]:
+    """Return as whom this daemon is registered there, and the scope it asks for; empty where there is none."""
+    from providers.kind import ClientOptions, ConsumerOptions
+
+    match options:
+        case ClientOptions():
+            return options.client_id, " ".join(options.scope)
+        case ConsumerOptions():
+            return options.consumer_key, ""
+        case _:
+            return "", ""
+
+
+def _logout(provider: "Provider", public_url: str) -> Iterator[tuple[str, str]]:
+    """Yield the addresses by which logging out there and here are joined, as far as that is switched on."""
+    from providers.base import EndsSessions, FramesLogouts, LogoutThere, TellsLogouts
+
+    base = f"{public_url}/login/{provider.name}"
+    if isinstance(provider, TellsLogouts) and provider.tells_logouts:
+        yield "back-channel logout address", f"{base}/backchannel"
+    if isinstance(provider, FramesLogouts) and provider.logout_frame:
+        yield "front-channel logout address", f"{base}/frontchannel"
+    if isinstance(provider, EndsSessions) and provider.logout_there is not LogoutThere.NO:
+        yield "after logging out there", f"{public_url}/logged-out"

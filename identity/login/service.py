@@ -44,7 +44,7 @@ from identity.login.staying import stays
 from identity.login.store import RecordKind
 from identity.login.welcoming import Welcoming
 from identity.types import SECOND, IdentityKey, Millis
-from providers.base import HANDLE, LoginStart, ProviderProfile, fit, plain
+from providers.base import HANDLE, LoginStart, ProviderProfile, callback_address, fit, plain
 
 MOST_KEPT: Final = 1_024
 """Characters a provider may want back at the end; the longest known token secret has a quarter of that."""
@@ -186,7 +186,7 @@ class LoginService:
     def start_of(self, flow: Flow) -> LoginStart:
         """Return what the provider was told at the beginning."""
         return LoginStart(
-            redirect_uri=f"{self.rules.public_url}/login/{flow.provider}/callback",
+            redirect_uri=callback_address(self.rules.public_url, flow.provider),
             state=flow.state,
             nonce=flow.nonce,
             verifier=flow.verifier,

@@ -28,6 +28,7 @@ class Command:
     def __init__(self, folder: Path, upstream: Upstream) -> None:
         self.folder = folder
         self.upstream = upstream
+        self.more = ""
         self.options = {"issuer": upstream.url, "client_id": CLIENT_ID, "client_secret": SECRET}
         CliRunner().invoke(cli, ["keys", "new", "--file", str(folder / "identityd.keys")], catch_exceptions=False)
 
@@ -42,6 +43,7 @@ class Command:
         file.write_text(
             f"[outbound]\nallow_networks = 127.0.0.0/8\n[provider:company]\nkind = oidc\nlabel = Example\n{given}\n"
             "[provider:github]\nkind = github\nenabled = no\nclient_id = me\nclient_secret = 0123456789ab\n"
+            f"{self.more}"
         )
         file.chmod(0o600)
         with untouched_log():
@@ -92,12 +94,24 @@ def test_the_addresses_to_enter_are_shown_before_the_first_start(command: Comman
 
 def test_the_logout_address_is_shown_where_it_is_wanted(command: Command) -> None:
     """Registered where it is not switched on, a provider would meet 404 with every logout."""
-    assert "backchannel" not in command.run("show", "company").stdout
-    command.options["backchannel_logout"] = "yes"
+    assert "logout" not in command.run("show", "company").stdout
+    command.options |= {"backchannel_logout": "yes", "frontchannel_logout": "yes", "logout_at_provider": "offer"}
 
-    shown = command.run("show", "company").stdout
+    shown = command.lines("show", "company")
 
-    assert "  back-channel logout address  http://localhost:8887/login/company/backchannel" in shown.splitlines()
+    assert "  back-channel logout address  http://localhost:8887/login/company/backchannel" in shown
+    assert "  front-channel logout address http://localhost:8887/login/company/frontchannel" in shown
+    assert "  after logging out there      http://localhost:8887/logged-out" in shown
+
+
+def test_a_client_of_oauth1_is_shown_by_its_consumer_key(command: Command) -> None:
+    """An operator who compares it with the console would read that there is no client."""
+    command.more = "[provider:x]\nkind = twitter1\nconsumer_key = our-key\nconsumer_secret = 0123456789ab\n"
+
+    shown = command.lines("show", "x")
+
+    assert "  client                       our-key" in shown
+    assert "  scopes                       none" in shown
 
 
 def test_programs_get_an_object(command: Command) -> None:
