@@ -13,7 +13,7 @@ PIP := $(BIN)/python $(INSTALL)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-cluster lint types layers bench simulate explore proxies catalogues layout lock services clean
+.PHONY: help run test test-all test-nightly lint types layers bench simulate explore proxies catalogues layout lock services services-nightly clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -29,7 +29,7 @@ test: $(VENV)/dev.stamp ## Run all tests; says what it skipped and how to get it
 test-all: $(VENV)/dev.stamp ## Run all tests; a skipped one is a failure
 	@$(PYTEST) --no-skips $(TESTS)
 
-test-cluster: $(VENV)/dev.stamp ## Run the tests that need several Cassandra nodes or minutes, which the others leave out
+test-nightly: $(VENV)/dev.stamp ## Run the tests that need Keycloak, Dex, several Cassandra nodes or minutes, which the others leave out
 	@$(PYTEST) --no-skips -m nightly $(TESTS)
 
 lint: $(VENV)/dev.stamp ## Check style and formatting
@@ -62,11 +62,15 @@ catalogues: $(VENV)/dev.stamp ## Make what the daemon reads of the sentences for
 layout: $(VENV)/dev.stamp ## Write docs/layout.md, the map of the code, from the code
 	@$(BIN)/python -m tests.support.layout
 
-services: ## Install what the suites need: memcached, Cassandra, Chromium, Firefox, proxies, Node 20, an OpenID provider
+services: ## Install what the suites need: memcached, Cassandra, Chromium, Firefox, proxies, Node 20, OpenID providers
 	@.ci/services
+	@$(MAKE) --no-print-directory .cache/oidc-provider-mock/installed.txt
 
-lock: .cache/uv/made.stamp ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock
-	@for name in run dev uv; do \
+services-nightly: services ## Install what test-nightly needs besides: Keycloak, and Dex, which takes minutes to build
+	@.ci/services nightly
+
+lock: .cache/uv/installed.txt ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock
+	@for name in run dev uv oidc-provider-mock; do \
 		.cache/uv/bin/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header || exit 1; \
 	done
@@ -104,7 +108,10 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@$(PIP) -r requirements/run.txt -r requirements/dev.txt
 	@touch $@
 
-.cache/uv/made.stamp: requirements/uv.txt | $(BIN)/python
-	@$(BIN)/python -m venv --clear .cache/uv
-	@.cache/uv/bin/python $(INSTALL) --quiet -r requirements/uv.txt
+# What is no part of ours has an environment of its own. The copy of the lock says what is in it; the tests compare it.
+.cache/%/installed.txt: requirements/%.txt | $(BIN)/python
+	@if ! cmp -s $< $@; then \
+		echo "Installing $* into .cache/$*"; \
+		$(BIN)/python -m venv --clear .cache/$* && .cache/$*/bin/python $(INSTALL) --quiet -r $< && cp $< $@; \
+	fi
 	@touch $@

@@ -1,12 +1,13 @@
 """Logins through a real OpenID provider under the settings that operators meet: keys, their exchange, secrets."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from tests.support.openid_daemon import Ways, daemon_with
 from tests.support.openid_person import Person, people
 from tests.support.openid_provider import OpenIdProvider
 from tests.support.running import Running
@@ -14,8 +15,7 @@ from tests.support.running import Running
 pytestmark = pytest.mark.openid
 
 SIGNED: Final = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
-# What a client is registered with, and what the daemon's configuration says of it.
-WAYS: Final[Mapping[str, tuple[dict[str, str], dict[str, str]]]] = {
+WAYS: Final[Ways] = {
     # The daemon believes that one algorithm, so a login shows that the provider signs with it.
     **{name.lower(): ({"id_token_signed_response_alg": name}, {"algorithms": name}) for name in SIGNED},
     "post": ({"token_endpoint_auth_method": "client_secret_post"}, {"client_auth": "post"}),
@@ -23,20 +23,6 @@ WAYS: Final[Mapping[str, tuple[dict[str, str], dict[str, str]]]] = {
     "unexpected": ({"id_token_signed_response_alg": "RS256"}, {"algorithms": "ES256"}),
     "sealed-userinfo": ({"userinfo_signed_response_alg": "ES256"}, {"userinfo": "yes"}),
 }
-
-
-def daemon_with(
-    folder: Path, provider: OpenIdProvider, ways: Mapping[str, tuple[dict[str, str], dict[str, str]]]
-) -> Running:
-    """Return a daemon, not started, with a client of the provider's for each of these ways."""
-    running = Running(folder, {}, demo=False, environ={"SSL_CERT_FILE": str(provider.ca_file)})
-    sections = {"outbound": {"allow_networks": "127.0.0.0/8"}}
-    for name, (metadata, options) in ways.items():
-        client = provider.register(f"{running.url}/login/{name}/callback", **metadata)
-        told = {"kind": "oidc", "issuer": provider.issuer, "client_id": client.id, "client_secret": client.secret}
-        sections[f"provider:{name}"] = {**told, **options}
-    running._write(sections)
-    return running
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,10 @@ from tests.support.cassandra import installation as cassandra
 from tests.support.programs import major_version
 
 _ROOT: Final = Path(__file__).parents[2]
-_LOCK: Final = Path(__file__).parent / "openid" / "package-lock.json"
-NPM_FOLDER: Final = _ROOT / ".cache" / "openid"
+_HERE: Final = Path(__file__).parent
+_CACHE: Final = _ROOT / ".cache"
+_LOCK: Final = _HERE / "openid" / "package-lock.json"
+NPM_FOLDER: Final = _CACHE / "openid"
 """Where `make services` lets npm install the OpenID provider and axe."""
 HIDDEN: Final = "IDENTITYD_TESTS_WITHOUT"
 """The environment's variable that hides parts."""
@@ -39,7 +41,7 @@ def _program(*names: str, variable: str) -> Callable[[], str | None]:
 
 @cache
 def _node() -> str | None:
-    own = (str(path) for path in _ROOT.glob(".cache/node/node_modules/node-*/bin/node"))
+    own = (str(path) for path in _CACHE.glob("node/node_modules/node-*/bin/node"))
     candidates = (os.environ.get("NODE"), shutil.which("node"), *own)
     return next(
         (path for path in candidates if path and major_version(path, "--version", r"\Av(\d+)\.") >= _OLDEST_NODE), None
@@ -50,7 +52,32 @@ def _npm_packages() -> str | None:
     """Return where npm has installed exactly what the lock file says."""
     copy = NPM_FOLDER / "package-lock.json"
     whole = all((NPM_FOLDER / "node_modules" / name).is_dir() for name in ("oidc-provider", "axe-core"))
-    return str(NPM_FOLDER) if whole and copy.is_file() and copy.read_bytes() == _LOCK.read_bytes() else None
+    return str(NPM_FOLDER) if whole and _same(copy, _LOCK) else None
+
+
+def _same(copy: Path, pins: Path) -> bool:
+    """Tell whether what is installed is what is pinned: the copy of the pins is put there last."""
+    return copy.is_file() and copy.read_bytes() == pins.read_bytes()
+
+
+def _oidc_provider_mock() -> str | None:
+    """Return the Python that has the provider of PyPI in its environment."""
+    folder = _CACHE / "oidc-provider-mock"
+    python = folder / "bin" / "python"
+    current = _same(folder / "installed.txt", _ROOT / "requirements" / "oidc-provider-mock.txt")
+    return str(python) if current and python.exists() else None
+
+
+def _keycloak() -> str | None:
+    """Return the folder of a Keycloak that is unpacked and built."""
+    folder = _CACHE / "keycloak"
+    return str(folder) if _same(folder / "pom.xml", _HERE / "keycloak" / "pom.xml") else None
+
+
+def _dex() -> str | None:
+    """Return the program."""
+    folder = _CACHE / "dex"
+    return str(folder / "dex") if _same(folder / "go.sum", _HERE / "dex" / "go.sum") else None
 
 
 def _lua_socket() -> str | None:
@@ -68,6 +95,7 @@ class Part:
 
 
 _SERVICES: Final = "make services"
+_NIGHTLY: Final = "make services-nightly"
 _CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _FIREFOX: Final = ("firefox-esr", "firefox")
 
@@ -88,6 +116,9 @@ PARTS: Final[Mapping[str, Part]] = {
     "openssl": _packaged("openssl", "openssl"),
     "node": Part("Node 20", _node, _SERVICES, ("node",)),
     "npm": Part("OpenID provider of the tests", _npm_packages, _SERVICES),
+    "oidc-provider-mock": Part("OpenID provider of PyPI", _oidc_provider_mock, _SERVICES),
+    "keycloak": Part("Keycloak", _keycloak, _NIGHTLY),
+    "dex": Part("Dex", _dex, _NIGHTLY, ("dex",)),
     "nginx": _packaged("nginx", "nginx", package="nginx-light"),
     "caddy": _packaged("caddy", "caddy"),
     "haproxy": _packaged("haproxy", "haproxy"),
@@ -103,6 +134,9 @@ MARKERS: Final[Mapping[str, tuple[str, ...]]] = {
     "node": ("node",),
     "openid": ("node", "npm"),
     "axe": ("npm",),
+    "oidc_provider_mock": ("oidc-provider-mock",),
+    "keycloak": ("java", "keycloak"),
+    "dex": ("dex",),
     "nginx": ("nginx",),
     "caddy": ("caddy",),
     "haproxy": ("haproxy",),
@@ -136,8 +170,9 @@ def missing(marker: str) -> str:
 def markers_of(program: str) -> frozenset[str]:
     """Return the markers one of which a test must have that starts this program; empty for any other program."""
     path = Path(program)
-    # Playwright brings a Node of its own along, to drive the browser.
-    part = "chromium" if "playwright" in path.parts else _part_of(path.name)
+    # Playwright brings a Node of its own along, to drive the browser; that provider is a Python with packages.
+    within = {"playwright": "chromium", "oidc-provider-mock": "oidc-provider-mock"}
+    part = next((within[folder] for folder in path.parts if folder in within), None) or _part_of(path.name)
     return frozenset(marker for marker, parts in MARKERS.items() if part in parts)
 
 

@@ -21,6 +21,7 @@ from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra.settings import loopback
 from tests.support.cassandra.tls import server_tls
 from tests.support.certificates import Authority
+from tests.support.keycloak.server import Keycloak
 from tests.support.memcached import MemcachedNode
 from tests.support.openid_provider import TWO_KEYS, OpenIdProvider
 
@@ -56,6 +57,7 @@ _MARKER_OF_FIXTURE: Final = {
     "_driver_may_warn": "cassandra",
     "openid_provider": "openid",
     "start_openid_provider": "openid",
+    "keycloak": "keycloak",
     "playwright": "chromium",
     "browser": "chromium",
 }
@@ -248,6 +250,14 @@ def start_openid_provider(tmp_path: Path, authority: Authority) -> Iterator[Call
     yield start
     for provider in started:
         provider.stop()
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Keycloak]:
+    """Give a running Keycloak; work in a realm of your own."""
+    server = Keycloak(tmp_path_factory.mktemp("keycloak"), authority)
+    yield server
+    server.stop()
 
 
 # Playwright's synchronous interface keeps an event loop marked as running in this thread, so a test

@@ -59,5 +59,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"{count:4} skipped: {reason}", bold=True)
     if any(" not installed; get " in reason for reason in reasons):
-        terminalreporter.write_line("`make services` installs all of it on Debian and Ubuntu.")
+        terminalreporter.write_line(
+            "`make services` installs all of it on Debian and Ubuntu, `make services-nightly` what nightly tests need."
+        )
     terminalreporter.write_line("Everything else was tested. `make test-all` allows no skips.")

@@ -1,0 +1,1 @@
+"""Dex, the OpenID provider in Go: what `.ci/services nightly` built, started on loopback."""

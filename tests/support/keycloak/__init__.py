@@ -1,0 +1,1 @@
+"""Keycloak, the OpenID provider in Java: what `.ci/services nightly` installed, started on loopback."""
