@@ -13,6 +13,8 @@ class Ends(Enum):
     """What must come of a module; the value is what docs/certification.md says."""
 
     LOGGED_IN = "logged in; userinfo was asked for, with the token in the header"
+    READ = "the document was read, and names where a login begins"
+    KEYS_READ = "logged in; the keys were read there, and nothing was asked for after them"
     REFUSED = "no login, and userinfo was not asked for"
     REFUSED_AT_USERINFO = "no login"
     NOT_BEGUN = "no login begins"
@@ -72,8 +74,8 @@ _BASIC: Final = (
     Module("oidcc-client-test-client-secret-basic", "takes the secret by `client_secret_basic` alone", Ends.LOGGED_IN),
 )
 _CONFIG: Final = (
-    Module("oidcc-client-test-discovery-openid-config", _GOOD, Ends.LOGGED_IN),
-    Module("oidcc-client-test-discovery-jwks-uri-keys", "has its keys at an address made for this run", Ends.LOGGED_IN),
+    Module("oidcc-client-test-discovery-openid-config", _GOOD, Ends.READ),
+    Module("oidcc-client-test-discovery-jwks-uri-keys", "has its keys at an address made for this run", Ends.KEYS_READ),
     Module(
         "oidcc-client-test-discovery-issuer-mismatch", "names another issuer in the discovery document", Ends.NOT_BEGUN
     ),

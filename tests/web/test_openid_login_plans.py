@@ -47,11 +47,11 @@ def behave(upstream: Upstream, module: Module) -> None:
     upstream.edit_discovery = edit
 
 
-def use(op: Posting, plan: Plan) -> None:
+def use(op: Posting, plan: Plan, *, userinfo: bool = True) -> None:
     """Make the provider, as docs/certification.md configures it for a plan."""
     given = {"issuer": op.upstream.url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     form_post = {"response_mode": "form_post"} if plan is FORM_POST else {}
-    op.use("oidc", {**given, "algorithms": "RS256", "userinfo": "yes", **form_post})
+    op.use("oidc", {**given, "algorithms": "RS256", "userinfo": "yes" if userinfo else "no", **form_post})
 
 
 def log_in(op: Posting, plan: Plan, browser: Visitor) -> Reply:
@@ -79,8 +79,8 @@ def bearers(op: Posting) -> list[str]:
 def test_a_module_ends_as_its_plan_wants(op: Posting, plan: Plan, module: Module, expect_log: ExpectLog) -> None:
     """Otherwise a certified provider cannot be used, or one that lies is believed."""
     behave(op.upstream, module)
-    use(op, plan)
-    accepted = module.ends is Ends.LOGGED_IN
+    use(op, plan, userinfo=module.ends is not Ends.KEYS_READ)
+    accepted = module.ends in {Ends.READ, Ends.LOGGED_IN, Ends.KEYS_READ}
     expect_log("identity.web", "provider", required=not accepted)
     browser = op.site.browser()
 
@@ -91,7 +91,7 @@ def test_a_module_ends_as_its_plan_wants(op: Posting, plan: Plan, module: Module
     calls = op.upstream.calls
     assert calls["/.well-known/openid-configuration"] >= 1
     assert calls["/token"] == (0 if module.ends is Ends.NOT_BEGUN else 1)
-    asked = module.ends in {Ends.LOGGED_IN, Ends.REFUSED_AT_USERINFO}
+    asked = module.ends in {Ends.READ, Ends.LOGGED_IN, Ends.REFUSED_AT_USERINFO}
     assert bearers(op) == (["Bearer "] if asked else [])
     assert all(each.headers["authorization"].startswith("Basic ") for each in op.upstream.seen if each.path == "/token")
 
@@ -121,14 +121,27 @@ def test_keys_that_are_replaced_before_signing_are_found_though_others_were_at_h
 
 
 def test_the_keys_are_read_where_the_discovery_document_says(op: Posting) -> None:
-    """`discovery-jwks-uri-keys`: the suite watches that address."""
+    """`discovery-jwks-uri-keys`: the suite watches that address, and is over when it was asked."""
     plan = LOGINS[2]
-    behave(op.upstream, next(each for each in plan.modules if each.name.endswith("jwks-uri-keys")))
-    use(op, plan)
+    behave(op.upstream, next(each for each in plan.modules if each.ends is Ends.KEYS_READ))
+    use(op, plan, userinfo=False)
 
     log_in(op, plan, op.site.browser())
 
-    assert [path for path in op.upstream.calls if path.startswith("/jwks")] == ["/jwksQxWzVnTbLk"]
+    paths = [each.path for each in op.upstream.seen]
+    assert paths == ["/.well-known/openid-configuration", "/token", "/jwksQxWzVnTbLk"]
+
+
+def test_the_document_alone_is_read_before_a_browser_goes_anywhere(op: Posting) -> None:
+    """`discovery-openid-config`: the suite is over when it was asked, and counts what comes after."""
+    plan = LOGINS[2]
+    behave(op.upstream, next(each for each in plan.modules if each.ends is Ends.READ))
+    use(op, plan)
+
+    begun = op.site.browser().get(f"/login/{NAME}")
+
+    assert location(begun).startswith(f"{op.upstream.url}/authorize?")
+    assert [each.path for each in op.upstream.seen] == ["/.well-known/openid-configuration"]
 
 
 @pytest.mark.parametrize("plan", LOGINS[:2], ids=lambda plan: plan.name)
