@@ -20,6 +20,7 @@ _WELL_KNOWN: Final = "/.well-known/openid-configuration"
 _AUTHORIZE: Final = "authorization_endpoint"
 _ENDPOINTS: Final = (_AUTHORIZE, "token_endpoint", "jwks_uri")
 _END_SESSION: Final = "end_session_endpoint"
+_REGISTRATION: Final = "registration_endpoint"
 _FOR_BROWSERS: Final = (_AUTHORIZE, _END_SESSION)
 _REVOCATION: Final = "revocation_endpoint"
 _USERINFO: Final = "userinfo_endpoint"
@@ -48,27 +49,23 @@ class Metadata:
     """Where a browser logs out there; empty if it is not used, or the provider has none."""
     revocation_url: str = ""
     """Where tokens are taken back (RFC 7009); empty if it is not used, or the provider has none."""
+    registration_url: str = ""
+    """Where clients register themselves (RFC 7591); empty if it is not used, or the provider has none."""
     offline_access: bool = False
     """Whether the scope of that name may be asked for; yes where the provider does not say (it need not)."""
 
 
 async def fetch_metadata(
-    http: Http,
-    issuer: str,
-    hosts: Collection[str],
-    *,
-    userinfo: bool = False,
-    logout: bool = False,
-    revocation: bool = False,
-    url: str = "",
-    internal_url: str = "",
+    http: Http, issuer: str, hosts: Collection[str], *, url: str = "", internal_url: str = "", **used: bool
 ) -> Metadata:
-    """Fetch an issuer's document and check it. One GET, to `url` if it is elsewhere. Raises ProviderBroken."""
+    """Fetch an issuer's document and check it. One GET, to `url` if it is elsewhere. Raises ProviderBroken.
+
+    `used` says which endpoints are, as for `read_metadata`.
+    """
     answer = await http.fetch("GET", url or issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
     if answer.status != _OK:
         raise ProviderBroken(f"discovery answered {answer.status}")
-    used = {"userinfo": userinfo, "logout": logout, "revocation": revocation}
-    return read_metadata(answer.body, issuer, hosts, **used, internal_url=internal_url)
+    return read_metadata(answer.body, issuer, hosts, internal_url=internal_url, **used)
 
 
 def read_metadata(
@@ -79,6 +76,7 @@ def read_metadata(
     userinfo: bool = False,
     logout: bool = False,
     revocation: bool = False,
+    registration: bool = False,
     internal_url: str = "",
 ) -> Metadata:
     """Check a document. Raises ProviderBroken with everything that is wrong with its endpoints.
@@ -90,6 +88,7 @@ def read_metadata(
         userinfo: whether that endpoint is used; if not, nothing it says matters.
         logout: whether browsers are sent to log out there; a document without an address for it is in order.
         revocation: whether tokens are taken back there; a document without an address for it is in order.
+        registration: whether a client is registered there; a document without an address for it is in order.
         internal_url: where the provider is for us; what browsers are sent to may not be there.
     """
     document = json_object(body, "the discovery document")
@@ -97,10 +96,8 @@ def read_metadata(
     if named != issuer:
         raise ProviderBroken(f"the discovery document names another issuer than the configured one: {word(named)}")
     used = (*_ENDPOINTS, _USERINFO) if userinfo else _ENDPOINTS
-    if logout and given(document.get(_END_SESSION)):
-        used = (*used, _END_SESSION)
-    if revocation and given(document.get(_REVOCATION)):
-        used = (*used, _REVOCATION)
+    extras = {_END_SESSION: logout, _REVOCATION: revocation, _REGISTRATION: registration}
+    used = (*used, *(name for name, wanted in extras.items() if wanted and given(document.get(name))))
     urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts}, internal_url)
     algorithms = _offered(document, "id_token_signing_alg_values_supported", _DEFAULT_ALGORITHMS)
     return Metadata(
@@ -114,6 +111,7 @@ def read_metadata(
         names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
         end_session_url=urls.get(_END_SESSION, ""),
         revocation_url=urls.get(_REVOCATION, ""),
+        registration_url=urls.get(_REGISTRATION, ""),
         offline_access="offline_access" in _offered(document, "scopes_supported", ["offline_access"]),
     )
 

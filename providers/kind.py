@@ -5,12 +5,13 @@ configuration reads the class, the documentation is compared with it, and the bu
 object of it, checked and complete. Nothing here knows any single provider.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from options import types
-from providers.base import Provider, SubjectScope
+from providers.base import Http, Provider, SubjectScope
+from providers.registration import ClientToRegister, RegisteredClient
 
 OptionsT = TypeVar("OptionsT")
 
@@ -85,3 +86,5 @@ class ProviderKind(Generic[OptionsT]):
     """Makes the provider; raises BadOptions for what no single option shows."""
     console: str = ""
     """Where an application is registered there; empty where that is the operator's own server."""
+    register: Callable[[OptionsT, ClientToRegister, Http], Awaitable[RegisteredClient]] | None = None
+    """Registers this daemon there, by program; raises ProviderBroken. None where people have to do it."""

@@ -5,20 +5,23 @@ configured name is one instance. It is text, of digits at Mastodon and of letter
 username can be free again when its account is deleted. There is no e-mail address.
 https://docs.joinmastodon.org/methods/accounts/#verify_credentials
 https://docs.joinmastodon.org/methods/oauth/
+https://docs.joinmastodon.org/methods/apps/#create
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from options import types
 from options.option import option, required
 from providers import untrusted
 from providers.addresses import web_address
 from providers.authorize_params import ADDED, AuthorizeParams, params_of
-from providers.base import Provider, ProviderProfile, SubjectScope
+from providers.base import Http, Provider, ProviderProfile, SubjectScope
 from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2_service import OAuth2Service, ObjectAt, ServiceOptions
+from providers.registration import ClientToRegister, RegisteredClient, read_registered
 
 _PARAMS: Final = params_of("lang")
 
@@ -57,6 +60,21 @@ def build(settings: ProviderSettings[MastodonOptions]) -> Provider:
     ).build(settings)
 
 
+async def register(options: MastodonOptions, client: ClientToRegister, http: Http) -> RegisteredClient:
+    """Register an application at the instance, which asks for no account. One POST. Raises ProviderBroken."""
+    asked = {
+        "client_name": client.client_name,
+        "redirect_uris": client.redirect_uri,
+        "scopes": " ".join(options.scope),
+        "website": client.public_url,
+    }
+    headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+    url = f"{options.url.rstrip('/')}/api/v1/apps"
+    return read_registered(
+        await http.fetch("POST", url, headers=headers, body=urlencode(asked).encode()), client.redirect_uri
+    )
+
+
 KIND: Final = ProviderKind(
     name="mastodon",
     label="Mastodon",
@@ -64,4 +82,5 @@ KIND: Final = ProviderKind(
     options=MastodonOptions,
     scope=lambda given: SubjectScope(given.url.rstrip("/"), "id"),
     build=build,
+    register=register,
 )

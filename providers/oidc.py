@@ -1,25 +1,32 @@
 """Any OpenID provider that publishes `/.well-known/openid-configuration`, by configuration alone.
 
-Owns what an operator may say, and what of it cannot be. The login itself is `openid.OidcProvider`.
+Owns what an operator may say, what of it cannot be, and registering as a client there. The login itself is
+`openid.OidcProvider`.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from options import types
 from options.option import BadOptions, option, required
 from options.secret import Secret
-from providers.addresses import optional_web_address, web_address
+from providers.addresses import host_and_port, optional_web_address, web_address
 from providers.assertions import KEY_ALGORITHMS, OPTIONAL_PRIVATE_KEY, Assertion, signer
 from providers.authorize_params import ADDED, AuthorizeParams, params_of
-from providers.base import LogoutThere, Provider, SubjectScope
+from providers.back_channel import BackChannel
+from providers.base import Http, HttpResponse, LogoutThere, Provider, ProviderBroken, SubjectScope
+from providers.discovery import fetch_metadata
 from providers.jwks import ALGORITHMS
 from providers.kind import OPTIONAL_CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.openid import OidcClientOptions, OidcProvider, OidcService, Userinfo
+from providers.registration import ClientToRegister, RegisteredClient, read_registered
 from providers.token_endpoint import Client
+from providers.untrusted import json_object, word
 
+_NEEDS_TOKEN: Final = frozenset({401, 403})
 _PARAMS: Final = params_of(
     *("prompt", "login_hint", "hd", "domain_hint", "ui_locales", "claims_locales", "acr_values", "display"),
     *("kc_idp_hint", "connection", "audience", "organization", "access_type", "screen_hint", "identity_provider"),
@@ -154,6 +161,62 @@ def _signing_client(settings: ProviderSettings[OidcOptions]) -> Client:
     return Client(given.client_id, Assertion(sign, given.client_id, audience, settings.site))
 
 
+async def register(given: OidcOptions, client: ClientToRegister, http: Http) -> RegisteredClient:
+    """Register a client where discovery says (RFC 7591): one GET, one POST. Raises ProviderBroken."""
+    internal = given.internal_url.rstrip("/")
+    inside = BackChannel(http, host_and_port(urlsplit(given.issuer)), internal) if internal else http
+    hosts = {host.lower() for host in given.endpoint_hosts}
+    if given.discovery_url:
+        hosts.add(host_and_port(urlsplit(given.discovery_url)))
+    metadata = await fetch_metadata(
+        inside, given.issuer, hosts, registration=True, url=given.discovery_url, internal_url=internal
+    )
+    if not metadata.registration_url:
+        raise ProviderBroken("its discovery names no registration_endpoint; register a client by hand")
+    method = metadata.client_auth if given.client_auth == "auto" else given.client_auth
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    if client.initial_token:
+        headers["Authorization"] = f"Bearer {client.initial_token.text()}"
+    body = json.dumps(_metadata_of(given, client, method)).encode()
+    answer = await inside.fetch("POST", metadata.registration_url, headers=headers, body=body)
+    if answer.status in _NEEDS_TOKEN and not client.initial_token:
+        raise ProviderBroken(f"it registers no stranger ({answer.status}); get an initial access token there")
+    return replace(read_registered(answer, client.redirect_uri), more=_settled(answer, method, given))
+
+
+def _metadata_of(given: OidcOptions, client: ClientToRegister, method: str) -> dict[str, object]:
+    """Return what is said of the client (RFC 7591 §2, and the logout specifications' own members)."""
+    base = f"{client.public_url}/login/{client.name}"
+    said: dict[str, object] = {
+        "client_name": client.client_name,
+        "client_uri": client.public_url,
+        "application_type": "web",
+        "redirect_uris": [client.redirect_uri],
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+        "scope": " ".join(given.scope),
+        "token_endpoint_auth_method": f"client_secret_{method}",
+    }
+    if given.backchannel_logout:
+        said |= {"backchannel_logout_uri": f"{base}/backchannel", "backchannel_logout_session_required": True}
+    if given.frontchannel_logout:
+        said |= {"frontchannel_logout_uri": f"{base}/frontchannel", "frontchannel_logout_session_required": True}
+    if given.logout_at_provider != LogoutThere.NO.value:
+        said["post_logout_redirect_uris"] = [f"{client.public_url}/logged-out"]
+    return said
+
+
+def _settled(answer: HttpResponse, asked: str, given: OidcOptions) -> dict[str, str]:
+    """Return the options that must change, because the provider replaced what was asked (RFC 7591 §3.2.1)."""
+    settled = json_object(answer.body, "the answer to the registration").get("token_endpoint_auth_method")
+    if settled is None or settled == f"client_secret_{asked}":
+        return {}
+    if settled not in ("client_secret_basic", "client_secret_post"):
+        raise ProviderBroken(f"it wants the client to prove itself by {word(settled)}; register a client by hand")
+    method = str(settled).removeprefix("client_secret_")
+    return {} if method == given.client_auth else {"client_auth": method}
+
+
 KIND: Final = ProviderKind(
     name="oidc",
     label="OpenID Connect",
@@ -161,4 +224,5 @@ KIND: Final = ProviderKind(
     options=OidcOptions,
     scope=lambda given: SubjectScope(given.issuer, "sub"),
     build=build,
+    register=register,
 )

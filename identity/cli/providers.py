@@ -14,6 +14,7 @@ from identity.cli import operator_service as operator
 from identity.cli.options import JSON, YES, change_options, config_option
 from identity.cli.saying import aligned, say
 from identity.errors import ConfigError
+from options.secret import Secret
 
 if TYPE_CHECKING:
     from identity.accounts.store import ProviderPin
@@ -32,6 +33,7 @@ def providers() -> None:
     Examples:
       identityd.py providers list
       identityd.py providers show google       the addresses to enter at Google, with the link
+      identityd.py providers register social   registers at a Mastodon instance, or by RFC 7591
       identityd.py providers test google       discovery and a dry run; says what is wrong
       identityd.py providers test              all of them
 
@@ -95,6 +97,48 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     say(f"  pinned                       {pin['at'] if pin else 'at the first login'}")
 
 
+@providers.command(short_help="Register a client at the provider, where it can be done by program.")
+@config_option
+@click.argument("name")
+@click.option("--client-name", help="What people read when they are asked whether to log in; default: the public host.")
+@click.option(
+    "--initial-token-file",
+    type=click.Path(path_type=Path),
+    help="Holds the initial access token, for a provider that does not register everybody (RFC 7591).",
+)
+@click.option("--print-secret", is_flag=True, help="Print the secret instead of writing it into client_secret_file.")
+def register(
+    path: Path, name: str, *, client_name: str | None, initial_token_file: Path | None, print_secret: bool
+) -> None:
+    """Register this daemon at NAME, whose section has no client_id yet, and print the lines it still needs.
+
+    At a Mastodon instance (kind mastodon) nothing is needed for it; an OpenID provider (kind oidc) must name a
+    registration_endpoint. The secret is written into the file that client_secret_file names, which must not be
+    there yet; run this as the user that the daemon runs as. What is registered already is left alone.
+
+    \b
+    Example, for a section with "kind = mastodon", "url = https://…", "client_secret_file = social.secret":
+      identityd.py providers register social
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.cli import provider_registration as registration
+    from identity.clock import moment
+    from identity.types import SECOND
+
+    token = _initial_token(initial_token_file)
+    waiting = registration.unregistered(path, name, printed=print_secret)
+    client = registration.register(waiting, client_name or waiting.read.server.public_url.host, token)
+    say(f"{name}: registered, with the callback address {waiting.callback}", err=True)
+    if waiting.secret_file:
+        say(f"The secret is in {waiting.secret_file}.", err=True)
+    if client.expires_at:
+        say(f"The secret expires at {moment(client.expires_at * SECOND)}; register anew before.", err=True)
+    say(f"Write into [provider:{name}]:", err=True)
+    for option, text in {"client_id": client.client_id, **client.more}.items():
+        say(f"{option} = {text}")
+    if waiting.secret_file is None:
+        say(f"client_secret = {client.client_secret.text()}")
+
+
 @providers.command(short_help="Try them, and say what is wrong.")
 @config_option
 @click.argument("name", required=False)
@@ -153,6 +197,20 @@ def release(path: Path, name: str, *, yes: bool, **given: Any) -> None:  # noqa:
         if isinstance(pins.release(name, by), ProviderUnpinned):
             raise click.ClickException(f"{name} was changed by another command meanwhile. Nothing was changed.")
     say(effect)
+
+
+def _initial_token(path: Path | None) -> Secret:
+    from identity.config import files
+
+    if path is None:
+        return Secret("")
+    try:
+        token = files.read_secret(path)
+    except ValueError as error:
+        raise click.ClickException(f"--initial-token-file: {error}") from None
+    if not (token.isascii() and token.isprintable() and " " not in token and token):
+        raise click.ClickException(f"--initial-token-file: {path} holds no token")
+    return Secret(token)
 
 
 def _section(read: "Config", name: str) -> "ProviderSection":

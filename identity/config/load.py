@@ -34,7 +34,7 @@ def load(
     Args:
         path: the file; relative paths in it start from its folder.
         environ: where secrets may also come from.
-        overrides: text of options by `section.option`, from the command line.
+        overrides: text of options by `section.option`, from the command line; it stands for a file named there, too.
         demo: allows the provider kind `demo`.
 
     Raises:
@@ -80,6 +80,7 @@ class _Loader:
         for name, value in overrides.items():
             section, _, option = name.partition(".")
             given.setdefault(section, {})[option] = value
+            given[section].pop(f"{option}_file", None)
         self.problems += (problem for name in given for problem in _section_problem(name))
         config = Config(
             **{name: cls(**self._values(name, options_of(cls), given.get(name, {}))) for name, cls in SECTIONS.items()},
