@@ -232,7 +232,6 @@ def test_no_library_tells_what_it_is_doing(out: io.StringIO, name: str, own: int
 
 def test_no_logger_this_process_has_tells_what_it_is_doing(out: io.StringIO) -> None:
     """The list above is what came to mind; this is what was imported."""
-    import httpx2  # noqa: F401, PLC0415 - the loggers of what the daemon imports
     import tornado.web  # noqa: F401, PLC0415
 
     for name in sorted(logging.root.manager.loggerDict):
@@ -270,3 +269,15 @@ def test_any_text_makes_one_line(text: str) -> None:
     redact = log.Redactor()
     assert json.loads(log.JsonFormatter(redact).format(record))["level"] == "info"
     assert len(log.TextFormatter(redact).format(record).splitlines()) == 1
+
+
+@given(st.from_regex(log._HARMLESS, fullmatch=True))
+def test_what_is_not_searched_holds_nothing_to_find(text: str) -> None:
+    """Otherwise the short way around the search for secrets is a way into the log."""
+    assert not any(pattern.search(text) for pattern, _ in log._PATTERNS)
+    assert not log._OPAQUE.search(text)
+
+
+def test_a_configured_secret_is_found_although_it_is_a_plain_word() -> None:
+    """Otherwise the password of an operator who chose a word is in the log."""
+    assert log.Redactor([Secret("correct-horse")])("correct-horse") == log.HIDDEN

@@ -18,6 +18,7 @@ import uuid
 from asyncio import Future
 from collections.abc import Awaitable, Mapping
 from enum import Enum
+from functools import cached_property
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ClassVar, Final, NamedTuple, cast
@@ -106,7 +107,7 @@ class Handler(RequestHandler):
         """Return one of our cookies; None if it is absent or was sent with two values."""
         return cookies.value_of(self.cookie_lines(), name)
 
-    @property
+    @cached_property
     def address(self) -> str:
         """Whose request it is, seen through listed proxies only."""
         forwarded = self.request.headers.get("X-Forwarded-For", "")

@@ -19,7 +19,7 @@ login are set and deleted here and nowhere else:
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final, NoReturn
@@ -90,8 +90,8 @@ class LoginHandler(PageHandler):
     """Label of the provider, for the error page."""
     again: str = ""
     """What is worth trying again, for the error page."""
-    others: Sequence[Way] = ()
-    """Ways to log in without this provider, for the error page."""
+    others: Callable[[], Sequence[Way]] = tuple
+    """Gives the ways to log in without this provider, for the error page."""
     who: str = ""
     """Who is logged in although this login came to nothing, for the error page."""
 
@@ -125,7 +125,7 @@ class LoginHandler(PageHandler):
     def offer(self, provider: Provider, return_to: str, *, stay: str = "") -> None:
         """Remember what an error page offers: to begin again, here or at another provider."""
         self.at, self.again = provider.label, begin_path(provider.name, return_to, stay=stay)
-        self.others = [way for way in self.ways(return_to, stay=stay) if way.name != provider.name]
+        self.others = lambda: [way for way in self.ways(return_to, stay=stay) if way.name != provider.name]
 
     def ways(self, return_to: str, *, stay: str = "") -> list[Way]:
         """Return every way to log in that leads there."""
@@ -178,7 +178,7 @@ class LoginHandler(PageHandler):
 
     def worded(self, error: IdentityError) -> bytes:
         """Return a page that knows the provider, the others, and what to try again."""
-        others = self.others if isinstance(error, ProviderTrouble) else ()
+        others = self.others() if isinstance(error, ProviderTrouble) else ()
         return self.error_page(error, again=self.again, provider=self.at, username=self.who, others=others)
 
     def put_spent(self) -> None:
