@@ -16,16 +16,25 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, urljoin
 
-import httpx2
+import h11
 
 from identity.outbound.allowed_addresses import is_disguised
 from identity.outbound.circuit import CallEnd, Circuit
-from identity.outbound.connections import AddressRefused, GuardedConnections, Resolve
+from identity.outbound.connections import GuardedConnections, Resolve
+from identity.outbound.content_coding import LARGEST, AnswerTooLarge, DecodingError, decoded
+from identity.outbound.exchange import Exchange
+from identity.outbound.failures import (
+    AddressRefused,
+    ConnectError,
+    ConnectionFailed,
+    ConnectTimeout,
+    ProxyError,
+)
 from identity.outbound.rules import OutboundRules
 from identity.types import SECOND, Clock, Millis
 from providers.addresses import BadAddress, check_url, host_and_port
@@ -33,13 +42,13 @@ from providers.base import Http, HttpResponse, ProviderBroken, ProviderSlow
 
 log = logging.getLogger("identity.outbound")
 
-LARGEST: Final = 1_048_576
-"""Bytes of an answer, on the wire and after decompression."""
 WAIT_MS: Final[Millis] = 1_000
 """How long a call waits when as many as may be made of its provider's are under way."""
 _MOST_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _FAULTY: Final = 500
+_FAILURES: Final = (ConnectionFailed, h11.ProtocolError, OSError, ValueError)
+"""What ends a call without a whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,21 +231,18 @@ class _Line:
 
     async def _once(self, call: "_Call", url: str, *, fresh: bool) -> HttpResponse:
         call.sent += len(call.body or b"")
-        client = self.connections.client(fresh=fresh)
         try:
-            async with client.stream(call.method, url, headers=call.headers, content=call.body) as answer:
-                try:
-                    body = await _read(answer)
-                finally:
-                    call.received += answer.num_bytes_downloaded
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
+            sent = self.connections.answered(call.method, url, call.headers, call.body, fresh=fresh)
+            async with sent as (answer, exchange):
+                headers = _headers(answer.headers)
+                body = await _read(call, headers, exchange)
+        except _FAILURES as error:
             raise _failed(call, url, error) from None
-        status = answer.status_code
-        if status >= _FAULTY:
-            call.tells(CallEnd.FAULTY, f"{_asked(call, url)}: answered {status}")
+        if answer.status_code >= _FAULTY:
+            call.tells(CallEnd.FAULTY, f"{_asked(call, url)}: answered {answer.status_code}")
         else:
             call.tells(CallEnd.ANSWERED)
-        return HttpResponse(status, {name.lower(): answer.headers[name] for name in answer.headers}, body)
+        return HttpResponse(answer.status_code, headers, body)
 
 
 @dataclass(slots=True)
@@ -264,47 +270,53 @@ class _Failed(ProviderBroken):
         super().__init__(message)
 
 
-class _TooLarge(ValueError):
-    """An answer beyond the limit."""
-
-
 def _failed(call: _Call, url: str, error: Exception) -> ProviderBroken:
-    refused = isinstance(error.__cause__, AddressRefused)
+    refused = isinstance(error, AddressRefused)
     # What the operating system or TLS says about a connection helps and holds nothing of a request;
     # the other texts may quote an answer.
-    told = f": {error}" if refused or isinstance(error, httpx2.ConnectError) else ""
+    told = f": {error}" if isinstance(error, ConnectError) else ""
     text = f"{_asked(call, url)}: {type(error).__name__}{told}"
     call.tells(CallEnd.UNTOLD if refused else _ended(call, error), text)
-    if isinstance(error, httpx2.TimeoutException):
+    if isinstance(error, ConnectTimeout):
         return ProviderSlow(text)
-    broke = isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
+    broke = isinstance(error, ConnectionFailed | h11.RemoteProtocolError) and not isinstance(error, ProxyError)
     return _Failed(text, worth_another=broke and not refused)
 
 
 def _ended(call: _Call, error: Exception) -> CallEnd:
     match error:
-        case httpx2.TimeoutException() | httpx2.ConnectError() | httpx2.ProxyError():
+        case ConnectTimeout() | ConnectError() | ProxyError():
             return CallEnd.IN_VAIN
-        case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
+        case ConnectionFailed() | h11.RemoteProtocolError() | OSError():
             # A GET asks for what we chose. A POST carries a code that came from a browser, and a firewall may drop
             # one that looks like an attack: a stranger must not open the circuit with it.
             return CallEnd.IN_VAIN if call.method == "GET" else CallEnd.BROKEN_OFF
-        case _TooLarge() | httpx2.DecodingError():
+        case AnswerTooLarge() | DecodingError():
             return CallEnd.FAULTY
         case _:
             return CallEnd.UNTOLD
 
 
-async def _read(answer: httpx2.Response) -> bytes:
-    size = answer.headers.get("content-length", "0")
+def _headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by name, lower case; several lines of one name are one list (RFC 9110 §5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in lines:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+async def _read(call: _Call, headers: Mapping[str, str], exchange: Exchange) -> bytes:
+    size = headers.get("content-length", "0")
     if size.isdecimal() and int(size) > LARGEST:
-        raise _TooLarge
+        raise AnswerTooLarge
     body = bytearray()
-    async for part in answer.aiter_bytes():
+    while (part := await exchange.part()) is not None:
         body += part
-        if len(body) > LARGEST or answer.num_bytes_downloaded > LARGEST:
-            raise _TooLarge
-    return bytes(body)
+        call.received += len(part)
+        if len(body) > LARGEST:
+            raise AnswerTooLarge
+    return decoded(bytes(body), headers.get("content-encoding", ""))
 
 
 def _checked(url: str) -> SplitResult:

@@ -85,8 +85,7 @@ _HOMES: Final = {
     "cryptography": ("identity/login/carrying.py",),
     "joserfc": ("providers/*", "identity/oauth/*"),
     "msgspec": ("identity/login/packing.py",),
-    "httpx2": ("identity/outbound/*",),
-    "httpcore2": ("identity/outbound/*",),
+    "h11": ("identity/outbound/*",),
     "jinja2": ("identity/web/pages/*",),
     "click": ("identity/cli*", "identityd.py"),
 }
