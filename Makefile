@@ -13,7 +13,7 @@ PIP := $(BIN)/python $(INSTALL)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-nightly lint types layers bench simulate explore proxies catalogues layout lock services services-nightly clean
+.PHONY: help run test test-all test-nightly lint types layers bench simulate explore proxies catalogues options layout lock services services-nightly clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -58,6 +58,9 @@ catalogues: $(VENV)/dev.stamp ## Make what the daemon reads of the sentences for
 	@for po in identity/locale/*.po; do \
 		$(BIN)/pybabel --quiet compile --input-file $$po --output-file $${po%.po}.mo --locale $$(basename $$po .po) || exit 1; \
 	done
+
+options: $(VENV)/run.stamp ## Write config.example.ini and the tables of docs/configuration.md from the code
+	@$(BIN)/python -m identity.config
 
 layout: $(VENV)/dev.stamp ## Write docs/layout.md, the map of the code, from the code
 	@$(BIN)/python -m tests.support.layout

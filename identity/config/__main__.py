@@ -1,6 +1,6 @@
 """Write `config.example.ini` and the tables of docs/configuration.md anew, after an option changed.
 
-Run from the project's folder: `python -m identity.config`.
+Run from the project's folder: `make options`.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What the options' descriptions look like to people: the example file and the tables of the manual.
 
 Owns `config.example.ini` and the tables of docs/configuration.md; tests compare both with what
-is made here, and `python -m identity.config` writes them anew.
+is made here, and `make options` writes them anew.
 """
 
 import textwrap
@@ -15,7 +15,7 @@ from identity.config.sources import PLACEHOLDER
 from options.option import Option, options_of
 from providers import REGISTRY
 
-START: Final = "<!-- options: made by `python -m identity.config` -->"
+START: Final = "<!-- options: made by `make options` -->"
 _WIDTH: Final = 100
 END: Final = "<!-- end of options -->"
 
