@@ -151,10 +151,6 @@ class AuditQueue:
         if not accepted:
             _logger.error("audit-dropped: event %s is in this log only", event.id, extra={"event_id": str(event.id)})
 
-    def of_account(self, account_id: AccountId, *, limit: int = 100) -> tuple[Event, ...]:
-        """Return the newest written events of an account, newest first. Raises StoreUnavailable."""
-        return self._log.of_account(account_id, limit=limit)
-
     def close(self, *, within_s: float = 5.0) -> int:
         """Write what waits, for at most so long; return how many events were not written, each in the log."""
         with self._changed:

@@ -71,12 +71,7 @@ _TABLES: Final[Mapping[Question, tuple[str, tuple[Column, ...], str]]] = {
 
 def as_text(results: Sequence[Result]) -> str:
     """Return a table for each question that was asked, in plain text."""
-    return "\n".join(_tables(results, _plain))
-
-
-def as_markdown(results: Sequence[Result]) -> str:
-    """Return the same for a document."""
-    return "\n".join(_tables(results, _markdown))
+    return "\n".join(_tables(results))
 
 
 def as_values(results: Sequence[Result]) -> list[dict[str, object]]:
@@ -84,19 +79,19 @@ def as_values(results: Sequence[Result]) -> list[dict[str, object]]:
     return [_values(result) for result in results]
 
 
-def _tables(results: Sequence[Result], drawn: Callable[[list[list[str]]], Iterator[str]]) -> Iterator[str]:
+def _tables(results: Sequence[Result]) -> Iterator[str]:
     for question, (title, columns, note) in _TABLES.items():
         rows = [result for result in results if result.part.question is question]
         if rows:
             yield title
             yield ""
-            yield from drawn([[name for name, _ in columns], *([cell(row) for _, cell in columns] for row in rows)])
+            yield from _drawn([[name for name, _ in columns], *([cell(row) for _, cell in columns] for row in rows)])
             yield ""
             yield note
             yield ""
 
 
-def _plain(rows: list[list[str]]) -> Iterator[str]:
+def _drawn(rows: list[list[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         first, *others = (
@@ -104,13 +99,6 @@ def _plain(rows: list[list[str]]) -> Iterator[str]:
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join((first, *others)).rstrip()
-
-
-def _markdown(rows: list[list[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(rows[0])} |"
-    yield "|---" * len(rows[0]) + "|"
-    for row in rows[1:]:
-        yield f"| {' | '.join(row)} |"
 
 
 def _values(result: Result) -> dict[str, object]:

@@ -5,7 +5,6 @@ claims against what this login expects. No claim may be used before both have pa
 is one the provider's discovery offers and we allow; the token's own header only chooses among them.
 """
 
-import hmac
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import new as new_hash
@@ -17,7 +16,7 @@ from joserfc.jws import CompactSignature, extract_compact
 
 from providers.base import ProviderBroken
 from providers.jwks import SIGNATURES, fits, verifies
-from providers.untrusted import base64url, given, json_object, seconds, subject, to_base64url, word
+from providers.untrusted import base64url, given, json_object, same, seconds, subject, to_base64url, word
 
 SKEW_S: Final = 60
 _LONGEST: Final = 65_536
@@ -117,7 +116,7 @@ def check(token: Unverified, expected: Expected) -> None:
     subject(claims.get("sub"))
     nonce = claims.get("nonce")
     needed = expected.repeats_nonce or given(nonce)
-    if needed and not (isinstance(nonce, str) and _same(nonce, expected.nonce)):
+    if needed and not (isinstance(nonce, str) and same(nonce, expected.nonce)):
         raise ProviderBroken("the ID token was not made for this login (nonce)")
     _check_access_token(token, expected.access_token)
     if expected.authenticated_since is not None:
@@ -169,7 +168,7 @@ def _check_access_token(token: Unverified, access_token: str) -> None:
     if not given(claimed) or not access_token:
         return
     digest = new_hash(_hash_of(token.algorithm), access_token.encode()).digest()
-    if not isinstance(claimed, str) or not _same(claimed, to_base64url(digest[: len(digest) // 2])):
+    if not isinstance(claimed, str) or not same(claimed, to_base64url(digest[: len(digest) // 2])):
         raise ProviderBroken("the access token does not belong to the ID token (at_hash)")
 
 
@@ -181,7 +180,3 @@ def _check_fresh(auth_time: object, since: int) -> None:
     at = seconds(auth_time)
     if at is None or at + SKEW_S < since:
         raise ProviderBroken("the provider did not log the person in again as asked (auth_time)")
-
-
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))

@@ -31,7 +31,7 @@ from providers.base import (
 )
 from providers.kind import CLIENT_SECRET, ProviderKind, ProviderSettings, ProviderSite
 from providers.oauth1_signing import METHODS, Credentials, authorization
-from providers.oauth2 import get_json, same
+from providers.oauth2 import get_json
 from providers.token_endpoint import refusal
 
 _OK: Final = 200
@@ -120,12 +120,14 @@ def verifier_of(callback: Callback) -> str:
         ProviderBroken: the answer is of another login, or no answer at all.
     """
     params = callback.params
-    if not same(params.get("state", ""), callback.start.state):
+    if not untrusted.same(params.get("state", ""), callback.start.state):
         raise ProviderBroken("the answer belongs to another login (state)")
     said, no = params.get("oauth_problem") or params.get("error"), refusals.says_no(params)
     if said or no:
         raise refusal(said or "denied", "the provider's answer", no=no)
-    if not same(untrusted.token(params.get("oauth_token"), "the request token"), callback.kept.get("token", "")):
+    if not untrusted.same(
+        untrusted.token(params.get("oauth_token"), "the request token"), callback.kept.get("token", "")
+    ):
         raise ProviderBroken("the answer is about another login's request token")
     return untrusted.token(params.get("oauth_verifier"), "the verifier")
 

@@ -6,7 +6,6 @@ bring back; the POST that exchanges the code is `token_endpoint.py`. A provider 
 Access tokens are used once, for the profile, and dropped, unless the operator has them kept (`base.KeepsTokens`).
 """
 
-import hmac
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -68,7 +67,7 @@ def code_of(callback: Callback, *, issuer: str = "", always_named: bool = False)
         ProviderBroken: the answer is of another login or provider, or no answer at all.
     """
     params = callback.params
-    if not same(params.get("state", ""), callback.start.state):
+    if not untrusted.same(params.get("state", ""), callback.start.state):
         raise ProviderBroken("the answer belongs to another login (state)")
     named = params.get("iss") if issuer else None
     if named and named != issuer:
@@ -123,11 +122,6 @@ class Answered(ProviderBroken):
         self.busy = busy
         """Whether it is asked too often, and would answer later."""
         super().__init__(f"the profile endpoint answered {status}")
-
-
-def same(one: str, other: str) -> bool:
-    """Compare what a browser brought with what it was given, in constant time."""
-    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))
 
 
 ReadProfile: TypeAlias = Callable[[Grant, Http], Awaitable[ProviderProfile]]

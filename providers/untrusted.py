@@ -13,6 +13,7 @@ Two rules hold for every document, so that nothing decides which is not used:
 """
 
 import codecs
+import hmac
 import json
 import re
 from base64 import urlsafe_b64encode
@@ -218,3 +219,8 @@ def seconds(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value <= _LAST_SECOND else None
+
+
+def same(one: str, other: str) -> bool:
+    """Compare what was brought with what was given, in constant time."""
+    return hmac.compare_digest(one.encode(errors="replace"), other.encode(errors="replace"))

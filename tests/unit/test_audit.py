@@ -186,16 +186,6 @@ def test_what_the_sender_calls_the_request_is_a_fact_beside_our_id() -> None:
     assert rows.events[0].request_id == "request-1"
 
 
-def test_reading_goes_to_the_store() -> None:
-    """The queue stands in for the store wherever an audit log is asked for."""
-    rows = Rows()
-    queue = AuditQueue(rows)
-    queue.append(event(1))
-    queue.append(event(2))
-    assert queue.close() == 0
-    assert [e.id.int for e in queue.of_account(ACCOUNT, limit=1)] == [2]
-
-
 def done(number: int, *, by: int | None = 7, action: str = "login", actor: str = "self", at: int = 0) -> Event:
     """Return what an account, or nobody, did."""
     account = None if by is None else AccountId(UUID(int=by))
