@@ -12,7 +12,8 @@
     │   └── TooOften          the same was asked for too often: 429, later it works again
     ├── NotFound              404
     └── ProviderTrouble       the provider failed or refused: 502, another way to log in may work
-        └── ProviderAway      it gives no answer, or gave none before and is left alone for a moment
+        ├── ProviderAway      it gives no answer, or gave none before and is left alone for a moment
+        └── LoginNotFresh     it was asked to log the person in again, and does not say that it did
 
 Each class has `status` (HTTP) and `public` (a sentence safe to show to a stranger); each instance
 has `code` (stable, documented in docs/http-api.md) and `detail` (for the log only). Expected
@@ -139,3 +140,10 @@ class ProviderAway(ProviderTrouble):
 
     default_code = "provider-slow"
     default_public = "The login provider does not answer at present. Choose another way to log in, or try again later."
+
+
+class LoginNotFresh(ProviderTrouble):
+    """A login provider did not prove the fresh login that it was asked for."""
+
+    default_code = "login-not-fresh"
+    default_public = "The login provider did not confirm that you logged in again just now."

@@ -105,7 +105,7 @@ def build(settings: ProviderSettings[AppleOptions]) -> Provider:
         metadata=_METADATA,
         client_auth="post",
         authorize_params={"response_mode": "form_post"},
-        forces_login=False,
+        proves_fresh_login=False,
         issuer_of=lambda claims: _OTHER_ISSUER if claims.get("iss") == _OTHER_ISSUER else _ISSUER,
     )
     return AppleProvider(settings, service, client=Client(given.client_id, AppleSecret(settings, sign)))

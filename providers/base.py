@@ -38,6 +38,10 @@ class ProviderBroken(Exception):
         self.location = location
 
 
+class LoginStale(ProviderBroken):
+    """The provider was asked to log the person in again, and does not say that it did."""
+
+
 class ProviderSlow(ProviderBroken):
     """The provider gave no answer in time, or is not asked at present because it gave none before."""
 
@@ -165,6 +169,8 @@ class ProviderProfile(Profile):
     """A suggestion for a username."""
     auth_at: int | None = None
     """When the provider authenticated the person, Unix seconds, if it says so."""
+    auth_proven: bool = False
+    """`auth_at` counts as proof: it was said by a provider that logs people in again when it is asked to."""
     session: str = ""
     """What the provider calls its own session (`sid`), where it may end it here."""
     id_token: str = field(default="", repr=False)
@@ -262,6 +268,16 @@ class Rehearsed(Protocol):
 
     async def rehearse(self, http: Http) -> None:
         """Fetch that. Raises ProviderBroken."""
+        ...
+
+
+@runtime_checkable
+class ProvesLogins(Protocol):
+    """A provider that may prove that a person was there, and not only that a browser came back from it."""
+
+    @property
+    def proves_fresh_login(self) -> bool:
+        """Whether it logs a person in again when asked to, and says when it did; its kind declares it."""
         ...
 
 

@@ -91,6 +91,11 @@ class DemoProvider:
         self._site = settings.site
         self._codes: OrderedDict[str, _Issued] = OrderedDict()
 
+    @property
+    def proves_fresh_login(self) -> bool:
+        """Its page asks each time."""
+        return True
+
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:  # noqa: ARG002 - its own authority needs no call
         """Send the browser to the page. No call."""
         page = f"{self._site.public_url}/demo/{self.name}"
@@ -112,6 +117,7 @@ class DemoProvider:
             name=person.name,
             email=person.email,
             auth_at=issued.at // 1000,
+            auth_proven=True,
         )
 
     def asked(self, params: Mapping[str, str]) -> DemoRequest | None:

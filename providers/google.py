@@ -52,7 +52,7 @@ def build(settings: ProviderSettings[GoogleOptions]) -> Provider:
         issuer=_ISSUER,
         endpoint_hosts=("oauth2.googleapis.com", "www.googleapis.com"),
         authorize_params={"hd": domains[0] if len(domains) == 1 else "*"} if domains else {},
-        forces_login=False,
+        proves_fresh_login=False,
         # Without consent Google gives a refresh token at a person's first login only, so one that was lost,
         # or refused, would never come again.
         offline_params={"access_type": "offline", "prompt": "consent"},

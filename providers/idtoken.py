@@ -14,7 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.jws import CompactSignature, extract_compact
 
-from providers.base import ProviderBroken
+from providers.base import LoginStale, ProviderBroken
 from providers.jwks import SIGNATURES, fits, verifies
 from providers.untrusted import base64url, given, json_object, same, seconds, subject, to_base64url, word
 
@@ -179,4 +179,4 @@ def _hash_of(algorithm: str) -> str:
 def _check_fresh(auth_time: object, since: int) -> None:
     at = seconds(auth_time)
     if at is None or at + SKEW_S < since:
-        raise ProviderBroken("the provider did not log the person in again as asked (auth_time)")
+        raise LoginStale("the provider did not log the person in again as asked (auth_time)")

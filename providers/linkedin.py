@@ -20,7 +20,7 @@ _SERVICE: Final = OidcService(
     client_auth="post",
     pkce=False,
     repeats_nonce=False,
-    forces_login=False,
+    proves_fresh_login=False,
 )
 
 

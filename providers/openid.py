@@ -98,7 +98,7 @@ class OidcService:
     logout_frame: str = ""
     """The issuer, if its front-channel logouts count."""
     logout_there: LogoutThere = LogoutThere.NO
-    forces_login: bool = True
+    proves_fresh_login: bool = True
     """Whether it knows `prompt=login` and says `auth_time`; if not, a fresh login is not asked for."""
     offline_params: Mapping[str, str] | None = None
     """What asks for a refresh token where tokens are kept; None: as OpenID has it (Core §11), if discovery knows it."""
@@ -189,6 +189,7 @@ class OidcProvider:
         ends_here = service.tells_logouts or service.logout_frame
         return replace(
             profile,
+            auth_proven=service.proves_fresh_login and profile.auth_at is not None,
             session=session_of(claims) if ends_here else "",
             id_token="" if service.logout_there is LogoutThere.NO else grant.id_token,
             grant=grant.kept(self._scope) if self.keeps_tokens else None,
@@ -219,6 +220,11 @@ class OidcProvider:
 
     def _method(self, metadata: Metadata) -> str:
         return metadata.client_auth if self._service.client_auth == "auto" else self._service.client_auth
+
+    @property
+    def proves_fresh_login(self) -> bool:
+        """Whether it logs a person in again when asked to, and says when it did."""
+        return self._service.proves_fresh_login
 
     @property
     def logout_there(self) -> LogoutThere:
@@ -268,7 +274,7 @@ class OidcProvider:
         return BackChannel(http, public, service.internal_url) if service.internal_url else http
 
     def _forced(self, start: LoginStart) -> bool:
-        return start.force_login and self._service.forces_login
+        return start.force_login and self._service.proves_fresh_login
 
     async def _verified(self, grant: Grant, callback: Callback, metadata: Metadata, http: Http) -> Claims:
         token = read(grant.id_token, self._service.algorithms)

@@ -53,7 +53,7 @@ def build(settings: ProviderSettings[SlackOptions]) -> Provider:
         issuer=_ISSUER,
         client_auth="post",
         authorize_params={"team": teams[0]} if len(teams) == 1 else {},
-        forces_login=False,
+        proves_fresh_login=False,
         read_profile=SlackProfile(frozenset(teams)),
     )
     return service.build(settings)

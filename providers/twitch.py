@@ -21,7 +21,7 @@ _SERVICE: Final = OidcService(
     issuer="https://id.twitch.tv/oauth2",
     client_auth="post",
     authorize_params={"claims": json.dumps(_CLAIMS, separators=(",", ":"))},
-    forces_login=False,
+    proves_fresh_login=False,
     revocation_url="https://id.twitch.tv/oauth2/revoke",
 )
 

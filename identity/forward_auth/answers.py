@@ -129,6 +129,7 @@ def user(verdict: Verdict) -> Mapping[str, object] | None:
         "name": verdict.username,
         "session": session_text(verdict.session.id),
         "auth_time": verdict.session.auth_at // SECOND,
+        "auth_proven": verdict.session.auth_proven,
         "idle_ends_at": verdict.idle_ends_at // SECOND,
         "absolute_ends_at": verdict.session.ends_at // SECOND,
     }

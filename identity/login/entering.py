@@ -15,7 +15,7 @@ from identity.accounts.store import AccountRow, IdentityRow, IdentityState
 from identity.audit import Event
 from identity.errors import StoreUnavailable
 from identity.login.flow import ProvenPerson
-from identity.login.results import LoggedIn, LoginBusy, LoginDenied, Visit
+from identity.login.results import LoggedIn, LoginBusy, LoginDenied, OtherAccount, Visit
 from identity.sessions.check import Opening
 from identity.sessions.record import Session
 from identity.sessions.service import Opened, SessionService
@@ -23,6 +23,8 @@ from identity.types import AccountId, Clock, Count, RandomBytes
 
 TICKETS: Final = 4
 """How often a login that lost a race reads the account again before it is 503."""
+OTHER_ACCOUNT: Final = "other-account"
+"""Why a login is refused that had to be one to an account and is none."""
 
 NotYet: TypeAlias = Unknown | ChooseName
 """The identity leads to no account, or to one without a name."""
@@ -71,6 +73,28 @@ class Entering:
             StoreUnavailable: a store is away, or the race was lost four times.
         """
         row = self._accounts.find(person.identity)
+        return self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent)
+
+    def enter_as(
+        self, account_id: AccountId, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool = False
+    ) -> LoggedIn | LoginDenied | LoginBusy | OtherAccount:
+        """Open a session as `enter` does, if the person's identity leads to this account and no other.
+
+        Raises:
+            StoreUnavailable: as above.
+        """
+        row = self._accounts.find(person.identity)
+        entered: Entered | OtherAccount = OtherAccount()
+        if row and row.account_id == account_id:
+            entered = self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent)
+        if isinstance(entered, NotYet | OtherAccount):
+            self.refuse(person.provider, OTHER_ACCOUNT, visit, account_id=account_id)
+            return OtherAccount()
+        return entered
+
+    def _entered(
+        self, row: IdentityRow | None, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool
+    ) -> Entered:
         if row is None or row.state is not IdentityState.ACTIVE:
             return _unopened(decide(row, None))
         for _ in range(TICKETS):
@@ -142,6 +166,7 @@ def _opening(account: AccountRow, person: ProvenPerson, visit: Visit, *, persist
         epoch=account.epoch,
         identity=person.identity,
         auth_at=person.auth_at,
+        auth_proven=person.auth_proven,
         host=visit.jar.host,
         agent=visit.jar.agent,
         address=visit.jar.address,

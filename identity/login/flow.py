@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from identity.types import MINUTE, IdentityKey, Millis
+from identity.types import MINUTE, AccountId, IdentityKey, Millis
 from providers.base import Profile
 
 FLOW_MS: Final[Millis] = 10 * MINUTE
@@ -76,6 +76,8 @@ class Flow:
     """Already safe: the result of `safe_return`."""
     created_at: Millis
     force_login: bool = False
+    account: AccountId | None = None
+    """The only account that this login may lead to, where a person who is logged in proves to be there."""
     persistent: bool = False
     """The session's cookies outlive the browser."""
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -99,8 +101,15 @@ class ProvenPerson:
     """When the provider authenticated them; if it does not say, when the login was finished."""
     handle: str
     said: Profile
+    auth_proven: bool = False
+    """Whether `auth_at` is proof that the person was there."""
     session: str = ""
     """What the provider calls its own session, where it may end it here."""
+
+    @property
+    def proven_at(self) -> Millis | None:
+        """When they proved to be there, as far as that is known."""
+        return self.auth_at if self.auth_proven else None
 
     @property
     def label(self) -> str:

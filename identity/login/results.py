@@ -67,6 +67,11 @@ class LoginBusy:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherAccount:
+    """The person was proven, and is not the one who had to prove to be there; the session is as it was."""
+
+
+@dataclass(frozen=True, slots=True)
 class UsernameForm:
     """What the username form shows first."""
 
@@ -84,5 +89,5 @@ class AskAgain:
     alternatives: Sequence[Username] = ()
 
 
-Finished: TypeAlias = LoggedIn | NeedsUsername | LoginDenied | LoginBusy
+Finished: TypeAlias = LoggedIn | NeedsUsername | LoginDenied | LoginBusy | OtherAccount
 Chosen: TypeAlias = LoggedIn | AskAgain | LoginDenied | LoginBusy

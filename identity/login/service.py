@@ -15,10 +15,11 @@ returning login reads the account store twice (index row, account row).
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from identity.accounts.linking import ChooseName, Unknown, identity_key
-from identity.errors import FlowInvalid, ProviderTrouble, StoreUnavailable
+from identity.errors import FlowInvalid, LoginNotFresh, ProviderTrouble, StoreUnavailable
 from identity.login.carrying import LONGEST
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
@@ -34,6 +35,7 @@ from identity.login.flow import (
     tag_of,
     told_flaw,
 )
+from identity.login.freshness import proven_since
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, pack_told, unpack_flow, unpack_told
 from identity.login.pinning import ProviderPins
@@ -43,7 +45,7 @@ from identity.login.rules import LoginRules
 from identity.login.staying import stays
 from identity.login.store import RecordKind
 from identity.login.welcoming import Welcoming
-from identity.types import SECOND, IdentityKey, Millis
+from identity.types import SECOND, AccountId, IdentityKey, Millis
 from providers.base import HANDLE, LoginStart, ProviderProfile, callback_address, fit, plain
 
 MOST_KEPT: Final = 1_024
@@ -95,11 +97,18 @@ class LoginService:
     # --- to the provider and back
 
     def start(
-        self, provider: str, *, return_to: str | None = None, stay: str | None = None, force_login: bool = False
+        self,
+        provider: str,
+        *,
+        return_to: str | None = None,
+        stay: str | None = None,
+        force_login: bool = False,
+        account: AccountId | None = None,
     ) -> Started:
         """Make the values a login begins with, fresh for each. No I/O.
 
         `stay` is what the person said about staying logged in; the operator's rule decides what it counts.
+        `force_login` demands that the provider logs the person in again; with `account`, as its owner.
         """
         secret = self._dependencies.secret
         flow = Flow(
@@ -111,6 +120,7 @@ class LoginService:
             return_to=self.safe_return(return_to),
             created_at=self._dependencies.clock(),
             force_login=force_login,
+            account=account,
             persistent=stays(self.rules.stay, stay),
         )
         return Started(flow, self.start_of(flow))
@@ -210,6 +220,7 @@ class LoginService:
 
         Raises:
             FlowInvalid: the login was used meanwhile.
+            LoginNotFresh: a fresh login was demanded, and the provider does not prove one.
             ProviderTrouble: the subject cannot be an identity, or the name stands for another issuer.
             StoreUnavailable: a store is away, or races were lost too often; begin again.
         """
@@ -217,12 +228,15 @@ class LoginService:
             key = identity_key(flow.provider, profile.subject, tenant=profile.tenant)
         except ValueError as error:
             raise ProviderTrouble(detail=f"{flow.provider} sent an unusable subject: {error}") from error
+        person = _person(key, flow, profile, now=self._dependencies.clock())
+        if flow.force_login and not proven_since(person.proven_at, flow.created_at):
+            raise LoginNotFresh(detail=f"{flow.provider} does not say that the person logged in again")
         self._pins.hold(flow.provider)
         until = spent_until(flow.expires_at, now=self._dependencies.clock())
         if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
-        person = _person(key, flow.provider, profile, now=self._dependencies.clock())
-        match self._entering.enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent):
+        enter = partial(self._entering.enter_as, flow.account) if flow.account else self._entering.enter
+        match enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent):
             case Unknown() | ChooseName():
                 return self._welcoming.begin(flow, person)
             case entered:
@@ -257,12 +271,17 @@ class LoginService:
         return FlowInvalid(detail=flaw.value)
 
 
-def _person(key: IdentityKey, provider: str, profile: ProviderProfile, *, now: Millis) -> ProvenPerson:
-    auth_at = now if profile.auth_at is None else profile.auth_at * SECOND
+def _person(key: IdentityKey, flow: Flow, profile: ProviderProfile, *, now: Millis) -> ProvenPerson:
+    auth_at = now if profile.auth_at is None else min(max(profile.auth_at * SECOND, 0), now)
+    proven = profile.auth_proven and profile.auth_at is not None
+    if flow.force_login and proven and proven_since(auth_at, flow.created_at):
+        # It was after we asked, whatever the provider's clock says: who came for it must not be sent again.
+        auth_at = max(auth_at, min(flow.created_at, now))
     return ProvenPerson(
         identity=key,
-        provider=provider,
-        auth_at=min(max(auth_at, 0), now),
+        provider=flow.provider,
+        auth_at=auth_at,
+        auth_proven=proven,
         handle=plain(profile.handle, HANDLE),
         said=fit(profile),
         session=profile.session,

@@ -130,3 +130,5 @@ class Opening:
     agent: str
     address: str
     persistent: bool = True
+    auth_proven: bool = False
+    """As in the session's record."""

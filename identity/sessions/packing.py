@@ -28,6 +28,8 @@ _NO_LOGIN: Final = 255
 _DOUBTFUL: Final = 1
 _PERSISTENT: Final = 2
 _HAS_PREVIOUS: Final = 4
+_AUTH_PROVEN: Final = 8
+"""A release that does not know it drops it at its next write: the person is asked to log in once more than needed."""
 _LONGEST: Final = 255
 _NO_ID: Final = bytes(8)
 
@@ -142,7 +144,8 @@ class _Reader:
 
 def _pack_session(s: Session, strings: _Strings, order: dict[SessionId, int]) -> bytes:
     previous = s.lineage.previous
-    flags = s.doubtful * _DOUBTFUL | s.persistent * _PERSISTENT | (previous is not None) * _HAS_PREVIOUS
+    flags = s.doubtful * _DOUBTFUL | s.persistent * _PERSISTENT | s.auth_proven * _AUTH_PROVEN
+    flags |= (previous is not None) * _HAS_PREVIOUS
     return _SESSION.pack(
         s.id,
         s.lineage.base,
@@ -177,6 +180,7 @@ def _unpack_session(fields: tuple[Any, ...], strings: list[str], ids: list[Sessi
         login=None if login == _NO_LOGIN else ids[login],
         doubtful=bool(flags & _DOUBTFUL),
         persistent=bool(flags & _PERSISTENT),
+        auth_proven=bool(flags & _AUTH_PROVEN),
     )
 
 

@@ -95,6 +95,13 @@ class Session:
     login: SessionId | None = None
     doubtful: bool = False
     persistent: bool = True
+    auth_proven: bool = False
+    """Whether `auth_at` is the word of a provider that proves fresh logins; if not, it proves no presence."""
+
+    @property
+    def proven_at(self) -> Millis | None:
+        """When the person proved to be there, as far as that is known."""
+        return self.auth_at if self.auth_proven else None
 
 
 @dataclass(frozen=True, slots=True)

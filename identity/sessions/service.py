@@ -213,6 +213,7 @@ class SessionService:
             active_at=now,
             ends_at=now + self._rules.lifetimes.absolute_ms,
             auth_at=opening.auth_at,
+            auth_proven=opening.auth_proven,
             host=opening.host,
             identity=opening.identity,
             agent=opening.agent,

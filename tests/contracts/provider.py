@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.base import ProviderBroken, ProviderDenied, ProviderProfile
+from providers.base import ProvesLogins, ProviderBroken, ProviderDenied, ProviderProfile
 from tests.contracts.provider_cases import (
     CANARIES,
     HOSTILE_NAME,
@@ -79,6 +79,24 @@ class ProviderContract(ProviderShapes):
         assert f"state={login.start.state}" in login.begun.location
         assert login.start.verifier not in login.begun.location
         assert "secret" not in login.begun.location
+
+    # --- proof that the person is there ---------------------------------------------------------
+
+    def test_a_forced_login_is_proof_where_the_kind_says_so_and_nowhere_else(self, on: Bench) -> None:
+        """Otherwise a way to a provider that knows the browser, and back, passes for the person being there."""
+        at = on.clock() // 1000
+        on.upstream.edit_claims = lambda claims: claims.update(auth_time=at)
+
+        profile = on.log_in(force_login=True)
+
+        declared = isinstance(on.provider, ProvesLogins) and on.provider.proves_fresh_login
+        assert (declared, profile.auth_proven) == (self.PROVES_FRESH_LOGIN, self.PROVES_FRESH_LOGIN)
+
+    def test_a_login_whose_time_is_not_said_is_no_proof(self, on: Bench) -> None:
+        """Otherwise the moment of coming back passes for the moment of logging in."""
+        profile = on.log_in()
+
+        assert profile.auth_proven is (profile.auth_at is not None and self.PROVES_FRESH_LOGIN)
 
     # --- state ----------------------------------------------------------------------------------
 

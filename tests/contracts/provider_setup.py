@@ -22,6 +22,8 @@ class ProviderSetup:
     """Paths any later login asks."""
     SUBJECT_OF: ClassVar[Mapping[str, str]]
     """What becomes of each of `SUBJECTS`; those not named are refused."""
+    PROVES_FRESH_LOGIN: ClassVar[bool] = False
+    """Whether it logs a person in again when asked to, and says when it did."""
     PROOF: ClassVar[str] = "code"
     """The parameter of an answer that is exchanged for a token."""
     HARMLESS: ClassVar[Mapping[tuple[str, Fault], str]] = {}

@@ -38,6 +38,7 @@ class TestDemo(ProviderContract):
     """Both sides of it."""
 
     KIND = "demo"
+    PROVES_FRESH_LOGIN = True
     CALLS = ()
     WARM_CALLS = ()
     SUBJECT_OF: ClassVar = {}

@@ -23,6 +23,7 @@ class TestGitLab(oidc_preset.OidcPreset):
     """gitlab.com."""
 
     KIND = "gitlab"
+    PROVES_FRESH_LOGIN = True
     DOCUMENT: ClassVar = document("https://gitlab.com")
 
 

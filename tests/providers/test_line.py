@@ -15,6 +15,7 @@ class TestLine(oidc_preset.OidcPreset):
     """LINE as it publishes itself; it signs with the channel secret unless it is asked for its key."""
 
     KIND = "line"
+    PROVES_FRESH_LOGIN = True
     DOCUMENT: ClassVar = {
         "issuer": "https://access.line.me",
         "authorization_endpoint": "https://access.line.me/oauth2/v2.1/authorize",

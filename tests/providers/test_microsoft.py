@@ -36,6 +36,7 @@ class TestMicrosoft(oidc_preset.OidcPreset):
     """Everybody's accounts: the document whose issuer is a template."""
 
     KIND = "microsoft"
+    PROVES_FRESH_LOGIN = True
     CHOSEN: ClassVar = "common"
     DOCUMENT: ClassVar = document("common", "{tenantid}")
     DISCOVERY_URL = f"{HOST}/common/v2.0/.well-known/openid-configuration"

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import pytest
 
-from providers.base import ProviderBroken, ProviderDenied
+from providers.base import LoginStale, ProviderBroken, ProviderDenied
 from tests.contracts.provider import ProviderContract
 from tests.contracts.provider_cases import MISSING
 from tests.support.bench import Bench, bench
@@ -30,6 +30,7 @@ class TestOidc(ProviderContract):
     """Any provider with a discovery document."""
 
     KIND = "oidc"
+    PROVES_FRESH_LOGIN = True
     CALLS: ClassVar[tuple[str, ...]] = (DISCOVERY, "/token", "/jwks")
     WARM_CALLS: ClassVar[tuple[str, ...]] = ("/token",)
     SUBJECT_OF: ClassVar = {"text": "Abc-1", "with a colon": "a:b", "with a newline": "a\nb"}
@@ -90,7 +91,7 @@ def test_a_forced_login_that_was_none_is_refused(on: Bench, auth_time: object) -
     at = on.clock() // 1000 + auth_time if type(auth_time) is int else auth_time
     on.upstream.edit_claims = lambda claims: claims.update(auth_time=at)
 
-    with pytest.raises(ProviderBroken, match="auth_time"):
+    with pytest.raises(LoginStale, match="auth_time"):
         on.log_in(force_login=True)
 
 

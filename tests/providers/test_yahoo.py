@@ -13,6 +13,7 @@ class TestYahoo(oidc_preset.OidcPreset):
     """Yahoo as it publishes itself."""
 
     KIND = "yahoo"
+    PROVES_FRESH_LOGIN = True
     DOCUMENT: ClassVar = {
         "issuer": "https://api.login.yahoo.com",
         "authorization_endpoint": "https://api.login.yahoo.com/oauth2/request_auth",

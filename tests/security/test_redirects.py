@@ -222,8 +222,8 @@ LEADERS: Final = {
     "application_login.Continue": "test_the_way_to_an_application_ends_on_its_host",
     "application_login.Enter": "test_the_way_to_an_application_ends_on_its_host",
     "application_login.RedeemStartCode": "test_the_way_to_an_application_ends_on_its_host",
-    "login.Begin": "test_a_login_leads_nowhere_else",
-    "login.Chooser": "test_a_login_leads_nowhere_else",
+    "login_begin.Begin": "test_a_login_leads_nowhere_else",
+    "login_begin.Chooser": "test_a_login_leads_nowhere_else",
     "logout.ApplicationLogout": "test_leaving_leads_nowhere_else",
     "logout.Logout": "test_leaving_leads_nowhere_else",
     "posted_answer.AnyAnswer": "test_a_posted_answer_leads_nowhere_else",
@@ -308,6 +308,7 @@ def _names_location(node: ast.expr) -> bool:
 
 GO_OUT: Final = {
     "identity/web/people/login.py",
+    "identity/web/people/login_begin.py",
     "identity/web/people/demo.py",
     "identity/web/people/application_login.py",
     "identity/web/people/provider_logout.py",

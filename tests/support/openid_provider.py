@@ -12,7 +12,7 @@ import httpx2
 
 from tests.support import needs
 from tests.support.certificates import Authority
-from tests.support.login_pages import way_back
+from tests.support.login_pages import provider_browser, walk, way_back
 from tests.support.memcached import free_port
 
 _HERE: Final = Path(__file__).parent / "openid"
@@ -124,3 +124,11 @@ class OpenIdProvider:
             choice: `allow`, or `deny` to refuse.
         """
         return way_back(location, {"login": name, "choice": choice}, trust=self._trust)
+
+    def browser(self) -> httpx2.Client:
+        """Return a browser with an empty jar; close it."""
+        return provider_browser(self._trust)
+
+    def log_in_with(self, browser: httpx2.Client, location: str, name: str) -> str:
+        """Go through a login with a browser that may be remembered, typing this name if it is asked; see `log_in`."""
+        return walk(browser, location, {"login": name, "choice": "allow"})

@@ -116,6 +116,7 @@ class ScriptedProvider:
         self.begin_fails = ""
         self.slow = False
         self.posted = False
+        self.proves_fresh_login = False
         self.tells_logouts = False
         self.logout_frame = ""
         self.logout_there = LogoutThere.NO
@@ -130,6 +131,7 @@ class ScriptedProvider:
         if self.begin_fails:
             raise (ProviderSlow if self.slow else ProviderBroken)(self.begin_fails)
         asked = {"state": start.state, "redirect_uri": start.redirect_uri, "nonce": start.nonce}
+        asked |= {"prompt": "login"} if start.force_login else {}
         return LoginBegun(
             f"https://{self.name}.example/authorize?{urlencode(asked)}", {"proof": _proof(start)}, self.posted
         )

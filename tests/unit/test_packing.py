@@ -40,7 +40,7 @@ def full() -> list:  # type: ignore[type-arg]
 def test_a_record_survives_packing() -> None:
     """A field that is dropped on the way would come back as a different session."""
     login = session(doubtful=True, persistent=False, lineage=lineage(4, 3, ago_ms=77))
-    sub = session(OTHER_SID, login=SID, host=Host("wiki.example"))
+    sub = session(OTHER_SID, login=SID, host=Host("wiki.example"), auth_proven=True)
     notice = Notice(NOW, Copied.CRASH_ROLLBACK, NOW - 5, "Firefox", "192.0.2.0/24", "curl", "198.51.100.0/24")
     before = record(login, sub, tombstones=(Tombstone(SID, Ended.IDLE, NOW - 1),), notices=(notice,), epoch=3)
 

@@ -158,7 +158,15 @@ class TestOne:
         answer = site.check(site.log_in()).json()
 
         assert set(answer) == {"verdict", "reason", "user", "set_cookie", "location"}
-        assert set(answer["user"]) == {"id", "name", "session", "auth_time", "idle_ends_at", "absolute_ends_at"}
+        assert set(answer["user"]) == {
+            "id",
+            "name",
+            "session",
+            "auth_time",
+            "auth_proven",
+            "idle_ends_at",
+            "absolute_ends_at",
+        }
 
 
 class TestStrictness:

@@ -14,6 +14,7 @@ from identity.web.http.refusals import WrongMediaType
 
 LIMIT: Final = 2_048
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _SHOWN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
@@ -41,6 +42,17 @@ def required(values: Mapping[str, Sequence[bytes]], name: str, *, limit: int = L
     if text is None:
         raise BadInput("parameter-missing", public=f"The parameter {_shown(name)} is missing.")
     return text
+
+
+def seconds(values: Mapping[str, Sequence[bytes]], name: str) -> int | None:
+    """Return a number of seconds from 0 to 999,999,999, or None if it was not sent. Raises BadInput.
+
+    An empty one is refused, too: a demand that was garbled must not pass as none.
+    """
+    text = one(values, name)
+    if text is None or _SECONDS.fullmatch(text):
+        return None if text is None else int(text)
+    raise BadInput("parameter-value", public=f"The parameter {_shown(name)} is no number of seconds.")
 
 
 class Sent(Mapping[str, str]):

@@ -33,7 +33,9 @@ def _page(*needs: str, **may: object) -> Page:
 
 PAGES: Final[Mapping[str, Page]] = MappingProxyType(
     {
-        "login": _page("ways", staying=(), ticked=False, last="", reason="", destination=""),
+        "login": _page(
+            "ways", staying=(), ticked=False, last="", reason="", destination="", fresh=False, who="", unable=()
+        ),
         "welcome": _page(
             "action", "csrf", "provider", "username", handle="", problem="", free=(), hidden=(), shortest=3, longest=32
         ),

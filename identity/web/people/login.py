@@ -1,4 +1,4 @@
-"""Logging in: the chooser, the way to a provider and back, and choosing a username.
+"""Logging in: the way back from a provider, and what all steps of a login share.
 
 Owns the translation between a browser and the login service: addresses, cookies, pages. Every
 rule is the service's. What a provider sends is logged as its code and never shown. Cookies of a
@@ -31,28 +31,36 @@ from identity.errors import (
     FlowInvalid,
     Forbidden,
     IdentityError,
+    LoginNotFresh,
     ProviderAway,
     ProviderTrouble,
     StoreUnavailable,
     TooOften,
 )
-from identity.login import handover
-from identity.login.flow import FLOW_MS, SIGN_UP_MS, Flow
+from identity.login.flow import SIGN_UP_MS, Flow
 from identity.login.pacing import Counted
-from identity.login.results import Finished, LoggedIn, LoginBusy, LoginDenied, Visit
+from identity.login.results import LoggedIn, LoginBusy, LoginDenied, NeedsUsername, OtherAccount, Visit
 from identity.login.returning import FALLBACK
 from identity.login.rules import provider_unknown
 from identity.login.staying import Stay
-from identity.sessions.check import Outcome, SetCookie, Verdict
+from identity.sessions.check import SetCookie, Verdict
 from identity.sessions.record import Ended
 from identity.types import DAY, SECOND
 from identity.web.http import parameters
-from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
 from identity.web.http.refusals import SignUpBeingFinished
 from identity.web.pages import Way
 from identity.web.people import binding_cookies, logout_hint
-from providers.base import Callback, Provider, ProviderBroken, ProviderDenied, ProviderProfile, ProviderSlow
+from providers.base import (
+    Callback,
+    LoginStale,
+    ProvesLogins,
+    Provider,
+    ProviderBroken,
+    ProviderDenied,
+    ProviderProfile,
+    ProviderSlow,
+)
 from providers.refusals import says_no, word_of
 
 log = logging.getLogger("identity.web.people.login")
@@ -61,8 +69,10 @@ DENIED: Final = "provider-denied"
 DOUBTFUL: Final = "doubtful"
 """A session that leads to no application until the next login, because below it a copy was used."""
 STALE: Final = "stale"
+UNPROVEN: Final = "no-fresh-login"
+"""A provider that cannot prove a fresh login was to prove one."""
 REASONS: Final = frozenset(
-    {*(ended.code for ended in Ended), "anonymous", STALE, "foreign", "newer-key", DENIED, DOUBTFUL}
+    {*(ended.code for ended in Ended), "anonymous", STALE, "foreign", "newer-key", DENIED, DOUBTFUL, UNPROVEN}
 )
 """Why a browser was sent to the login page, as far as the page has words for it."""
 NOTICES: Final = "/account/notice"
@@ -122,15 +132,35 @@ class LoginHandler(PageHandler):
         """Delete a binding cookie, also if the answer is an error."""
         self._spent = binding_cookies.removed(name, names=self.context.names)
 
-    def offer(self, provider: Provider, return_to: str, *, stay: str = "") -> None:
+    def offer(self, provider: Provider, return_to: str, *, stay: str = "", max_age: int | None = None) -> None:
         """Remember what an error page offers: to begin again, here or at another provider."""
-        self.at, self.again = provider.label, begin_path(provider.name, return_to, stay=stay)
-        self.others = lambda: [way for way in self.ways(return_to, stay=stay) if way.name != provider.name]
+        self.at = provider.label
+        self.again = begin_path(provider.name, return_to, stay=stay, max_age=max_age)
+        every = partial(self.ways, return_to, stay=stay, max_age=max_age)
+        self.others = lambda: [way for way in every() if way.name != provider.name]
 
-    def ways(self, return_to: str, *, stay: str = "") -> list[Way]:
-        """Return every way to log in that leads there."""
-        named = self.context.providers.values()
-        return [Way(each.name, each.label, begin_path(each.name, return_to, stay=stay)) for each in named]
+    def ways(self, return_to: str, *, stay: str = "", max_age: int | None = None) -> list[Way]:
+        """Return every way to log in that leads there; with `max_age` those that can prove a fresh login."""
+        able = (each for each in self.context.providers.values() if max_age is None or proves_logins(each))
+        return [
+            Way(each.name, each.label, begin_path(each.name, return_to, stay=stay, max_age=max_age)) for each in able
+        ]
+
+    def max_age(self) -> int | None:
+        """Return how old a login may be, in seconds (OpenID Connect Core §3.1.2.1); None: any. Raises BadInput."""
+        return parameters.seconds(self.request.query_arguments, "max_age")
+
+    async def look(self) -> Verdict:
+        """Return what the cookies say; what is stale is decided as on any page.
+
+        Otherwise the login would take the place of a session that a thief moved on, and the person
+        would not be told. What cannot be decided keeps no person from logging in.
+        """
+        verdict = await self.glance()
+        if verdict.reason == STALE:
+            with contextlib.suppress(StoreUnavailable):
+                verdict = await self.visitor()
+        return verdict
 
     def onward(self, return_to: str) -> None:
         """Go where a login leads: `safe_return` has vouched for it."""
@@ -189,7 +219,11 @@ class LoginHandler(PageHandler):
     def broken(self, provider: Provider, error: ProviderBroken) -> ProviderTrouble:
         """Return the error that says a provider failed; what it said goes to the log."""
         self.context.login.failed(provider.name)
-        trouble = ProviderAway if isinstance(error, ProviderSlow) else ProviderTrouble
+        trouble = ProviderTrouble
+        if isinstance(error, ProviderSlow):
+            trouble = ProviderAway
+        elif isinstance(error, LoginStale):
+            trouble = LoginNotFresh
         return trouble(detail=f"{provider.name}: {error}")
 
     async def keep_pace(self, what: Counted, provider: str) -> None:
@@ -205,65 +239,6 @@ class LoginHandler(PageHandler):
             wait = await context.checks.run(context.login.wait_s, what, provider, self.address)
         if wait:
             raise TooOften("too-many-logins", retry_after_s=wait, detail=f"from {self.address}")
-
-
-class Chooser(LoginHandler):
-    """The ways to log in."""
-
-    async def get(self) -> None:
-        """Show them; a browser with a session is led where the login would lead."""
-        return_to = self.context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS))
-        verdict, host = await self._look(), handover.led_to(return_to)
-        reason = self.query("reason") or (verdict.reason if verdict.reason == Ended.REUSE.code else "")
-        doubtful = host is not None and verdict.session is not None and verdict.session.doubtful
-        if verdict.outcome is Outcome.OK and not doubtful:
-            self.onward(return_to)
-            return
-        asks = self.context.login.rules.stay is Stay.ASK
-        self.show(
-            "login",
-            ways=self.ways(return_to),
-            staying=self.ways(return_to, stay="yes") if asks else (),
-            ticked=self.query("stay") == "yes",
-            last=self.own_cookie(self.context.names.last_provider) or "",
-            reason=reason if reason in REASONS else "",
-            destination=urlsplit(return_to).netloc or (host if host in self.context.hosts else ""),
-        )
-
-    async def _look(self) -> Verdict:
-        """Return what the cookies say; what is stale is decided as on any page.
-
-        Otherwise the login would take the place of a session that a thief moved on, and the person
-        would not be told. What cannot be decided keeps no person from logging in.
-        """
-        verdict = await self.glance()
-        if verdict.reason == STALE:
-            with contextlib.suppress(StoreUnavailable):
-                verdict = await self.visitor()
-        return verdict
-
-
-class Begin(LoginHandler):
-    """The way to a provider."""
-
-    async def get(self, name: str) -> None:
-        """Send the browser there."""
-        provider = self.provider(name)
-        if self.answer_prefetch():
-            return
-        await self.keep_pace(Counted.START, name)
-        context = self.context
-        return_to, stay = self.query("return_to", limit=ADDRESS_CHARS), self.query("stay")
-        started = context.login.start(name, return_to=return_to, stay=stay)
-        self.offer(provider, started.flow.return_to, stay=self.said(started.flow))
-        try:
-            begun = await provider.begin(started.start, context.http(name))
-        except ProviderBroken as error:
-            raise self.broken(provider, error) from error
-        binding = context.login.keep(started, begun.kept, posted=begun.posted)
-        cookie = context.names.flow(started.flow.state)
-        self.bind(cookie, binding, lasts_ms=FLOW_MS, cross_site=begun.posted)
-        self.go_out(begun.location)
 
 
 class ProviderAnswer(LoginHandler):
@@ -293,20 +268,24 @@ class ProviderAnswer(LoginHandler):
             raise
         await self.keep_pace(Counted.ANSWER, name)
         self.spend(cookie)
-        self.offer(provider, flow.return_to, stay=self.said(flow))
+        max_age = 0 if flow.force_login else None
+        self.offer(provider, flow.return_to, stay=self.said(flow), max_age=max_age)
         if params is None:
             told = context.login.told(name, self.binding(context.names.told_once))
             params = {**told, **(flow.answer or {}), "state": state}
         profile = await self._ask(provider, flow, params)
         if profile is None:
             self.put_spent()
-            self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow)))
+            self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow), max_age=max_age))
             return
         try:
             outcome = await context.durable.run(context.login.finish, flow, profile, self.visit())
         except FlowInvalid:
             await self._recognise()
             raise
+        if isinstance(outcome, OtherAccount):
+            self.again = chooser_path("", flow.return_to, max_age=max_age)
+            raise Forbidden("other-account", public="You logged in with what belongs to another account.")
         self._end(outcome, flow, profile.id_token)
 
     async def _recognise(self) -> None:
@@ -345,7 +324,7 @@ class ProviderAnswer(LoginHandler):
         except ProviderBroken as error:
             raise self.broken(provider, error) from error
 
-    def _end(self, outcome: Finished, flow: Flow, id_token: str) -> None:
+    def _end(self, outcome: LoggedIn | NeedsUsername | LoginDenied | LoginBusy, flow: Flow, id_token: str) -> None:
         names, provider = self.context.names, flow.provider
         if isinstance(outcome, LoginDenied | LoginBusy):
             self.refuse(outcome)
@@ -361,14 +340,19 @@ class ProviderAnswer(LoginHandler):
         self.go(welcome_path(outcome.reference))
 
 
-def begin_path(provider: str, return_to: str, *, stay: str = "") -> str:
-    """Return the address that begins a login."""
-    return _with(f"/login/{provider}", return_to=return_to, stay=stay)
+def proves_logins(provider: Provider) -> bool:
+    """Tell whether a login there proves that the person was there; a way there and back alone does not."""
+    return isinstance(provider, ProvesLogins) and provider.proves_fresh_login
 
 
-def chooser_path(reason: str, return_to: str, *, stay: str = "") -> str:
-    """Return the chooser's address, with a word on what happened."""
-    return _with("/login", reason=reason, return_to=return_to, stay=stay)
+def begin_path(provider: str, return_to: str, *, stay: str = "", max_age: int | None = None) -> str:
+    """Return the address that begins a login; a fresh one with `max_age`, in seconds."""
+    return _with(f"/login/{provider}", return_to=return_to, stay=stay, max_age=_spelt(max_age))
+
+
+def chooser_path(reason: str, return_to: str, *, stay: str = "", max_age: int | None = None) -> str:
+    """Return the chooser's address, with a word on what happened; `max_age` is how old a login may be, in seconds."""
+    return _with("/login", reason=reason, return_to=return_to, stay=stay, max_age=_spelt(max_age))
 
 
 def welcome_path(reference: str) -> str:
@@ -381,12 +365,10 @@ def notice_path(return_to: str) -> str:
     return return_to if urlsplit(return_to)[:3] == ("", "", NOTICES) else _with(NOTICES, return_to=return_to)
 
 
+def _spelt(max_age: int | None) -> str:
+    return "" if max_age is None else str(max_age)
+
+
 def _with(path: str, **values: str) -> str:
     told = {name: value for name, value in values.items() if value not in ("", FALLBACK)}
     return f"{path}?{urlencode(told, quote_via=quote, safe='')}" if told else path
-
-
-ROUTES: Final = (
-    Route("/login", Chooser, Listener.PUBLIC),
-    Route(PROVIDER, Begin, Listener.PUBLIC),
-)
