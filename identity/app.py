@@ -29,6 +29,7 @@ from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
 from identity.login.pacing import Pacing
 from identity.login.pinning import ProviderPins
+from identity.login.provider_events import ProviderEvents
 from identity.login.rules import LoginRules
 from identity.login.service import LoginService
 from identity.login.starting import Starting
@@ -167,9 +168,7 @@ def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: P
     metrics, clock = parts.metrics, parts.clock
     ring = parts.ring(config)
     _watch_ring(ring, metrics, clock)
-    for section in config.providers:
-        if section.enabled:
-            _up(metrics, section.name, Circuit())
+    _all_up(config, metrics)
     alone = Alone(config.keys.file, closing) if config.sessions.store is SessionStoreKind.MEMORY else None
     accounts = parts.accounts(config, clock, metrics)
     closing.callback(accounts.close)
@@ -190,6 +189,7 @@ def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: P
         accounts=service,
         login=_login(wiring, service, sessions, pins=_pins(config, accounts, clock), means=(dependencies, logouts)),
         logouts=logouts,
+        events=ProviderEvents(service, dependencies, note=wiring.note, count=metrics.count),
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
         pages=Pages(clock=clock, kinds={section.name: section.kind for section in config.providers}),
         http=client.for_provider,
@@ -294,6 +294,12 @@ def _place(ring: Ring, data: bytes) -> bytes:
 def _called(metrics: Metrics, call: Called) -> None:
     metrics.count("identityd_provider_calls_total", provider=call.provider, outcome=call.outcome)
     metrics.observe("identityd_provider_bytes", call.sent + call.received, provider=call.provider)
+
+
+def _all_up(config: Config, metrics: Metrics) -> None:
+    for section in config.providers:
+        if section.enabled:
+            _up(metrics, section.name, Circuit())
 
 
 def _up(metrics: Metrics, provider: str, circuit: Circuit) -> None:

@@ -70,6 +70,12 @@ METRICS: Final = (
         ("provider", "outcome"),
     ),
     Metric(
+        "identityd_security_events_total",
+        MetricKind.COUNTER,
+        "Security events that providers told of, by what became of them.",
+        ("provider", "event", "outcome"),
+    ),
+    Metric(
         "identityd_starts_total", MetricKind.COUNTER, "Start codes: issued, opened, kept, refused.", ("app", "outcome")
     ),
     Metric("identityd_sessions_opened_total", MetricKind.COUNTER, "Sessions opened."),

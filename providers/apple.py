@@ -11,6 +11,11 @@ The subject is `sub`, the same for every client of one developer team. The traps
   compared them (https://developer.apple.com/forums/thread/787645). So the addresses are fixed here, and
   both names are one issuer.
 
+Server-to-server notifications come as `{"payload": "<JWT>"}`. Their claim `events` is JSON in a text, an
+object by the documentation; their audience is the App ID that the address was registered for, which need not
+be the Services ID. Whatever is not answered with 200 is sent again.
+https://developer.apple.com/documentation/signinwithapple/processing-changes-for-sign-in-with-apple-accounts
+
 https://developer.apple.com/documentation/signinwithapple/configuring-your-webpage-for-sign-in-with-apple
 https://developer.apple.com/documentation/accountorganizationaldatasharing/creating-a-client-secret
 """
@@ -26,8 +31,12 @@ from providers import untrusted
 from providers.assertions import PRIVATE_KEY, JwtSigner, signer
 from providers.base import Callback, Http, Provider, ProviderBroken, ProviderProfile, SubjectScope
 from providers.discovery import Metadata
+from providers.event_receiver import EventReceiver, EventService
 from providers.kind import ProviderKind, ProviderSettings
 from providers.openid import OidcProvider, OidcService
+from providers.openid_claims import Claims
+from providers.security_events import MOST_EVENTS
+from providers.security_notices import SecurityEvent, SecurityEventType
 from providers.token_endpoint import Client
 
 _ISSUER: Final = "https://appleid.apple.com"
@@ -45,6 +54,13 @@ _METADATA: Final = Metadata(
 )
 _TEN: Final = types.text("ten letters and digits", pattern="[A-Z0-9]{10}")
 _RENEWED_S: Final = 3_600
+_NOTIFICATIONS: Final[Mapping[object, SecurityEventType]] = {
+    "consent-revoked": SecurityEventType.CONSENT_REVOKED,
+    "account-delete": SecurityEventType.ACCOUNT_PURGED,
+    "account-deleted": SecurityEventType.ACCOUNT_PURGED,
+    "email-enabled": SecurityEventType.EMAIL_ENABLED,
+    "email-disabled": SecurityEventType.EMAIL_DISABLED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +72,15 @@ class AppleOptions:
     key_id: str = required(_TEN, "The id of the key below.")
     key: Secret = required(PRIVATE_KEY, "The private key for Sign in with Apple, as downloaded (`AuthKey_….p8`).")
     scope: tuple[str, ...] = option(types.words, ("openid", "name", "email"), "What is asked for; `openid` too.")
+    security_events: bool = option(
+        types.flag,
+        False,
+        "What Apple says of its accounts (server-to-server notifications) counts; register `/login/<name>/events` "
+        "there.",
+    )
+    security_event_audiences: tuple[str, ...] = option(
+        types.words, (), "The App IDs that address is registered for, for which these notices may be as well."
+    )
 
 
 class AppleSecret:
@@ -96,6 +121,46 @@ def name_in(user: str) -> str:
     return untrusted.shown(" ".join(part for part in parts if isinstance(part, str)))
 
 
+def payload_in(body: bytes) -> str:
+    """Return the token in a notification. Raises ProviderBroken."""
+    payload = untrusted.json_object(body, "the notification").get("payload")
+    if not isinstance(payload, str):
+        raise ProviderBroken("the notification has no payload that is text")
+    return payload
+
+
+def notifications(claims: Claims) -> tuple[SecurityEvent, ...]:
+    """Read what a notification says happened. Raises ProviderBroken."""
+    told = claims.get("events")
+    if isinstance(told, str):
+        told = untrusted.json_value(told.encode(errors="replace"), "the claim events")
+    events = told if isinstance(told, list) else [told]
+    if not 0 < len(events) <= MOST_EVENTS:
+        raise ProviderBroken(f"the notification has no events, or more than {MOST_EVENTS}")
+    return tuple(_notification(each) for each in events)
+
+
+def _notification(event: object) -> SecurityEvent:
+    if not isinstance(event, Mapping):
+        raise ProviderBroken("an event is no object")
+    told = event.get("type")
+    kind = _NOTIFICATIONS.get(told) if isinstance(told, str) else None
+    if kind is None:
+        return SecurityEvent(SecurityEventType.UNKNOWN, reason=untrusted.word(told))
+    return SecurityEvent(kind, untrusted.subject(event.get("sub")))
+
+
+_EVENTS: Final = EventService(
+    media_type="application/json",
+    accepted=200,
+    issuers=(_ISSUER, _OTHER_ISSUER),
+    key_set=_METADATA.jwks_url,
+    expires=True,
+    token_of=payload_in,
+    read_events=notifications,
+)
+
+
 def build(settings: ProviderSettings[AppleOptions]) -> Provider:
     """Make an Apple provider. Raises BadOptions."""
     given = settings.options
@@ -108,7 +173,14 @@ def build(settings: ProviderSettings[AppleOptions]) -> Provider:
         proves_fresh_login=False,
         issuer_of=lambda claims: _OTHER_ISSUER if claims.get("iss") == _OTHER_ISSUER else _ISSUER,
     )
-    return AppleProvider(settings, service, client=Client(given.client_id, AppleSecret(settings, sign)))
+    audiences = (given.client_id, *given.security_event_audiences)
+    events = EventReceiver(settings.name, _EVENTS, audiences=audiences, clock=settings.site.clock)
+    return AppleProvider(
+        settings,
+        service,
+        client=Client(given.client_id, AppleSecret(settings, sign)),
+        security_events=events if given.security_events else None,
+    )
 
 
 KIND: Final = ProviderKind(

@@ -6,7 +6,7 @@ not be able to send codes and the client secret elsewhere (CVE-2026-104056). Wha
 never remembered.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -114,6 +114,24 @@ def read_metadata(
         registration_url=urls.get(_REGISTRATION, ""),
         offline_access="offline_access" in _offered(document, "scopes_supported", ["offline_access"]),
     )
+
+
+def read_transmitter(body: bytes, issuers: Sequence[str], hosts: Collection[str]) -> str:
+    """Return where the keys are, by the document of one who sends security events (OpenID SSF 1.0 §7.1).
+
+    Args:
+        body: the document.
+        issuers: the spellings of the provider's issuer, the first an address.
+        hosts: those allowed besides that one's own.
+
+    Raises ProviderBroken.
+    """
+    document = json_object(body, "the configuration of the security events")
+    named = document.get("issuer")
+    if named not in issuers:
+        raise ProviderBroken(f"the configuration of the security events names another issuer: {word(named)}")
+    allowed = {host_and_port(urlsplit(issuers[0])), *hosts}
+    return _endpoints(document, ("jwks_uri",), issuers[0], allowed, "")["jwks_uri"]
 
 
 def _endpoints(

@@ -5,6 +5,10 @@ about an employer; only the claim `hd` of the ID token does. The parameter `hd` 
 for Google's page that the person can take out of the address.
 https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
 https://developers.google.com/identity/openid-connect/reference
+
+Security events (Cross-Account Protection) are tokens of RFC 8417, pushed as RFC 8935 has it; the traps:
+their issuer has a slash at its end, they tell of the past and do not expire, and one may come twice.
+https://developers.google.com/identity/protocols/risc
 """
 
 from dataclasses import dataclass
@@ -12,14 +16,20 @@ from typing import Final
 
 from options import types
 from options.option import option
-from providers.base import Provider, ProviderDenied, ProviderProfile, SubjectScope
+from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
+from providers.event_receiver import EventReceiver, EventService
 from providers.kind import ProviderKind, ProviderSettings
-from providers.openid import OidcClientOptions, OidcService
+from providers.openid import OidcClientOptions, OidcProvider, OidcService
 from providers.openid_claims import Claims, profile_of
+from providers.security_events import WHAT, risc_events
 
 _ISSUER: Final = "https://accounts.google.com"
 _OLD_ISSUER: Final = "accounts.google.com"
 """Google's reference allows this spelling in ID tokens too."""
+_KEY_HOSTS: Final = ("oauth2.googleapis.com", "www.googleapis.com")
+_SENDERS: Final = (f"{_ISSUER}/", _ISSUER)
+"""How security events spell the issuer."""
+_SUBJECT_ISSUERS: Final = (*_SENDERS, _OLD_ISSUER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +38,14 @@ class GoogleOptions(OidcClientOptions):
 
     hd: tuple[str, ...] = option(
         types.words, (), "Workspace domains whose people may log in; left out, everybody with a Google account may."
+    )
+    security_events: bool = option(
+        types.flag,
+        False,
+        "What Google says of its accounts (Cross-Account Protection) counts; register `/login/<name>/events` there.",
+    )
+    security_event_audiences: tuple[str, ...] = option(
+        types.words, (), "Other client ids of the same project, for which these notices may be as well."
     )
 
 
@@ -45,12 +63,33 @@ class GoogleProfile:
         return profile_of(claims, more)
 
 
+def token_in(body: bytes) -> str:
+    """Return the token that a body is. Raises ProviderBroken."""
+    try:
+        return body.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise ProviderBroken(f"{WHAT} is not ASCII") from None
+
+
+_EVENTS: Final = EventService(
+    media_type="application/secevent+jwt",
+    accepted=202,
+    issuers=_SENDERS,
+    configuration=f"{_ISSUER}/.well-known/risc-configuration",
+    hosts=_KEY_HOSTS,
+    expires=False,
+    token_of=token_in,
+    read_events=lambda claims: risc_events(claims, _SUBJECT_ISSUERS),
+)
+
+
 def build(settings: ProviderSettings[GoogleOptions]) -> Provider:
     """Make a Google provider. Raises BadOptions."""
-    domains = [domain.lower() for domain in settings.options.hd]
+    given = settings.options
+    domains = [domain.lower() for domain in given.hd]
     service = OidcService(
         issuer=_ISSUER,
-        endpoint_hosts=("oauth2.googleapis.com", "www.googleapis.com"),
+        endpoint_hosts=_KEY_HOSTS,
         authorize_params={"hd": domains[0] if len(domains) == 1 else "*"} if domains else {},
         proves_fresh_login=False,
         # Without consent Google gives a refresh token at a person's first login only, so one that was lost,
@@ -59,7 +98,9 @@ def build(settings: ProviderSettings[GoogleOptions]) -> Provider:
         issuer_of=lambda claims: _OLD_ISSUER if claims.get("iss") == _OLD_ISSUER else _ISSUER,
         read_profile=GoogleProfile(frozenset(domains)),
     )
-    return service.build(settings)
+    audiences = (given.client_id, *given.security_event_audiences)
+    events = EventReceiver(settings.name, _EVENTS, audiences=audiences, clock=settings.site.clock)
+    return OidcProvider(settings, service, security_events=events if given.security_events else None)
 
 
 KIND: Final = ProviderKind(

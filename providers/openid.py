@@ -11,7 +11,7 @@ a function for what is peculiar in its claims.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from joserfc.jwk import Key
@@ -43,6 +43,7 @@ from providers.oauth2 import challenge, code_of, fetch_json, fetch_signed, locat
 from providers.offline import offline
 from providers.openid_claims import Claims, profile_of
 from providers.remembered import Remembered
+from providers.security_notices import SecurityEventReceiver
 from providers.signing_keys import SigningKeys
 from providers.token_endpoint import Client, Grant, exchange, renew, take_back
 
@@ -117,12 +118,20 @@ class OidcService:
 class OidcProvider:
     """One OpenID provider. Lives on one event loop, because it shares fetches between logins."""
 
-    def __init__(self, settings: ProviderSettings[Any], service: OidcService, *, client: Client | None = None) -> None:
+    def __init__(
+        self,
+        settings: ProviderSettings[Any],
+        service: OidcService,
+        *,
+        client: Client | None = None,
+        security_events: SecurityEventReceiver | None = None,
+    ) -> None:
         given = settings.options
         if "openid" not in given.scope:
             raise BadOptions([("scope", "must contain openid")])
         self.name = settings.name
         self.label = settings.label
+        self.security_events: Final = security_events
         self._service = service
         self._scope = " ".join(given.scope)
         self.keeps_tokens = settings.keep_tokens

@@ -79,6 +79,11 @@ class SigningKeys(Generic[DocumentT]):
             raise missing
         return False
 
+    async def known(self, token: Unverified, http: Http) -> bool:
+        """Tell whether a key at hand may have signed it, by its name and algorithm. Raises ProviderBroken."""
+        url = self._address(await self._document.value(http))
+        return bool(token.fitting(self._trusted(token, await self._at(url).value(http))))
+
     def _verifies(self, token: Unverified, keys: Iterable[Key]) -> bool:
         return token.signed_by(self._trusted(token, keys))
 

@@ -86,6 +86,8 @@ class Refusal(Enum):
     NO_ACCOUNT = "no-account"
     """The index row names an account that is not there: nothing to log in to, for an operator to see."""
     DISABLED = "account-disabled"
+    SUSPENDED = "identity-suspended"
+    """The provider says that the person's account there must not be used; other ways to log in work."""
     MERGING = "account-merging"
     """Two accounts are being made one; try again in a moment."""
     MERGED = "account-merged"
@@ -150,6 +152,7 @@ def decide(row: IdentityRow | None, account: AccountRow | None) -> Decision:
     | active     | merged                         | Refuse MERGED           |
     | active     | another one, or lists no such  | Unknown: was unlinked   |
     | active     | lists it, disabled             | Refuse DISABLED         |
+    | active     | lists it, active, suspended    | Refuse SUSPENDED        |
     | active     | lists it, active               | SignIn                  |
 
     Merging stands before agreement: an identity on its way between two accounts is listed by
@@ -182,7 +185,9 @@ def _decide_active(row: IdentityRow, account: AccountRow | None) -> Decision:
         return refused
     if account.key != row.account_id or row.key not in account.identities:
         return Unknown()
-    return SignIn(account) if account.status is AccountStatus.ACTIVE else Refuse(Refusal.DISABLED)
+    if account.status is not AccountStatus.ACTIVE:
+        return Refuse(Refusal.DISABLED)
+    return Refuse(Refusal.SUSPENDED) if account.suspended(row.key) else SignIn(account)
 
 
 class Claimed(Protocol):

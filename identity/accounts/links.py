@@ -86,7 +86,11 @@ class Links:
             # After the account, and finished if need be: a helper that meets a completing row
             # would add the identity again.
             row = self._finished(request)
-            return replace(account, identities={k: v for k, v in account.identities.items() if k != request.key})
+            return replace(
+                account,
+                identities={k: v for k, v in account.identities.items() if k != request.key},
+                suspensions={k: v for k, v in account.suspensions.items() if k != request.key},
+            )
 
         raised = self._revoking.change(
             request.account_id, without, request=request.id, reason=Ended.UNLINKED, identity=request.key
@@ -116,9 +120,15 @@ def _may_link(account: AccountRow, key: IdentityKey) -> Refuse | None:
 
 
 def _may_unlink(account: AccountRow, key: IdentityKey) -> Refuse | None:
-    """A disabled account may lose a way: that is how an operator takes one from a thief."""
+    """A disabled account may lose a way: that is how an operator takes one from a thief.
+
+    One that is suspended is no way to log in at present, so it does not count as the one that is left.
+    """
     if refused := in_merge(account):
         return refused
     if key not in account.identities:
         return Refuse(Refusal.NOT_LINKED)
-    return Refuse(Refusal.LAST_WAY) if len(account.identities) == 1 else None
+    others = [each for each in account.identities if each != key]
+    suspended = all(account.suspended(each) for each in others)
+    last = not others or (suspended and not account.suspended(key))
+    return Refuse(Refusal.LAST_WAY) if last else None

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
+from identity.accounts.event_effects import EventEffect
 from identity.accounts.linking import Refuse
 from identity.accounts.usernames import NameRefused
-from identity.types import AccountId, IdentityKey, SessionId, Username
+from identity.types import AccountId, IdentityKey, Millis, SessionId, Username
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,20 @@ class ProviderLogout:
     by: By
     key: IdentityKey | None = None
     session: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """What a provider says of the account there that an identity stands for. `id` is the same for a retry."""
+
+    id: UUID
+    account_id: AccountId
+    key: IdentityKey
+    effect: EventEffect
+    at: Millis
+    """When it happened there."""
+    by: By
+    """`why` is the event, as a suspension names it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from identity.accounts.results import (
     EndingOutcome,
     LinkOutcome,
     LinkRequest,
+    ProviderEvent,
     ProviderLogout,
     SessionEndRequest,
     SignUp,
@@ -172,6 +173,11 @@ class AccountService:
         if request.key is None:
             return Refuse(Refusal.NOT_LINKED)
         return self._status.end_through(Change(request.id, request.account_id, request.by), request.key)
+
+    def heed_provider(self, request: ProviderEvent) -> EndingOutcome:
+        """Do what a provider's word about an account there means here; see `StatusChanges.heed`."""
+        attempt = Attempt("security-event", request.id, request.account_id, request.by, request.key)
+        return self._audited.around(attempt, lambda: self._status.heed(request))
 
     def end_later(self, account_id: AccountId, session: SessionId, *, reason: Ended) -> None:
         """Keep one session, which could not be reached just now, to be ended by `retry_revocations`."""

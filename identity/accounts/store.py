@@ -89,6 +89,16 @@ class LinkedIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """What a provider last said of whether a person's account there may be used."""
+
+    at: Millis
+    """When that happened; what happened before counts no more."""
+    reason: str
+    """Why logins through it are refused; empty if they are not."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRow:
     """An account. A login counts only if the index row and `identities` agree."""
 
@@ -102,6 +112,13 @@ class AccountRow:
     created_at: Millis
     identities: Mapping[IdentityKey, LinkedIdentity] = field(default_factory=dict)
     merged_into: AccountId | None = None
+    suspensions: Mapping[IdentityKey, Suspension] = field(default_factory=dict)
+    """For those of `identities` of which a provider said something."""
+
+    def suspended(self, key: IdentityKey) -> str:
+        """Return why logins through one of its identities are refused; empty if they are not."""
+        told = self.suspensions.get(key)
+        return told.reason if told else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class ColumnKind(Enum):
     """A member of `choices`, by its value, a text."""
     LINKED = "linked"
     """The map from identity keys to LinkedIdentity."""
+    SUSPENDED = "suspended"
+    """The map from identity keys to Suspension."""
     FACTS = "facts"
     """A map from text to text."""
 
@@ -127,6 +129,7 @@ ACCOUNTS: Final = DurableTable(
         _long("created_at"),
         TableColumn("identities", ColumnKind.LINKED),
         _uuid("merged_into", nullable=True),
+        TableColumn("suspensions", ColumnKind.SUSPENDED),
     ),
 )
 PROVIDERS: Final = DurableTable(

@@ -92,6 +92,8 @@ class InspectedLink:
     label: str
     linked_at: Millis
     index: Agreement
+    suspended: str
+    """What its provider said, for which no login goes through it; empty if logins do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def inspect(store: AccountStore, audit: AuditLog, found: FoundAccount, *, events
     """Read what is beside an account, and so many of its latest audit rows. Raises StoreUnavailable."""
     account = found.account
     links = tuple(
-        InspectedLink(key, linked.label, linked.linked_at, _index(store, key, account))
+        InspectedLink(key, linked.label, linked.linked_at, _index(store, key, account), account.suspended(key))
         for key, linked in sorted(account.identities.items())
     )
     return Inspected(

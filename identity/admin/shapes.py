@@ -73,7 +73,13 @@ def _profile(profile: ProfileRow) -> dict[str, Any]:
 
 
 def _link(link: InspectedLink) -> dict[str, Any]:
-    return {"identity": link.key, "label": link.label, "linked_at": moment(link.linked_at), "index": link.index.value}
+    return {
+        "identity": link.key,
+        "label": link.label,
+        "linked_at": moment(link.linked_at),
+        "index": link.index.value,
+        "suspended": link.suspended,
+    }
 
 
 def _revocation(revocation: Revocation) -> dict[str, Any]:

@@ -83,7 +83,8 @@ def _into(account: AccountRow) -> str:
 
 def _link(link: InspectedLink) -> str:
     label = f"  {plain(link.label)}" if link.label else ""
-    return f"{plain(link.key)}{label}  since {moment(link.linked_at)}{_remark(_INDEX[link.index])}"
+    said = f"suspended, because its provider said {plain(link.suspended)}" if link.suspended else ""
+    return f"{plain(link.key)}{label}  since {moment(link.linked_at)}{_remark(_INDEX[link.index])}{_remark(said)}"
 
 
 def _profile(seen: Inspected) -> str:
@@ -113,7 +114,7 @@ _EFFECTS: Final = {
     Action.LINK: "{identity} will log in to {account}.",
     Action.UNLINK: "{identity} will not log in to {account} any more, and the sessions opened through it end.",
     Action.DISABLE: "Every login of {account} will be refused, and every open session ends.",
-    Action.ENABLE: "{account} may log in again.",
+    Action.ENABLE: "{account} may log in again, in every way it has.",
     Action.END_SESSIONS: "Every open session of {account} ends; they may log in again.",
     Action.END_SESSION: "The session {session} of {account} ends, with those of applications below it.",
 }

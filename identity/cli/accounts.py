@@ -197,6 +197,8 @@ def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  #
 def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Let ACCOUNT log in again. Sessions that were ended stay so.
 
+    Ways to log in that a provider had suspended work again too, until it says so once more.
+
     \b
     Example:
       identityd.py accounts enable alice --reason "laptop found, password changed"

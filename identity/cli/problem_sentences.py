@@ -34,6 +34,7 @@ _MISSES: Final = {
 _REFUSALS: Final = {
     Refusal.NO_ACCOUNT: "the account is gone",
     Refusal.DISABLED: "{account} is disabled; enable it first, or leave its ways to log in as they are",
+    Refusal.SUSPENDED: "{identity} is suspended; enable {account} first",
     Refusal.MERGING: "{account} is being merged with another one; try again in a moment",
     Refusal.MERGED: "{account} was merged into another one and changes no more",
     Refusal.BELONGS_TO_OTHER: "{identity} leads to another account; unlink it there first "

@@ -90,6 +90,9 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     say(f"  callback address             {entry['callback']}")
     for what, address in entry["logout"].items():
         say(f"  {what:<28} {address}")
+    if entry["security_events"]:
+        say(f"  security events address      {entry['security_events']}")
+        say(f"  how to register that         docs/providers.md, section {entry['kind']}")
     say(f"  scopes                       {entry['scope'] or 'none'}")
     say(f"  client                       {entry['client'] or 'none'}")
     say(f"  a person is known by         {entry['subject']} of {entry['issuer']}")
@@ -268,6 +271,7 @@ def _registration(read: "Config", section: "ProviderSection") -> dict[str, Any]:
         "console": REGISTRY[section.kind].console,
         "callback": callback_address(public_url, section.name),
         "logout": dict(_logout(provider, public_url)),
+        "security_events": _events(provider, public_url),
         "scope": asked,
         "client": client,
         "issuer": scope.issuer,
@@ -299,3 +303,11 @@ def _logout(provider: "Provider", public_url: str) -> Iterator[tuple[str, str]]:
         yield "front-channel logout address", f"{base}/frontchannel"
     if isinstance(provider, EndsSessions) and provider.logout_there is not LogoutThere.NO:
         yield "after logging out there", f"{public_url}/logged-out"
+
+
+def _events(provider: "Provider", public_url: str) -> str:
+    """Return where the provider tells of security events; empty where that is not switched on."""
+    from providers.security_notices import TellsSecurityEvents
+
+    told = isinstance(provider, TellsSecurityEvents) and provider.security_events
+    return f"{public_url}/login/{provider.name}/events" if told else ""

@@ -34,6 +34,8 @@ class Ended(IntEnum):
     """The way it was logged in with was unlinked."""
     PROVIDER_LOGOUT = 14
     """The person logged out at the provider, which said so."""
+    PROVIDER_EVENT = 15
+    """The provider said that the person's account there was closed, or may be in other hands."""
 
     @property
     def code(self) -> str:

@@ -5,17 +5,18 @@ the stored one and back where the driver takes and gives another one than the re
 that this daemon cannot have written is StoreCorrupt. Which columns need a change is found out
 once, when a packing is made: packing is on every login's path.
 
-| kind   | SQLite                           | Cassandra                                     |
-|--------|----------------------------------|-----------------------------------------------|
-| TEXT   | TEXT                             | text                                          |
-| UUID   | TEXT, so that people can read it | uuid                                          |
-| LONG   | INTEGER                          | bigint                                        |
-| INT    | INTEGER                          | int                                           |
-| BOOL   | INTEGER                          | boolean                                       |
-| BYTES  | BLOB                             | blob                                          |
-| ENUM   | TEXT                             | text                                          |
-| LINKED | TEXT: JSON                       | one frozen map: rewriting leaves no tombstone |
-| FACTS  | TEXT: JSON                       | text: JSON                                    |
+| kind      | SQLite                           | Cassandra                                     |
+|-----------|----------------------------------|-----------------------------------------------|
+| TEXT      | TEXT                             | text                                          |
+| UUID      | TEXT, so that people can read it | uuid                                          |
+| LONG      | INTEGER                          | bigint                                        |
+| INT       | INTEGER                          | int                                           |
+| BOOL      | INTEGER                          | boolean                                       |
+| BYTES     | BLOB                             | blob                                          |
+| ENUM      | TEXT                             | text                                          |
+| LINKED    | TEXT: JSON                       | one frozen map: rewriting leaves no tombstone |
+| SUSPENDED | TEXT: JSON                       | text: JSON                                    |
+| FACTS     | TEXT: JSON                       | text: JSON                                    |
 """
 
 import json
@@ -26,7 +27,7 @@ from operator import attrgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
-from identity.accounts.store import LinkedIdentity
+from identity.accounts.store import LinkedIdentity, Suspension
 from identity.accounts.tables import ColumnKind, DurableTable
 from identity.errors import StoreCorrupt
 
@@ -55,6 +56,14 @@ def _linked(found: Mapping[str, Sequence[Any]] | None) -> dict[str, LinkedIdenti
     return {key: LinkedIdentity(*each) for key, each in (found or {}).items()}
 
 
+def _suspended_json(suspended: Mapping[str, Suspension]) -> str:
+    return json.dumps({key: [each.at, each.reason] for key, each in suspended.items()})
+
+
+def _suspended(text: str | None) -> dict[str, Suspension]:
+    return {key: Suspension(*each) for key, each in json.loads(text or "{}").items()}
+
+
 def _facts_json(facts: Mapping[str, str]) -> str:
     return json.dumps(dict(facts))
 
@@ -70,6 +79,7 @@ SQLITE: Final[Mapping[ColumnKind, ValueSpelling]] = {
     ColumnKind.BYTES: ValueSpelling("BLOB"),
     ColumnKind.ENUM: ValueSpelling("TEXT", _VALUE),
     ColumnKind.LINKED: ValueSpelling("TEXT", _linked_json, lambda text: _linked(json.loads(text))),
+    ColumnKind.SUSPENDED: ValueSpelling("TEXT", _suspended_json, _suspended),
     ColumnKind.FACTS: ValueSpelling("TEXT", _facts_json, json.loads),
 }
 CASSANDRA: Final[Mapping[ColumnKind, ValueSpelling]] = {
@@ -81,6 +91,7 @@ CASSANDRA: Final[Mapping[ColumnKind, ValueSpelling]] = {
     ColumnKind.BYTES: ValueSpelling("blob"),
     ColumnKind.ENUM: ValueSpelling("text", _VALUE),
     ColumnKind.LINKED: ValueSpelling("frozen<map<text, frozen<tuple<bigint, text>>>>", _linked_map, _linked),
+    ColumnKind.SUSPENDED: ValueSpelling("text", _suspended_json, _suspended),
     ColumnKind.FACTS: ValueSpelling("text", _facts_json, json.loads),
 }
 

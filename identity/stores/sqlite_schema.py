@@ -110,7 +110,9 @@ _PROVIDERS: Final = (
     """,
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS)
+_SUSPENSIONS: Final = ("ALTER TABLE accounts ADD COLUMN suspensions TEXT NOT NULL DEFAULT '{}'",)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS, _SUSPENSIONS)
 """What brings the file from version n to n + 1, at index n."""
 
 

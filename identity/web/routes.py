@@ -31,6 +31,7 @@ from identity.web.people import (
     notices,
     posted_answer,
     provider_logout,
+    security_events,
     sign_up,
 )
 from identity.web.programs import checks, forward_auth, session_start
@@ -45,6 +46,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *login_begin.ROUTES,
     *posted_answer.ROUTES,
     *provider_logout.ROUTES,
+    *security_events.ROUTES,
     *notices.ROUTES,
     *sign_up.ROUTES,
     *ack.ROUTES,

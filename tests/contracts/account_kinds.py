@@ -19,6 +19,7 @@ from identity.accounts.store import (
     LinkedIdentity,
     ProviderPin,
     Rows,
+    Suspension,
     UsernameRow,
     UsernameState,
 )
@@ -139,6 +140,10 @@ def changed_account(row: AccountRow) -> AccountRow:
             IdentityKey("google:ä%3A\N{GRINNING FACE}"): LinkedIdentity(NOON + 2, ""),
         },
         merged_into=AccountId(uuid4()),
+        suspensions={
+            IdentityKey("google:ä%3A\N{GRINNING FACE}"): Suspension(NOON, "account-disabled (hijacking)"),
+            IdentityKey("twitter:1"): Suspension(NOON + 3, ""),
+        },
     )
 
 

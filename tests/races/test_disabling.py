@@ -11,11 +11,13 @@ from uuid import uuid4
 
 import pytest
 
+from identity.accounts.event_effects import effect_of, worded
 from identity.accounts.linking import Refusal
-from identity.accounts.results import Change, Reached, Unlink
+from identity.accounts.results import By, Change, ProviderEvent, Reached, Unlink
 from identity.accounts.store import AccountRow
 from identity.login.results import LoggedIn, LoginDenied
 from identity.types import AccountId
+from providers.security_notices import SecurityEvent, SecurityEventType
 from tests.races.conftest import Arena
 from tests.support.accounts import OPERATOR, PERSON, key
 from tests.support.disorder import everything_wrong
@@ -71,6 +73,25 @@ def test_a_login_that_read_the_account_just_before_it_was_disabled_is_refused(
     assert login_services.log_in("1") == LoginDenied(Refusal.DISABLED)
 
     assert login_services.sessions.devices(account_id) == ()
+
+
+def test_no_session_of_a_suspended_way_survives(login_services: LoginServices, arena: Arena) -> None:
+    """The thief is just logging in when the provider says that the account there is his."""
+    event = SecurityEvent(SecurityEventType.ACCOUNT_DISABLED, reason="hijacking")
+    for number in arena.rounds(ROUNDS):
+        subject = str(number)
+        account_id = login_services.member(subject)
+        by, at = By("system", why=worded(event)), login_services.clock()
+        said = ProviderEvent(uuid4(), account_id, key(subject), effect_of(event), at, by)
+        heed = partial(login_services.accounts.heed_provider, said)
+
+        done, again, *_ = race(LOGINS + 2, acts(heed, heed, *[partial(login_services.log_in, subject)] * LOGINS))
+
+        assert done == again == Reached(account_id)
+        assert login_services.sessions.devices(account_id) == ()
+        assert login_services.log_in(subject) == LoginDenied(Refusal.SUSPENDED)
+
+    assert everything_wrong(login_services.store, now=login_services.clock()) == []
 
 
 def test_no_session_of_an_unlinked_way_survives_and_the_other_way_works(

@@ -27,6 +27,7 @@ from providers.base import (
     ProviderProfile,
     ProviderSlow,
 )
+from providers.security_notices import SecurityNotice
 
 KeyT = TypeVar("KeyT")
 RowT = TypeVar("RowT", bound=ConditionalRow)
@@ -101,6 +102,24 @@ class KilledError(Exception):
     """Stands for the end of the process at a checkpoint."""
 
 
+class ScriptedEvents:
+    """What a provider's server says; the body of its request names one of `notices`."""
+
+    def __init__(self, media_type: str = "application/secevent+jwt", accepted: int = 202) -> None:
+        self.media_type = media_type
+        self.accepted = accepted
+        self.notices: dict[str, SecurityNotice] = {}
+
+    async def read(self, body: bytes, http: Http) -> SecurityNotice:
+        """Say what a body means."""
+        del http
+        if body == b"unreachable":
+            raise ProviderBroken("the key set's address answered 500; canary-upstream-text")
+        if body.decode() not in self.notices:
+            raise NoticeRefused("no key of the provider signed it; canary-upstream-text", said="invalid_key")
+        return self.notices[body.decode()]
+
+
 class ScriptedProvider:
     """A provider whose codes are people."""
 
@@ -124,6 +143,7 @@ class ScriptedProvider:
         """Where a browser logs out there; empty if it has no such address, None if that cannot be found out."""
         self.notices: dict[str, LogoutNotice] = {}
         """By logout token: what it says."""
+        self.security_events: ScriptedEvents | None = None
 
     async def begin(self, start: LoginStart, http: Http) -> LoginBegun:
         """Send the browser away; what is kept depends on this login alone."""

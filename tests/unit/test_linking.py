@@ -26,7 +26,7 @@ from identity.accounts.linking import (
     meet,
     parse_key,
 )
-from identity.accounts.store import AccountRow, AccountStatus, IdentityRow, IdentityState, LinkedIdentity
+from identity.accounts.store import AccountRow, AccountStatus, IdentityRow, IdentityState, LinkedIdentity, Suspension
 from identity.types import AccountId, IdentityKey, Username
 from tests.support.clock import NOON
 
@@ -49,7 +49,13 @@ def account(status: AccountStatus = AccountStatus.ACTIVE, *, key: IdentityKey = 
     )
 
 
+def told(reason: str, of: IdentityKey = KEY, status: AccountStatus = AccountStatus.ACTIVE) -> AccountRow:
+    """Make ACCOUNT, of whose identity a provider said something."""
+    return replace(account(status), suspensions={of: Suspension(NOON, reason)})
+
+
 ACTIVE = account()
+RESUMED, ELSEWHERE = told(""), told("account-purged", IdentityKey("google:1"))
 OTHER = replace(ACTIVE, key=AccountId(UUID(int=2)))
 
 
@@ -68,6 +74,10 @@ OTHER = replace(ACTIVE, key=AccountId(UUID(int=2)))
         (row(IdentityState.ACTIVE), account(AccountStatus.MERGING), Refuse(Refusal.MERGING)),
         (row(IdentityState.ACTIVE), account(AccountStatus.MERGED), Refuse(Refusal.MERGED)),
         (row(IdentityState.ACTIVE), account(AccountStatus.DISABLED), Refuse(Refusal.DISABLED)),
+        (row(IdentityState.ACTIVE), told("account-purged", status=AccountStatus.DISABLED), Refuse(Refusal.DISABLED)),
+        (row(IdentityState.ACTIVE), told("account-purged"), Refuse(Refusal.SUSPENDED)),
+        (row(IdentityState.ACTIVE), RESUMED, SignIn(RESUMED)),
+        (row(IdentityState.ACTIVE), ELSEWHERE, SignIn(ELSEWHERE)),
         (row(IdentityState.ACTIVE), ACTIVE, SignIn(ACTIVE)),
     ],
 )

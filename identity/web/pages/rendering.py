@@ -83,6 +83,7 @@ _LEADS_TO_LOGIN: Final = frozenset(
         "being-finished",
         "sign-up-closed",
         "account-disabled",
+        "identity-suspended",
     }
 )
 

@@ -85,6 +85,8 @@ _LAST_MS: Final = 180 * DAY
 PROVIDER: Final = "/login/([a-z0-9-]{1,32})"
 _REFUSALS: Final = {
     Refusal.DISABLED: "This account is disabled. Ask whoever runs this service.",
+    Refusal.SUSPENDED: "The provider closed your account there, or says that it may be in other hands. "
+    "Log in another way, or ask whoever runs this service.",
     Refusal.MERGING: "This account is being joined with another one at this moment. Try again in a minute.",
     Refusal.MERGED: "This account was joined with another one. Log in with the other one.",
     Refusal.NO_ACCOUNT: "The account this login belongs to cannot be found. Ask whoever runs this service.",

@@ -14,6 +14,7 @@ from identity.audit import Event
 from identity.forward_auth.peers import TrustedPeers
 from identity.keyring import KeyRing
 from identity.login.flow import tag_of
+from identity.login.provider_events import ProviderEvents
 from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.login.upstream_logout import UpstreamLogouts
@@ -122,6 +123,7 @@ class Context:
     accounts: AccountService
     login: LoginService
     logouts: UpstreamLogouts
+    events: ProviderEvents
     starts: Starting
     pages: Renderer
     http: Callable[[str], Http]
