@@ -71,6 +71,10 @@ class EventReceiver:
         document = Remembered(f"configuration of the security events of {name}", self._key_set, clock=clock)
         self._keys = SigningKeys(f"{name} for security events", document, str, clock=clock)
 
+    async def rehearse(self, http: Http) -> None:
+        """Fetch the key set. Raises ProviderBroken."""
+        await self._keys.fetch(http)
+
     async def read(self, body: bytes, http: Http) -> SecurityNotice:
         """Verify a notice. Raises NoticeRefused, and ProviderBroken if the keys cannot be fetched."""
         service = self._service

@@ -69,6 +69,10 @@ class SecurityEventReceiver(Protocol):
         """The HTTP status that tells the provider not to send it again."""
         ...
 
+    async def rehearse(self, http: Http) -> None:
+        """Fetch what is needed to verify one. Raises ProviderBroken."""
+        ...
+
     async def read(self, body: bytes, http: Http) -> SecurityNotice:
         """Verify a notice. Raises NoticeRefused, and ProviderBroken if the keys cannot be fetched.
 

@@ -7,6 +7,7 @@ so that everything wrong is said at once. Nothing is stored, and no code is wort
 |---|---|---|
 | begin | discovery and, for OAuth 1.0a, a request token | the issuer, its endpoints, or the consumer's secret |
 | keys | the provider's key set can be read | nothing could be verified |
+| keys for security events | the same, where they are switched on | no notice could be verified |
 | authorisation endpoint | a page, or a redirect to one | the client or the callback address is not registered |
 | made-up code | refused, as a code | client or secret is wrong |
 """
@@ -30,6 +31,7 @@ from providers.base import (
     Rehearsed,
     callback_address,
 )
+from providers.security_notices import TellsSecurityEvents
 
 if TYPE_CHECKING:
     from identity.config import Config
@@ -114,17 +116,19 @@ class ProviderTrial:
             return
         yield ok(f"{name}: a login can begin")
         if isinstance(self._provider, Rehearsed):
-            yield await self._keys(self._provider)
+            yield await self._keys(self._provider, "keys", "login")
+        if isinstance(self._provider, TellsSecurityEvents) and self._provider.security_events:
+            yield await self._keys(self._provider.security_events, "keys for security events", "security event")
         yield await self._authorisation(begun)
         yield await self._code(begun)
 
-    async def _keys(self, provider: Rehearsed) -> Finding:
+    async def _keys(self, signer: Rehearsed, keys: str, what: str) -> Finding:
         name = self._provider.name
         try:
-            await provider.rehearse(self._http)
+            await signer.rehearse(self._http)
         except ProviderBroken as error:
-            return problem(f"{name}: {error}; without its keys no login can be verified")
-        return ok(f"{name}: its keys can be read")
+            return problem(f"{name}: {error}; without its {keys} no {what} can be verified")
+        return ok(f"{name}: its {keys} can be read")
 
     async def _authorisation(self, begun: LoginBegun) -> Finding:
         name, host = self._provider.name, urlsplit(begun.location).hostname

@@ -6,9 +6,12 @@ from typing import Any, Final
 
 import pytest
 
+from identity.cli.findings import Finding, Level
+from identity.cli.provider_trial import ProviderTrial
 from providers.base import NoticeRefused
 from providers.security_events import MOST_EVENTS
 from providers.security_notices import SecurityEvent, TellsSecurityEvents
+from tests.providers.test_apple import DOCUMENT
 from tests.providers.test_apple import TestApple as AppleKit
 from tests.providers.test_google import TestGoogle as GoogleKit
 from tests.providers.test_security_events import (
@@ -24,6 +27,7 @@ from tests.providers.test_security_events import (
     signed,
 )
 from tests.support.bench import Bench, bench
+from tests.support.rerouting import home
 from tests.support.signing import rsa_key
 from tests.support.upstream import CLIENT_ID
 
@@ -158,6 +162,20 @@ def test_without_the_option_nothing_is_told(kind: str) -> None:
         kit.prepare(made)
         assert isinstance(made.provider, TellsSecurityEvents)
         assert made.provider.security_events is None
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, Level.OK), (500, Level.PROBLEM)])
+def test_a_trial_says_whether_notifications_could_be_verified(apple: Bench, status: int, level: Level) -> None:
+    """Otherwise the operator who registered the address hears of it when Apple sends the first."""
+    if status != 200:
+        apple.upstream.statuses[home(DOCUMENT["jwks_uri"])] = status
+    trial = ProviderTrial(apple.provider, apple.http, "https://login.example/callback", issuer=DOCUMENT["issuer"])
+
+    async def findings() -> list[Finding]:
+        return [each async for each in trial.findings()]
+
+    found = [each.level for each in apple.run(findings()) if "keys for security events" in each.text]
+    assert found == [level]
 
 
 def test_apple_is_answered_as_it_wants_to_be(apple: Bench) -> None:

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from identity.accounts.store import ProfileRow
+from identity.accounts.store import AccountRow, AccountStatus, ProfileRow
 from identity.accounts.tables import DURABLE_TABLES, ColumnKind, DurableTable
 from identity.errors import StoreCorrupt
 from identity.stores.spelling import CASSANDRA, SQLITE, RowPacking
 from identity.stores.sqlite import SqliteAccounts
-from identity.types import AccountId
+from identity.types import AccountId, Username
 from identity.upkeep.copied_tables import TABLES
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated
@@ -95,6 +95,16 @@ def test_a_row_from_before_a_column_has_its_fields_default() -> None:
     assert read == ProfileRow(ACCOUNT, 1, email_verified=False)
 
 
+def test_an_account_from_before_providers_said_anything_has_no_suspension() -> None:
+    """After an upgrade of a cluster nobody from before it would log in."""
+    accounts = next(each for each in DURABLE_TABLES if each.name == "accounts")
+    before = AccountRow(ACCOUNT, Username("alice"), AccountStatus.ACTIVE, 1, 1, UUID(int=2), 1)
+    packing = RowPacking(accounts, CASSANDRA, store="cassandra")
+    stored = dict(zip(accounts.names, packing.pack(before), strict=True))
+
+    assert packing.unpack([*({**stored, "suspensions": None}).values()]) == before
+
+
 @pytest.mark.parametrize("spellings", [SQLITE, CASSANDRA], ids=["sqlite", "cassandra"])
 def test_every_kind_is_spelt_by_every_store(spellings: dict[ColumnKind, object]) -> None:
     """A kind that one store cannot spell keeps the daemon on that store from starting."""
@@ -110,6 +120,8 @@ def test_every_kind_is_spelt_by_every_store(spellings: dict[ColumnKind, object])
         ("accounts", "sqlite", "identities", "[1]"),
         ("accounts", "sqlite", "merged_into", 5),
         ("accounts", "cassandra", "identities", {"a:1": (1,)}),
+        ("accounts", "sqlite", "suspensions", "[1]"),
+        ("accounts", "cassandra", "suspensions", "not JSON"),
         ("profiles", "sqlite", "account_id", "not a uuid"),
         ("revocations", "sqlite", "account_id", "not a uuid"),
         ("audit", "sqlite", "facts", "not JSON"),

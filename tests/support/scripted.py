@@ -110,6 +110,9 @@ class ScriptedEvents:
         self.accepted = accepted
         self.notices: dict[str, SecurityNotice] = {}
 
+    async def rehearse(self, http: Http) -> None:
+        """Need nothing."""
+
     async def read(self, body: bytes, http: Http) -> SecurityNotice:
         """Say what a body means."""
         del http

@@ -8,10 +8,12 @@ import pytest
 from tests.providers.test_apple import DOCUMENT, KEY, TEAM, secret_of
 from tests.support.assertions import pem_of
 from tests.support.guards import Expectation
-from tests.support.logins import location, query_of, suggestion
-from tests.support.posting import Posting, posting
+from tests.support.logins import Browser, location, query_of, suggestion
+from tests.support.posting import NAME, Posting, posting
 from tests.support.rerouting import home
+from tests.support.signing import SigningKey, rsa_key
 from tests.support.upstream import CLIENT_ID, Fault
+from tests.support.web import Reply
 
 ExpectLog = Callable[..., Expectation]
 USER = json.dumps({"name": {"firstName": "Ada", "lastName": "Quill"}, "email": "ada@example.org"})
@@ -28,7 +30,8 @@ def apple() -> Iterator[Posting]:
             "email_verified": "true",
         }
         made.upstream.is_client = lambda form: secret_of(form)["iss"] == TEAM
-        made.use("apple", {"client_id": CLIENT_ID, "team_id": TEAM, "key_id": KEY.kid or "", "key": pem_of(KEY)})
+        options = {"client_id": CLIENT_ID, "team_id": TEAM, "key_id": KEY.kid or "", "key": pem_of(KEY)}
+        made.use("apple", {**options, "security_events": "yes"})
         yield made
 
 
@@ -80,3 +83,55 @@ def test_an_answer_posted_in_another_browser_is_refused(apple: Posting) -> None:
 
     assert victim.post_answer(state, provider="op", code="anything", user=USER).status == 400
     assert "__Host-iddn" not in victim.jar.cookies
+
+
+def notify(apple: Posting, kind: str, *, key: SigningKey | None = None, **claims: object) -> Reply:
+    """Send a notification about Ada as Apple's server does, signed by its key or another."""
+    now, signer = apple.site.clock() // 1000, key or apple.upstream.signer
+    said = {"iss": DOCUMENT["issuer"], "aud": CLIENT_ID, "iat": now, "exp": now + 86_400, "jti": f"jti-{kind}"}
+    event = {"type": kind, "sub": "001234.abcdef", "event_time": now * 1000}
+    token = signer.sign({"alg": "RS256", "kid": "rsa-1"}, {**said, "events": json.dumps(event), **claims})
+    headers, body = {"Content-Type": "application/json"}, json.dumps({"payload": token}).encode()
+    return apple.site.public("POST", f"/login/{NAME}/events", headers=headers, body=body)
+
+
+def signed_up(apple: Posting) -> Browser:
+    """Return a browser in which Ada is logged in."""
+    browser = apple.site.browser()
+    browser.choose(browser.get(location(apple.log_in(browser, user=USER))), "ada")
+    assert browser.whoami() == "ada"
+    return browser
+
+
+def test_who_ends_the_use_of_this_service_at_apple_is_logged_out_and_may_come_back(apple: Posting) -> None:
+    """Otherwise what a person switched off in the settings of the account goes on for months."""
+    browser = signed_up(apple)
+
+    reply = notify(apple, "consent-revoked")
+
+    assert (reply.status, reply.body) == (200, b"")
+    assert browser.whoami() is None
+    apple.log_in(browser)
+    assert browser.whoami() == "ada"
+
+
+def test_who_deletes_the_apple_account_does_not_log_in_with_it_any_more(apple: Posting) -> None:
+    """Otherwise a code from just before lets in whoever holds it."""
+    browser = signed_up(apple)
+
+    assert notify(apple, "account-delete").status == 200
+
+    assert browser.whoami() is None
+    refused = apple.log_in(browser)
+    assert (refused.status, b"identity-suspended" in refused.body) == (403, True)
+
+
+@pytest.mark.threat(64)
+def test_a_notification_that_apple_did_not_sign_ends_nothing(apple: Posting) -> None:
+    """Otherwise any stranger logs everybody out."""
+    browser = signed_up(apple)
+
+    forged, foreign = notify(apple, "account-delete", key=rsa_key("forged")), notify(apple, "account-delete", aud="b")
+
+    assert [json.loads(each.body)["err"] for each in (forged, foreign)] == ["authentication_failed", "invalid_audience"]
+    assert browser.whoami() == "ada"
