@@ -23,6 +23,7 @@ from tests.support.browser import Jar
 from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.handlers import ROUTES
 from tests.support.logins import LoginSite, form_of, location
+from tests.support.scripted import ScriptedEvents
 from tests.support.sources import cases, files, name, tree
 from tests.support.web import LOCAL, Site, forwarded
 
@@ -175,6 +176,18 @@ def test_logging_out_at_the_provider_leads_there_and_home_only(logins: LoginSite
 
 
 @pytest.mark.parametrize("evil", EVIL)
+def test_what_a_provider_tells_leads_nowhere(logins: LoginSite, evil: str) -> None:
+    """Otherwise a server that was led there by a stranger is led on to his."""
+    logins.google.security_events = ScriptedEvents()
+    headers = {"Content-Type": "application/secevent+jwt"}
+
+    for body in (b"forged", evil.encode()):
+        told = logins.public("POST", f"/login/google/events?return_to={quote(evil)}", headers=headers, body=body)
+
+        assert (told.status, told.one("Location"), told.one("Refresh")) == (400, None, None)
+
+
+@pytest.mark.parametrize("evil", EVIL)
 def test_a_notice_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
     """Otherwise a warning of ours ends at a copy of our login page."""
     browser, asked = logins.browser(), quote(evil)
@@ -233,6 +246,7 @@ LEADERS: Final = {
     "provider_logout.EndThere": "test_logging_out_at_the_provider_leads_there_and_home_only",
     "provider_logout.FrontChannelLogout": "test_logging_out_at_the_provider_leads_there_and_home_only",
     "provider_logout.LoggedOutThere": "test_logging_out_at_the_provider_leads_there_and_home_only",
+    "security_events.SecurityEvents": "test_what_a_provider_tells_leads_nowhere",
     "routes.Canonical": "test_a_canonical_address_is_never_another_site",
     "ack.Ack": "test_ack_leads_nowhere_else",
     "sign_up.Welcome": "test_a_login_leads_nowhere_else",

@@ -9,7 +9,7 @@ import pytest
 from identity.web import routes
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
-from identity.web.people import ack, demo, provider_logout
+from identity.web.people import ack, demo, provider_logout, security_events
 from identity.web.people.assets import Style
 from tests.support.account_site import AccountSite, text
 from tests.support.application_hosts import ApplicationHosts
@@ -23,6 +23,7 @@ EXEMPT: Final = frozenset(
         Style,
         provider_logout.BackChannelLogout,
         provider_logout.FrontChannelLogout,
+        security_events.SecurityEvents,
         routes.Canonical,
         routes.MissingPage,
     }
