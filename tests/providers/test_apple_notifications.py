@@ -11,9 +11,7 @@ from identity.cli.provider_trial import ProviderTrial
 from providers.base import NoticeRefused
 from providers.security_events import MOST_EVENTS
 from providers.security_notices import SecurityEvent, TellsSecurityEvents
-from tests.providers.test_apple import DOCUMENT
-from tests.providers.test_apple import TestApple as AppleKit
-from tests.providers.test_google import TestGoogle as GoogleKit
+from tests.providers import test_apple, test_google
 from tests.providers.test_security_events import (
     ISSUER,
     ON,
@@ -36,7 +34,7 @@ from tests.support.upstream import CLIENT_ID
 def apple() -> Iterator[Bench]:
     """Return Apple, which tells of security events, and all around it."""
     with bench() as made:
-        kit = AppleKit()
+        kit = test_apple.TestApple()
         kit.prepare(made)
         made.build("apple", {**kit.options(made), **ON})
         yield made
@@ -158,7 +156,7 @@ def test_a_forged_notification_is_refused(apple: Bench) -> None:
 def test_without_the_option_nothing_is_told(kind: str) -> None:
     """Whoever did not ask for it must not have an address that ends sessions."""
     with bench() as made:
-        kit: Any = GoogleKit() if kind == "google" else AppleKit()
+        kit: Any = test_google.TestGoogle() if kind == "google" else test_apple.TestApple()
         kit.prepare(made)
         assert isinstance(made.provider, TellsSecurityEvents)
         assert made.provider.security_events is None
@@ -168,8 +166,10 @@ def test_without_the_option_nothing_is_told(kind: str) -> None:
 def test_a_trial_says_whether_notifications_could_be_verified(apple: Bench, status: int, level: Level) -> None:
     """Otherwise the operator who registered the address hears of it when Apple sends the first."""
     if status != 200:
-        apple.upstream.statuses[home(DOCUMENT["jwks_uri"])] = status
-    trial = ProviderTrial(apple.provider, apple.http, "https://login.example/callback", issuer=DOCUMENT["issuer"])
+        apple.upstream.statuses[home(test_apple.DOCUMENT["jwks_uri"])] = status
+    trial = ProviderTrial(
+        apple.provider, apple.http, "https://login.example/callback", issuer=test_apple.DOCUMENT["issuer"]
+    )
 
     async def findings() -> list[Finding]:
         return [each async for each in trial.findings()]

@@ -15,8 +15,7 @@ from providers.security_notices import (
     SecurityNotice,
     TellsSecurityEvents,
 )
-from tests.providers.test_google import DOCUMENT as GOOGLE
-from tests.providers.test_google import TestGoogle as GoogleKit
+from tests.providers import test_google
 from tests.support.bench import Bench, bench
 from tests.support.rerouting import home
 from tests.support.signing import b64, ecdsa_key, rsa_key, signed_with_text, unsigned
@@ -27,7 +26,7 @@ Change = Callable[[Claims, Claims], object]
 Type = SecurityEventType
 ISSUER: Final = "https://accounts.google.com/"
 CONFIGURATION: Final = home("https://accounts.google.com/.well-known/risc-configuration")
-KEYS: Final = home(GOOGLE["jwks_uri"])
+KEYS: Final = home(test_google.DOCUMENT["jwks_uri"])
 RISC: Final = "https://schemas.openid.net/secevent/risc/event-type/"
 OAUTH: Final = "https://schemas.openid.net/secevent/oauth/event-type/"
 ADA: Final = {"subject_type": "iss-sub", "iss": ISSUER, "sub": "7375626A656374"}
@@ -39,7 +38,7 @@ ON: Final = {"security_events": "yes", "security_event_audiences": "other-client
 def google() -> Iterator[Bench]:
     """Return Google, which tells of security events, and all around it."""
     with bench() as made:
-        kit = GoogleKit()
+        kit = test_google.TestGoogle()
         kit.prepare(made)
         made.build("google", {**kit.options(made), **ON})
         made.upstream.places |= {CONFIGURATION: "discovery"}
