@@ -9,6 +9,7 @@
     ├── BadInput              the request cannot be right as it stands: 400
     │   ├── FlowInvalid       a login step came without, or not with its own, flow record
     │   ├── Forbidden         the request is well formed and refused: 403
+    │   │   └── NotAllowed    the person is logged in and may not enter this application
     │   └── TooOften          the same was asked for too often: 429, later it works again
     ├── NotFound              404
     └── ProviderTrouble       the provider failed or refused: 502, another way to log in may work
@@ -103,6 +104,13 @@ class Forbidden(BadInput):
     status = 403
     default_code = "forbidden"
     default_public = "This is not allowed."
+
+
+class NotAllowed(Forbidden):
+    """The person is logged in, and the application's rules let them not enter."""
+
+    default_code = "not-allowed"
+    default_public = "You are logged in, but your account may not use this application."
 
 
 class TooOften(BadInput):

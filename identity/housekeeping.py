@@ -15,9 +15,9 @@ from typing import Final
 from uuid import UUID
 
 from identity.accounts.service import AccountService
-from identity.accounts.store import AccountStatus, Revocation
+from identity.accounts.store import REGROUPED, AccountRow, AccountStatus, Revocation
 from identity.audit import Event
-from identity.errors import StoreError
+from identity.errors import StoreError, StoreUnavailable
 from identity.metrics import Metrics
 from identity.sessions.check import Check
 from identity.sessions.record import Copied, Ended, Session
@@ -33,6 +33,8 @@ FOREIGN_EVERY_MS: Final[Millis] = MINUTE
 LOOKS: Final = 2
 """The look under way may have begun before whatever was queued while a node was away; the next has not."""
 RETRY_EVERY_S: Final = 5.0
+IN_ORDER_MS: Final[Millis] = MINUTE
+"""How long a change of groups waits for an earlier change of the account, which may mean that sessions end."""
 
 
 class AuditingWatcher:
@@ -99,19 +101,53 @@ class AuditingWatcher:
         self._note(Event(self._new_uuid(), self._clock(), kind.code, account_id, "system", check.address, "", facts))
 
 
-def end_sessions(sessions: SessionService) -> Callable[[Revocation], None]:
-    """Return what carries out a revocation. It raises StoreUnavailable when it cannot reach the sessions."""
+def end_sessions(
+    sessions: SessionService, *, account: Callable[[AccountId], AccountRow | None], clock: Clock
+) -> Callable[[Revocation], None]:
+    """Return what carries out a revocation. It raises StoreUnavailable when it cannot reach the sessions.
+
+    Args:
+        sessions: whose sessions.
+        account: reads an account's row, for its groups.
+        clock: the time.
+    """
 
     def carry_out(revocation: Revocation) -> None:
-        reason, account_id = _reason(revocation.reason), revocation.account_id
-        if revocation.session is not None:
-            sessions.end(account_id, SessionId(revocation.session), reason=reason)
-        elif revocation.identity is not None:
-            sessions.end_through(account_id, revocation.identity, epoch=revocation.epoch, reason=reason)
-        else:
-            sessions.end_all(account_id, epoch=revocation.epoch, reason=reason)
+        if revocation.reason != REGROUPED or not _regrouped(revocation, sessions, account, now=clock()):
+            _end(revocation, sessions)
 
     return carry_out
+
+
+def _end(revocation: Revocation, sessions: SessionService) -> None:
+    reason, account_id = _reason(revocation.reason), revocation.account_id
+    if revocation.session is not None:
+        sessions.end(account_id, SessionId(revocation.session), reason=reason)
+    elif revocation.identity is not None:
+        sessions.end_through(account_id, revocation.identity, epoch=revocation.epoch, reason=reason)
+    else:
+        sessions.end_all(account_id, epoch=revocation.epoch, reason=reason)
+
+
+def _regrouped(
+    revocation: Revocation,
+    sessions: SessionService,
+    account: Callable[[AccountId], AccountRow | None],
+    *,
+    now: Millis,
+) -> bool:
+    """Tell whether the sessions know the account's groups now; if not, they must end.
+
+    Raises StoreUnavailable while an earlier change of the account, which may mean an end, is to be tried first.
+    """
+    found = account(revocation.account_id)
+    if found is None:
+        return False
+    if sessions.regroup(revocation.account_id, found.groups, epoch=revocation.epoch):
+        return True
+    if now - revocation.created_at <= IN_ORDER_MS:
+        raise StoreUnavailable(detail="an earlier change of this account has not reached its sessions yet")
+    return False
 
 
 def _reason(value: int) -> Ended:

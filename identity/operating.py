@@ -10,12 +10,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from identity.accounts.store import Revocation
+from identity.accounts.store import AccountStore, Revocation
 from identity.admin.provider_pins import PinService
 from identity.admin.service import OperatorService
 from identity.audit import AuditQueue
 from identity.clock import require
 from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind
+from identity.config.entry import entry_rules
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.housekeeping import end_sessions
 from identity.keyring import KeyRing, Purpose
@@ -60,7 +61,7 @@ def open_operator_service(config: Config, clock: Clock, closing: ExitStack) -> O
     closing.callback(queue.close)
     wiring = Wiring(config, Ring(config), Metrics(), clock, queue.append)
     within = config.sessions.store is SessionStoreKind.MEMORY
-    sessions, end = (None, _left_to_the_daemon) if within else sessions_in_memcached(wiring, closing)
+    sessions, end = (None, _left_to_the_daemon) if within else sessions_in_memcached(wiring, closing, store)
     store.probe()
     return OperatorService(
         account_service(wiring, store, end=end),
@@ -100,12 +101,14 @@ def _left_to_the_daemon(_: Revocation) -> None:
     raise StoreUnavailable(detail="the sessions are in the daemon's memory; it ends them")
 
 
-def sessions_in_memcached(wiring: Wiring, closing: ExitStack) -> tuple[SessionService, Callable[[Revocation], None]]:
+def sessions_in_memcached(
+    wiring: Wiring, closing: ExitStack, store: AccountStore
+) -> tuple[SessionService, Callable[[Revocation], None]]:
     """Return the sessions in memcached, and what ends them and names the node that it could not reach."""
     cache = open_memcached(wiring.config, wiring.ring, wiring.clock)
     closing.callback(cache.close)
     sessions = session_service(wiring, cache)
-    end = end_sessions(sessions)
+    end = end_sessions(sessions, account=store.accounts.read, clock=wiring.clock)
 
     def carry_out(revocation: Revocation) -> None:
         try:
@@ -140,7 +143,7 @@ def open_trial(config: Config, closing: ExitStack, *, clock: Clock, lifetime_ms:
     closing.callback(cache.close)
     rules = replace(session_rules(config), lifetimes=Lifetimes(idle_ms=lifetime_ms, absolute_ms=lifetime_ms))
     records = SessionRecords(cache, keys=ring, clock=now, alarm=CorruptAlarm(clock=now))
-    sessions = SessionService(records, mint(config, ring), rules=rules, clock=clock)
+    sessions = SessionService(records, mint(config, ring), rules=rules, entry=entry_rules(config), clock=clock)
     return Trial(sessions, ring(), token_names(config))
 
 

@@ -119,13 +119,13 @@ function identity(r)
   end
 
   env["IDENTITY_NO"] = "1"
-  if status == 403 then return 403 end
+  local location = headers["x-identity-location"]
+  if status == 403 and not location then return 403 end
   -- Whatever is not a verdict is an outage: nobody is logged out.
-  if status ~= 401 then
+  if status ~= 401 and status ~= 403 then
     r.err_headers_out["Retry-After"] = headers["retry-after"] or "5"
     return 503
   end
-  local location = headers["x-identity-location"]
   if not location then return 401 end
   r.headers_out["Location"] = location
   return headers["x-identity-verdict"] == "bounce" and 307 or 302

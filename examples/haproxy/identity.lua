@@ -85,8 +85,11 @@ core.register_action("identity", {"http-req"}, function(txn, address)
 
   -- Whatever is not a verdict is an outage: nobody is logged out.
   local verdict = status == 307 or status == 302 or status == 401 or status == 403
+  -- Of a person who may not enter: the page that says so, because the one in the body is not handed on.
+  local place = headers["location"] or headers["x-identity-location"]
+  if status == 403 and place then status = 302 end
   keep("no", verdict and tostring(status) or "503")
-  keep("location", headers["location"])
+  keep("location", place)
   if not verdict then
     keep("retry_after", headers["retry-after"] or "5")
   end

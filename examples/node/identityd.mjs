@@ -28,7 +28,7 @@ const STATUS = { ok: 200, login: 200, bounce: 200, forbidden: 403, retry: 503 };
 const SAID = {
   400: "This request cannot be read. Go back and try again.",
   401: "You are not logged in.",
-  403: "This host is not registered with the login service.",
+  403: "You may not use this address.",
   404: "There is nothing at this address.",
   413: "More was sent than this address takes.",
   503: "The login service does not answer. You are still logged in. Try again in a few seconds.",
@@ -196,8 +196,7 @@ async function refusal(request, response, { verdict, reason, set_cookie, locatio
   const cookies = set_cookie.length ? { "Set-Cookie": set_cookie } : {};
   if (verdict === "unreadable") return refuse(request, response, 400, "bad-request");
   if (verdict === "retry") return refuse(request, response, 503, reason, { "Retry-After": String(after) });
-  if (verdict === "forbidden") return refuse(request, response, 403, reason);
-  if (!location) return refuse(request, response, 401, reason, cookies);
+  if (!location) return refuse(request, response, verdict === "forbidden" ? 403 : 401, reason, cookies);
   await read(request, DRAINED_BYTES, { keep: false });
   const login = ["GET", "HEAD"].includes(request.method) ? 302 : 303;
   const headers = { Location: location, "Cache-Control": "no-store", ...cookies };

@@ -63,7 +63,7 @@ class Verdict:
     login      302 to `location`, 401 where there is none; copy `set_cookie`. Of `start`: begin again
     started    of `start` only: 303 to `location`, a path of the host; copy `set_cookie`
     bounce     read the body, then 307 to `location`; copy `set_cookie`
-    forbidden  403
+    forbidden  302 to `location`, 403 where there is none; copy `set_cookie`
     retry      503 with `Retry-After: after_s`
     """
 

@@ -40,7 +40,7 @@ _ODD = ("//", "/.", "\\", ";", "%2e", "%2f", "%5c")
 _SAID = {
     400: "This request cannot be read. Go back and try again.",
     401: "You are not logged in.",
-    403: "This host is not registered with the login service.",
+    403: "You may not use this address.",
     404: "There is nothing at this address.",
     413: "More was sent than this address takes.",
     503: "The login service does not answer. You are still logged in. Try again in a few seconds.",
@@ -262,10 +262,8 @@ def _refusal(asked: _Asked, verdict: Verdict) -> _Answer:
     cookies = [("Set-Cookie", line) for line in verdict.set_cookie]
     if verdict.kind == "retry":
         return _refuse(asked, 503, verdict.reason, ("Retry-After", str(verdict.after_s)))
-    if verdict.kind == "forbidden":
-        return _refuse(asked, 403, verdict.reason)
     if verdict.location is None or asked.websocket:
-        return _refuse(asked, 401, verdict.reason, *cookies)
+        return _refuse(asked, 403 if verdict.kind == "forbidden" else 401, verdict.reason, *cookies)
     login = 302 if asked.method in ("GET", "HEAD") else 303
     status = 307 if verdict.kind == "bounce" else login
     return _Answer(status, [*_plain(), ("Location", verdict.location), *cookies])

@@ -49,6 +49,8 @@ class Attempt:
     key: IdentityKey | None = None
     name: UsernameKey | None = None
     session: SessionId | None = None
+    groups: tuple[str, ...] = ()
+    """Each with a + or - before it."""
 
 
 class AuditedChanges:
@@ -82,6 +84,7 @@ class AuditedChanges:
             "identity": attempt.key,
             "username": attempt.name,
             "session": attempt.session.hex() if attempt.session else None,
+            "groups": " ".join(attempt.groups),
             "reason": attempt.by.why,
             "outcome": outcome,
         }

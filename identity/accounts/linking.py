@@ -94,6 +94,7 @@ class Refusal(Enum):
     BELONGS_TO_OTHER = "identity-belongs-to-other"
     """The identity leads to another account. Never says whose."""
     TOO_MANY_WAYS = "too-many-ways"
+    TOO_MANY_GROUPS = "too-many-groups"
     NOT_LINKED = "not-linked"
     LAST_WAY = "last-way"
     """Without it no login would lead to the account any more."""

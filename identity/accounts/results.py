@@ -70,6 +70,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsChange:
+    """Groups an account is to be put into and taken out of. `id` is kept for a retry."""
+
+    id: UUID
+    account_id: AccountId
+    by: By
+    add: frozenset[str] = frozenset()
+    remove: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEndRequest:
     """One session to be ended, with what is below it. `id` is kept for a retry."""
 

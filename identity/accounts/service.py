@@ -1,7 +1,7 @@
 """The account service: what the rest of identityd can do with accounts.
 
 Owns the composition of the parts and the audit around changes; the steps are in `signup.py`,
-`links.py`, `status.py` and `completing.py`, the rules in the pure files (`linking.py` first).
+`links.py`, `status.py`, `grouping.py` and `completing.py`, the rules in the pure files (`linking.py` first).
 Plain functions, thread-safe, no HTTP. Every method raises StoreUnavailable when the account
 store is away; repeating the request then converges.
 """
@@ -16,6 +16,7 @@ from uuid import UUID
 from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
+from identity.accounts.grouping import Grouping
 from identity.accounts.linking import Refusal, Refuse
 from identity.accounts.links import Links
 from identity.accounts.results import (
@@ -23,6 +24,7 @@ from identity.accounts.results import (
     Change,
     EnableOutcome,
     EndingOutcome,
+    GroupsChange,
     LinkOutcome,
     LinkRequest,
     ProviderEvent,
@@ -104,6 +106,7 @@ class AccountService:
         self._signing_up = SigningUp(parts, claiming=claiming, completing=self._completing, policy=policy)
         self._links = Links(parts, claiming=claiming, completing=self._completing, revoking=self._revoking)
         self._status = StatusChanges(parts, revoking=self._revoking)
+        self._grouping = Grouping(self._revoking)
 
     def find(self, key: IdentityKey) -> IdentityRow | None:
         """Return the index row of an identity: one read, unless an interrupted sign-up or link is finished by it.
@@ -152,6 +155,17 @@ class AccountService:
     def end_everywhere(self, request: Change) -> EndingOutcome:
         """End every session of an account; see `StatusChanges.end_everywhere`."""
         return self._audited.around(_attempt("end-everywhere", request), lambda: self._status.end_everywhere(request))
+
+    def change_groups(self, request: GroupsChange) -> EndingOutcome:
+        """Put an account into groups or take it out, for every check from now on; see `Grouping.change`."""
+        attempt = Attempt(
+            "groups",
+            request.id,
+            request.account_id,
+            request.by,
+            groups=(*(f"+{name}" for name in sorted(request.add)), *(f"-{name}" for name in sorted(request.remove))),
+        )
+        return self._audited.around(attempt, lambda: self._grouping.change(request))
 
     def end_session(self, request: SessionEndRequest) -> EndingOutcome:
         """End one session, and what is below it, for an operator; ending one that is over is harmless."""

@@ -112,6 +112,7 @@ class AccountRow:
     created_at: Millis
     identities: Mapping[IdentityKey, LinkedIdentity] = field(default_factory=dict)
     merged_into: AccountId | None = None
+<<<<<<< HEAD
     suspensions: Mapping[IdentityKey, Suspension] = field(default_factory=dict)
     """For those of `identities` of which a provider said something."""
 
@@ -119,6 +120,10 @@ class AccountRow:
         """Return why logins through one of its identities are refused; empty if they are not."""
         told = self.suspensions.get(key)
         return told.reason if told else ""
+=======
+    groups: tuple[str, ...] = ()
+    """Those operators put it into, in alphabetical order."""
+>>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +147,16 @@ class ProviderPin:
     op: UUID
 
 
+REGROUPED: Final = 100
+"""Reason of a revocation that ends no session: they live on under the new epoch, and know the account's groups.
+
+A release that does not know it ends them, which is right too.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Sessions that must end and may not have been reached yet; kept until they were."""
+    """Sessions that must end, or know new groups, and may not have been reached yet; kept until they were."""
 
     id: UUID
     account_id: AccountId
@@ -152,6 +164,7 @@ class Revocation:
     """One session's id, or None for all of the account below `epoch`."""
     epoch: int
     reason: int
+    """Of `Ended`, or `REGROUPED`."""
     created_at: Millis
     identity: IdentityKey | None = None
     """With it, those opened through this identity are meant. The others may live on, under the new

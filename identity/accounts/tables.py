@@ -45,6 +45,8 @@ class ColumnKind(Enum):
     """The map from identity keys to Suspension."""
     FACTS = "facts"
     """A map from text to text."""
+    NAMES = "names"
+    """A list of names without spaces."""
 
 
 RowT = TypeVar("RowT")
@@ -129,7 +131,11 @@ ACCOUNTS: Final = DurableTable(
         _long("created_at"),
         TableColumn("identities", ColumnKind.LINKED),
         _uuid("merged_into", nullable=True),
+<<<<<<< HEAD
         TableColumn("suspensions", ColumnKind.SUSPENDED),
+=======
+        TableColumn("groups", ColumnKind.NAMES),
+>>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
     ),
 )
 PROVIDERS: Final = DurableTable(

@@ -82,6 +82,25 @@ class ChangeAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeAccountGroups:
+    """Groups an account is to be put into and taken out of. `id` is kept for a retry."""
+
+    id: UUID
+    account: AccountName
+    by: By
+    add: frozenset[str] = frozenset()
+    remove: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupQuestion:
+    """The accounts in a group to be listed."""
+
+    group: str
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
 class LinkIdentity:
     """An identity to be given to an account. `id` is kept for a retry."""
 

@@ -37,6 +37,7 @@ class Action(Enum):
     ENABLE = "enable"
     END_SESSIONS = "end-sessions"
     END_SESSION = "end-session"
+    GROUPS = "groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Effect:
     found: FoundAccount
     identity: IdentityKey | None = None
     session: SessionId | None = None
+    groups: tuple[str, ...] = ()
+    """Each with a + before it if the account is put into it, a - if it is taken out."""
 
     @property
     def account(self) -> AccountRow:
@@ -82,6 +85,14 @@ class ApplicationList:
     """The registered applications, in the order of their registration."""
 
     applications: tuple[Application, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMembers:
+    """The accounts that operators have put into a group, in alphabetical order."""
+
+    group: str
+    accounts: tuple[AccountRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from identity.accounts.results import (
     Change,
     EnableOutcome,
     EndingOutcome,
+    GroupsChange,
     LinkOutcome,
     LinkRequest,
     NotEverywhereYet,
@@ -37,7 +38,9 @@ from identity.admin.requests import (
     AccountQuestion,
     ApplicationsQuestion,
     ChangeAccount,
+    ChangeAccountGroups,
     EndOneSession,
+    GroupQuestion,
     IdentityName,
     InspectAccount,
     LinkIdentity,
@@ -51,6 +54,7 @@ from identity.admin.results import (
     Changed,
     ChangeRefused,
     Effect,
+    GroupMembers,
     IdentityBusy,
     IdentityUnclear,
     OutcomeUnknown,
@@ -163,6 +167,22 @@ class OperatorService:
     def end_sessions(self, request: ChangeAccount, told: Told) -> Changed | Problem:
         """End every session of an account; it may log in again."""
         return self._changed(Action.END_SESSIONS, request, told, change=self._accounts.end_everywhere)
+
+    def change_groups(self, request: ChangeAccountGroups, told: Told) -> Changed | Problem:
+        """Put an account into groups or take it out; open sessions know it at their next check."""
+        words = (*(f"+{name}" for name in sorted(request.add)), *(f"-{name}" for name in sorted(request.remove)))
+
+        def changed(found: FoundAccount) -> Changed | Problem:
+            change = GroupsChange(request.id, found.account.key, request.by, request.add, request.remove)
+            effect = Effect(Action.GROUPS, found, groups=words)
+            return self._made(effect, told, lambda: self._accounts.change_groups(change))
+
+        return self._of(request.account, changed)
+
+    def members(self, request: GroupQuestion) -> GroupMembers:
+        """Return who was put into a group. Reads every account once."""
+        members = (each for each in self._store.accounts.scan() if request.group in each.groups)
+        return GroupMembers(request.group, tuple(sorted(members, key=lambda each: each.username)))
 
     def sessions(self, request: AccountQuestion) -> SessionList | Problem:
         """Return the open sessions of an account."""

@@ -8,18 +8,20 @@ tells which one is meant and opens nothing; of an application's secrets only how
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from identity.accounts.store import ProfileRow, Revocation
+from identity.accounts.store import REGROUPED, ProfileRow, Revocation
 from identity.accounts.tables import PROFILES
 from identity.admin.finding import FoundAccount, Inspected, InspectedLink
 from identity.admin.naming import ByAccount, ByIdentity, ByUsername
 from identity.admin.problem import Problem
-from identity.admin.results import ApplicationList, Changed, SessionList, SessionShown
+from identity.admin.results import ApplicationList, Changed, GroupMembers, SessionList, SessionShown
 from identity.applications.application import Application
 from identity.audit import Event
 from identity.clock import moment
 from identity.sessions.record import Ended, Session
 
-Result: TypeAlias = FoundAccount | Inspected | Changed | ApplicationList | SessionList | SessionShown | Problem
+Result: TypeAlias = (
+    FoundAccount | Inspected | Changed | ApplicationList | GroupMembers | SessionList | SessionShown | Problem
+)
 
 
 def as_json(result: Result) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def _found(found: FoundAccount) -> dict[str, Any]:
         "status": account.status.value,
         "found_by": _found_by(found),
         "identities": sorted(account.identities),
+        "groups": list(account.groups),
     }
 
 
@@ -85,10 +88,15 @@ def _link(link: InspectedLink) -> dict[str, Any]:
 def _revocation(revocation: Revocation) -> dict[str, Any]:
     return {
         "created_at": moment(revocation.created_at),
-        "reason": Ended(revocation.reason).code,
+        "reason": reason_of(revocation),
         "identity": revocation.identity,
         "one_session": revocation.session is not None,
     }
+
+
+def reason_of(revocation: Revocation) -> str:
+    """Return why there is a revocation, as operators and programs see it."""
+    return "groups" if revocation.reason == REGROUPED else Ended(revocation.reason).code
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -122,7 +130,13 @@ def _application(app: Application) -> dict[str, Any]:
         "mint": app.mint,
         "static_paths": list(app.static_paths),
         "background_paths": list(app.background_paths),
+        "allow": list(map(str, app.allow)),
     }
+
+
+def _members(found: GroupMembers) -> dict[str, Any]:
+    members = [{**_whose(each.key, each.username), "status": each.status.value} for each in found.accounts]
+    return {"group": found.group, "members": members}
 
 
 def _session(session: Session) -> dict[str, Any]:
@@ -152,6 +166,7 @@ _SHAPES: Final[Mapping[type, Callable[[Any], dict[str, Any]]]] = {
     Inspected: _inspected,
     Changed: _changed,
     ApplicationList: lambda listed: {"applications": [_application(each) for each in listed.applications]},
+    GroupMembers: _members,
     SessionList: _sessions,
     SessionShown: lambda shown: _session(shown.session),
 }

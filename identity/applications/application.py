@@ -7,6 +7,7 @@ Pure. Invariant: no secret of an application is empty, and there are never more 
 from dataclasses import dataclass
 from typing import Final
 
+from identity.membership.rules import PUBLIC, MemberRule
 from identity.types import ClientId, Host
 from options.secret import Secret
 
@@ -34,6 +35,8 @@ class Application:
     """Path prefixes whose answers never carry a token."""
     background_paths: tuple[str, ...] = ()
     """Path prefixes that scripts ask by themselves: no activity of the person."""
+    allow: tuple[MemberRule, ...] = PUBLIC
+    """Who may enter: one rule that holds is enough."""
 
     def __post_init__(self) -> None:
         if len(self.secrets) > MOST_SECRETS or not all(self.secrets):

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "demo",
     "doctor",
     "fsck",
+    "groups",
     "keys",
     "migrate",
     "providers",
@@ -51,6 +52,7 @@ Examples:
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py sessions list alice         where an account is logged in
   identityd.py applications list           which programs are registered
+  identityd.py groups add staff alice      let an account enter what its group may enter
   identityd.py sessions ring --help        change the list of memcached nodes
   identityd.py fsck                        find what a crash left in the account store
   identityd.py copy --help                 move all accounts to another store

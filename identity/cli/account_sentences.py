@@ -9,9 +9,9 @@ from typing import Final
 from identity.accounts.store import AccountRow, Revocation
 from identity.admin.finding import Agreement, FoundAccount, Inspected, InspectedLink
 from identity.admin.results import Action, Changed, Effect, Reach
+from identity.admin.shapes import reason_of
 from identity.audit import Event
 from identity.clock import moment
-from identity.sessions.record import Ended
 from identity.types import SessionId
 
 _INDEX: Final = {
@@ -55,6 +55,7 @@ def page(seen: Inspected) -> list[str]:
         f"status       {account.status.value}{_into(account)}",
         f"epoch        {account.epoch}",
         f"made         {moment(account.created_at)}",
+        f"groups       {' '.join(account.groups) or 'none'}",
         *_column("ways", [_link(link) for link in seen.links]),
         f"profile      {_profile(seen)}",
         *_column("ending", [_revocation(each) for each in seen.revocations]),
@@ -101,7 +102,7 @@ def _revocation(revocation: Revocation) -> str:
     which = "one session" if revocation.session else "every session"
     if revocation.identity:
         which = f"sessions opened through {plain(revocation.identity)}"
-    return f"{which}, since {moment(revocation.created_at)}: {Ended(revocation.reason).code}; tried until it is done"
+    return f"{which}, since {moment(revocation.created_at)}: {reason_of(revocation)}; tried until it is done"
 
 
 def _event(event: Event) -> str:
@@ -117,6 +118,7 @@ _EFFECTS: Final = {
     Action.ENABLE: "{account} may log in again, in every way it has.",
     Action.END_SESSIONS: "Every open session of {account} ends; they may log in again.",
     Action.END_SESSION: "The session {session} of {account} ends, with those of applications below it.",
+    Action.GROUPS: "{account}: {groups}.",
 }
 _DONE: Final = {
     Action.LINK: "{identity} is a way to log in to {account}.",
@@ -125,6 +127,7 @@ _DONE: Final = {
     Action.ENABLE: "{account} may log in.",
     Action.END_SESSIONS: "{account} is logged out everywhere",
     Action.END_SESSION: "session {session} of {account}",
+    Action.GROUPS: "{account} is {groups}",
 }
 _TRYING: Final = "The daemon goes on trying, and uses a node that comes back only when"
 _NOT_EVERYWHERE: Final = (
@@ -148,7 +151,12 @@ def _filled(text: str, effect: Effect) -> str:
         account=named(effect.account),
         identity=plain(effect.identity or ""),
         session=short(effect.session) if effect.session else "",
+        groups=" and ".join(map(_membership, effect.groups)),
     )
+
+
+def _membership(change: str) -> str:
+    return f"in group {change[1:]}" if change.startswith("+") else f"out of group {change[1:]}"
 
 
 def outcome(changed: Changed) -> tuple[str, str]:
@@ -157,6 +165,8 @@ def outcome(changed: Changed) -> tuple[str, str]:
     match changed.effect.action:
         case Action.LINK | Action.ENABLE:
             return what, ""
+        case Action.GROUPS:
+            return _regrouped(what, changed)
         case Action.END_SESSION:
             return _one_ended(what, changed)
         case Action.UNLINK:
@@ -178,6 +188,18 @@ def _ended(what: str, which: str, changed: Changed) -> tuple[str, str]:
                 f"{what}, and {which} have ended.",
                 _NOT_EVERYWHERE.format(changed.detail),
             )
+
+
+def _regrouped(what: str, changed: Changed) -> tuple[str, str]:
+    match changed.reach:
+        case Reach.DONE:
+            return f"{what}; its open sessions know it.", ""
+        case Reach.DAEMON_ENDS:
+            return f"{what}; the running daemon tells its open sessions within about 5 seconds.", ""
+        case Reach.SESSIONS_NOT_REACHED:
+            return f"{what}.", f"its open sessions could not be told yet ({changed.detail}). {_TRYING} they know."
+        case Reach.NOT_EVERYWHERE:
+            return f"{what}; its open sessions know it.", _NOT_EVERYWHERE.format(changed.detail)
 
 
 def _one_ended(what: str, changed: Changed) -> tuple[str, str]:

@@ -40,6 +40,7 @@ _REFUSALS: Final = {
     Refusal.BELONGS_TO_OTHER: "{identity} leads to another account; unlink it there first "
     "(`identityd.py accounts find {identity}`)",
     Refusal.TOO_MANY_WAYS: "{account} has as many ways to log in as an account may have; unlink one first",
+    Refusal.TOO_MANY_GROUPS: "{account} is in as many groups as an account may be in; take it out of one first",
     Refusal.NOT_LINKED: "{identity} is not a way to log in to {account}",
     Refusal.LAST_WAY: "{identity} is the last way to log in to {account}; link another one first, "
     "or disable the account if nobody may log in",

@@ -9,7 +9,9 @@ from typing import Final
 
 from identity.applications.application import Application
 from identity.config import values
+from identity.config.membership import entry_rules
 from identity.config.values import WebOrigin
+from identity.membership.rules import PUBLIC, MemberRule
 from identity.types import ClientId, Host
 from options import types
 from options.option import option, required
@@ -46,6 +48,11 @@ class AppSection:
         (),
         "Its paths that pages ask by themselves, such as polling; they do not keep an unused session awake.",
     )
+    allow: tuple[MemberRule, ...] = option(
+        entry_rules,
+        PUBLIC,
+        "Who may enter: everyone, or any of user:NAME, group:NAME, provider:NAME, provider:NAME/FACT=VALUE.",
+    )
 
     def registered(self, client_id: ClientId) -> Application:
         """Return the application as it is written here; what was left out is empty."""
@@ -57,4 +64,5 @@ class AppSection:
             mint=self.mint,
             static_paths=self.static_paths,
             background_paths=self.background_paths,
+            allow=self.allow,
         )

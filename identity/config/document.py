@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from identity.config.applications import AppSection
-from identity.config.model import APP, PROVIDER, SECTIONS, ProviderSection
+from identity.config.membership import GroupSection
+from identity.config.model import APP, GROUP, PROVIDER, SECTIONS, ProviderSection
 from identity.config.sources import PLACEHOLDER
 from options.option import Option, options_of
 from providers import REGISTRY
@@ -36,6 +37,8 @@ _FAMILY_INTROS: Final = {
     "so choose it once and never give it to another provider.",
     APP: "One section for each application that asks about sessions; the name is its client id. Give each a host of "
     "its own: to a browser one host is one application, and the login is one too.",
+    GROUP: "One section for each group whose members follow from what providers say; groups that only operators keep "
+    "need none.",
 }
 
 
@@ -51,6 +54,7 @@ def example() -> str:
         # Every kind has the common options; one section is enough to show them.
         common, title = common[:1], "Another provider; label and enabled as above."
     parts.append(_example_section(f";[{APP}:wiki]", _FAMILY_INTROS[APP], options_of(AppSection)))
+    parts.append(_example_section(f";[{GROUP}:staff]", _FAMILY_INTROS[GROUP], options_of(GroupSection)))
     return "\n".join(parts)
 
 
@@ -62,8 +66,8 @@ def tables() -> str:
         own = options_of(kind.options)
         intro = "Besides the options above:" if own else "No options besides those above."
         parts.append(_table(f"[{PROVIDER}:<name>] kind = {kind.name}", intro, own))
-    intro = doc_of(AppSection).partition(": ")[2].capitalize()
-    parts.append(_table(f"[{APP}:<client-id>]", intro, options_of(AppSection)))
+    for name, section in ((f"{APP}:<client-id>", AppSection), (f"{GROUP}:<name>", GroupSection)):
+        parts.append(_table(f"[{name}]", doc_of(section).partition(": ")[2].capitalize(), options_of(section)))
     return "\n".join(parts)
 
 

@@ -13,11 +13,13 @@ from typing import Any, Final
 from identity.applications.application import Application
 from identity.config import files, ini, values
 from identity.config.applications import AppSection
-from identity.config.model import APP, FAMILIES, PROVIDER, SECTIONS, Config, ProviderSection, ServerSection
+from identity.config.membership import GroupSection
+from identity.config.model import APP, FAMILIES, GROUP, PROVIDER, SECTIONS, Config, ProviderSection, ServerSection
 from identity.config.rules import RULES, WARNINGS, Rule
 from identity.config.sources import Sources, suggestion
 from identity.config.values import WebOrigin
 from identity.errors import ConfigError
+from identity.membership.rules import FactRule, ProviderRule
 from identity.types import ClientId
 from options.option import Option, options_of, values_of
 from providers import REGISTRY
@@ -86,6 +88,7 @@ class _Loader:
             **{name: cls(**self._values(name, options_of(cls), given.get(name, {}))) for name, cls in SECTIONS.items()},
             providers=self._providers(given),
             apps=self._apps(given),
+            groups=self._groups(given),
             demo=demo,
         )
         self.problems += self._sources.unknown_variables()
@@ -124,6 +127,12 @@ class _Loader:
             if len(self.problems) == before:
                 found.append(AppSection(**values).registered(ClientId(name)))
         return tuple(found)
+
+    def _groups(self, given: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[ProviderRule | FactRule, ...]]:
+        return {
+            name: GroupSection(**self._values(section, options_of(GroupSection), given[section])).members
+            for section, name in _members(given, GROUP)
+        }
 
     def _providers(self, given: Mapping[str, Mapping[str, str]]) -> tuple[ProviderSection, ...]:
         read = (self._provider(section, name, given[section]) for section, name in _members(given, PROVIDER))

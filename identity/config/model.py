@@ -16,9 +16,11 @@ from identity.applications.application import Application
 from identity.config import values
 from identity.config.applications import AppSection
 from identity.config.cassandra import CassandraSection
+from identity.config.membership import GroupSection
 from identity.config.outbound import OutboundSection
 from identity.config.values import HIGHEST_PORT, MemcachedAddress, Network, WebOrigin
 from identity.login.staying import Stay
+from identity.membership.rules import FactRule, ProviderRule
 from identity.sessions.changes import Lifetimes
 from identity.sessions.rotation import RotationPace
 from identity.stores.servers import USUAL
@@ -312,6 +314,8 @@ class Config:
     outbound: OutboundSection = field(default_factory=OutboundSection)
     providers: tuple[ProviderSection, ...] = ()
     apps: tuple[Application, ...] = ()
+    groups: Mapping[str, tuple[ProviderRule | FactRule, ...]] = field(default_factory=dict)
+    """By group, who is a member by what a provider says."""
     demo: bool = False
     """Whether this is the demonstration, the only place where the kind `demo` may exist."""
     warnings: tuple[str, ...] = ()
@@ -339,5 +343,6 @@ SECTIONS: Final[Mapping[str, type]] = {
 """Sections that stand once, by name; the name is also the attribute of `Config`."""
 PROVIDER: Final = "provider"
 APP: Final = "app"
-FAMILIES: Final[Mapping[str, type]] = {PROVIDER: ProviderSection, APP: AppSection}
+GROUP: Final = "group"
+FAMILIES: Final[Mapping[str, type]] = {PROVIDER: ProviderSection, APP: AppSection, GROUP: GroupSection}
 """Sections that stand any number of times, as `[family:name]`."""

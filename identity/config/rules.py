@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from identity.applications.application import Application
+from identity.config.entry import known_providers
 from identity.config.model import AccountStoreKind, Config, LogLevel, SessionStoreKind
 from identity.config.values import HIGHEST_PORT, is_loopback, read_origin
 from options.option import BadOptions
@@ -292,6 +293,7 @@ RULES: Final = (
     Rule(app_secrets),
     Rule(app_origins, ("server.public_url",)),
     Rule(buildable, ("server.public_url",)),
+    Rule(known_providers),
 )
 """What refuses to start."""
 

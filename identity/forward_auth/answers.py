@@ -15,12 +15,13 @@ a script on the page may not read. Whatever is not 200 or carries a cookie is ne
     address               | cookies; refusal             | in the body
     login                 | 401 verdict; cookies;        | 401 cookies; refusal
                           | refusal                      |
-    forbidden             | 403 verdict; refusal         | 403 refusal
+    forbidden             | 403 verdict; address;        | 403 address; cookies; refusal
+                          | cookies; refusal             |
     retry                 | 503 verdict; when to try     | 503 when to try again; cookies;
                           | again; cookies; refusal      | refusal
 
 *who it is* is `X-Identity-User`, `-Id`, `-Session`, `-Idle-Ends` and `-Absolute-Ends`; *verdict* is
-`X-Identity-Verdict` and `-Reason`; *address* is `X-Identity-Location`, to the browser `Location`;
+`X-Identity-Verdict` and `-Reason`; *address* is `X-Identity-Location`, to the browser `Location` but with 403;
 *cookies* are `Set-Cookie` lines, to the proxy also `X-Identity-Cookie-1` and so on, for those that
 cannot copy a repeated header; *when to try again* is `Retry-After`. A refusal is JSON, or a page.
 """
@@ -30,9 +31,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
-from identity.errors import BadInput, Forbidden, IdentityError, StoreError, StoreUnavailable
+from identity.errors import BadInput, Forbidden, IdentityError, NotAllowed, StoreError, StoreUnavailable
 from identity.forward_auth.targets import ascii_uri
-from identity.sessions.check import Outcome, SetCookie, Verdict
+from identity.sessions.check import NOT_ALLOWED, Outcome, SetCookie, Verdict
 from identity.types import SECOND, SessionId
 
 Header: TypeAlias = tuple[str, str | SetCookie]
@@ -64,6 +65,8 @@ class Answer:
     """Why, for the log."""
     refusal: IdentityError | None = None
     """What the body says, as JSON or on a page; without one there is no body."""
+    username: str = ""
+    """Who is logged in and may not enter, for the page."""
 
     @property
     def may_be_stored(self) -> bool:
@@ -75,7 +78,8 @@ def answer(verdict: Verdict, location: str | None = None, *, to_browser: bool) -
     """Apply the table above. `location` is where the verdict leads, as of `targets.location`."""
     if verdict.outcome is Outcome.OK:
         return Answer(200, (*_cookies(verdict), *_numbered(verdict), *_who(verdict)), verdict.reason)
-    place = ((("Location" if to_browser else "X-Identity-Location"), location),) if location else ()
+    leads = to_browser and verdict.outcome is not Outcome.FORBIDDEN
+    place = ((("Location" if leads else "X-Identity-Location"), location),) if location else ()
     if to_browser:
         status = _TO_BROWSER.get(verdict.outcome, 302 if location else 401)
         lines = (*_cookies(verdict), *place)
@@ -84,7 +88,8 @@ def answer(verdict: Verdict, location: str | None = None, *, to_browser: bool) -
         said = (("X-Identity-Verdict", verdict.outcome.value), ("X-Identity-Reason", verdict.reason))
         lines = (*said, *place, *_cookies(verdict), *_numbered(verdict))
     again = (("Retry-After", str(StoreError.retry_after_s)),) if verdict.outcome is Outcome.RETRY else ()
-    return Answer(status, (*lines, *again), verdict.reason, None if to_browser and location else refusal(verdict))
+    refused = None if leads and location else refusal(verdict)
+    return Answer(status, (*lines, *again), verdict.reason, refused, verdict.username or "")
 
 
 def _cookies(verdict: Verdict) -> Iterator[Header]:
@@ -109,6 +114,8 @@ def refusal(verdict: Verdict) -> IdentityError:
     match verdict.outcome:
         case Outcome.RETRY:
             return StoreUnavailable(verdict.reason)
+        case Outcome.FORBIDDEN if verdict.reason == NOT_ALLOWED:
+            return NotAllowed()
         case Outcome.FORBIDDEN:
             return Forbidden(verdict.reason, public="This host is not registered with the login service.")
         case _:
@@ -121,7 +128,9 @@ def session_text(session_id: SessionId) -> str:
 
 
 def user(verdict: Verdict) -> Mapping[str, object] | None:
-    """Return who it is, for JSON."""
+    """Return who it is, for JSON; None of a person who may not enter."""
+    if verdict.outcome is not Outcome.OK:
+        return None
     if verdict.session is None or verdict.account_id is None or verdict.username is None:
         return None
     return {

@@ -8,6 +8,8 @@ configured hosts ever stand in an address that is given out.
     bounce    the same address, so that the browser sends its current cookies
     login     the login page, or on an application's own host the way to it, if a page was being
               loaded; otherwise nowhere
+    forbidden the page that says so, on the same host, if a page was being loaded and its person is
+              logged in but may not enter
     others    nowhere
 """
 
@@ -18,12 +20,13 @@ from urllib.parse import quote, urlencode
 
 from identity.errors import BadInput
 from identity.login import handover
-from identity.sessions.check import Check, Mode, Outcome, Verdict
+from identity.sessions.check import NOT_ALLOWED, Check, Mode, Outcome, Verdict
 from identity.types import Host
 
 BOUNCED: Final = "identityd-bounced"
 """Query parameter of the follower of a bounce."""
 ACK: Final = "/.identityd/ack"
+REFUSED: Final = "/.identityd/refused"
 _AS_SENT: Final = "!$&'()*+,;=:@/?-._~%[]|^{}"
 _HOST: Final = re.compile(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-f:.]{2,45}\](:[0-9]{1,5})?")
 _DEFAULT_PORTS: Final = {"https": ":443", "http": ":80"}
@@ -97,6 +100,8 @@ def location(verdict: Verdict, check: Check, target: Target, *, public_url: str)
             if check.mode is Mode.NO_MINT and verdict.reason == "stale":
                 return f"{target.origin}{ACK}?{_query(then=without_flag(ascii_uri(target.uri)))}"
             return login_url(verdict, target, public_url=public_url)
+        case Outcome.FORBIDDEN if verdict.reason == NOT_ALLOWED and check.navigation:
+            return f"{target.origin}{REFUSED}?{_query(return_to=without_flag(ascii_uri(target.uri)))}"
         case _:
             return None
 

@@ -171,4 +171,6 @@ def _opening(account: AccountRow, person: ProvenPerson, visit: Visit, *, persist
         agent=visit.jar.agent,
         address=visit.jar.address,
         persistent=persistent,
+        groups=account.groups,
+        facts=person.facts,
     )

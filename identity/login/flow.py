@@ -105,6 +105,8 @@ class ProvenPerson:
     """Whether `auth_at` is proof that the person was there."""
     session: str = ""
     """What the provider calls its own session, where it may end it here."""
+    facts: tuple[str, ...] = ()
+    """What the provider said that the configuration asks about (`membership.facts.kept`)."""
 
     @property
     def proven_at(self) -> Millis | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from identity.audit import Event
-from identity.errors import FlowInvalid
+from identity.errors import FlowInvalid, NotAllowed
 from identity.login.carrying import LONGEST
 from identity.login.codes import Destination, StartCode, is_fresh, start_flaw
 from identity.login.dependencies import LoginDependencies
@@ -21,7 +21,7 @@ from identity.login.packing import pack_start, unpack_start
 from identity.login.results import Visit
 from identity.login.returning import FRONT_PAGE
 from identity.login.store import RecordKind
-from identity.sessions.service import LoginOver, Opened, SessionService
+from identity.sessions.service import EntryDenied, LoginOver, Opened, SessionService
 from identity.types import AccountId, ClientId, Count, SessionId
 
 
@@ -71,6 +71,7 @@ class Starting:
 
         Raises:
             FlowInvalid: `start-invalid`: it is not, or no more, good for this browser, host and application.
+            NotAllowed: the person may not enter the application.
             StoreUnavailable: a store is away; begin again.
         """
         found = self._used_up(code)
@@ -83,9 +84,12 @@ class Starting:
             found = flaw or found
         if isinstance(found, Flaw):
             raise self._refused(client, found)
-        opened = self._sessions.open_below(found.account_id, found.login, jar=visit.jar)
+        opened = self._sessions.open_below(found.account_id, found.login, jar=replace(visit.jar, entering=client))
         if isinstance(opened, LoginOver):
             raise self._refused(client, Flaw.LOGIN_OVER)
+        if isinstance(opened, EntryDenied):
+            self._tally(client, "not-allowed")
+            raise NotAllowed
         self._tally(client, "opened" if opened.set_cookies else "kept")
         if opened.set_cookies:
             self._tell(found, visit)

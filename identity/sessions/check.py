@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from identity.sessions.record import Session
+from identity.sessions.record import Described, Session
 from identity.types import AccountId, Host, IdentityKey, Millis, SessionId, Username
 
+NOT_ALLOWED: Final = "not-allowed"
+"""Reason of a FORBIDDEN verdict: logged in, but the application's `allow` lets this person not enter."""
 DELETIONS: Final = 3
 """Names an answer deletes; with a new token that makes four cookies, which every proxy carries."""
 
@@ -53,6 +55,8 @@ class Check:
     agent: str = ""
     client: str = ""
     """The registered application that asks; empty for the login host itself."""
+    entering: str = ""
+    """The application that the person wants to enter, where it is not the one that asks."""
 
 
 class Outcome(Enum):
@@ -93,7 +97,9 @@ class SetCookie:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer. `session` and what follows are set when `outcome` is OK.
+    """The answer.
+
+    `session` and what follows are set when `outcome` is OK, and with `NOT_ALLOWED`: the session counts all the same.
 
     `reason` says which row of the tables in `rotation.py` and `gathering.py` decided, for
     example `current`, `advance`, `straggler`, `stale`, `idle`, `anonymous`, `store-down`.
@@ -110,6 +116,9 @@ class Verdict:
     minted: bool = False
     idle_ends_at: Millis = 0
     """When the session ends if the person does nothing more; as far as it is written down, so rather too early."""
+    groups: tuple[str, ...] = ()
+    """All groups of the person, in alphabetical order."""
+    described: Described | None = None
 
     @property
     def session_id(self) -> SessionId | None:
@@ -132,3 +141,7 @@ class Opening:
     persistent: bool = True
     auth_proven: bool = False
     """As in the session's record."""
+    groups: tuple[str, ...] = ()
+    """Those an operator keeps, as of `epoch`."""
+    facts: tuple[str, ...] = ()
+    described: Described | None = None

@@ -18,16 +18,16 @@ applied; trouble with the store is a RETRY verdict, never the end of a session.
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from identity.keyring import KeyRing
 from identity.sessions import changes, cookie
-from identity.sessions.check import Check, Outcome, SetCookie, Verdict
+from identity.sessions.check import NOT_ALLOWED, Check, Outcome, SetCookie, Verdict
 from identity.sessions.cookie import Shown
 from identity.sessions.gathering import Live, group
 from identity.sessions.minting import Mint
 from identity.sessions.planning import RACES, Asked, Jar, Plan, Rules, Write, active_at, plan, undecided
-from identity.sessions.record import Record
+from identity.sessions.record import Record, Session
 from identity.sessions.store import Read, Version, Written
 from identity.sessions.watcher import Watcher
 from identity.types import MINUTE, Chance, Clock, Locator, Millis, SessionId, TokenId
@@ -65,18 +65,32 @@ Conversation: TypeAlias = Generator[Wanted, Any, T]
 """What is sent back depends on what was yielded, which no type of Python's says; the table above does."""
 
 
+class Entry(Protocol):
+    """Who may enter which application; no I/O. `applications.entry` is one."""
+
+    def groups(self, record: Record, session: Session, /) -> tuple[str, ...]:
+        """Return all groups of the session's person."""
+        ...
+
+    def may_enter(self, client: str, record: Record, session: Session, /) -> bool:
+        """Tell whether the session's person may enter the application."""
+        ...
+
+
 class Checking:
     """Conversations that answer checks.
 
     Args:
         mint: reads and makes tokens.
         rules: the operator's settings.
+        entry: who may enter.
         clock, chance: time and randomness.
     """
 
-    def __init__(self, mint: Mint, *, rules: Rules, clock: Clock, chance: Chance) -> None:
+    def __init__(self, mint: Mint, *, rules: Rules, entry: Entry, clock: Clock, chance: Chance) -> None:
         self._mint = mint
         self._rules = rules
+        self._entry = entry
         self._clock = clock
         self._chance = chance
 
@@ -99,8 +113,23 @@ class Checking:
             asked = self._asked(check, each, now)
             planned, asked = yield from judge(jar, reads, asked, rules=self._rules, clock=self._clock)
             yield from _told(planned, check, asked.now)
-            verdicts.append(self._verdict(planned, asked.now, jar))
+            verdicts.append(self._entered(check, planned, self._verdict(planned, asked.now, jar)))
         return verdicts
+
+    def _entered(self, check: Check, planned: Plan, verdict: Verdict) -> Verdict:
+        """Say who it is, and refuse a session that counts where its person may not enter.
+
+        The cookies stay in the answer: the session is as good as before, and goes on rotating.
+        """
+        live = planned.live
+        if verdict.outcome is not Outcome.OK or live is None:
+            return verdict
+        verdict = replace(
+            verdict, groups=self._entry.groups(live.record, live.session), described=live.record.described
+        )
+        if self._entry.may_enter(check.entering or check.client, live.record, live.session):
+            return verdict
+        return replace(verdict, outcome=Outcome.FORBIDDEN, reason=NOT_ALLOWED)
 
     def _asked(self, check: Check, shown: Shown, now: Millis) -> Asked:
         ring, markers = self._mint.keys(), shown.markers

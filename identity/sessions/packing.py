@@ -1,23 +1,28 @@
 """The bytes of a session record.
 
-Owns the packed form (format 1). Pure. Strings that repeat (hosts, devices, addresses, ways to
+Owns the packed forms (format 1, and 2 for what it lacks). Pure. Strings that repeat (hosts, devices, addresses, ways to
 log in) stand once in a table and are referred to by number, so that the largest record allowed
 (20 logins and 60 sub-sessions) stays within 8 KB. Authentication is added by the store.
 
     format 1 | account 16 | epoch 4 | compared 6 | username | strings | sessions | tombstones | notices
+    format 2 | as 1 | groups | described: none, or name, email, verified | sets of facts | set of each session 1
 
-A release goes on writing the old format until told otherwise, so that upgrades can roll.
+Format 2 is written for a record that has groups, facts or a description, and for no other: while an
+upgrade rolls, older daemons go on reading what every record was before the configuration asked for these.
 """
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from identity.sessions.record import Copied, Ended, Lineage, Notice, Record, Session, Tombstone
+from identity.sessions.record import Copied, Described, Ended, Lineage, Notice, Record, Session, Tombstone
 from identity.types import AccountId, Host, IdentityKey, Millis, SessionId, TokenId, Username
 
-FORMAT: Final = 1
+_FIRST_FORMAT: Final = 1
+FORMAT: Final = 2
+"""The newest there is."""
 
 _HEAD: Final = struct.Struct(">B16sI6s")
 _SESSION: Final = struct.Struct(">16s8s8s6s6s6s6s6sBBBBBB")
@@ -56,14 +61,18 @@ def pack(record: Record) -> bytes:
         )
         for n in record.notices
     )
+    more = _pack_membership(record)
     return b"".join(
         (
-            _HEAD.pack(FORMAT, record.account_id.bytes, record.epoch, _time(record.compared_at)),
+            _HEAD.pack(
+                FORMAT if more else _FIRST_FORMAT, record.account_id.bytes, record.epoch, _time(record.compared_at)
+            ),
             _text(record.username),
             strings.packed(),
             bytes((len(record.sessions),)) + sessions,
             bytes((len(record.tombstones),)) + tombstones,
             bytes((len(record.notices),)) + notices,
+            more,
         )
     )
 
@@ -78,7 +87,7 @@ def unpack(data: bytes) -> Record:
 
 def _unpack(data: bytes) -> Record:
     form, account, epoch, compared = _HEAD.unpack_from(data)
-    if form != FORMAT:
+    if not _FIRST_FORMAT <= form <= FORMAT:
         trouble = NewerRecord if form > FORMAT else ValueError
         raise trouble(f"session record format {form} is not known")
     rest = _Reader(data, _HEAD.size)
@@ -95,8 +104,34 @@ def _unpack(data: bytes) -> Record:
         tombstones=tuple(rest.many(lambda: _unpack_tombstone(rest))),
         notices=tuple(rest.many(lambda: _unpack_notice(rest, strings))),
     )
+    if form == FORMAT:
+        record = _with_membership(record, rest)
     rest.end()
     return record
+
+
+def _pack_membership(record: Record) -> bytes:
+    """Return what format 2 has beyond format 1; nothing if the record has none of it."""
+    sets = _Strings()
+    numbers = bytes(sets.number(" ".join(session.facts)) for session in record.sessions)
+    if not record.groups and record.described is None and not any(session.facts for session in record.sessions):
+        return b""
+    said = record.described
+    described = () if said is None else (said.name, said.email, "verified" if said.email_verified else "")
+    listed = bytes((len(described),)) + b"".join(map(_text, described))
+    return b"".join((_text(" ".join(record.groups)), listed, sets.packed(), numbers))
+
+
+def _with_membership(record: Record, rest: "_Reader") -> Record:
+    groups = tuple(rest.text().split())
+    said = rest.many(rest.text)
+    sets = [tuple(each.split()) for each in rest.many(rest.text)]
+    return replace(
+        record,
+        groups=groups,
+        described=Described(said[0], said[1], bool(said[2])) if said else None,
+        sessions=tuple(replace(session, facts=sets[rest.byte()]) for session in record.sessions),
+    )
 
 
 class _Strings:

@@ -99,6 +99,8 @@ class Session:
     persistent: bool = True
     auth_proven: bool = False
     """Whether `auth_at` is the word of a provider that proves fresh logins; if not, it proves no presence."""
+    facts: tuple[str, ...] = ()
+    """What the provider said at the login, as far as the configuration asks (`membership.facts`)."""
 
     @property
     def proven_at(self) -> Millis | None:
@@ -131,6 +133,15 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Described:
+    """What an application may be told of a person beside their username: what a provider said at the last login."""
+
+    name: str = ""
+    email: str = ""
+    email_verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """All sessions of one account. `epoch` is the account's epoch they were opened under."""
 
@@ -141,6 +152,10 @@ class Record:
     sessions: tuple[Session, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     notices: tuple[Notice, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Those an operator keeps, as of `epoch`."""
+    described: Described | None = None
+    """None where no application is told."""
 
     def session(self, sid: SessionId) -> Session | None:
         """Return the live session with this id, if there is one."""

@@ -14,6 +14,7 @@ from typing import Final
 from identity.errors import StoreCorrupt, StoreError, StoreUnavailable
 from identity.sessions import changes
 from identity.sessions.check import Check, Opening, SetCookie
+from identity.sessions.checking import Entry
 from identity.sessions.cookie import Shown, Token
 from identity.sessions.gathering import GROUPS, Live, gather, group
 from identity.sessions.minting import Mint
@@ -53,6 +54,11 @@ class LoginOver:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryDenied:
+    """The login counts, and its person may not enter the application."""
+
+
+@dataclass(frozen=True, slots=True)
 class TicketStale:
     """The record moved since the ticket was taken: take a new one and read the account again."""
 
@@ -64,11 +70,13 @@ class SessionService:
         store: session records.
         mint: reads and makes tokens.
         rules: the operator's settings.
+        entry: who may enter which application.
         clock: the time.
     """
 
-    def __init__(self, store: SessionStore, mint: Mint, *, rules: Rules, clock: Clock) -> None:
+    def __init__(self, store: SessionStore, mint: Mint, *, rules: Rules, entry: Entry, clock: Clock) -> None:
         self._rules = rules
+        self._entry = entry
         self._clock = clock
         self._mint = mint
         self._records = Records(store, keys=mint.keys, lifetimes=rules.lifetimes, clock=clock)
@@ -113,10 +121,11 @@ class SessionService:
                 stale: tuple[Token | str, ...] = (*shown.newer, *shown.junk, *shown.tokens)
                 return Opened(session, (first, *self._mint.deletions(stale[:LOGIN_DELETIONS])), record.notices)
 
-    def open_below(self, account_id: AccountId, login: SessionId, *, jar: Check) -> Opened | LoginOver:
+    def open_below(self, account_id: AccountId, login: SessionId, *, jar: Check) -> Opened | LoginOver | EntryDenied:
         """Open the sub-session of a login on the jar's host, or keep the one the jar shows; one compare-and-swap.
 
-        A kept one gets no cookie. Ends what else is live in this jar on this host.
+        A kept one gets no cookie. Ends what else is live in this jar on this host. Nothing is opened for a person
+        who may not enter the application that the jar is for (`entering`, or else `client`).
 
         Raises:
             StoreUnavailable: the outcome of the write is unknown, or it was lost too often.
@@ -139,7 +148,9 @@ class SessionService:
         here, _ = self._live(self._shown(jar, now), ticket, jar, now=now)
         return next((live.session for live in here if live.session.login == login), None)
 
-    def _try_below(self, account_id: AccountId, login: SessionId, jar: Check) -> Opened | LoginOver | None:
+    def _try_below(
+        self, account_id: AccountId, login: SessionId, jar: Check
+    ) -> Opened | LoginOver | EntryDenied | None:
         now = self._clock()
         ticket = self._records.ticket(account_id)
         if isinstance(ticket.read, Unread):
@@ -147,6 +158,8 @@ class SessionService:
         above = ticket.read.record.session(login) if isinstance(ticket.read, Found) else None
         if not isinstance(ticket.read, Found) or above is None or not self._carries(above, now=now):
             return LoginOver()
+        if not self._entry.may_enter(jar.entering or jar.client, ticket.read.record, above):
+            return EntryDenied()
         shown = self._shown(jar, now)
         here, elsewhere = self._live(shown, ticket, jar, now=now)
         newest = max((live.session.created_at for live in (*here, *elsewhere)), default=now - 1)
@@ -219,6 +232,7 @@ class SessionService:
             agent=opening.agent,
             address=opening.address,
             persistent=opening.persistent,
+            facts=opening.facts,
         )
 
     def end(self, account_id: AccountId, session_id: SessionId, *, reason: Ended) -> tuple[Host, ...]:
@@ -263,6 +277,28 @@ class SessionService:
             return replace(changes.ended(record, sids, reason, now=now), epoch=epoch, compared_at=now)
 
         self._records.change(account_id, change, otherwise=Record(account_id, Username(""), epoch, compared_at=now))
+
+    def regroup(self, account_id: AccountId, groups: tuple[str, ...], *, epoch: int) -> bool:
+        """Let the sessions live on under the epoch of a change of the account's groups, and know the new ones.
+
+        False, and nothing is changed, if the record missed an earlier epoch, which may have meant an end: what
+        ends by it must be carried out first. As `end_all`, the record is written even if there is none.
+
+        Raises:
+            StoreUnavailable: it could not be reached.
+        """
+        now, in_order = self._clock(), True
+
+        def change(record: Record) -> Record:
+            nonlocal in_order
+            in_order = record.epoch >= epoch - 1
+            if record.epoch >= epoch or not in_order:
+                return record
+            return replace(record, epoch=epoch, groups=groups, compared_at=now)
+
+        otherwise = Record(account_id, Username(""), epoch, compared_at=now, groups=groups)
+        self._records.change(account_id, change, otherwise=otherwise)
+        return in_order
 
     def compared(self, account_id: AccountId, *, epoch: int) -> bool:
         """Note that the record was compared with the account's epoch just now; False if they differ."""
@@ -345,10 +381,16 @@ def _record_for(opening: Opening, read: Found | Absent | Unread, *, now: Millis)
     """Return the record to open in; None if the account row read is older than the record."""
     empty = Record(opening.account_id, opening.username, opening.epoch, compared_at=now)
     if not isinstance(read, Found):
-        return empty
+        return replace(empty, groups=opening.groups, described=opening.described)
     if read.record.epoch > opening.epoch:
         return None
-    record = replace(read.record, username=opening.username, compared_at=now)
+    record = replace(
+        read.record,
+        username=opening.username,
+        compared_at=now,
+        groups=opening.groups,
+        described=opening.described,
+    )
     if record.epoch < opening.epoch:
         return changes.emptied(record, epoch=opening.epoch, reason=Ended.REVOKED, now=now)
     return record

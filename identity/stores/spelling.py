@@ -5,6 +5,7 @@ the stored one and back where the driver takes and gives another one than the re
 that this daemon cannot have written is StoreCorrupt. Which columns need a change is found out
 once, when a packing is made: packing is on every login's path.
 
+<<<<<<< HEAD
 | kind      | SQLite                           | Cassandra                                     |
 |-----------|----------------------------------|-----------------------------------------------|
 | TEXT      | TEXT                             | text                                          |
@@ -17,6 +18,20 @@ once, when a packing is made: packing is on every login's path.
 | LINKED    | TEXT: JSON                       | one frozen map: rewriting leaves no tombstone |
 | SUSPENDED | TEXT: JSON                       | text: JSON                                    |
 | FACTS     | TEXT: JSON                       | text: JSON                                    |
+=======
+| kind   | SQLite                           | Cassandra                                     |
+|--------|----------------------------------|-----------------------------------------------|
+| TEXT   | TEXT                             | text                                          |
+| UUID   | TEXT, so that people can read it | uuid                                          |
+| LONG   | INTEGER                          | bigint                                        |
+| INT    | INTEGER                          | int                                           |
+| BOOL   | INTEGER                          | boolean                                       |
+| BYTES  | BLOB                             | blob                                          |
+| ENUM   | TEXT                             | text                                          |
+| LINKED | TEXT: JSON                       | one frozen map: rewriting leaves no tombstone |
+| FACTS  | TEXT: JSON                       | text: JSON                                    |
+| NAMES  | TEXT: with spaces between them   | text: the same                                |
+>>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
 """
 
 import json
@@ -68,6 +83,10 @@ def _facts_json(facts: Mapping[str, str]) -> str:
     return json.dumps(dict(facts))
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 _VALUE: Final = attrgetter("value")
 
 SQLITE: Final[Mapping[ColumnKind, ValueSpelling]] = {
@@ -81,6 +100,7 @@ SQLITE: Final[Mapping[ColumnKind, ValueSpelling]] = {
     ColumnKind.LINKED: ValueSpelling("TEXT", _linked_json, lambda text: _linked(json.loads(text))),
     ColumnKind.SUSPENDED: ValueSpelling("TEXT", _suspended_json, _suspended),
     ColumnKind.FACTS: ValueSpelling("TEXT", _facts_json, json.loads),
+    ColumnKind.NAMES: ValueSpelling("TEXT", " ".join, _names),
 }
 CASSANDRA: Final[Mapping[ColumnKind, ValueSpelling]] = {
     ColumnKind.TEXT: ValueSpelling("text"),
@@ -93,6 +113,7 @@ CASSANDRA: Final[Mapping[ColumnKind, ValueSpelling]] = {
     ColumnKind.LINKED: ValueSpelling("frozen<map<text, frozen<tuple<bigint, text>>>>", _linked_map, _linked),
     ColumnKind.SUSPENDED: ValueSpelling("text", _suspended_json, _suspended),
     ColumnKind.FACTS: ValueSpelling("text", _facts_json, json.loads),
+    ColumnKind.NAMES: ValueSpelling("text", " ".join, _names),
 }
 
 

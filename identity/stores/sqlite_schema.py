@@ -110,9 +110,15 @@ _PROVIDERS: Final = (
     """,
 )
 
+<<<<<<< HEAD
 _SUSPENSIONS: Final = ("ALTER TABLE accounts ADD COLUMN suspensions TEXT NOT NULL DEFAULT '{}'",)
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS, _SUSPENSIONS)
+=======
+_GROUPS: Final = ("ALTER TABLE accounts ADD COLUMN groups TEXT",)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS, _GROUPS)
+>>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
 """What brings the file from version n to n + 1, at index n."""
 
 

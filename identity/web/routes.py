@@ -31,7 +31,11 @@ from identity.web.people import (
     notices,
     posted_answer,
     provider_logout,
+<<<<<<< HEAD
     security_events,
+=======
+    refused,
+>>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
     sign_up,
 )
 from identity.web.programs import checks, forward_auth, session_start
@@ -50,6 +54,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *notices.ROUTES,
     *sign_up.ROUTES,
     *ack.ROUTES,
+    *refused.ROUTES,
     *forward_auth.ROUTES,
     *checks.ROUTES,
     *session_start.ROUTES,

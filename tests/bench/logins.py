@@ -36,6 +36,7 @@ from providers.base import Profile
 from tests.support.caches import ring, wall_clock
 from tests.support.cassandra import installation
 from tests.support.cassandra.cluster import CassandraCluster
+from tests.support.daemons import OPEN
 from tests.support.jars import HOST, NAMES
 
 LOGINS = 400
@@ -103,6 +104,7 @@ def services(store: Accounts) -> tuple[AccountService, Entering]:
         SessionRecords(cache, keys=lambda: keys, clock=wall_clock, alarm=CorruptAlarm(clock=wall_clock)),
         Mint(lambda: keys, NAMES, os.urandom),
         rules=Rules(),
+        entry=OPEN,
         clock=wall_clock,
     )
     accounts = AccountService(

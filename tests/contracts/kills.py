@@ -18,7 +18,7 @@ from identity.accounts.usernames import fold
 from identity.types import SECOND, AccountId, Millis
 from tests.support.accounts import Registry
 from tests.support.clock import ManualClock
-from tests.support.dying import BY, CHANGES, DISABLE, LINK, SIGN_UP, UNLINK, Victim, change, owner
+from tests.support.dying import BY, CHANGES, DISABLE, GROUPS, LINK, SIGN_UP, UNLINK, Victim, change, owner
 from tests.support.wholeness import disagreements
 
 AT_ONCE: Final[Millis] = SECOND
@@ -193,8 +193,24 @@ class KillsContract:
         assert registry.account(row.account_id).status is AccountStatus.DISABLED
         assert left.wrong() == []
 
+    @kills("groups", GROUPS)
+    def test_after_a_killed_change_of_groups_it_is_made_or_can_be(self, left: Left) -> None:
+        """The operator would be told yes or no, and neither would be true."""
+        registry = left.registry
+        account_id = owner(registry.service, left.victim)
+        before = () if left.kill.checkpoint in GROUPS[:2] else ("staff",)
+
+        assert registry.account(account_id).groups == before
+        assert change(registry.service, "groups", left.victim) == Reached(account_id)
+        assert registry.account(account_id).groups == ("staff",)
+        assert left.log_in() == account_id
+        assert left.wrong() == []
+
     @pytest.mark.parametrize(
-        "left", [Kill(each, "trail.begun", AT_ONCE) for each in ("link", "unlink", "disable")], ids=str, indirect=True
+        "left",
+        [Kill(each, "trail.begun", AT_ONCE) for each in ("link", "unlink", "disable", "groups")],
+        ids=str,
+        indirect=True,
     )
     def test_a_killed_change_left_its_trace_before_it_changed_anything(self, left: Left) -> None:
         """An operator must see what was being done when the machine died."""

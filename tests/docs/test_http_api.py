@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 from identity.errors import ConfigError, IdentityError
-from identity.sessions.check import Outcome
+from identity.sessions.check import NOT_ALLOWED, Outcome
 from identity.sessions.record import Ended
 from identity.sessions.store import Unread
 from identity.web.http.base import Route
@@ -155,6 +155,7 @@ def test_every_reason_is_on_the_page_with_its_verdicts() -> None:
 def _reasons() -> dict[str, set[Outcome]]:
     found: dict[str, set[Outcome]] = {ended.code: {Outcome.LOGIN} for ended in Ended}
     found |= {f"store-{why.value}": {Outcome.RETRY} for why in Unread}
+    found[NOT_ALLOWED] = {Outcome.FORBIDDEN}
     for path in files("*.py", "identity/sessions", "identity/forward_auth", "identity/web"):
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and _function(node) in ("Plan", "Verdict") and len(node.args) > 1:

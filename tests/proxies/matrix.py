@@ -126,6 +126,15 @@ ROWS: Final = (
         usual="exact",
     ),
     Row(
+        "entry",
+        "a person who may not enter: a page that says so (403), no loop of logins; 403 for calls; the session rotates",
+        (
+            "test_a_person_who_may_not_enter_is_told_so_on_a_page",
+            "test_a_call_is_refused_as_a_call",
+            "test_the_session_of_a_person_who_may_not_enter_goes_on_rotating",
+        ),
+    ),
+    Row(
         "login",
         "to the login, any method, and back to the exact address of up to 1,000 characters; 401 for calls and events",
         (

@@ -71,7 +71,7 @@ class TestKilledOnAFile(KillsContract):
 
     @pytest.mark.parametrize(
         "left",
-        [Kill(name, each, CLAIM_TTL_MS + SECOND) for name in ("unlink", "disable") for each in CHANGES[name]],
+        [Kill(name, each, CLAIM_TTL_MS + SECOND) for name in ("unlink", "disable", "groups") for each in CHANGES[name]],
         ids=str,
         indirect=True,
     )

@@ -86,7 +86,7 @@ REPAIRED: Final = {
     for number, kill in enumerate(Kill(name, each, REST_MS + SECOND) for name in CHANGES for each in CHANGES[name])
 }
 """Nobody comes back to these."""
-ENDING: Final = {victim: kill for victim, kill in REPAIRED.items() if kill.change in {"unlink", "disable"}}
+ENDING: Final = {victim: kill for victim, kill in REPAIRED.items() if kill.change in {"unlink", "disable", "groups"}}
 
 
 @dataclass(frozen=True, slots=True)

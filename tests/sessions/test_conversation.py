@@ -23,7 +23,7 @@ from identity.sessions.record import Record
 from identity.sessions.store import Read, SessionStore, Unread, Version, Written
 from identity.types import SECOND, AccountId, Host, Locator, Millis
 from tests.support.caches import account
-from tests.support.daemons import Daemons, copy
+from tests.support.daemons import OPEN, Daemons, copy
 from tests.support.jars import HOST, NAMES, BrowserJar
 from tests.support.waiting import let_others_run
 
@@ -118,7 +118,7 @@ class Life:
 def checking_of(daemons: Daemons) -> Checking:
     """Return conversations of this world's keys, time and chance."""
     mint = Mint(lambda: daemons.keys, NAMES, daemons.random.randbytes)
-    return Checking(mint, rules=daemons.rules, clock=daemons.clock, chance=lambda: daemons.chance)
+    return Checking(mint, rules=daemons.rules, entry=OPEN, clock=daemons.clock, chance=lambda: daemons.chance)
 
 
 def world() -> tuple[Daemons, list[BrowserJar]]:

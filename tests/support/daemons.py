@@ -7,9 +7,11 @@ come first: three things that cannot be had on demand from a real one.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Final
 
+from identity.applications.entry import EntryRules
 from identity.keyring import KeyRing
+from identity.membership.groups import Groups
 from identity.sessions.check import Check, Opening, Outcome, Verdict
 from identity.sessions.checkers import Checker
 from identity.sessions.checking import Checking
@@ -111,6 +113,10 @@ class Troubled:
         return write()
 
 
+OPEN: Final = EntryRules((), groups=Groups({}), fold=str)
+"""Every person may enter everywhere."""
+
+
 class SessionDaemon(SessionService):
     """A daemon without HTTP: its session service, and its checker over the same store."""
 
@@ -127,8 +133,8 @@ class SessionDaemon(SessionService):
         watcher: Watcher,
     ) -> None:
         mint = Mint(keys, names, random_bytes)
-        super().__init__(store, mint, rules=rules, clock=clock)
-        checking = Checking(mint, rules=rules, clock=clock, chance=chance)
+        super().__init__(store, mint, rules=rules, entry=OPEN, clock=clock)
+        checking = Checking(mint, rules=rules, entry=OPEN, clock=clock, chance=chance)
         self.check_many = Checker(checking, store, watcher).check_many
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
-from identity.accounts.results import By, Change, LinkRequest, SignedUp, SignUp, Unlink
+from identity.accounts.results import By, Change, GroupsChange, LinkRequest, SignedUp, SignUp, Unlink
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
 from identity.accounts.usernames import NamePolicy
@@ -56,7 +56,8 @@ UNLINK: Final = (
     "trail.ended",
 )
 DISABLE: Final = tuple(name for name in UNLINK if not name.startswith("unlink."))
-CHANGES: Final = {"sign-up": SIGN_UP, "link": LINK, "unlink": UNLINK, "disable": DISABLE}
+GROUPS: Final = DISABLE
+CHANGES: Final = {"sign-up": SIGN_UP, "link": LINK, "unlink": UNLINK, "disable": DISABLE, "groups": GROUPS}
 """The changes that are killed, and every checkpoint of each in its order."""
 
 BY: Final = By("self")
@@ -126,6 +127,8 @@ def change(accounts: AccountService, name: str, victim: Victim) -> object:
             return accounts.link(LinkRequest(victim.request, account_id, victim.key(2), "@second", BY))
         case "unlink":
             return accounts.unlink(Unlink(victim.request, account_id, victim.key(2), BY))
+        case "groups":
+            return accounts.change_groups(GroupsChange(victim.request, account_id, BY, frozenset({"staff"})))
         case _:
             return accounts.disable(Change(victim.request, account_id, BY))
 

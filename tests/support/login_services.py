@@ -49,7 +49,7 @@ class LoginServices:
             note=lambda _: None,
             clock=clock,
             new_uuid=uuid4,
-            end_sessions=end_sessions(self.sessions),
+            end_sessions=end_sessions(self.sessions, account=store.accounts.read, clock=clock),
             policy=NamePolicy(),
             checkpoint=lambda _: None,
         )

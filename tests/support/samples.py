@@ -39,6 +39,15 @@ WAYS: Final = tuple(
 )
 
 
+_REFUSED: Final = {
+    "username": "ada",
+    "application": "wiki.example.com",
+    "again": "https://login.example.com/account",
+    "another": "https://login.example.com/login?another=yes",
+    "request_id": REQUEST_ID,
+    "code": "not-allowed",
+    "home": "https://login.example.com/",
+}
 _DEMO: Final = {"action": "/demo/demo", "csrf": CSRF, "people": PEOPLE, "provider": "Demonstration", "hidden": ()}
 
 
@@ -55,6 +64,7 @@ def _logging_in() -> tuple[Sample, ...]:
             Sample(f"login-because-{code}", "login", {"ways": WAYS, "last": "google", "reason": code})
             for code in [*(reason.code for reason in Ended), "anonymous", "stale", "foreign", "doubtful"]
         ),
+        Sample("refused", "refused", _REFUSED),
         Sample("demo", "demo", _DEMO),
         Sample("demo-empty", "demo", {**_DEMO, "problem": "empty"}),
         Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from identity.sessions.changes import RECORD_BYTES, SUB_SESSIONS, Lifetimes, fitting, opened
 from identity.sessions.packing import FORMAT, NewerRecord, pack, unpack
-from identity.sessions.record import Copied, Ended, Notice, Tombstone
+from identity.sessions.record import Copied, Described, Ended, Notice, Tombstone
 from identity.types import Host, IdentityKey, SessionId
 from tests.support.jars import NOW, OTHER_SID, SID, lineage, record, session
 
@@ -45,6 +45,35 @@ def test_a_record_survives_packing() -> None:
     before = record(login, sub, tombstones=(Tombstone(SID, Ended.IDLE, NOW - 1),), notices=(notice,), epoch=3)
 
     assert unpack(pack(before)) == before
+
+
+def test_what_decides_about_entry_survives_packing() -> None:
+    """A group that is dropped shuts its member out; one that moves to another session lets a stranger in."""
+    login = session(facts=("google/hd=example.com", "*/email_domain=example.com"))
+    other = session(sid(7))
+    sub = session(OTHER_SID, login=SID, host=Host("wiki.example"), facts=login.facts)
+    described = Described("Ada L\N{LATIN SMALL LETTER O WITH DIAERESIS}velace", "ada@example.com", email_verified=True)
+    before = replace(record(login, other, sub), groups=("ops", "staff"), described=described)
+
+    for each in (before, replace(before, described=None), replace(before, groups=(), described=Described())):
+        assert unpack(pack(each)) == each
+
+
+def test_a_record_without_groups_is_written_as_the_release_before_reads_it() -> None:
+    """While an upgrade rolls, its daemons would answer every check of a person with 503."""
+    plain = record(session())
+
+    assert pack(plain)[0] == 1
+    assert pack(replace(plain, groups=("staff",)))[0] == FORMAT
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_a_record_cut_short_is_no_record(cut: int) -> None:
+    """Half a record must never be believed: what is missing might be what shuts somebody out."""
+    whole = pack(replace(record(session(facts=("a/b=c",))), groups=("staff",), described=Described("Ada")))
+
+    with pytest.raises(ValueError, match="record"):
+        unpack(whole[:-cut])
 
 
 def test_what_only_a_newer_release_knows_is_told_from_damage() -> None:

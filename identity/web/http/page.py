@@ -16,7 +16,7 @@ without a session call `check_form`. A POST handler that answers without either 
 
 from asyncio import Future
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from http import HTTPStatus
@@ -138,9 +138,12 @@ class PageHandler(Handler):
             self.check_form(verdict.session.id)
         return SignedIn(verdict.session, verdict.account_id, verdict.username)
 
-    async def visitor(self) -> Verdict:
-        """Return the verdict, OK or LOGIN, its cookies set; bounces and 503 are answered here."""
-        verdict = await self.context.asker.ask(self.session_check())
+    async def visitor(self, *, entering: str = "") -> Verdict:
+        """Return the verdict, OK or LOGIN, its cookies set; bounces and 503 are answered here.
+
+        FORBIDDEN too, if the person wants to enter an application that they may not.
+        """
+        verdict = await self.context.asker.ask(replace(self.session_check(), entering=entering))
         match verdict.outcome:
             case Outcome.BOUNCE:
                 self._take_cookies(verdict)

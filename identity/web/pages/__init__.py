@@ -15,6 +15,8 @@ inline style or an address outside this site.
     logout      csrf                                       account, username, others
     signed-out                                             scope, provider, there, leads
     notices     csrf, notices, seen, onward
+    refused     username, application, again, another,
+                request_id, code
     error       status, code, public, request_id           again, provider, username
 
 `PAGES` in `rendering.py` holds the same list with the defaults; `views.py` the values that are

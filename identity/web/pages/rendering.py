@@ -47,6 +47,7 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         ),
         "notices": _page("csrf", "notices", "seen", "onward"),
         "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
+        "refused": _page("username", "application", "again", "another", "request_id", "code"),
         "error": _page(
             "status", "code", "public", "request_id", again="", provider="", username="", others=(), login="/login"
         ),

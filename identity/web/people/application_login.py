@@ -19,19 +19,20 @@ An application that keeps the secret and redeems over HTTP itself uses `/session
 
 import re
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from identity.applications.application import Application
-from identity.errors import BadInput, Forbidden
+from identity.errors import BadInput, Forbidden, NotAllowed
 from identity.login import handover
 from identity.login.carrying import LONGEST
 from identity.login.codes import CODE_MS, START_MS, Destination, challenge_of, is_challenge
 from identity.login.flow import SECRET_BYTES, spelt
 from identity.login.returning import CONTINUE, safe_path
-from identity.sessions.check import Verdict
+from identity.sessions.check import Outcome, Verdict
 from identity.sessions.record import Ended
 from identity.types import Host
-from identity.web.http import parameters
+from identity.web.http import entry_refused, parameters
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import Side
 from identity.web.people import binding_cookies
@@ -86,7 +87,10 @@ class Continue(Crossing):
         if self.answer_prefetch():
             return
         wanted = self._wanted()
-        verdict = await self.visitor()
+        verdict = await self.visitor(entering=wanted.client)
+        if verdict.outcome is Outcome.FORBIDDEN:
+            self._say_refused(verdict, wanted)
+            return
         session, account_id = verdict.session, verdict.account_id
         if session is None or account_id is None or session.doubtful:
             why = _why(verdict, _known(self.query("reason")))
@@ -99,6 +103,13 @@ class Continue(Crossing):
             return
         code = self.context.starts.issue(wanted, account_id=account_id, login=session.id)
         self.go_out(handover.start_url(origin, code, wanted.path))
+
+    def _say_refused(self, verdict: Verdict, wanted: Destination) -> None:
+        """Answer with the page for a person who may not enter; no code is made."""
+        told = {"username": verdict.username or "", "request_id": self.request_id}
+        self.set_status(HTTPStatus.FORBIDDEN)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(entry_refused.page(self.context, host=wanted.host, path=wanted.path, **told))
 
     @property
     def _may_begin_anew(self) -> bool:
@@ -131,7 +142,11 @@ class RedeemStartCode(Crossing):
         code = parameters.required(self.request.query_arguments, "code", limit=LONGEST)
         secrets = self._secrets()
         redeem, visit = self.context.starts.redeem, self.visit()
-        begun = await self.context.checks.run(lambda: redeem(code, client=app.id, secrets=secrets, visit=visit))
+        try:
+            begun = await self.context.checks.run(lambda: redeem(code, client=app.id, secrets=secrets, visit=visit))
+        except NotAllowed:
+            self.go(self.again)  # which ends at the page that says so
+            return
         if begun.opened.set_cookies:
             self.context.metrics.count("identityd_sessions_opened_total")
         for used in secrets:

@@ -11,7 +11,8 @@ Owns both, and when the page is passed by. With `max_age` it is the door to what
     it is not                                        | who that is, and the ways that lead to the same
                                                      | account and can prove a fresh login
     the session is doubtful, and the way leads on to | the ways to log in, whatever its age
-    an application                                   |
+    an application; or `another=yes`, for a person   |
+    who may not enter one                            |
 
 What is offered is a help only: whether a login is fresh, and whose, is decided when it ends.
 """
@@ -29,6 +30,7 @@ from identity.login.staying import Stay
 from identity.sessions.check import Outcome, Verdict
 from identity.sessions.record import Ended
 from identity.types import SECOND, AccountId
+from identity.web.http import entry_refused
 from identity.web.http.base import Listener, Route
 from identity.web.pages import Way
 from identity.web.people.login import (
@@ -57,7 +59,8 @@ class Chooser(LoginHandler):
         verdict, host = await self.look(), handover.led_to(return_to)
         reason = self.query("reason") or (verdict.reason if verdict.reason == Ended.REUSE.code else "")
         doubtful = host is not None and verdict.session is not None and verdict.session.doubtful
-        if verdict.outcome is Outcome.OK and not doubtful and self._is_fresh(verdict, max_age):
+        another = self.query(entry_refused.ANOTHER) == "yes"
+        if verdict.outcome is Outcome.OK and not (doubtful or another) and self._is_fresh(verdict, max_age):
             self.onward(return_to)
             return
         known = await self._leading_to(verdict) if max_age is not None else None

@@ -7,10 +7,11 @@ Owns the body that comes with it. What the proxy's headers mean and what a verdi
 import asyncio
 from typing import Final, cast
 
-from identity.errors import IdentityError
+from identity.errors import IdentityError, NotAllowed
 from identity.forward_auth import answers, requests, targets
 from identity.forward_auth.answers import Answer
 from identity.sessions.check import SetCookie
+from identity.web.http import entry_refused
 from identity.web.http.base import Handler, Listener, Route
 from identity.web.http.lingering import Lingering
 from identity.web.http.page import CSP, error_page
@@ -29,6 +30,7 @@ class Auth(Handler):
 
     max_body = DRAINED
     _judging: "asyncio.Task[Answer] | None" = None
+    _answer: Answer | None = None
 
     @classmethod
     def allowed_methods(cls) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ class Auth(Handler):
         """Answer what was judged."""
         if self._judging is None:
             raise IdentityError(detail="answered before it was judged")
-        answer = await self._judging
+        answer = self._answer = await self._judging
         self.reason = answer.reason
         self.set_status(answer.status)
         if answer.may_be_stored:
@@ -87,7 +89,20 @@ class Auth(Handler):
             return
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", CSP.format(forms="'none'"))
-        self.finish(error_page(self.context, error, request_id=self.request_id))
+        self.finish(self._refused() if isinstance(error, NotAllowed) else self._page(error))
+
+    def _page(self, error: IdentityError) -> bytes:
+        return error_page(self.context, error, request_id=self.request_id)
+
+    def _refused(self) -> bytes:
+        asked = requests.read(self.request.headers, peer=self.request.remote_ip or "", peers=self.context.peers)
+        return entry_refused.page(
+            self.context,
+            username=self._answer.username if self._answer else "",
+            host=asked.target.host,
+            path=targets.without_flag(targets.ascii_uri(asked.target.uri)),
+            request_id=self.request_id,
+        )
 
     async def _judge(self) -> Answer:
         peer, peers = self.request.remote_ip or "", self.context.peers

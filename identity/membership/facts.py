@@ -1,0 +1,112 @@
+"""What a provider says of a person beside who it is: a domain, a tenant, an organisation, a group.
+
+Owns how a fact is spelt, `provider/name=value`, and which facts are kept: those the configuration
+asks about, and no other. Pure. Facts decide who may enter, never who a person is. Invariant: what is kept of
+one login has a bound, whatever the provider sends.
+
+    fact                                  | says
+    --------------------------------------+------------------------------------------------------------
+    `google/hd=example.com`               | the `hd` claim of the ID token
+    `entra/tenant=1b1f…`                  | the tenant whose directory the person is in
+    `github/org=acme`                     | a member of the organisation
+    `corp/email_domain=example.com`       | an address in this domain that the provider has verified
+    `corp/claim.department=it`            | the claim `department` is, or holds, `it`
+
+Names and values are compared as they are, but for domains and GitHub's names, which have no case.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+ANY: Final = "*"
+"""Instead of a provider's name: whichever says it."""
+LONGEST: Final = 120
+"""Characters of a whole fact; a rule that is longer is refused, so that no login carries more."""
+MOST: Final = 24
+"""Facts that are kept of one login."""
+EMAIL_DOMAIN: Final = "email_domain"
+TENANT: Final = "tenant"
+CLAIM: Final = "claim."
+FOLDED: Final = frozenset({EMAIL_DOMAIN, "hd", "org", "team"})
+"""Names whose values are the same in any case."""
+
+_PROVIDER: Final = r"(?:[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?|\*)"
+_FACT: Final = re.compile(rf"({_PROVIDER})/([a-z_]{{1,32}}|claim\.[^\s=/,]{{1,64}})=([^\s,]{{1,100}})")
+
+Said: TypeAlias = Mapping[str, Collection[str]]
+"""What one login's provider says: by name, all values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact that a rule asks about; `str()` is its spelling."""
+
+    provider: str
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.name}={self.value}"
+
+    def holds(self, provider: str, said: Said) -> bool:
+        """Tell whether this provider said so."""
+        if self.provider not in (ANY, provider):
+            return False
+        return self.value in (value_of(self.name, each) for each in said.get(self.name, ()))
+
+
+def read_fact(text: str) -> Fact:
+    """Read `provider/name=value`. Raises ValueError with a sentence that says what to write."""
+    match = _FACT.fullmatch(text)
+    if not match or len(text) > LONGEST:
+        raise ValueError(
+            f"{text!r} is not what a provider says, like google/hd=example.com, in at most {LONGEST} characters"
+        )
+    provider, name, value = match.groups()
+    return Fact(provider, name, value_of(name, value))
+
+
+def value_of(name: str, value: str) -> str:
+    """Return a value as it is compared."""
+    return value.lower() if name in FOLDED else value
+
+
+def kept(asked: Iterable[Fact], provider: str, said: Said) -> tuple[str, ...]:
+    """Return the facts of a login that the configuration asks about, spelt, in its order; at most `MOST`.
+
+    A rule for any provider is kept under the name `*`, as it is asked about.
+    """
+    return tuple(str(fact) for fact in asked if fact.holds(provider, said))[:MOST]
+
+
+def names_asked(asked: Iterable[Fact], provider: str) -> frozenset[str]:
+    """Return the names of the facts that a provider is asked for."""
+    return frozenset(fact.name for fact in asked if fact.provider in (ANY, provider))
+
+
+def domain_of(email: str) -> str:
+    """Return the domain of an address in lower case; empty if it is none."""
+    local, at, domain = email.rpartition("@")
+    return domain.lower() if local and at else ""
+
+
+def said_of(
+    facts: Iterable[tuple[str, str]], *, tenant: str, email: str, email_verified: bool
+) -> dict[str, tuple[str, ...]]:
+    """Return all that a provider said in one login, by name.
+
+    An address that the provider has not verified says nothing about its domain (THREATS 11).
+    """
+    said: dict[str, list[str]] = {}
+    for name, value in (*facts, *_general(tenant, email if email_verified else "")):
+        said.setdefault(name, []).append(value)
+    return {name: tuple(values) for name, values in said.items()}
+
+
+def _general(tenant: str, verified: str) -> Iterator[tuple[str, str]]:
+    if tenant:
+        yield TENANT, tenant
+    if domain := domain_of(verified):
+        yield EMAIL_DOMAIN, domain

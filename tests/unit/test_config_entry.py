@@ -1,0 +1,54 @@
+"""`allow` and `[group:…]` in the configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from identity.accounts.usernames import fold
+from identity.config import parse
+from identity.membership.rules import PUBLIC, read_rule
+from tests.support.configuration import APP_SECRET, problems_of
+
+APP = f"[app:wiki]\nsecret = {APP_SECRET}\n"
+GITHUB = "[provider:github]\nkind = github\nclient_id = me\nclient_secret = 0123456789ab\n"
+
+
+def test_the_rules_are_read() -> None:
+    """An application that says nothing lets every logged-in person in, as before there were rules."""
+    allow = "allow = group:staff user:Ada\n  provider:github/org=acme\n"
+    config = parse(f"{APP}{allow}[app:open]\nsecret = {'0123456789' * 4}\n{GITHUB}", base=Path())
+
+    wiki, unguarded = config.apps
+    assert wiki.allow == tuple(
+        read_rule(word, fold=fold) for word in ("group:staff", "user:ada", "provider:github/org=acme")
+    )
+    assert unguarded.allow == PUBLIC
+
+
+def test_groups_follow_from_what_providers_say() -> None:
+    """A group nobody can be in would shut everybody out."""
+    config = parse(f"{GITHUB}[group:acme]\nmembers = provider:github/org=acme\n[group:kept]\n", base=Path())
+
+    assert {name: list(map(str, rules)) for name, rules in config.groups.items()} == {
+        "acme": ["provider:github/org=acme"],
+        "kept": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"{APP}allow =\n", "[app:wiki] allow: needs at least one rule"),
+        (f"{APP}allow = staff\n", "[app:wiki] allow: 'staff' is not one of: everyone, user:NAME"),
+        (f"{APP}allow = everyone everyone\n", "[app:wiki] allow: names something twice"),
+        (f"{APP}allow = provider:gitub\n{GITHUB}", "provider:gitub names no configured provider; there are github"),
+        (f"{APP}allow = provider:x/hd=a\n", "provider:x/hd=a names no configured provider; there is none"),
+        (f"{APP}allow = {' '.join(f'user:u{n}' for n in range(65))}\n", "[app:wiki] allow: has more than 64 rules"),
+        ("[group:staff]\nmembers = user:ada\n", "[group:staff] members: 'user:ada' is not provider:NAME"),
+        ("[group:Staff]\n", "needs a name of a-z"),
+        ("[group:staff]\nmember = provider:github\n", "[group:staff] member"),
+    ],
+)
+def test_what_would_guard_nothing_or_shut_everybody_out_refuses_to_start(text: str, problem: str) -> None:
+    """Each looks as if it guarded the application."""
+    assert any(problem in each for each in problems_of(text))
