@@ -168,11 +168,7 @@ def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: P
     metrics, clock = parts.metrics, parts.clock
     ring = parts.ring(config)
     _watch_ring(ring, metrics, clock)
-<<<<<<< HEAD
     _all_up(config, metrics)
-=======
-    _all_up(metrics, config)
->>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
     alone = Alone(config.keys.file, closing) if config.sessions.store is SessionStoreKind.MEMORY else None
     accounts = parts.accounts(config, clock, metrics)
     closing.callback(accounts.close)
@@ -301,11 +297,7 @@ def _called(metrics: Metrics, call: Called) -> None:
     metrics.observe("identityd_provider_bytes", call.sent + call.received, provider=call.provider)
 
 
-<<<<<<< HEAD
 def _all_up(config: Config, metrics: Metrics) -> None:
-=======
-def _all_up(metrics: Metrics, config: Config) -> None:
->>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
     for section in config.providers:
         if section.enabled:
             _up(metrics, section.name, Circuit())

@@ -112,18 +112,15 @@ class AccountRow:
     created_at: Millis
     identities: Mapping[IdentityKey, LinkedIdentity] = field(default_factory=dict)
     merged_into: AccountId | None = None
-<<<<<<< HEAD
     suspensions: Mapping[IdentityKey, Suspension] = field(default_factory=dict)
     """For those of `identities` of which a provider said something."""
+    groups: tuple[str, ...] = ()
+    """Those operators put it into, in alphabetical order."""
 
     def suspended(self, key: IdentityKey) -> str:
         """Return why logins through one of its identities are refused; empty if they are not."""
         told = self.suspensions.get(key)
         return told.reason if told else ""
-=======
-    groups: tuple[str, ...] = ()
-    """Those operators put it into, in alphabetical order."""
->>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
 
 
 @dataclass(frozen=True, slots=True)

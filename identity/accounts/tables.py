@@ -131,11 +131,8 @@ ACCOUNTS: Final = DurableTable(
         _long("created_at"),
         TableColumn("identities", ColumnKind.LINKED),
         _uuid("merged_into", nullable=True),
-<<<<<<< HEAD
         TableColumn("suspensions", ColumnKind.SUSPENDED),
-=======
         TableColumn("groups", ColumnKind.NAMES),
->>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
     ),
 )
 PROVIDERS: Final = DurableTable(

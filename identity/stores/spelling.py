@@ -5,7 +5,6 @@ the stored one and back where the driver takes and gives another one than the re
 that this daemon cannot have written is StoreCorrupt. Which columns need a change is found out
 once, when a packing is made: packing is on every login's path.
 
-<<<<<<< HEAD
 | kind      | SQLite                           | Cassandra                                     |
 |-----------|----------------------------------|-----------------------------------------------|
 | TEXT      | TEXT                             | text                                          |
@@ -18,20 +17,7 @@ once, when a packing is made: packing is on every login's path.
 | LINKED    | TEXT: JSON                       | one frozen map: rewriting leaves no tombstone |
 | SUSPENDED | TEXT: JSON                       | text: JSON                                    |
 | FACTS     | TEXT: JSON                       | text: JSON                                    |
-=======
-| kind   | SQLite                           | Cassandra                                     |
-|--------|----------------------------------|-----------------------------------------------|
-| TEXT   | TEXT                             | text                                          |
-| UUID   | TEXT, so that people can read it | uuid                                          |
-| LONG   | INTEGER                          | bigint                                        |
-| INT    | INTEGER                          | int                                           |
-| BOOL   | INTEGER                          | boolean                                       |
-| BYTES  | BLOB                             | blob                                          |
-| ENUM   | TEXT                             | text                                          |
-| LINKED | TEXT: JSON                       | one frozen map: rewriting leaves no tombstone |
-| FACTS  | TEXT: JSON                       | text: JSON                                    |
-| NAMES  | TEXT: with spaces between them   | text: the same                                |
->>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
+| NAMES     | TEXT: with spaces between them   | text: the same                                |
 """
 
 import json

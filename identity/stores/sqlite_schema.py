@@ -110,15 +110,11 @@ _PROVIDERS: Final = (
     """,
 )
 
-<<<<<<< HEAD
 _SUSPENSIONS: Final = ("ALTER TABLE accounts ADD COLUMN suspensions TEXT NOT NULL DEFAULT '{}'",)
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS, _SUSPENSIONS)
-=======
-_GROUPS: Final = ("ALTER TABLE accounts ADD COLUMN groups TEXT",)
+_GROUPS: Final = ("ALTER TABLE accounts ADD COLUMN groups TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS, _GROUPS)
->>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS, _SUSPENSIONS, _GROUPS)
 """What brings the file from version n to n + 1, at index n."""
 
 

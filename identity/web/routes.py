@@ -31,11 +31,8 @@ from identity.web.people import (
     notices,
     posted_answer,
     provider_logout,
-<<<<<<< HEAD
-    security_events,
-=======
     refused,
->>>>>>> 77a0113 (feat(applications): say who may enter, by users, groups, providers and what these say)
+    security_events,
     sign_up,
 )
 from identity.web.programs import checks, forward_auth, session_start
