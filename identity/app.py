@@ -23,6 +23,7 @@ from identity.config import Config, SessionStoreKind, require_certificate
 from identity.errors import ConfigError, StoreError
 from identity.forward_auth.peers import TrustedPeers
 from identity.housekeeping import AuditingWatcher, Clearing, Housekeeping, end_sessions
+from identity.keeping import TakingBack, kept_tokens, letting_go
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.dependencies import LoginDependencies
@@ -51,45 +52,29 @@ from identity.opening import (
     session_service,
     unobserved,
 )
-from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.circuit import Circuit
 from identity.outbound.client import Called, OutboundClient
-from identity.outbound.connections import proxy_of
-from identity.outbound.rules import OutboundRules
+from identity.outside import configured_providers, outbound_rules
 from identity.sessions.service import SessionService
 from identity.stores.cache import Cache
 from identity.stores.records import OneTimeRecords
 from identity.stores.single import Alone
 from identity.types import Chance, Clock, Host, RandomBytes
+from identity.upstream_tokens.letting_go import TakeBack
+from identity.upstream_tokens.service import UpstreamTokens
 from identity.web.http.base import Route
 from identity.web.pages import Pages
 from identity.web.server import Daemon, Listening, Ports, run
 from identity.web.state.context import Context, Probe
 from identity.web.state.pool import Pool
-from providers import build as build_provider
+from identity.web.state.refreshing import Refreshing
 from providers import scope_of
 from providers.base import Provider
-from providers.kind import ProviderSite
 
 log = logging.getLogger("identity.app")
 
 WAITING: Final = 1_024
 """Calls that may wait for a thread of one pool; more than that are refused at once."""
-
-
-def site(config: Config, clock: Clock = now) -> ProviderSite:
-    """Return what providers are told of this daemon."""
-    return ProviderSite(str(config.server.public_url), clock=clock, random_bytes=os.urandom, demo=config.demo)
-
-
-def configured_providers(config: Config, clock: Clock) -> Mapping[str, Provider]:
-    """Return the enabled providers by name."""
-    told = site(config, clock)
-    return {
-        section.name: build_provider(section.kind, section.name, section.options, site=told, label=section.label)
-        for section in config.providers
-        if section.enabled
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +91,8 @@ class Parts:
     providers: Callable[[Config, Clock], Mapping[str, Provider]] = configured_providers
     audit: Callable[[Event], None] | None = None
     """Takes audit events at once; without it they are queued for the account store."""
+    take_back: Callable[[Config], TakeBack] = TakingBack
+    """Makes what asks a provider to take kept tokens back."""
     checkpoint: Callable[[str], None] = unobserved
     """Hears of each step between two writes of one change (rule D13)."""
 
@@ -165,33 +152,32 @@ def build(config: Config, client: OutboundClient, closing: ExitStack, parts: Par
 
 def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: Parts) -> Composed:
     """Compose the services; what must be closed is left with `closing`."""
-    metrics, clock = parts.metrics, parts.clock
-    ring = parts.ring(config)
-    _watch_ring(ring, metrics, clock)
-    _all_up(config, metrics)
+    metrics, clock, ring = parts.metrics, parts.clock, parts.ring(config)
+    _watch(config, ring, metrics, clock)
     alone = Alone(config.keys.file, closing) if config.sessions.store is SessionStoreKind.MEMORY else None
     accounts = parts.accounts(config, clock, metrics)
     closing.callback(accounts.close)
-    rationed = Rationed(parts.audit or _queued(accounts, metrics, closing))
-    metrics.watch("identityd_audit_withheld_total", lambda: rationed.withheld)
-    wiring = Wiring(config, ring, metrics, clock, rationed, parts.chance, parts.random_bytes, parts.checkpoint)
+    note = _rationed(parts.audit or _queued(accounts, metrics, closing), metrics)
+    wiring = Wiring(config, ring, metrics, clock, note, parts.chance, parts.random_bytes, parts.checkpoint)
     watching = AuditingWatcher(note=wiring.note, metrics=metrics, clock=clock, new_uuid=uuid4)
     clearing = Clearing(watching.wake)
     cache, first = parts.caches(config, ring, clock, clearing, metrics)
     sessions = session_service(wiring, cache)
-    ending = end_sessions(session_service(wiring, first), account=accounts.accounts.read, clock=clock)
-    service = account_service(wiring, accounts, end=ending)
-    providers = parts.providers(config, clock)
+    service = _account_service(wiring, accounts, first, take_back=parts.take_back(config), closing=closing)
+    providers, tokens = parts.providers(config, clock), kept_tokens(wiring, accounts)
     dependencies = _dependencies(wiring, cache, providers)
     logouts = UpstreamLogouts(service, dependencies, count=metrics.count)
+    means = dependencies, logouts, tokens
+    durable = _pool("accounts", DURABLE_THREADS, metrics, closing)
     context = Context(
         sessions=sessions,
         checker=session_checker(wiring, cache, watching),
         accounts=service,
-        login=_login(wiring, service, sessions, pins=_pins(config, accounts, clock), means=(dependencies, logouts)),
+        login=_login(wiring, service, sessions, pins=_pins(config, accounts, clock), means=means),
         logouts=logouts,
         events=ProviderEvents(service, dependencies, note=wiring.note, count=metrics.count),
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
+        tokens=Refreshing(tokens, durable, providers=providers, http=client.for_provider),
         pages=Pages(clock=clock, kinds={section.name: section.kind for section in config.providers}),
         http=client.for_provider,
         providers=providers,
@@ -202,7 +188,7 @@ def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: P
         clock=clock,
         random=parts.random_bytes,
         checks=_pool("checks", config.memcached.pool, metrics, closing),
-        durable=_pool("accounts", DURABLE_THREADS, metrics, closing),
+        durable=durable,
         public_url=str(config.server.public_url),
         hosts=_hosts(config),
         internal_hosts=frozenset({config.server.internal_address, *config.server.internal_hosts}),
@@ -211,11 +197,28 @@ def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: P
         hsts=config.server.hsts.directives,
         probes=partial(_probes, accounts, cache, metrics, config, client),
     )
-    housekeeping = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted)
-    return Composed(context, housekeeping, partial(_reload, config, ring, alone))
+    chores = Housekeeping(watching, accounts=service, sessions=sessions, counted=clearing.counted, tidy=tokens.save_all)
+    return Composed(context, chores, partial(_reload, config, ring, alone))
 
 
-def _watch_ring(ring: Ring, metrics: Metrics, clock: Clock) -> None:
+def _account_service(
+    wiring: Wiring, accounts: Accounts, first: Cache, *, take_back: TakeBack, closing: ExitStack
+) -> AccountService:
+    end = end_sessions(session_service(wiring, first), account=accounts.accounts.read, clock=wiring.clock)
+    return account_service(
+        wiring, accounts, end=letting_go(wiring, accounts, end=end, take_back=take_back, closing=closing)
+    )
+
+
+def _rationed(append: Callable[[Event], None], metrics: Metrics) -> Rationed:
+    rationed = Rationed(append)
+    metrics.watch("identityd_audit_withheld_total", lambda: rationed.withheld)
+    return rationed
+
+
+def _watch(config: Config, ring: Ring, metrics: Metrics, clock: Clock) -> None:
+    """Begin what is told of the key ring, and of each provider's circuit."""
+    _all_up(config, metrics)
     metrics.watch("identityd_key_newest", lambda: ring().newest)
     metrics.watch("identityd_key_signing", lambda: ring().signing_number(clock()))
 
@@ -267,9 +270,9 @@ def _login(
     sessions: SessionService,
     *,
     pins: ProviderPins,
-    means: tuple[LoginDependencies, UpstreamLogouts],
+    means: tuple[LoginDependencies, UpstreamLogouts, UpstreamTokens],
 ) -> LoginService:
-    dependencies, logouts = means
+    dependencies, logouts, tokens = means
     note, count = wiring.note, wiring.metrics.count
     most = wiring.config.server.logins_per_minute
     pacing = Pacing(dependencies.one_time, place=partial(_place, wiring.ring), clock=wiring.clock, most=most)
@@ -281,6 +284,7 @@ def _login(
         note=note,
         count=count,
         remember=logouts.remember,
+        keep=tokens.keep,
     )
     welcoming = Welcoming(accounts, entering, dependencies)
     return LoginService(entering, welcoming, pacing, pins=pins, dependencies=dependencies)
@@ -305,20 +309,6 @@ def _all_up(config: Config, metrics: Metrics) -> None:
 
 def _up(metrics: Metrics, provider: str, circuit: Circuit) -> None:
     metrics.set("identityd_provider_up", int(circuit.closed), provider=provider)
-
-
-def outbound_rules(config: Config) -> OutboundRules:
-    """Return the limits of calls to providers."""
-    given = config.outbound
-    proxy, direct = proxy_of(given.proxy.text() if given.proxy else "", os.environ)
-    return OutboundRules(
-        allowed=AllowedAddresses(networks=given.allow_networks, hosts=frozenset(given.allow_hosts)),
-        total_ms=given.timeout_ms,
-        connect_ms=given.connect_timeout_ms,
-        calls=given.calls,
-        proxy=proxy,
-        direct=direct,
-    )
 
 
 def _login_rules(config: Config, providers: Mapping[str, Provider]) -> LoginRules:

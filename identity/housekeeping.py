@@ -226,6 +226,7 @@ class Housekeeping:
         watching: whose queue is worked off.
         accounts, sessions: the services.
         counted: told the number of open revocations after each look, None if the store is away.
+        tidy: what else is done again and again.
     """
 
     def __init__(
@@ -235,11 +236,13 @@ class Housekeeping:
         accounts: AccountService,
         sessions: SessionService,
         counted: Callable[[int | None], None] = lambda _: None,
+        tidy: Callable[[], None] = lambda: None,
     ) -> None:
         self._watching = watching
         self._accounts = accounts
         self._sessions = sessions
         self._counted = counted
+        self._tidy = tidy
         self._stopping = Flag()
         self._thread = Thread(target=self._run, name="idd-housekeeping", daemon=True)
 
@@ -280,6 +283,7 @@ class Housekeeping:
 
     def _retry(self) -> None:
         try:
+            self._tidy()
             self._counted(self._accounts.retry_revocations())
         except StoreError as error:
             log.info("revocations put off: %s", error.code)

@@ -59,6 +59,7 @@ class Purpose(Enum):
     CSRF = b"idd-csrf"
     CARRIED = b"idd-carr"
     PLACE = b"idd-plac"
+    KEPT = b"idd-kept"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,12 @@ METRICS: Final = (
         ("provider", "event", "outcome"),
     ),
     Metric(
+        "identityd_upstream_tokens_total",
+        MetricKind.COUNTER,
+        "Providers' tokens for applications: handed out, refreshed, or why not.",
+        ("provider", "outcome"),
+    ),
+    Metric(
         "identityd_starts_total", MetricKind.COUNTER, "Start codes: issued, opened, kept, refused.", ("app", "outcome")
     ),
     Metric("identityd_sessions_opened_total", MetricKind.COUNTER, "Sessions opened."),

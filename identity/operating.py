@@ -19,6 +19,7 @@ from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionS
 from identity.config.entry import entry_rules
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.housekeeping import end_sessions
+from identity.keeping import TakingBack, letting_go
 from identity.keyring import KeyRing, Purpose
 from identity.metrics import Metrics
 from identity.opening import (
@@ -64,7 +65,7 @@ def open_operator_service(config: Config, clock: Clock, closing: ExitStack) -> O
     sessions, end = (None, _left_to_the_daemon) if within else sessions_in_memcached(wiring, closing, store)
     store.probe()
     return OperatorService(
-        account_service(wiring, store, end=end),
+        account_service(wiring, store, end=letting_go(wiring, store, end=end, take_back=TakingBack(config))),
         store,
         applications=open_applications(config),
         providers=frozenset(each.name for each in config.providers),

@@ -5,7 +5,8 @@ deleted only if it is still the row the caller read. "Still the row" is the row'
 every write renews: it subsumes the conditions on claim, version and owner (docs/adr/0002), and
 lets a write whose outcome is unknown find out whether it happened.
 
-Rows written conditionally hold nothing that changes at a login (`profiles` does).
+Rows written conditionally hold nothing that changes at a login (`profiles` does), but for the tokens of
+providers, where an operator wants them kept: a lost race would lose a refresh token.
 """
 
 from collections.abc import Iterator, Mapping
@@ -149,6 +150,26 @@ REGROUPED: Final = 100
 
 A release that does not know it ends them, which is right too.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTokens:
+    """Tokens of a provider, kept for the applications of one account (ADR 22).
+
+    They count only while that account lists the identity, whatever else happened.
+    """
+
+    key: IdentityKey
+    account_id: AccountId | None
+    """None: of a person who chooses a username at this moment; such a row expires."""
+    sealed: bytes = field(repr=False)
+    """For this key and this account; what is inside is `identity.upstream_tokens`'s."""
+    kept_at: Millis
+    claim: UUID | None
+    """Who is getting fresh ones from the provider at this moment."""
+    rests_until: Millis
+    """Until then no other daemon asks the provider: it is being asked, or failed a moment ago."""
+    op: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +341,11 @@ class AccountStore(Protocol):
     @property
     def providers(self) -> Rows[str, ProviderPin]:
         """What the subjects of each provider mean."""
+        ...
+
+    @property
+    def upstream_tokens(self) -> Rows[IdentityKey, KeptTokens]:
+        """Tokens of providers, kept for applications."""
         ...
 
     @property

@@ -18,6 +18,7 @@ from identity.accounts.store import (
     AccountStatus,
     IdentityRow,
     IdentityState,
+    KeptTokens,
     ProfileRow,
     ProviderPin,
     Revocation,
@@ -146,6 +147,19 @@ PROVIDERS: Final = DurableTable(
         _uuid("op"),
     ),
 )
+UPSTREAM_TOKENS: Final = DurableTable(
+    "upstream_tokens",
+    KeptTokens,
+    (
+        _text("identity_key", field="key"),
+        _uuid("account_id", nullable=True),
+        TableColumn("sealed", ColumnKind.BYTES),
+        _long("kept_at"),
+        _uuid("claim", nullable=True),
+        _long("rests_until"),
+        _uuid("op"),
+    ),
+)
 _KINDS: Final[Mapping[object, ColumnKind]] = {str: ColumnKind.TEXT, bool: ColumnKind.BOOL}
 _SAID: Final = tuple(
     TableColumn("display_name" if each.name == "name" else each.name, _KINDS[each.type], field=each.name)
@@ -185,6 +199,7 @@ DURABLE_TABLES: Final[tuple[DurableTable[Any], ...]] = (
     USERNAMES,
     ACCOUNTS,
     PROVIDERS,
+    UPSTREAM_TOKENS,
     PROFILES,
     REVOCATIONS,
     AUDIT,

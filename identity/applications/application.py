@@ -33,6 +33,8 @@ class Application:
     """False when the proxy in front of it cannot deliver `Set-Cookie`."""
     static_paths: tuple[str, ...] = ()
     """Path prefixes whose answers never carry a token."""
+    tokens_of: tuple[str, ...] = ()
+    """Providers whose kept tokens it may fetch."""
     background_paths: tuple[str, ...] = ()
     """Path prefixes that scripts ask by themselves: no activity of the person."""
     allow: tuple[MemberRule, ...] = PUBLIC

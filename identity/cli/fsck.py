@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +31,7 @@ _INTERRUPTED: Final = "Interrupted. What was mended is whole; run it again for t
 def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
     """Find what a crash left in the account store, and mend it.
 
-    Looks at every identity, username, account and open revocation, while daemons serve and people
+    Looks at every identity, username, account, kept token and open revocation, while daemons serve and people
     log in. Without --repair it only looks, and says what it would do. Rows younger than half an
     hour are left alone. Every repair is in the audit.
 
@@ -52,6 +52,7 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
     from identity.errors import StoreError
+    from identity.keeping import keeping
     from identity.opening import now, open_accounts
     from identity.operating import reachable
 
@@ -62,7 +63,7 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
     try:
         accounts = open_accounts(read, now)
         try:
-            report.follow(_walk(accounts, threads, repair=repair))
+            report.follow(_walk(accounts, threads, keeping=keeping(read), repair=repair))
         finally:
             accounts.close()
     except StoreError as error:
@@ -78,7 +79,7 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _walk(accounts: "Accounts", threads: int, *, repair: bool) -> "Iterator[Checked]":
+def _walk(accounts: "Accounts", threads: int, *, keeping: "Collection[str]", repair: bool) -> "Iterator[Checked]":
     from uuid import uuid4
 
     from identity.accounts.writing import AccountParts
@@ -87,7 +88,7 @@ def _walk(accounts: "Accounts", threads: int, *, repair: bool) -> "Iterator[Chec
     from identity.upkeep.mending import Mending
 
     mending = Mending(AccountParts(accounts, now, uuid4, lambda _: None), audit=accounts.audit)
-    return Fsck(accounts, clock=now, mending=mending if repair else None, threads=threads).run()
+    return Fsck(accounts, clock=now, mending=mending if repair else None, threads=threads, keeping=keeping).run()
 
 
 class _Report:

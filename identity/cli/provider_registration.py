@@ -88,8 +88,8 @@ def register(waiting: Unregistered, client_name: str, initial_token: Secret) -> 
 
 
 async def _registered(waiting: Unregistered, client_name: str, initial_token: Secret) -> RegisteredClient:
-    from identity.app import outbound_rules
     from identity.outbound.client import OutboundClient
+    from identity.outside import outbound_rules
     from providers import REGISTRY
 
     read, section = waiting.read, waiting.section

@@ -66,12 +66,12 @@ def beginnings(read: "Config") -> Iterator[Finding]:
 @contextmanager
 def _trials(read: "Config") -> "Iterator[tuple[asyncio.Runner, Callable[[ProviderSection], ProviderTrial]]]":
     """Give the loop that trials run on, and what makes one."""
-    from identity.app import outbound_rules, site
     from identity.outbound.client import OutboundClient
-    from providers import build, scope_of
+    from identity.outside import built, outbound_rules, site
+    from providers import scope_of
 
     def trial_of(section: "ProviderSection") -> ProviderTrial:
-        provider = build(section.kind, section.name, section.options, site=site(read), label=section.label)
+        provider = built(section, site(read))
         redirect_uri = callback_address(str(read.server.public_url), section.name)
         issuer = scope_of(section.kind, section.options).issuer
         return ProviderTrial(provider, outbound.for_provider(section.name), redirect_uri, issuer=issuer)

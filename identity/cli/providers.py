@@ -49,7 +49,7 @@ def providers() -> None:
 @config_option
 @JSON
 def list_providers(path: Path, *, as_json: bool) -> None:
-    """Show the configured providers, one a line: name, kind, label, state, and the issuer the name is pinned to.
+    """Show the configured providers, one a line: name, kind, label, state, the issuer the name is pinned to, tokens.
 
     "not pinned" means that no login went through it yet.
 
@@ -59,7 +59,7 @@ def list_providers(path: Path, *, as_json: bool) -> None:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     read = operator.configured(path)
     pins = _seen(read)
-    listed = [_entry(section, pins.get(section.name)) for section in read.providers]
+    listed = [_entry(read, section, pins.get(section.name)) for section in read.providers]
     if as_json:
         say(json.dumps({"providers": listed}))
         return
@@ -80,7 +80,7 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     read = operator.configured(path)
     section = _section(read, name)
-    entry = _entry(section, _seen(read).get(name)) | _registration(read, section)
+    entry = _entry(read, section, _seen(read).get(name)) | _registration(read, section)
     if as_json:
         say(json.dumps(entry))
         return
@@ -98,6 +98,7 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     say(f"  a person is known by         {entry['subject']} of {entry['issuer']}")
     pin = entry["pinned"]
     say(f"  pinned                       {pin['at'] if pin else 'at the first login'}")
+    say(f"  tokens                       {_tokens(entry)}")
 
 
 @providers.command(short_help="Register a client at the provider, where it can be done by program.")
@@ -239,7 +240,7 @@ def _seen(read: "Config") -> "dict[str, ProviderPin]":
     return found
 
 
-def _entry(section: "ProviderSection", pin: "ProviderPin | None") -> dict[str, Any]:
+def _entry(read: "Config", section: "ProviderSection", pin: "ProviderPin | None") -> dict[str, Any]:
     from identity.clock import moment
     from providers import REGISTRY
 
@@ -249,17 +250,26 @@ def _entry(section: "ProviderSection", pin: "ProviderPin | None") -> dict[str, A
         "label": section.label or REGISTRY[section.kind].label,
         "enabled": section.enabled,
         "pinned": pin and {"issuer": pin.issuer, "subject": pin.subject, "at": moment(pin.pinned_at)},
+        "keep_tokens": section.keep_tokens,
+        "tokens_for": [app.id for app in read.apps if section.name in app.tokens_of],
     }
+
+
+def _tokens(entry: dict[str, Any]) -> str:
+    if not entry["keep_tokens"]:
+        return "not kept"
+    return f"kept for {', '.join(entry['tokens_for']) or 'no application'}"
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     pin = entry["pinned"]
     pinned = f"{pin['subject']} of {pin['issuer']}" if pin else "not pinned"
-    return entry["name"], entry["kind"], entry["label"], "on" if entry["enabled"] else "off", pinned
+    state = "on" if entry["enabled"] else "off"
+    return entry["name"], entry["kind"], entry["label"], state, pinned, f"tokens {_tokens(entry)}"
 
 
 def _registration(read: "Config", section: "ProviderSection") -> dict[str, Any]:
-    from identity.app import site
+    from identity.outside import site
     from providers import REGISTRY, build, scope_of
     from providers.base import callback_address
 

@@ -43,6 +43,12 @@ class AppSection:
     static_paths: tuple[str, ...] = option(
         values.static_paths, (), "Its paths that never carry a token; left out, those of [sessions]."
     )
+    tokens_of: tuple[str, ...] = option(
+        types.words,
+        (),
+        "Providers whose tokens it may fetch for its signed-in people, by the names of their sections; they need "
+        "keep_tokens = yes.",
+    )
     background_paths: tuple[str, ...] = option(
         values.static_paths,
         (),
@@ -65,4 +71,5 @@ class AppSection:
             static_paths=self.static_paths,
             background_paths=self.background_paths,
             allow=self.allow,
+            tokens_of=self.tokens_of,
         )

@@ -295,6 +295,11 @@ class ProviderSection:
         "What people see on the login page; empty is the kind's own name.",
     )
     enabled: bool = option(types.flag, True, "With no, logins through it stop at once; its accounts stay.")
+    keep_tokens: bool = option(
+        types.flag,
+        False,
+        "Keep its tokens, encrypted, so that applications with tokens_of work there for their people.",
+    )
     options: object
     """The kind's own, of its class of options."""
 

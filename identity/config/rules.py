@@ -150,7 +150,14 @@ def buildable(config: Config) -> Iterator[str]:
     site = ProviderSite(str(config.server.public_url), clock=lambda: 0, random_bytes=bytes, demo=config.demo)
     for section in config.providers:
         try:
-            build(section.kind, section.name, section.options, site=site, label=section.label)
+            build(
+                section.kind,
+                section.name,
+                section.options,
+                site=site,
+                label=section.label,
+                keep_tokens=section.keep_tokens,
+            )
         except BadOptions as error:
             yield from (f"[provider:{section.name}] {option}: {reason}" for option, reason in error.problems)
 
@@ -165,6 +172,17 @@ def app_secrets(config: Config) -> Iterator[str]:
                 yield f"[app:{app.id}] secret: is also the secret of [app:{other.id}]; give each its own"
         if len({secret.reveal() for secret in app.secrets}) < len(app.secrets):
             yield f"[app:{app.id}] second_secret: is the same as secret; leave it out until you change the secret"
+
+
+def app_tokens(config: Config) -> Iterator[str]:
+    """A name that keeps no tokens is a slip: the application would be refused at every request."""
+    keeping = {section.name: section.keep_tokens for section in config.providers}
+    for app in config.apps:
+        for name in app.tokens_of:
+            if name not in keeping:
+                yield f"[app:{app.id}] tokens_of: there is no [provider:{name}]"
+            elif not keeping[name]:
+                yield f"[app:{app.id}] tokens_of: {name} keeps none; set [provider:{name}] keep_tokens = yes"
 
 
 def app_origins(config: Config) -> Iterator[str]:
@@ -243,6 +261,17 @@ def shared_among_applications(config: Config) -> Iterator[str]:
                 )
 
 
+def kept_for_none(config: Config) -> Iterator[str]:
+    """Tokens that no application may fetch are a risk without a use."""
+    wanted = {name for app in config.apps for name in app.tokens_of}
+    for section in config.providers:
+        if section.keep_tokens and section.name not in wanted:
+            yield (
+                f"[provider:{section.name}] keep_tokens: its tokens are kept and no application may fetch them; list "
+                "it in tokens_of of one, or write no"
+            )
+
+
 def forgetting(config: Config) -> Iterator[str]:
     """Accounts in memory are gone at the next restart."""
     if config.accounts.store is AccountStoreKind.MEMORY:
@@ -291,6 +320,7 @@ RULES: Final = (
     Rule(username_lengths, ("usernames.min_length", "usernames.max_length")),
     Rule(demo_address, ("server.address",)),
     Rule(app_secrets),
+    Rule(app_tokens),
     Rule(app_origins, ("server.public_url",)),
     Rule(buildable, ("server.public_url",)),
     Rule(known_providers),
@@ -304,6 +334,7 @@ WARNINGS: Final = (
     unreachable_hosts,
     shared_with_the_login,
     shared_among_applications,
+    kept_for_none,
     forgetting,
     unused_nodes,
     unused_cluster,

@@ -1,13 +1,10 @@
 """What a browser carries for us between two steps of a login: sealed, so that nothing is kept here.
 
-Owns the seal, and is the only home of `cryptography`. Must not know what is inside. Pure. Invariants:
+Owns the texts; the envelope in them is `identity.encryption`'s. Must not know what is inside. Pure. Invariants:
 a text opens only as the kind, and under the tag, it was sealed for, and in the one spelling it was
 given out in, so that one record is one text and counting texts counts records (ADR 11).
 
-    version 1 | key number 1 | salt 16 | ciphertext, which ends in a tag of 16
-
-AES-128-GCM under a key of its own for each text, derived from the key ring over the salt; kind and
-tag are authenticated with it. What is inside is compressed first: bodies are JSON with known words.
+Kind and tag are the envelope's place. What is inside is compressed first: bodies are JSON with known words.
 """
 
 import zlib
@@ -16,9 +13,7 @@ from binascii import Error as NotBase64
 from collections.abc import Callable
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from identity.encryption import Encryption, Unopened
 from identity.keyring import KeyRing, Purpose
 from identity.login.flow import Flaw, spelt
 from identity.login.store import RecordKind
@@ -27,14 +22,8 @@ from identity.types import Clock, RandomBytes
 LONGEST: Final = 2_048
 """Characters of one text. A cookie may have 4,096 bytes, but the head it is set in must fit a proxy's buffer."""
 
-_VERSION: Final = 1
-_SALT_BYTES: Final = 16
-_TAG_BYTES: Final = 16
-_HEAD_BYTES: Final = 2
 _MOST_BYTES: Final = 65_536
-_NONCE: Final = bytes(12)
-"""Never changes: no key seals twice."""
-# Part of the version: what is written here cannot change without it.
+# Part of the envelope's version: what is written here cannot change without it.
 _KNOWN_WORDS: Final = (
     b'"answer":null,"kept":{},"email":"","email_verified":false,"handle":"","name":"","picture":"https://'
     b'"step":"choose-name"}"login":"account":"client":"challenge":"host":"path":"reference":"claim":"identity":"'
@@ -54,41 +43,26 @@ class Carrying:
     """
 
     def __init__(self, keys: Callable[[], KeyRing], *, clock: Clock, random_bytes: RandomBytes) -> None:
-        self._keys = keys
-        self._clock = clock
-        self._random = random_bytes
+        self._encryption = Encryption(keys, purpose=Purpose.CARRIED, clock=clock, random_bytes=random_bytes)
 
     def seal(self, kind: RecordKind, tag: str, body: bytes) -> str:
         """Return the text to carry; whether it fits is for the caller to see (`LONGEST`)."""
-        ring = self._keys()
-        number = ring.signing_number(self._clock())
-        salt = self._random(_SALT_BYTES)
-        head = bytes((_VERSION, number))
-        sealed = _cipher(ring, number, salt).encrypt(_NONCE, _compressed(body), _place(head, kind, tag))
-        return spelt(head + salt + sealed)
+        return spelt(self._encryption.seal(_place(kind, tag), _compressed(body)))
 
     def open(self, kind: RecordKind, tag: str, text: str) -> bytes | Flaw:
         """Return the body, or why there is none: FORGED, or NEWER_KEY that this daemon has not read yet."""
-        raw = _raw(text) if len(text) <= _MOST_BYTES else b""
-        if len(raw) < _HEAD_BYTES + _SALT_BYTES + _TAG_BYTES or raw[0] != _VERSION:
-            return Flaw.FORGED
-        ring, number = self._keys(), raw[1]
-        if not ring.knows(number):
-            return Flaw.NEWER_KEY if number > ring.newest else Flaw.FORGED
-        head, salt, sealed = raw[:_HEAD_BYTES], raw[_HEAD_BYTES:][:_SALT_BYTES], raw[_HEAD_BYTES + _SALT_BYTES :]
+        opened = self._encryption.unseal(_place(kind, tag), _raw(text) if len(text) <= _MOST_BYTES else b"")
+        if isinstance(opened, Unopened):
+            return Flaw.NEWER_KEY if opened is Unopened.NEWER_KEY else Flaw.FORGED
         try:
-            return _expanded(_cipher(ring, number, salt).decrypt(_NONCE, sealed, _place(head, kind, tag)))
-        except (InvalidTag, zlib.error):
+            return _expanded(opened)
+        except zlib.error:
             return Flaw.FORGED
 
 
-def _cipher(ring: KeyRing, number: int, salt: bytes) -> AESGCM:
-    return AESGCM(ring.mac(number, Purpose.CARRIED, salt))
-
-
-def _place(head: bytes, kind: RecordKind, tag: str) -> bytes:
+def _place(kind: RecordKind, tag: str) -> bytes:
     # Lengths first: no other pair of kind and tag gives the same bytes.
-    return head + f"{len(kind.value)}:{kind.value}{len(tag)}:".encode() + tag.encode()
+    return f"{len(kind.value)}:{kind.value}{len(tag)}:".encode() + tag.encode()
 
 
 def _compressed(body: bytes) -> bytes:

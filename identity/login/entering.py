@@ -19,7 +19,8 @@ from identity.login.results import LoggedIn, LoginBusy, LoginDenied, OtherAccoun
 from identity.sessions.check import Opening
 from identity.sessions.record import Session
 from identity.sessions.service import Opened, SessionService
-from identity.types import AccountId, Clock, Count, RandomBytes
+from identity.types import AccountId, Clock, Count, IdentityKey, RandomBytes
+from providers.base import UpstreamGrant
 
 TICKETS: Final = 4
 """How often a login that lost a race reads the account again before it is 503."""
@@ -28,6 +29,7 @@ OTHER_ACCOUNT: Final = "other-account"
 
 NotYet: TypeAlias = Unknown | ChooseName
 """The identity leads to no account, or to one without a name."""
+KeepGrant: TypeAlias = Callable[[IdentityKey, AccountId | None, UpstreamGrant | None], None]
 Entered: TypeAlias = LoggedIn | LoginDenied | LoginBusy | NotYet
 
 
@@ -41,6 +43,7 @@ class Entering:
         note: hears of audited events; must not block.
         count: adds to the counters of logins, sign-ups and opened sessions.
         remember: keeps which session here a provider's own session led to; must not raise.
+        keep: keeps the tokens of a login, or finds those that waited for its account; must not raise.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Entering:
         note: Callable[[Event], None],
         count: Count,
         remember: Callable[[str, str, AccountId, Session], None] = lambda *_: None,
+        keep: KeepGrant = lambda *_: None,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -61,9 +65,21 @@ class Entering:
         self._note = note
         self._count = count
         self._remember = remember
+        self._keep = keep
 
-    def enter(self, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool = False) -> Entered:
+    def enter(
+        self,
+        person: ProvenPerson,
+        *,
+        return_to: str,
+        visit: Visit,
+        persistent: bool = False,
+        grant: UpstreamGrant | None = None,
+    ) -> Entered:
         """Open a session if the person's identity leads to an account that may log in.
+
+        `grant` are the provider's tokens, where they are kept. Those of a person who has to choose a username
+        first wait for the account.
 
         The session record is read before the account row: disabling the account writes the row
         first and the record after it, so either we see the row, or our write loses and all is
@@ -73,10 +89,17 @@ class Entering:
             StoreUnavailable: a store is away, or the race was lost four times.
         """
         row = self._accounts.find(person.identity)
-        return self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent)
+        return self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent, grant=grant)
 
     def enter_as(
-        self, account_id: AccountId, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool = False
+        self,
+        account_id: AccountId,
+        person: ProvenPerson,
+        *,
+        return_to: str,
+        visit: Visit,
+        persistent: bool = False,
+        grant: UpstreamGrant | None = None,
     ) -> LoggedIn | LoginDenied | LoginBusy | OtherAccount:
         """Open a session as `enter` does, if the person's identity leads to this account and no other.
 
@@ -86,19 +109,31 @@ class Entering:
         row = self._accounts.find(person.identity)
         entered: Entered | OtherAccount = OtherAccount()
         if row and row.account_id == account_id:
-            entered = self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent)
+            entered = self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent, grant=grant)
         if isinstance(entered, NotYet | OtherAccount):
             self.refuse(person.provider, OTHER_ACCOUNT, visit, account_id=account_id)
             return OtherAccount()
         return entered
 
     def _entered(
-        self, row: IdentityRow | None, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool
+        self,
+        row: IdentityRow | None,
+        person: ProvenPerson,
+        *,
+        return_to: str,
+        visit: Visit,
+        persistent: bool,
+        grant: UpstreamGrant | None,
     ) -> Entered:
         if row is None or row.state is not IdentityState.ACTIVE:
-            return _unopened(decide(row, None))
+            unopened = _unopened(decide(row, None))
+            if grant and isinstance(unopened, NotYet):
+                self._keep(person.identity, None, grant)
+            return unopened
         for _ in range(TICKETS):
             entered = self._try(row, person, return_to=return_to, visit=visit, persistent=persistent)
+            if isinstance(entered, LoggedIn):
+                self._keep(person.identity, row.account_id, grant)
             if entered:
                 return entered
         raise StoreUnavailable(detail="the session record moved at every attempt to log in")

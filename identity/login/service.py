@@ -236,7 +236,8 @@ class LoginService:
         if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
         enter = partial(self._entering.enter_as, flow.account) if flow.account else self._entering.enter
-        match enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent):
+        entered = enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent, grant=profile.grant)
+        match entered:
             case Unknown() | ChooseName():
                 return self._welcoming.begin(flow, person)
             case entered:

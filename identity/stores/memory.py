@@ -17,6 +17,7 @@ from identity.accounts.store import (
     ConditionalRow,
     Held,
     IdentityRow,
+    KeptTokens,
     Outcome,
     ProfileRow,
     ProviderPin,
@@ -222,6 +223,7 @@ class MemoryAccounts:
         self.usernames: Final = MemoryRows[UsernameKey, UsernameRow](lambda row: row.key, clock)
         self.accounts: Final = MemoryRows[AccountId, AccountRow](lambda row: row.key, clock, frozen=_frozen)
         self.providers: Final = MemoryRows[str, ProviderPin](lambda row: row.key, clock)
+        self.upstream_tokens: Final = MemoryRows[IdentityKey, KeptTokens](lambda row: row.key, clock)
         self.profiles: Final = MemoryProfiles()
         self.revocations: Final = MemoryRevocations()
         self.copy_note: Final = MemoryCopyNote()

@@ -19,6 +19,7 @@ from identity.accounts.store import (
     ConditionalRow,
     Held,
     IdentityRow,
+    KeptTokens,
     Outcome,
     ProviderPin,
     UsernameRow,
@@ -27,7 +28,7 @@ from identity.errors import ConfigError, StoreUnavailable
 from identity.stores.sqlite_connections import Readers, connect, hold, unavailable
 from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
-from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, PROVIDERS, USERNAMES, SqliteTable
+from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, PROVIDERS, UPSTREAM_TOKENS, USERNAMES, SqliteTable
 from identity.stores.sqlite_writer import Writer
 from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, UsernameKey
 
@@ -150,6 +151,9 @@ class SqliteAccounts:
         )
         self.accounts: Final = SqliteRows[AccountId, AccountRow](ACCOUNTS, readers=readers, writer=writer, clock=clock)
         self.providers: Final = SqliteRows[str, ProviderPin](PROVIDERS, readers=readers, writer=writer, clock=clock)
+        self.upstream_tokens: Final = SqliteRows[IdentityKey, KeptTokens](
+            UPSTREAM_TOKENS, readers=readers, writer=writer, clock=clock
+        )
         self.profiles: Final = SqliteProfiles(readers=readers, writer=writer)
         self.revocations: Final = SqliteRevocations(readers=readers, writer=writer)
         self.copy_note: Final = SqliteCopyNote(readers=readers, writer=writer)

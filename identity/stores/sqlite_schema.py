@@ -114,7 +114,30 @@ _SUSPENSIONS: Final = ("ALTER TABLE accounts ADD COLUMN suspensions TEXT NOT NUL
 
 _GROUPS: Final = ("ALTER TABLE accounts ADD COLUMN groups TEXT NOT NULL DEFAULT ''",)
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _COPY_NOTE, _PROVIDERS, _SUSPENSIONS, _GROUPS)
+_UPSTREAM_TOKENS: Final = (
+    """
+    CREATE TABLE upstream_tokens (
+        identity_key TEXT NOT NULL PRIMARY KEY,
+        account_id TEXT,
+        sealed BLOB NOT NULL,
+        kept_at INTEGER NOT NULL,
+        claim TEXT,
+        rests_until INTEGER NOT NULL,
+        op TEXT NOT NULL,
+        expires_at INTEGER
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX upstream_tokens_expiring ON upstream_tokens (expires_at) WHERE expires_at IS NOT NULL",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    _FIRST,
+    _COPY_NOTE,
+    _PROVIDERS,
+    _SUSPENSIONS,
+    _GROUPS,
+    _UPSTREAM_TOKENS,
+)
 """What brings the file from version n to n + 1, at index n."""
 
 

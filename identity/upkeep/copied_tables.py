@@ -153,6 +153,7 @@ KEYED: Final[tuple[CopiedTable[Any], ...]] = (
     _rows(tables.USERNAMES, lambda store: store.usernames, kept=lambda row: row.state is not UsernameState.PENDING),
     _rows(tables.ACCOUNTS, lambda store: store.accounts),
     _rows(tables.PROVIDERS, lambda store: store.providers),
+    _rows(tables.UPSTREAM_TOKENS, lambda store: store.upstream_tokens, kept=lambda row: row.account_id is not None),
     _keyed(tables.PROFILES, lambda store: store.profiles, _put_profile),
 )
 """Tables whose rows are read back one by one, as a login will read them."""

@@ -1,13 +1,13 @@
 """What is wrong between the rows of the identity map, and its remedy.
 
-Pure. Owns five tables, one for each thing that is looked at, and the codes of `identityd.py fsck`
+Pure. Owns six tables, one for each thing that is looked at, and the codes of `identityd.py fsck`
 (docs/operations.md explains each). Invariant: a remedy is named only where the rules of creation,
 link and unlink leave one reading of the rows; whatever else is found is for an operator to see.
 
 Rows younger than two claims' lives are never judged: their makers may still be at work.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -18,6 +18,7 @@ from identity.accounts.store import (
     AccountStatus,
     IdentityRow,
     IdentityState,
+    KeptTokens,
     Revocation,
     UsernameRow,
     UsernameState,
@@ -47,6 +48,8 @@ class Fault(Enum):
     NAME_LOST = "name-lost"
     NAME_UNCONFIRMED = "name-unconfirmed"
     NAME_TAKEN = "name-taken"
+    TOKENS_LEFT = "tokens-left"
+    TOKENS_UNWANTED = "tokens-unwanted"
     REVOCATION_ABANDONED = "revocation-abandoned"
     REVOCATION_WAITING = "revocation-waiting"
 
@@ -233,6 +236,30 @@ def of_account(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | Non
     if restored or any(young(at, now=now) for at in times) or any(_leading(account, rows)):
         return None
     return Diagnosis(Fault.UNREACHABLE, Remedy.ASK)
+
+
+def of_tokens(
+    tokens: KeptTokens, account: AccountRow | None, *, keeping: Collection[str], now: Millis
+) -> Diagnosis | None:
+    """Judge a provider's tokens by the account they are kept for. The first match wins.
+
+    | kept   | the account                | tokens of the provider | diagnosis               |
+    |--------|----------------------------|------------------------|-------------------------|
+    | lately | any                        | any                    | none                    |
+    |        | none, or does not list it  | any                    | tokens-left: remove     |
+    |        | is disabled, or was merged | any                    | tokens-left: remove     |
+    |        | lists it                   | are not kept any more  | tokens-unwanted: remove |
+    |        | lists it                   | are kept               | none                    |
+
+    Tokens count only while the account lists their identity, so none that is removed here could be fetched.
+    """
+    if young(tokens.kept_at, now=now):
+        return None
+    closed = {AccountStatus.DISABLED, AccountStatus.MERGED}
+    if account is None or tokens.key not in account.identities or account.status in closed:
+        return Diagnosis(Fault.TOKENS_LEFT, Remedy.REMOVE)
+    unwanted = tokens.key.partition(":")[0] not in keeping
+    return Diagnosis(Fault.TOKENS_UNWANTED, Remedy.REMOVE) if unwanted else None
 
 
 def of_revocation(revocation: Revocation, account: AccountRow | None, *, now: Millis) -> Diagnosis | None:

@@ -7,7 +7,7 @@ it is still the same afterwards. Streams: at most a few rows for each thread are
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -35,6 +35,7 @@ class WalkedTable(Enum):
     IDENTITIES = "identities"
     USERNAMES = "usernames"
     ACCOUNTS = "accounts"
+    UPSTREAM_TOKENS = "upstream_tokens"
     REVOCATIONS = "revocations"
 
 
@@ -71,13 +72,23 @@ class Fsck:
         clock: the time; rows younger than two claims' lives are left alone.
         mending: takes the steps; None to look only, which writes nothing.
         threads: how many rows are looked at at once.
+        keeping: the providers whose tokens are kept.
     """
 
-    def __init__(self, store: AccountStore, *, clock: Clock, mending: Mending | None, threads: int) -> None:
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        clock: Clock,
+        mending: Mending | None,
+        threads: int,
+        keeping: Collection[str] = (),
+    ) -> None:
         self._store = store
         self._clock = clock
         self._mending = mending
         self._threads = threads
+        self._keeping = keeping
 
     def run(self) -> Iterator[Checked]:
         """Yield each row as it was looked at, each table in its store's order.
@@ -92,6 +103,8 @@ class Fsck:
         yield from self._over(WalkedTable.IDENTITIES, (row.key for row in store.identities.scan()), self._identity)
         yield from self._over(WalkedTable.USERNAMES, (row.key for row in store.usernames.scan()), self._name)
         yield from self._over(WalkedTable.ACCOUNTS, (row.key for row in store.accounts.scan()), self._account)
+        tokens = (row.key for row in store.upstream_tokens.scan())
+        yield from self._over(WalkedTable.UPSTREAM_TOKENS, tokens, self._tokens)
         yield from self._over(WalkedTable.REVOCATIONS, store.revocations.open(), self._revocation)
 
     def _over(
@@ -174,6 +187,19 @@ class Fsck:
         if wrong := diagnosis.of_own_name(account, rows, name, now=now):
             there = tuple(row for row in rows.values() if row)
             yield Suspect(wrong, account.key, name=name, account=account, rows=there)
+
+    def _tokens(self, key: IdentityKey) -> tuple[Suspect, ...]:
+        rows = self._store.upstream_tokens
+
+        def judged() -> tuple[object, tuple[Suspect, ...]]:
+            row = rows.read_settled(key)
+            if row is None or row.account_id is None:  # of a person who chooses a username; it expires
+                return row, ()
+            account = self._store.accounts.read_settled(row.account_id)
+            wrong = diagnosis.of_tokens(row, account, keeping=self._keeping, now=self._clock())
+            return row, (Suspect(wrong, row.account_id, key, tokens=row),) if wrong else ()
+
+        return _steady(judged, lambda: rows.read_settled(key))
 
     def _revocation(self, revocation: Revocation) -> tuple[Suspect, ...]:
         account = self._store.accounts.read_settled(revocation.account_id)

@@ -20,6 +20,7 @@ from identity.accounts.store import (
     Applied,
     IdentityRow,
     IdentityState,
+    KeptTokens,
     Revocation,
     UsernameRow,
     UsernameState,
@@ -50,6 +51,7 @@ class Suspect:
     account: AccountRow | None = None
     rows: tuple[IdentityRow, ...] = ()
     """The index rows of what the account lists."""
+    tokens: KeptTokens | None = None
 
     @property
     def username(self) -> UsernameKey | None:
@@ -124,6 +126,8 @@ class Mending:
         gone = (suspect.identity is None or self._store.identities.delete(suspect.identity) is Applied.APPLIED) and (
             suspect.name is None or self._store.usernames.delete(suspect.name) is Applied.APPLIED
         )
+        if suspect.tokens is not None:
+            gone = self._store.upstream_tokens.delete(suspect.tokens) is Applied.APPLIED
         if not gone:
             return Mended.MOVED
         self._parts.checkpoint("repair.removed")

@@ -35,7 +35,7 @@ from identity.web.people import (
     security_events,
     sign_up,
 )
-from identity.web.programs import checks, forward_auth, session_start
+from identity.web.programs import checks, forward_auth, provider_tokens, session_start
 from identity.web.state.context import Context
 from identity.web.state.traffic import Traffic
 
@@ -54,6 +54,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *refused.ROUTES,
     *forward_auth.ROUTES,
     *checks.ROUTES,
+    *provider_tokens.ROUTES,
     *session_start.ROUTES,
     *health.ROUTES,
 )

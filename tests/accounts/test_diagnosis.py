@@ -11,6 +11,7 @@ from identity.accounts.store import (
     AccountStatus,
     IdentityRow,
     IdentityState,
+    KeptTokens,
     LinkedIdentity,
     Revocation,
     UsernameRow,
@@ -27,6 +28,7 @@ from identity.upkeep.diagnosis import (
     of_name,
     of_own_name,
     of_revocation,
+    of_tokens,
     of_way,
     young,
 )
@@ -224,3 +226,32 @@ def test_an_open_revocation_is_judged_by_the_epoch_of_its_account(
     """Sessions that nobody ends, because no daemon runs, would go unnoticed."""
     verdict = of_revocation(revocation, account, now=NOON)
     assert verdict == (Diagnosis(expected, Remedy.WAIT) if expected else None)
+
+
+def tokens(*, at: Millis = LONG_AGO) -> KeptTokens:
+    """Make tokens of KEY that are kept for ME."""
+    return KeptTokens(KEY, ME, b"sealed", at, None, 0, uuid4())
+
+
+KEPT = frozenset({KEY.partition(":")[0]})
+
+
+@pytest.mark.parametrize(
+    ("tokens", "account", "keeping", "expected"),
+    [
+        (tokens(at=LATELY), None, KEPT, None),
+        (tokens(), None, KEPT, Fault.TOKENS_LEFT),
+        (tokens(), account(), KEPT, Fault.TOKENS_LEFT),
+        (tokens(), account(KEY, status=AccountStatus.DISABLED), KEPT, Fault.TOKENS_LEFT),
+        (tokens(), account(KEY, status=AccountStatus.MERGED), KEPT, Fault.TOKENS_LEFT),
+        (tokens(), MINE, frozenset(), Fault.TOKENS_UNWANTED),
+        (tokens(), MINE, KEPT, None),
+        (tokens(), account(KEY, status=AccountStatus.MERGING), KEPT, None),
+    ],
+)
+def test_kept_tokens_are_judged_by_the_account_they_are_for(
+    tokens: KeptTokens, account: AccountRow | None, keeping: frozenset[str], expected: Fault | None
+) -> None:
+    """Tokens without an owner are worth stealing and of use to no application."""
+    verdict = of_tokens(tokens, account, keeping=keeping, now=NOON)
+    assert verdict == (Diagnosis(expected, Remedy.REMOVE) if expected else None)

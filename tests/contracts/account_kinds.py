@@ -16,6 +16,7 @@ from identity.accounts.store import (
     AccountStore,
     IdentityRow,
     IdentityState,
+    KeptTokens,
     LinkedIdentity,
     ProviderPin,
     Rows,
@@ -162,8 +163,33 @@ USERNAMES: Final = Kind("usernames", lambda store: store.usernames, new_username
 ACCOUNTS: Final = Kind("accounts", lambda store: store.accounts, new_account, changed_account)
 PROVIDERS: Final = Kind("providers", lambda store: store.providers, new_pin, changed_pin)
 
-every_table = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS], ids=lambda kind: kind.name)
-tables_that_expire = pytest.mark.parametrize("kind", [IDENTITIES, USERNAMES], ids=lambda kind: kind.name)
+
+def new_tokens() -> KeptTokens:
+    """Make a row of tokens under a key nobody used yet."""
+    return KeptTokens(
+        IdentityKey(f"google:{uuid4()}"),
+        AccountId(uuid4()),
+        b"\x00sealed\xff",
+        kept_at=NOON,
+        claim=uuid4(),
+        rests_until=NOON + 1,
+        op=uuid4(),
+    )
+
+
+def changed_tokens(row: KeptTokens) -> KeptTokens:
+    """Return the row with everything but its key changed, and nothing where nothing may be."""
+    return replace(row, account_id=None, sealed=b"other", kept_at=NOON + 5, claim=None, rests_until=0, op=uuid4())
+
+
+UPSTREAM_TOKENS: Final = Kind("upstream_tokens", lambda store: store.upstream_tokens, new_tokens, changed_tokens)
+
+every_table = pytest.mark.parametrize(
+    "kind", [IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS], ids=lambda kind: kind.name
+)
+tables_that_expire = pytest.mark.parametrize(
+    "kind", [IDENTITIES, USERNAMES, UPSTREAM_TOKENS], ids=lambda kind: kind.name
+)
 
 
 def with_op(row: Any, op: UUID | None = None) -> Any:  # noqa: ANN401 - a row of any table

@@ -15,6 +15,7 @@ from identity.web.people import demo, login
 from identity.web.programs import checks, forward_auth, session_start
 from identity.web.routes import ROUTES
 from tests.support.sources import ROOT, files, tree
+from tests.support.token_site import TokenSite
 from tests.support.web import LOCAL, Site
 
 _PAGE: Final = ROOT / "docs" / "http-api.md"
@@ -167,7 +168,7 @@ def _reasons() -> dict[str, set[Outcome]]:
 
 def test_the_fields_of_a_check_are_on_the_page() -> None:
     """Otherwise an application is refused for a field the page told it to send, or never learns of one."""
-    assert _first("field", "type", "needed", "content") == set(checks._FIELDS)
+    assert _first("field", "type", "needed", "content") == set(checks.FIELDS)
 
 
 def test_the_fields_of_a_start_are_on_the_page() -> None:
@@ -186,6 +187,9 @@ def test_the_answers_are_on_the_page_field_by_field() -> None:
             site.ask_app("/session/check-many", asked).json(),
             site.internal("GET", "/readyz").json(),
         ]
+
+    with TokenSite() as keeping:
+        answers.append(keeping.fetch(keeping.member()).json())
 
     found = {field for answer in answers for field in _fields(answer, "")}
     # `parts[]` is empty here, and one answer's user is another's: told as "as above".

@@ -18,13 +18,14 @@ from identity.upkeep.copied_tables import TABLES
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated
 
-CONDITIONAL: Final = ("identities", "usernames", "accounts", "providers")
+CONDITIONAL: Final = ("identities", "usernames", "accounts", "providers", "upstream_tokens")
 ACCOUNT: Final = AccountId(UUID(int=1))
 CASSANDRA_OWN: Final = {
     "identities": ("identities", {}),
     "usernames": ("usernames", {}),
     "accounts": ("accounts", {}),
     "providers": ("providers", {}),
+    "upstream_tokens": ("upstream_tokens", {}),
     "profiles": ("profiles", {}),
     "revocations": ("revocations", {"bucket": "int"}),
     "audit_of_accounts": ("audit", {"month": "int"}),

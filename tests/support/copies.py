@@ -22,6 +22,7 @@ from identity.accounts.store import (
     AccountStatus,
     IdentityRow,
     IdentityState,
+    KeptTokens,
     LinkedIdentity,
     ProfileRow,
     ProviderPin,
@@ -91,6 +92,8 @@ def fill(side: CopySide, people: Iterable[int]) -> None:
         list(threads.map(lambda number: _settle(side, person(number)), people))
     side.store.providers.insert(ProviderPin("p", "https://p.example", "sub", NOON, uuid5(_TOWN, "pin")))
     owner = person(1).account.key
+    tokens = KeptTokens(person(1).identities[0].key, owner, b"sealed", NOON, None, 0, uuid5(_TOWN, "tokens"))
+    side.store.upstream_tokens.insert(tokens)
     side.store.revocations.add(Revocation(uuid5(_TOWN, "r"), owner, bytes(range(16)), 7, 9, NOON, IdentityKey("p:1")))
     side.audit.append(Event(uuid5(_TOWN, "nobody"), NOON, "login-refused", None, "system"))
 

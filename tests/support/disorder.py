@@ -13,6 +13,7 @@ from identity.accounts.store import (
     AccountStore,
     IdentityRow,
     IdentityState,
+    KeptTokens,
     Revocation,
     Rows,
     UsernameRow,
@@ -210,6 +211,11 @@ def _revocation(registry: Registry, *, epoch: int) -> None:
     registry.store.revocations.add(Revocation(UUID(int=1), account, None, epoch, 1, registry.clock()))
 
 
+def _tokens(registry: Registry, account: AccountId, subject: str) -> None:
+    row = KeptTokens(key(subject), account, b"sealed", registry.clock(), None, 0, uuid4())
+    registry.store.upstream_tokens.insert(row)
+
+
 MENDED: Final[dict[str, tuple[Callable[[Registry], None], Fault, Remedy]]] = {
     "a sign-up cut short": (_sign_up_cut_short, Fault.UNFINISHED, Remedy.FINISH),
     "a link cut short": (_link_cut_short, Fault.UNFINISHED, Remedy.FINISH),
@@ -221,6 +227,16 @@ MENDED: Final[dict[str, tuple[Callable[[Registry], None], Fault, Remedy]]] = {
     "an only way without its row": (_lost_only_way, Fault.WAY_LOST, Remedy.RESTORE),
     "a way that is another's": (_way_of_two, Fault.WAY_ELSEWHERE, Remedy.UNLIST),
     "a name without its row": (_lose_name, Fault.NAME_LOST, Remedy.OWN),
+    "tokens that outlived their link": (
+        lambda registry: _tokens(registry, registry.member("1", "alice"), "2"),
+        Fault.TOKENS_LEFT,
+        Remedy.REMOVE,
+    ),
+    "tokens of a provider that keeps none": (
+        lambda registry: _tokens(registry, registry.member("1", "alice"), "1"),
+        Fault.TOKENS_UNWANTED,
+        Remedy.REMOVE,
+    ),
     "a name not confirmed": (_name_not_confirmed, Fault.NAME_UNCONFIRMED, Remedy.OWN),
 }
 """What `--repair` mends: how it comes about, and what is found."""
@@ -252,6 +268,7 @@ def everything(registry: Registry) -> Iterator[object]:
     yield from registry.store.identities.scan()
     yield from registry.store.usernames.scan()
     yield from registry.store.accounts.scan()
+    yield from registry.store.upstream_tokens.scan()
     yield from registry.store.revocations.open()
 
 

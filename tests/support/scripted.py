@@ -86,6 +86,7 @@ class CountedAccounts:
         self.usernames = CountedRows(inner.usernames, self.reads, "usernames")
         self.accounts = CountedRows(inner.accounts, self.reads, "accounts")
         self.providers = CountedRows(inner.providers, self.reads, "providers")
+        self.upstream_tokens = CountedRows(inner.upstream_tokens, self.reads, "upstream tokens")
         self.profiles = inner.profiles
         self.revocations = inner.revocations
         self.audit = inner.audit

@@ -22,6 +22,7 @@ class RealClock(Enum):
     MEMCACHED = "memcached restarts with its memory only a whole second after it stopped"
     ARRIVALS = "people arrive at a steady rate for as long as the measured stretch is"
     NETWORK = "answers that a network delays"
+    PROVIDER = "access tokens end by the clock of a provider in a process of its own, and asking for one renews it"
 
 
 def until(

@@ -15,6 +15,7 @@ from identity.accounts.store import ProviderPin
 from identity.cli import cli
 from identity.stores.sqlite import SqliteAccounts
 from tests.support.clock import NOON, ManualClock
+from tests.support.configuration import APP_SECRET
 from tests.support.operator_commands import untouched_log
 from tests.support.upstream import CLIENT_ID, Fault, Upstream
 
@@ -75,9 +76,22 @@ def test_the_list_says_what_each_name_stands_for(command: Command) -> None:
 
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "company  oidc    Example  on   sub of https://id.example",
-        "github   github  GitHub   off  not pinned",
+        "company  oidc    Example  on   sub of https://id.example  tokens not kept",
+        "github   github  GitHub   off  not pinned                 tokens not kept",
     ]
+
+
+def test_what_is_kept_and_for_which_applications_is_shown(command: Command) -> None:
+    """Tokens are worth stealing: an operator has to see where there are some, and who may fetch them."""
+    command.store().close()
+    command.options["keep_tokens"] = "yes"
+    command.more = f"[app:wiki]\nsecret = {APP_SECRET}\ntokens_of = company\n"
+
+    shown = json.loads(command.run("show", "company", "--json").stdout)
+
+    assert (shown["keep_tokens"], shown["tokens_for"]) == (True, ["wiki"])
+    assert "  tokens                       kept for wiki" in command.lines("show", "company")
+    assert command.lines("list")[0].endswith("tokens kept for wiki")
 
 
 def test_the_addresses_to_enter_are_shown_before_the_first_start(command: Command) -> None:

@@ -12,6 +12,19 @@ from tests.support.configuration import APP_SECRET, problems_of, problems_with
 
 APP = f"[app:wiki]\nsecret = {APP_SECRET}\n"
 PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456789ab\n"
+OAUTH1 = "[provider:y]\nkind = twitter1\nconsumer_key = me\nconsumer_secret = 0123456789ab\n"
+
+
+def test_tokens_that_no_application_may_fetch_are_warned_about() -> None:
+    """They are worth stealing and of no use."""
+    kept = f"{PROVIDER}keep_tokens = yes\n"
+
+    def warned(text: str) -> bool:
+        return any("[provider:x] keep_tokens" in line for line in config.parse(text, base=Path()).warnings)
+
+    assert warned(kept)
+    assert not warned(f"{kept}{APP}tokens_of = x\n")
+    assert not warned(PROVIDER)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +66,9 @@ PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456
         ("[outbound]\nproxy = http://proxy.example.com\n", "[outbound] proxy"),
         (f"[app:a]\nsecret = {APP_SECRET}ü\n", "[app:a] secret"),
         (f"{PROVIDER}label = {'x' * 65}\n", "[provider:x] label"),
+        (f"{PROVIDER}{APP}tokens_of = x\n", "[app:wiki] tokens_of"),
+        (f"{PROVIDER}keep_tokens = yes\n{APP}tokens_of = y\n", "[app:wiki] tokens_of"),
+        (f"{OAUTH1}keep_tokens = yes\n", "[provider:y] keep_tokens"),
         ("[sessions]\nstatic_paths = static\n", "[sessions] static_paths"),
     ],
 )

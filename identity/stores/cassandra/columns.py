@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from identity.accounts import tables
-from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, ProviderPin, UsernameRow
+from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
 from identity.accounts.tables import DurableTable
 from identity.stores.cassandra import statements
 from identity.stores.cassandra.statements import ConditionalTable
@@ -36,6 +36,7 @@ IDENTITIES: Final = ConditionalPacking[IdentityRow](statements.IDENTITIES, table
 USERNAMES: Final = ConditionalPacking[UsernameRow](statements.USERNAMES, tables.USERNAMES)
 ACCOUNTS: Final = ConditionalPacking[AccountRow](statements.ACCOUNTS, tables.ACCOUNTS)
 PROVIDERS: Final = ConditionalPacking[ProviderPin](statements.PROVIDERS, tables.PROVIDERS)
+UPSTREAM_TOKENS: Final = ConditionalPacking[KeptTokens](statements.UPSTREAM_TOKENS, tables.UPSTREAM_TOKENS)
 PROFILES: Final = RowPacking(tables.PROFILES, CASSANDRA, store="cassandra")
 REVOCATIONS: Final = RowPacking(tables.REVOCATIONS, CASSANDRA, store="cassandra")
 AUDIT: Final = RowPacking(tables.AUDIT, CASSANDRA, store="cassandra")

@@ -124,7 +124,8 @@ IDENTITIES: Final = ConditionalTable(tables.IDENTITIES.name, tables.IDENTITIES.n
 USERNAMES: Final = ConditionalTable(tables.USERNAMES.name, tables.USERNAMES.names)
 ACCOUNTS: Final = ConditionalTable(tables.ACCOUNTS.name, tables.ACCOUNTS.names)
 PROVIDERS: Final = ConditionalTable(tables.PROVIDERS.name, tables.PROVIDERS.names)
-CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS)
+UPSTREAM_TOKENS: Final = ConditionalTable(tables.UPSTREAM_TOKENS.name, tables.UPSTREAM_TOKENS.names)
+CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS)
 
 
 def _select(name: str, table: DurableTable[Any], where: str = "", *, kind: StatementKind) -> Statement:

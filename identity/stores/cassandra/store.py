@@ -9,7 +9,7 @@ from typing import Final
 
 from cassandra.cluster import Session
 
-from identity.accounts.store import AccountRow, IdentityRow, ProviderPin, UsernameRow
+from identity.accounts.store import AccountRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
 from identity.stores.cassandra import columns
 from identity.stores.cassandra.connection import CassandraConnection
 from identity.stores.cassandra.migrations import Migrations
@@ -62,6 +62,9 @@ class CassandraAccounts:
         self.usernames: Final = CassandraRows[UsernameKey, UsernameRow](columns.USERNAMES, connection, clock=clock)
         self.accounts: Final = CassandraRows[AccountId, AccountRow](columns.ACCOUNTS, connection, clock=clock)
         self.providers: Final = CassandraRows[str, ProviderPin](columns.PROVIDERS, connection, clock=clock)
+        self.upstream_tokens: Final = CassandraRows[IdentityKey, KeptTokens](
+            columns.UPSTREAM_TOKENS, connection, clock=clock
+        )
         self.profiles: Final = CassandraProfiles(connection)
         self.revocations: Final = CassandraRevocations(connection)
         self.copy_note: Final = CassandraCopyNote(connection)

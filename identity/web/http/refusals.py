@@ -36,6 +36,18 @@ class SignUpBeingFinished(BadInput):
     default_public = "The same account is being created in another window. Wait half a minute and try again."
 
 
+class ProviderLoginNeeded(BadInput):
+    """What is kept of a provider is not good any more; `location` is where its person logs in again."""
+
+    status: ClassVar[int] = 409
+    default_code = "provider-login-needed"
+    default_public = "The person has to log in with this provider again."
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        super().__init__()
+
+
 class TooLarge(BadInput):
     """More was sent than the address takes."""
 

@@ -25,6 +25,8 @@ class LinkedLogin:
     known_as: str
     """The handle or address there; may be empty."""
     linked_at: Millis
+    applications: tuple[str, ...] = ()
+    """Those that may work at the provider for this person; empty if its tokens are not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,21 @@ class Account(EndingPage):
     def _identities(self, account: AccountRow | None) -> tuple[LinkedLogin, ...]:
         linked = sorted(account.identities.items(), key=lambda item: item[1].linked_at) if account else []
         return tuple(
-            LinkedLogin(provider_of(key), self.provider_label(provider_of(key)), each.label, each.linked_at)
+            LinkedLogin(
+                provider_of(key),
+                self.provider_label(provider_of(key)),
+                each.label,
+                each.linked_at,
+                self._working_there(provider_of(key)),
+            )
             for key, each in linked
         )
+
+    def _working_there(self, provider: str) -> tuple[str, ...]:
+        """Return the applications that may fetch the provider's tokens, if they are kept."""
+        context = self.context
+        apps = context.applications.all() if context.tokens.keeps(provider) else ()
+        return tuple(sorted(app.id for app in apps if provider in app.tokens_of))
 
 
 class EndSession(EndingPage):

@@ -18,8 +18,8 @@ from identity.web.programs.application import COOKIE_CHARS, COOKIE_LINES, AppHan
 
 MANY: Final = 1_000
 _MODES: Final = {"browser": Mode.BROWSER, "websocket": Mode.WEBSOCKET, "read-only": Mode.READ_ONLY}
-_REFUSED: Final = {Outcome.FORBIDDEN: HTTPStatus.FORBIDDEN, Outcome.RETRY: HTTPStatus.SERVICE_UNAVAILABLE}
-_FIELDS: Final = frozenset(
+REFUSED: Final = {Outcome.FORBIDDEN: HTTPStatus.FORBIDDEN, Outcome.RETRY: HTTPStatus.SERVICE_UNAVAILABLE}
+FIELDS: Final = frozenset(
     {"cookie", "url", "method", "mode", "navigation", "prefetch", "background", "address", "agent"}
 )
 
@@ -31,12 +31,12 @@ class CheckOne(AppHandler):
 
     async def post(self) -> None:
         """Answer one check."""
-        fields = Fields(self.json_body(), known=_FIELDS)
+        fields = Fields(self.json_body(), known=FIELDS)
         target = target_of(fields)
         if target.host not in self.app.hosts:
             self._send(answers.UNKNOWN_HOST, None)
             return
-        check = requests.check_of(_browser_request(fields, target), self.app)
+        check = requests.check_of(browser_request(fields, target), self.app)
         verdict = await self.context.asker.ask(check)
         self._send(verdict, targets.location(verdict, check, target, public_url=self.context.public_url))
 
@@ -44,7 +44,7 @@ class CheckOne(AppHandler):
         self.reason = verdict.reason
         if verdict.outcome is Outcome.RETRY:
             self.put_header("Retry-After", str(StoreError.retry_after_s))
-        self.set_status(_REFUSED.get(verdict.outcome, HTTPStatus.OK))
+        self.set_status(REFUSED.get(verdict.outcome, HTTPStatus.OK))
         self.answer(answers.checked(verdict, location))
 
 
@@ -70,15 +70,16 @@ class CheckMany(AppHandler):
         return Check(cookies=cookies, host=target_of(fields).host, mode=Mode.READ_ONLY, client=self.app.id)
 
 
-def _browser_request(fields: Fields, target: Target) -> BrowserRequest:
-    mode = fields.choice("mode", _MODES, default="browser")
+def browser_request(fields: Fields, target: Target, *, mode: str = "browser") -> BrowserRequest:
+    """Read what is told of a browser's request; `mode` is how the answer travels unless it is said."""
+    chosen = fields.choice("mode", _MODES, default=mode)
     return BrowserRequest(
         target=target,
         method=fields.text("method", limit=32, default="GET"),
         cookies=fields.lines("cookie", most=COOKIE_LINES, limit=COOKIE_CHARS),
-        mode=mode,
+        mode=chosen,
         # A caller that forgets it would get no login address and little rotation: it must say.
-        navigation=fields.flag("navigation") if mode is Mode.BROWSER else False,
+        navigation=fields.flag("navigation") if chosen is Mode.BROWSER else False,
         prefetch=fields.has("prefetch") and fields.flag("prefetch"),
         active=not fields.flag("background") if fields.has("background") else None,
         address=network_of(fields),

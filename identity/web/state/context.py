@@ -24,6 +24,7 @@ from identity.types import Clock, Host, Millis, RandomBytes
 from identity.web.state.dropped_cookies import Arriving
 from identity.web.state.gathering import Asker
 from identity.web.state.pool import Pool
+from identity.web.state.refreshing import Refreshing
 from identity.web.state.secret_guesses import Guesses
 from providers.base import Http, Provider
 
@@ -125,6 +126,7 @@ class Context:
     logouts: UpstreamLogouts
     events: ProviderEvents
     starts: Starting
+    tokens: Refreshing
     pages: Renderer
     http: Callable[[str], Http]
     """The outbound client as the provider of a name sees it: its calls are counted under that name."""

@@ -158,7 +158,7 @@ async function answer(request, response) {
   const result =
     form.get("choice") === "deny" || !login
       ? { error: "access_denied", error_description: "refused at the login page" }
-      : { login: { accountId: login } };
+      : { login: { accountId: login }, consent: {} };
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
 

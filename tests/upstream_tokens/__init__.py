@@ -1,0 +1,1 @@
+"""Tests of the tokens that are kept for applications."""
