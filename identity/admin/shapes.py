@@ -131,6 +131,7 @@ def _application(app: Application) -> dict[str, Any]:
         "static_paths": list(app.static_paths),
         "background_paths": list(app.background_paths),
         "allow": list(map(str, app.allow)),
+        "tokens_of": list(app.tokens_of),
     }
 
 

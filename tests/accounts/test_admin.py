@@ -171,6 +171,8 @@ def test_the_applications_are_listed_without_their_secrets(service: OperatorServ
                 "mint": True,
                 "static_paths": ["/static/"],
                 "background_paths": [],
+                "allow": ["everyone"],
+                "tokens_of": [],
             }
         ]
     }
