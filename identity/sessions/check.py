@@ -41,6 +41,8 @@ class Check:
     mode: Mode = Mode.BROWSER
     navigation: bool = False
     """A page is being loaded, as opposed to a call by a script or a sub-resource."""
+    for_page: bool = False
+    """The browser came to renew its token for a page whose own answer carries none: makes one as a page load does."""
     reading: bool = True
     """GET or HEAD: nothing is lost when the browser is sent elsewhere first."""
     may_mint: bool = True

@@ -139,6 +139,7 @@ class Checking:
             chance=self._chance(),
             mode=check.mode,
             navigation=check.navigation,
+            for_page=check.for_page,
             reading=check.reading,
             may_mint=check.may_mint,
             user_activity=check.user_activity,

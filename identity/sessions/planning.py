@@ -69,6 +69,8 @@ class Asked:
     chance: float
     mode: Mode = Mode.BROWSER
     navigation: bool = True
+    for_page: bool = False
+    """Makes a token as a page load does, and is none in anything else."""
     reading: bool = True
     may_mint: bool = True
     user_activity: bool = True
@@ -147,7 +149,8 @@ def plan(jar: Jar, reads: Mapping[Locator, Read], asked: Asked, rules: Rules) ->
     # Whether a newer key exists is asked of the records, which no visitor can write (ADR 10).
     if gathered.chosen is None:
         return _nothing_live(jar, gathered, asked, expected=any(isinstance(reads[at], Unread) for at in jar.claimed))
-    moment = Moment(asked.now, asked.navigation, asked.may_mint and asked.mode is Mode.BROWSER, asked.chance)
+    renews = asked.navigation or asked.for_page
+    moment = Moment(asked.now, renews, asked.may_mint and asked.mode is Mode.BROWSER, asked.chance)
     live = gathered.chosen
     decision = decide(live.session.lineage, live.group.tokens, moment, rules.pace)
     # Stale tokens take the usual way, so that a thief is found out and not only sent away.

@@ -78,6 +78,8 @@ class Site:
     listening: Mapping[str, Any] = field(default_factory=dict)
     """Fields of both listeners that differ."""
     drain_s: float = 5.0
+    chance: float = 0.0
+    """What every draw gives: 0 lets each chance come true, 0.99 none."""
     port: int = 0
     """Of the public listener, for browsers, which must find it at `public_url`."""
 
@@ -110,7 +112,7 @@ class Site:
         return Parts(
             metrics=self.metrics,
             clock=self.clock,
-            chance=lambda: 0.0,
+            chance=lambda: self.chance,
             random_bytes=secrets.token_bytes,
             ring=lambda _: self._ring,
             accounts=lambda *_: cast("Accounts", self.store),

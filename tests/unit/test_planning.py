@@ -68,6 +68,15 @@ def test_an_advance_is_written_before_anything_is_made() -> None:
     assert made.mint_from is not None
 
 
+def test_what_stands_for_a_page_makes_a_token_as_one() -> None:
+    """A jar of an application with `mint = no` would wait for a chance, and could be copied meanwhile."""
+    old = token(2, 1, 0, age_ms=OLD)
+    assert decide(old, navigation=False).mint_from is None
+    assert decide(old, navigation=False, for_page=True).mint_from is not None
+    assert decide(old, navigation=False, for_page=True, may_mint=False).mint_from is None
+    assert decide(old, navigation=False, for_page=True, mode=Mode.NO_MINT).mint_from is None
+
+
 def test_an_advance_of_unknown_outcome_neither_mints_nor_deletes() -> None:
     """The server does not know where the line stands; the jar must stay as it is."""
     made = undecided(decide(token(3, 2, 1, age_ms=OLD), token(2, 1, 0)))

@@ -138,12 +138,13 @@ class PageHandler(Handler):
             self.check_form(verdict.session.id)
         return SignedIn(verdict.session, verdict.account_id, verdict.username)
 
-    async def visitor(self, *, entering: str = "") -> Verdict:
+    async def visitor(self, *, entering: str = "", for_page: bool = False) -> Verdict:
         """Return the verdict, OK or LOGIN, its cookies set; bounces and 503 are answered here.
 
-        FORBIDDEN too, if the person wants to enter an application that they may not.
+        FORBIDDEN too, if the person wants to enter an application that they may not. `for_page` is of the `Check`.
         """
-        verdict = await self.context.asker.ask(replace(self.session_check(), entering=entering))
+        check = replace(self.session_check(), entering=entering, for_page=for_page)
+        verdict = await self.context.asker.ask(check)
         match verdict.outcome:
             case Outcome.BOUNCE:
                 self._take_cookies(verdict)

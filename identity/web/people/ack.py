@@ -19,11 +19,16 @@ class Ack(PageHandler):
     """A preload, a script and a frame may all come: no answer here says who the person is."""
 
     async def get(self) -> None:
-        """Rotate; then go back to `then`, a path of this host, if there is one."""
+        """Rotate; then go back to `then`, a path of this host, if there is one.
+
+        For an application with `mint = no` a visit counts as the page load it stands for, because tokens are made
+        nowhere else: by a chance, a copy would live until it comes true.
+        """
         then = self.query("then", limit=ADDRESS_CHARS)
         if then is not None and not is_local(then):
             then = "/"
-        verdict = await self.visitor()
+        app = self.context.applications.of_host(self.host)
+        verdict = await self.visitor(for_page=app is not None and not app.mint)
         if then is None:
             self.set_status(HTTPStatus.NO_CONTENT)
         elif verdict.outcome is Outcome.OK:
