@@ -20,6 +20,7 @@ import uvloop
 from identity.accounts.service import AccountService
 from identity.audit import AuditQueue, Event, Rationed
 from identity.config import Config, SessionStoreKind, require_certificate
+from identity.config.entry import admission, facts_asked
 from identity.errors import ConfigError, StoreError
 from identity.forward_auth.peers import TrustedPeers
 from identity.housekeeping import AuditingWatcher, Clearing, Housekeeping, end_sessions
@@ -317,6 +318,8 @@ def _login_rules(config: Config, providers: Mapping[str, Provider]) -> LoginRule
         providers.__contains__,
         _origins(config),
         stay=config.sessions.stay_logged_in,
+        admission=admission(config),
+        facts=facts_asked(config),
         names=config.usernames.policy,
     )
 

@@ -8,7 +8,9 @@ import os
 from collections.abc import Mapping
 
 from identity.config import Config
+from identity.config.entry import facts_asked
 from identity.config.model import ProviderSection
+from identity.membership.facts import names_asked
 from identity.opening import now
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.connections import proxy_of
@@ -26,14 +28,18 @@ def site(config: Config, clock: Clock = now) -> ProviderSite:
 
 def configured_providers(config: Config, clock: Clock) -> Mapping[str, Provider]:
     """Return the enabled providers by name."""
-    told = site(config, clock)
-    return {section.name: built(section, told) for section in config.providers if section.enabled}
+    told, asked = site(config, clock), facts_asked(config)
+    return {
+        section.name: built(section, told, facts=names_asked(asked, section.name))
+        for section in config.providers
+        if section.enabled
+    }
 
 
-def built(section: ProviderSection, told: ProviderSite) -> Provider:
-    """Make a configured provider. Raises BadOptions."""
+def built(section: ProviderSection, told: ProviderSite, *, facts: frozenset[str] = frozenset()) -> Provider:
+    """Make a configured provider; `facts` are the names of what rules ask about. Raises BadOptions."""
     keep, label = section.keep_tokens, section.label
-    return build(section.kind, section.name, section.options, site=told, label=label, keep_tokens=keep)
+    return build(section.kind, section.name, section.options, site=told, label=label, keep_tokens=keep, facts=facts)
 
 
 def outbound_rules(config: Config) -> OutboundRules:

@@ -64,7 +64,14 @@ _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def build(
-    kind: str, name: str, options: object, *, site: ProviderSite, label: str = "", keep_tokens: bool = False
+    kind: str,
+    name: str,
+    options: object,
+    *,
+    site: ProviderSite,
+    label: str = "",
+    keep_tokens: bool = False,
+    facts: frozenset[str] = frozenset(),
 ) -> Provider:
     """Make one configured provider. No I/O. Raises BadOptions with every problem found.
 
@@ -75,13 +82,14 @@ def build(
         site: what the daemon tells providers of itself.
         label: what people call it; the kind's own label if empty.
         keep_tokens: whether the tokens of logins are kept for applications.
+        facts: names of what the operator's rules ask about (`facts`).
     """
     if kind not in REGISTRY:
         raise BadOptions([("kind", f"must be one of {', '.join(sorted(REGISTRY))}")])
     if not _NAME.fullmatch(name):
         raise BadOptions([("name", "may hold a-z, 0-9 and -, 1 to 32 of them")])
     chosen = REGISTRY[kind]
-    made = chosen.build(ProviderSettings(name, label or chosen.label, site, options, keep_tokens))
+    made = chosen.build(ProviderSettings(name, label or chosen.label, site, options, keep_tokens, facts))
     if keep_tokens and not isinstance(made, KeepsTokens):
         raise BadOptions([("keep_tokens", f"kind {kind} has no tokens that an application could use; write no")])
     return made

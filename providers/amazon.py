@@ -64,4 +64,5 @@ KIND: Final = ProviderKind(
     options=AmazonOptions,
     scope=lambda _: SubjectScope("https://www.amazon.com", "user_id"),
     build=build,
+    facts=(),
 )

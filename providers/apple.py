@@ -32,6 +32,7 @@ from providers.assertions import PRIVATE_KEY, JwtSigner, signer
 from providers.base import Callback, Http, Provider, ProviderBroken, ProviderProfile, SubjectScope
 from providers.discovery import Metadata
 from providers.event_receiver import EventReceiver, EventService
+from providers.facts import OF_CLAIMS
 from providers.kind import ProviderKind, ProviderSettings
 from providers.openid import OidcProvider, OidcService
 from providers.openid_claims import Claims
@@ -190,4 +191,5 @@ KIND: Final = ProviderKind(
     options=AppleOptions,
     scope=lambda given: SubjectScope(f"{_ISSUER}/{given.team_id}", "sub"),
     build=build,
+    facts=OF_CLAIMS,
 )

@@ -177,6 +177,8 @@ class ProviderProfile(Profile):
     """As the provider signed it, where a browser may show it to log out there (`id_token_hint`)."""
     grant: UpstreamGrant | None = field(default=None, repr=False)
     """The tokens of this login, where they are kept; None elsewhere."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Names and values of what the operator's rules ask about (`facts`)."""
 
 
 @dataclass(frozen=True, slots=True)

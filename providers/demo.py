@@ -179,4 +179,5 @@ KIND: Final = ProviderKind(
     options=DemoOptions,
     scope=lambda _: SubjectScope("demo", "name"),
     build=build,
+    facts=(),
 )

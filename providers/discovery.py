@@ -56,16 +56,23 @@ class Metadata:
 
 
 async def fetch_metadata(
-    http: Http, issuer: str, hosts: Collection[str], *, url: str = "", internal_url: str = "", **used: bool
+    http: Http,
+    issuer: str,
+    hosts: Collection[str],
+    *,
+    url: str = "",
+    internal_url: str = "",
+    userinfo: bool | None = False,
+    **used: bool,
 ) -> Metadata:
     """Fetch an issuer's document and check it. One GET, to `url` if it is elsewhere. Raises ProviderBroken.
 
-    `used` says which endpoints are, as for `read_metadata`.
+    `userinfo` and `used` say which endpoints are, as for `read_metadata`.
     """
     answer = await http.fetch("GET", url or issuer.rstrip("/") + _WELL_KNOWN, headers={"Accept": "application/json"})
     if answer.status != _OK:
         raise ProviderBroken(f"discovery answered {answer.status}")
-    return read_metadata(answer.body, issuer, hosts, internal_url=internal_url, **used)
+    return read_metadata(answer.body, issuer, hosts, internal_url=internal_url, userinfo=userinfo, **used)
 
 
 def read_metadata(
@@ -73,7 +80,7 @@ def read_metadata(
     issuer: str,
     hosts: Collection[str],
     *,
-    userinfo: bool = False,
+    userinfo: bool | None = False,
     logout: bool = False,
     revocation: bool = False,
     registration: bool = False,
@@ -85,7 +92,7 @@ def read_metadata(
         body: the document.
         issuer: the configured one.
         hosts: those allowed besides the issuer's own.
-        userinfo: whether that endpoint is used; if not, nothing it says matters.
+        userinfo: whether that endpoint is used; if not, nothing it says matters. None: it is used if there is one.
         logout: whether browsers are sent to log out there; a document without an address for it is in order.
         revocation: whether tokens are taken back there; a document without an address for it is in order.
         registration: whether a client is registered there; a document without an address for it is in order.
@@ -96,7 +103,7 @@ def read_metadata(
     if named != issuer:
         raise ProviderBroken(f"the discovery document names another issuer than the configured one: {word(named)}")
     used = (*_ENDPOINTS, _USERINFO) if userinfo else _ENDPOINTS
-    extras = {_END_SESSION: logout, _REVOCATION: revocation, _REGISTRATION: registration}
+    extras = {_USERINFO: userinfo is None, _END_SESSION: logout, _REVOCATION: revocation, _REGISTRATION: registration}
     used = (*used, *(name for name, wanted in extras.items() if wanted and given(document.get(name))))
     urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts}, internal_url)
     algorithms = _offered(document, "id_token_signing_alg_values_supported", _DEFAULT_ALGORITHMS)

@@ -94,4 +94,5 @@ KIND: Final = ProviderKind(
     options=FacebookOptions,
     scope=lambda given: SubjectScope(f"https://www.facebook.com/{given.client_id}", "id"),
     build=build,
+    facts=(),
 )

@@ -7,7 +7,7 @@ https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from providers import untrusted
 from providers.addresses import web_address
 from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.base import Http, Provider, ProviderBroken, ProviderProfile, SubjectScope
+from providers.facts import EMAIL_DOMAIN
 from providers.kind import ProviderKind, ProviderSettings
 from providers.oauth2 import Answered, fetch_json
 from providers.oauth2_service import OAuth2Service, ServiceOptions
@@ -24,6 +25,11 @@ from providers.token_endpoint import Grant
 
 _VERSION: Final = {"X-GitHub-Api-Version": "2022-11-28"}
 _WITHHELD: Final = frozenset({403, 404})
+_A_PAGE: Final = 100
+_PAGES: Final = 5
+"""Pages that are read; a person in more organisations or teams is not found in the rest."""
+_MEMBER_FACTS: Final = frozenset({"org", "team"})
+_MEMBER_SCOPE: Final = "read:org"
 _EMAIL_SCOPES: Final = frozenset({"user", "user:email"})
 _PARAMS: Final = params_of("allow_signup", "login", "prompt")
 
@@ -44,6 +50,8 @@ class GitHubProfile:
     api: str
     emails: bool
     """Whether the scope lets us read e-mail addresses; without it, one call less."""
+    facts: frozenset[str] = frozenset()
+    """What rules ask about: `org`, `team`; a call more for each hundred of a person's."""
 
     async def __call__(self, grant: Grant, http: Http) -> ProviderProfile:
         """Fetch and read it. One GET, or two. Raises ProviderBroken."""
@@ -59,7 +67,29 @@ class GitHubProfile:
             name=untrusted.shown(user.get("name")),
             email=email,
             picture=untrusted.address(user.get("avatar_url")),
+            facts=(*await self._listed("org", "orgs", grant, http), *await self._listed("team", "teams", grant, http)),
         )
+
+    async def _listed(self, fact: str, place: str, grant: Grant, http: Http) -> list[tuple[str, str]]:
+        """Return the person's organisations or teams, if they are asked about. Raises ProviderBroken.
+
+        GitHub keeps those of an organisation that restricts applications to itself; then nothing follows from them.
+        """
+        found: list[tuple[str, str]] = []
+        for page in range(1, _PAGES + 1) if fact in self.facts else ():
+            url = f"{self.api}/user/{place}?per_page={_A_PAGE}&page={page}"
+            try:
+                listed = await fetch_json(http, url, grant.access_token, headers=_VERSION)
+            except Answered as refusal:
+                if refusal.status in _WITHHELD and not refusal.busy:
+                    break
+                raise
+            if not isinstance(listed, list):
+                raise ProviderBroken(f"the {place} are not a list")
+            found += [(fact, name) for each in listed if isinstance(each, Mapping) and (name := _name_of(each))]
+            if len(listed) < _A_PAGE:
+                break
+        return found
 
     async def _email(self, grant: Grant, http: Http) -> str:
         try:
@@ -73,6 +103,13 @@ class GitHubProfile:
         if listed is not None and not isinstance(listed, list):
             raise ProviderBroken("the e-mail addresses are not a list")
         return verified_email(listed)
+
+
+def _name_of(entry: Mapping[str, object]) -> str:
+    """Return how rules name an organisation, `acme`, or a team, `acme/ops`."""
+    owner = entry.get("organization")
+    names = (owner.get("login"), entry.get("slug")) if isinstance(owner, Mapping) else (entry.get("login"),)
+    return "/".join(map(str, names)) if all(isinstance(name, str) and name for name in names) else ""
 
 
 def verified_email(listed: object) -> str:
@@ -93,12 +130,14 @@ def api_of(url: str) -> str:
 def build(settings: ProviderSettings[GitHubOptions]) -> Provider:
     """Make a GitHub provider."""
     given = settings.options
-    url = given.url.rstrip("/")
+    url, facts = given.url.rstrip("/"), settings.facts & _MEMBER_FACTS
+    if facts:
+        given = replace(given, scope=tuple(dict.fromkeys((*given.scope, _MEMBER_SCOPE))))
     return OAuth2Service(
         authorize=f"{url}/login/oauth/authorize",
         token=f"{url}/login/oauth/access_token",
-        read_profile=GitHubProfile(api_of(url), emails=not _EMAIL_SCOPES.isdisjoint(given.scope)),
-    ).build(settings)
+        read_profile=GitHubProfile(api_of(url), emails=not _EMAIL_SCOPES.isdisjoint(given.scope), facts=facts),
+    ).build(replace(settings, options=given))
 
 
 KIND: Final = ProviderKind(
@@ -108,5 +147,6 @@ KIND: Final = ProviderKind(
     options=GitHubOptions,
     scope=lambda given: SubjectScope(given.url.rstrip("/"), "id"),
     build=build,
+    facts=(EMAIL_DOMAIN, "org", "team"),
     console="https://github.com/settings/developers",
 )

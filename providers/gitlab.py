@@ -11,6 +11,7 @@ from typing import Final
 from options.option import option
 from providers.addresses import web_address
 from providers.base import Provider, SubjectScope
+from providers.facts import OF_CLAIMS
 from providers.kind import ProviderKind, ProviderSettings
 from providers.openid import OidcClientOptions, OidcService
 
@@ -34,4 +35,5 @@ KIND: Final = ProviderKind(
     options=GitLabOptions,
     scope=lambda given: SubjectScope(given.url.rstrip("/"), "sub"),
     build=build,
+    facts=OF_CLAIMS,
 )

@@ -18,6 +18,7 @@ from options import types
 from options.option import option
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
 from providers.event_receiver import EventReceiver, EventService
+from providers.facts import OF_CLAIMS
 from providers.kind import ProviderKind, ProviderSettings
 from providers.openid import OidcClientOptions, OidcProvider, OidcService
 from providers.openid_claims import Claims, profile_of
@@ -26,7 +27,7 @@ from providers.security_events import WHAT, risc_events
 _ISSUER: Final = "https://accounts.google.com"
 _OLD_ISSUER: Final = "accounts.google.com"
 """Google's reference allows this spelling in ID tokens too."""
-_KEY_HOSTS: Final = ("oauth2.googleapis.com", "www.googleapis.com")
+_KEY_HOSTS: Final = ("oauth2.googleapis.com", "www.googleapis.com", "openidconnect.googleapis.com")
 _SENDERS: Final = (f"{_ISSUER}/", _ISSUER)
 """How security events spell the issuer."""
 _SUBJECT_ISSUERS: Final = (*_SENDERS, _OLD_ISSUER)
@@ -89,9 +90,10 @@ def build(settings: ProviderSettings[GoogleOptions]) -> Provider:
     domains = [domain.lower() for domain in given.hd]
     service = OidcService(
         issuer=_ISSUER,
-        endpoint_hosts=_KEY_HOSTS,
+        endpoint_hosts=(*_KEY_HOSTS, "openidconnect.googleapis.com"),
         authorize_params={"hd": domains[0] if len(domains) == 1 else "*"} if domains else {},
         proves_fresh_login=False,
+        facts=("hd",),
         # Without consent Google gives a refresh token at a person's first login only, so one that was lost,
         # or refused, would never come again.
         offline_params={"access_type": "offline", "prompt": "consent"},
@@ -110,4 +112,5 @@ KIND: Final = ProviderKind(
     options=GoogleOptions,
     scope=lambda _: SubjectScope(_ISSUER, "sub"),
     build=build,
+    facts=(*OF_CLAIMS, "hd"),
 )

@@ -11,6 +11,7 @@ from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from options import types
 from providers.base import Http, Provider, SubjectScope
+from providers.facts import EMAIL_DOMAIN
 from providers.registration import ClientToRegister, RegisteredClient
 
 OptionsT = TypeVar("OptionsT")
@@ -68,6 +69,8 @@ class ProviderSettings(Generic[OptionsT]):
     options: OptionsT
     keep_tokens: bool = False
     """Whether the tokens of logins are kept for applications (`base.KeepsTokens`)."""
+    facts: frozenset[str] = frozenset()
+    """Names of what the operator's rules ask about (`facts`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class ProviderKind(Generic[OptionsT]):
     """Within what its subjects are unique; pinned at the first login, so it must not change between releases."""
     build: Callable[[ProviderSettings[OptionsT]], Provider]
     """Makes the provider; raises BadOptions for what no single option shows."""
+    facts: tuple[str, ...] = (EMAIL_DOMAIN,)
+    """What it can say of a person; `claim.` stands for every claim."""
     console: str = ""
     """Where an application is registered there; empty where that is the operator's own server."""
     register: Callable[[OptionsT, ClientToRegister, Http], Awaitable[RegisteredClient]] | None = None

@@ -11,6 +11,7 @@ https://developers.line.biz/en/docs/line-login/integrate-line-login/
 from typing import Final
 
 from providers.base import SubjectScope
+from providers.facts import OF_CLAIMS
 from providers.kind import ProviderKind
 from providers.openid import OidcClientOptions, OidcService
 
@@ -30,4 +31,5 @@ KIND: Final = ProviderKind(
     options=OidcClientOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
     build=_SERVICE.build,
+    facts=OF_CLAIMS,
 )

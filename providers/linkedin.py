@@ -12,6 +12,7 @@ https://github.com/teamhanko/hanko/pull/2405
 from typing import Final
 
 from providers.base import SubjectScope
+from providers.facts import OF_CLAIMS
 from providers.kind import ProviderKind
 from providers.openid import OidcClientOptions, OidcService
 
@@ -31,4 +32,5 @@ KIND: Final = ProviderKind(
     options=OidcClientOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
     build=_SERVICE.build,
+    facts=OF_CLAIMS,
 )

@@ -83,4 +83,5 @@ KIND: Final = ProviderKind(
     scope=lambda given: SubjectScope(given.url.rstrip("/"), "id"),
     build=build,
     register=register,
+    facts=(),
 )

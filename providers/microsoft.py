@@ -17,6 +17,7 @@ from options import types
 from options.option import BadOptions, option, required
 from providers import untrusted
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
+from providers.facts import CLAIM, TENANT
 from providers.kind import ProviderKind, ProviderSettings
 from providers.openid import OidcClientOptions, OidcService
 from providers.openid_claims import Claims, profile_of
@@ -92,4 +93,5 @@ KIND: Final = ProviderKind(
     options=MicrosoftOptions,
     scope=lambda _: SubjectScope(_HOST, "oid"),
     build=build,
+    facts=(CLAIM, TENANT),
 )

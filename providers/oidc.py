@@ -19,6 +19,7 @@ from providers.authorize_params import ADDED, AuthorizeParams, params_of
 from providers.back_channel import BackChannel
 from providers.base import Http, HttpResponse, LogoutThere, Provider, ProviderBroken, SubjectScope
 from providers.discovery import fetch_metadata
+from providers.facts import OF_CLAIMS
 from providers.jwks import ALGORITHMS
 from providers.kind import OPTIONAL_CLIENT_SECRET, ProviderKind, ProviderSettings
 from providers.openid import OidcClientOptions, OidcProvider, OidcService, Userinfo
@@ -225,4 +226,5 @@ KIND: Final = ProviderKind(
     scope=lambda given: SubjectScope(given.issuer, "sub"),
     build=build,
     register=register,
+    facts=OF_CLAIMS,
 )

@@ -19,7 +19,7 @@ from joserfc.jwk import Key
 from options import types
 from options.option import BadOptions, option, required
 from options.secret import Secret
-from providers import untrusted
+from providers import facts, untrusted
 from providers.addresses import host_and_port, with_query
 from providers.back_channel import BackChannel
 from providers.base import (
@@ -105,6 +105,8 @@ class OidcService:
     """What asks for a refresh token where tokens are kept; None: as OpenID has it (Core §11), if discovery knows it."""
     revocation_url: str = ""
     """Where tokens are taken back, if discovery does not say."""
+    facts: tuple[str, ...] = ()
+    """Claims that are facts by their own names."""
     issuer_of: Callable[[Claims], str] | None = None
     """What `iss` of these claims must be, where that is not `issuer`; may raise ProviderBroken."""
     read_profile: Callable[[Claims, Claims], ProviderProfile] = profile_of
@@ -135,6 +137,7 @@ class OidcProvider:
         self._service = service
         self._scope = " ".join(given.scope)
         self.keeps_tokens = settings.keep_tokens
+        self._facts = settings.facts
         self._client = client or Client(given.client_id, given.client_secret.text())
         self._clock = settings.site.clock
         self._metadata = Remembered(f"discovery of {self.name}", self._fetch_metadata, clock=self._clock)
@@ -185,15 +188,22 @@ class OidcProvider:
             self._metadata.doubt()
             raise
         claims = await self._verified(grant, callback, metadata, http)
-        more = (
-            {}
-            if service.userinfo is Userinfo.UNASKED
-            else await self._userinfo(metadata, grant, claims, callback, http)
-        )
-        return self._leaving(service.read_profile(claims, more), claims, grant)
+        more = await self._userinfo(metadata, grant, claims, callback, http) if self._asks(metadata, claims) else {}
+        return self._leaving(service.read_profile(claims, more), claims, more, grant)
 
-    def _leaving(self, profile: ProviderProfile, claims: Claims, grant: Grant) -> ProviderProfile:
-        """Add what logging out, or working there, will need, as far as the operator wants it."""
+    @property
+    def _may_ask(self) -> bool:
+        """Whether userinfo, which the kind does not ask, may hold claims that rules ask about."""
+        return self._service.userinfo is Userinfo.UNASKED and any(name.startswith(facts.CLAIM) for name in self._facts)
+
+    def _asks(self, metadata: Metadata, claims: Claims) -> bool:
+        """Tell whether userinfo is asked: as the kind says, or for what rules ask about and the ID token lacks."""
+        if self._service.userinfo is not Userinfo.UNASKED:
+            return True
+        return self._may_ask and bool(metadata.userinfo_url) and facts.lacks(self._facts, claims)
+
+    def _leaving(self, profile: ProviderProfile, claims: Claims, more: Claims, grant: Grant) -> ProviderProfile:
+        """Add what rules, logging out, or working there, will need, as far as the operator wants it."""
         service = self._service
         ends_here = service.tells_logouts or service.logout_frame
         return replace(
@@ -202,6 +212,7 @@ class OidcProvider:
             session=session_of(claims) if ends_here else "",
             id_token="" if service.logout_there is LogoutThere.NO else grant.id_token,
             grant=grant.kept(self._scope) if self.keeps_tokens else None,
+            facts=facts.of_claims(self._facts, claims, more, named=service.facts),
         )
 
     async def refresh(self, refresh_token: str, http: Http) -> RenewedGrant:
@@ -344,7 +355,7 @@ class OidcProvider:
             http,
             service.issuer,
             hosts,
-            userinfo=service.userinfo is not Userinfo.UNASKED,
+            userinfo=None if self._may_ask else service.userinfo is not Userinfo.UNASKED,
             logout=service.logout_there is not LogoutThere.NO,
             revocation=self.keeps_tokens,
             url=service.discovery_url,

@@ -13,6 +13,7 @@ from options import types
 from options.option import option
 from providers import untrusted
 from providers.base import Provider, ProviderBroken, ProviderDenied, ProviderProfile, SubjectScope
+from providers.facts import OF_CLAIMS, TENANT
 from providers.kind import ProviderKind, ProviderSettings
 from providers.openid import OidcClientOptions, OidcService
 from providers.openid_claims import Claims, profile_of
@@ -66,4 +67,5 @@ KIND: Final = ProviderKind(
     options=SlackOptions,
     scope=lambda _: SubjectScope(_ISSUER, "sub"),
     build=build,
+    facts=(*OF_CLAIMS, TENANT),
 )

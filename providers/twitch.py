@@ -13,6 +13,7 @@ from typing import Final
 from options import types
 from options.option import option
 from providers.base import SubjectScope
+from providers.facts import OF_CLAIMS
 from providers.kind import ProviderKind
 from providers.openid import OidcClientOptions, OidcService
 
@@ -42,4 +43,5 @@ KIND: Final = ProviderKind(
     options=TwitchOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
     build=_SERVICE.build,
+    facts=OF_CLAIMS,
 )

@@ -54,4 +54,5 @@ KIND: Final = ProviderKind(
         revoke="https://api.x.com/2/oauth2/revoke",
         offline_scope="offline.access",
     ).build,
+    facts=(),
 )

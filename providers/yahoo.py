@@ -10,6 +10,7 @@ https://github.com/openid/AppAuth-iOS/issues/305
 from typing import Final
 
 from providers.base import SubjectScope
+from providers.facts import OF_CLAIMS
 from providers.kind import ProviderKind
 from providers.openid import OidcClientOptions, OidcService
 
@@ -23,4 +24,5 @@ KIND: Final = ProviderKind(
     options=OidcClientOptions,
     scope=lambda _: SubjectScope(_SERVICE.issuer, "sub"),
     build=_SERVICE.build,
+    facts=OF_CLAIMS,
 )

@@ -32,6 +32,7 @@ from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow
 from identity.admin import naming
 from identity.admin.finding import AccountAmbiguous, AccountNotFound, FoundAccount, Inspected, find, inspect
+from identity.admin.members import members_of
 from identity.admin.problem import Problem
 from identity.admin.requests import (
     AccountName,
@@ -181,8 +182,7 @@ class OperatorService:
 
     def members(self, request: GroupQuestion) -> GroupMembers:
         """Return who was put into a group. Reads every account once."""
-        members = (each for each in self._store.accounts.scan() if request.group in each.groups)
-        return GroupMembers(request.group, tuple(sorted(members, key=lambda each: each.username)))
+        return members_of(self._store, request.group)
 
     def sessions(self, request: AccountQuestion) -> SessionList | Problem:
         """Return the open sessions of an account."""

@@ -33,6 +33,8 @@ _MISSES: Final = {
 
 _REFUSALS: Final = {
     Refusal.NO_ACCOUNT: "the account is gone",
+    Refusal.SIGN_UP_CLOSED: "no account may be made",
+    Refusal.NOT_ADMITTED: "no rule about who may have an account holds",
     Refusal.DISABLED: "{account} is disabled; enable it first, or leave its ways to log in as they are",
     Refusal.SUSPENDED: "{identity} is suspended; enable {account} first",
     Refusal.MERGING: "{account} is being merged with another one; try again in a moment",

@@ -8,14 +8,48 @@ from collections.abc import Iterator
 from identity.accounts.usernames import fold
 from identity.applications.entry import EntryRules
 from identity.config.model import Config
-from identity.membership.facts import ANY
+from identity.login.admission import Admission, SignUpMode
+from identity.membership.facts import ANY, CLAIM, Fact
 from identity.membership.groups import Groups
 from identity.membership.rules import FactRule, MemberRule, ProviderRule
+from identity.membership.rules import facts_asked as rules_facts
+from providers import REGISTRY
 
 
 def entry_rules(config: Config) -> EntryRules:
     """Return who may enter which application."""
     return EntryRules(config.apps, groups=Groups(config.groups), fold=fold)
+
+
+def facts_asked(config: Config) -> tuple[Fact, ...]:
+    """Return the facts that rules ask about, each once."""
+    return tuple(dict.fromkeys(fact for _, rules in _everywhere(config) for fact in rules_facts(rules)))
+
+
+def admission(config: Config) -> Admission:
+    """Return who may have an account."""
+    return Admission(config.accounts.sign_up, config.accounts.rules, config.accounts.rules_at)
+
+
+def sign_up_rules(config: Config) -> Iterator[str]:
+    """Rules without their mode look as if they kept strangers out; the mode without rules lets in no person."""
+    accounts = config.accounts
+    if accounts.sign_up is SignUpMode.RULES and not accounts.rules:
+        yield "[accounts] rules: is missing; sign_up = rules needs at least one, like provider:google/hd=example.com"
+    if accounts.rules and accounts.sign_up is not SignUpMode.RULES:
+        yield f"[accounts] sign_up: is {accounts.sign_up.value}, so rules are never asked; write sign_up = rules"
+
+
+def sayable_facts(config: Config) -> Iterator[str]:
+    """A rule about what a provider never says holds of no person."""
+    kinds = {section.name: REGISTRY[section.kind] for section in config.providers}
+    for where, rules in _everywhere(config):
+        for fact in rules_facts(rules):
+            kind = kinds.get(fact.provider)
+            said = CLAIM if fact.name.startswith(CLAIM) else fact.name
+            if kind and said not in kind.facts:
+                says = f"only {', '.join(kind.facts)}" if kind.facts else "nothing of the kind"
+                yield f"{where}: {fact} asks what {fact.provider} (kind = {kind.name}) never says: it says {says}"
 
 
 def known_providers(config: Config) -> Iterator[str]:
@@ -36,3 +70,4 @@ def _everywhere(config: Config) -> Iterator[tuple[str, tuple[MemberRule, ...]]]:
         yield f"[app:{app.id}] allow", app.allow
     for name, members in config.groups.items():
         yield f"[group:{name}] members", members
+    yield "[accounts] rules", config.accounts.rules

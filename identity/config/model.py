@@ -16,9 +16,10 @@ from identity.applications.application import Application
 from identity.config import values
 from identity.config.applications import AppSection
 from identity.config.cassandra import CassandraSection
-from identity.config.membership import GroupSection
+from identity.config.membership import GroupSection, provider_rules
 from identity.config.outbound import OutboundSection
 from identity.config.values import HIGHEST_PORT, MemcachedAddress, Network, WebOrigin
+from identity.login.admission import RulesAt, SignUpMode
 from identity.login.staying import Stay
 from identity.membership.rules import FactRule, ProviderRule
 from identity.sessions.changes import Lifetimes
@@ -255,6 +256,23 @@ class AccountsSection:
         types.choice(AccountStoreKind),
         AccountStoreKind.SQLITE,
         "Where accounts are kept; memory forgets them all at a restart and is for tests.",
+    )
+    sign_up: SignUpMode = option(
+        types.choice(SignUpMode),
+        SignUpMode.OPEN,
+        "Who may sign up: everybody who can log in at a provider, those of whom a rule holds, or nobody.",
+    )
+    rules: tuple[ProviderRule | FactRule, ...] = option(
+        provider_rules,
+        (),
+        "With sign_up = rules: provider:NAME or provider:NAME/FACT=VALUE, for example "
+        "provider:google/hd=example.com; one that holds is enough.",
+    )
+    rules_at: RulesAt = option(
+        types.choice(RulesAt),
+        RulesAt.SIGN_UP,
+        "When the rules are asked; with login, a person of whom none holds any more is refused although they have an "
+        "account.",
     )
 
 

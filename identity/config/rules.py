@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from identity.applications.application import Application
-from identity.config.entry import known_providers
+from identity.config.entry import known_providers, sayable_facts, sign_up_rules
 from identity.config.model import AccountStoreKind, Config, LogLevel, SessionStoreKind
 from identity.config.values import HIGHEST_PORT, is_loopback, read_origin
 from options.option import BadOptions
@@ -324,6 +324,8 @@ RULES: Final = (
     Rule(app_origins, ("server.public_url",)),
     Rule(buildable, ("server.public_url",)),
     Rule(known_providers),
+    Rule(sayable_facts),
+    Rule(sign_up_rules, ("accounts.sign_up", "accounts.rules")),
 )
 """What refuses to start."""
 

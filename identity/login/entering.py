@@ -78,8 +78,7 @@ class Entering:
     ) -> Entered:
         """Open a session if the person's identity leads to an account that may log in.
 
-        `grant` are the provider's tokens, where they are kept. Those of a person who has to choose a username
-        first wait for the account.
+        `grant` are the provider's tokens, where they are kept.
 
         The session record is read before the account row: disabling the account writes the row
         first and the record after it, so either we see the row, or our write loses and all is
@@ -126,10 +125,7 @@ class Entering:
         grant: UpstreamGrant | None,
     ) -> Entered:
         if row is None or row.state is not IdentityState.ACTIVE:
-            unopened = _unopened(decide(row, None))
-            if grant and isinstance(unopened, NotYet):
-                self._keep(person.identity, None, grant)
-            return unopened
+            return _unopened(decide(row, None))
         for _ in range(TICKETS):
             entered = self._try(row, person, return_to=return_to, visit=visit, persistent=persistent)
             if isinstance(entered, LoggedIn):
@@ -137,6 +133,11 @@ class Entering:
             if entered:
                 return entered
         raise StoreUnavailable(detail="the session record moved at every attempt to log in")
+
+    def hold(self, person: ProvenPerson, grant: UpstreamGrant | None) -> None:
+        """Let the tokens of a person who may choose a username wait for the account; not those of one who may not."""
+        if grant:
+            self._keep(person.identity, None, grant)
 
     def refuse(self, provider: str, reason: str, visit: Visit, *, account_id: AccountId | None = None) -> None:
         """Note a login that was refused."""

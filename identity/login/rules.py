@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from identity.accounts.usernames import NamePolicy
 from identity.errors import NotFound
+from identity.login.admission import Admission
 from identity.login.staying import Stay
+from identity.membership.facts import Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class LoginRules:
     """Scheme and host of applications a login may lead to."""
     stay: Stay = Stay.ASK
     """Whether logins outlive the browser."""
+    admission: Admission = field(default_factory=Admission)
+    """Who may have an account."""
+    facts: tuple[Fact, ...] = ()
+    """What rules ask about; nothing else that a provider says is kept for them."""
     names: NamePolicy = field(default_factory=NamePolicy)
     """Which usernames may be chosen; for the form, the account service decides."""
 

@@ -39,12 +39,13 @@ from identity.login.freshness import proven_since
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, pack_told, unpack_flow, unpack_told
 from identity.login.pinning import ProviderPins
-from identity.login.results import Chosen, Finished, Started, UsernameForm, Visit
+from identity.login.results import Chosen, Finished, LoginDenied, Started, UsernameForm, Visit
 from identity.login.returning import safe_return, shorter
 from identity.login.rules import LoginRules
 from identity.login.staying import stays
 from identity.login.store import RecordKind
 from identity.login.welcoming import Welcoming
+from identity.membership import facts
 from identity.types import SECOND, AccountId, IdentityKey, Millis
 from providers.base import HANDLE, LoginStart, ProviderProfile, callback_address, fit, plain
 
@@ -228,20 +229,41 @@ class LoginService:
             key = identity_key(flow.provider, profile.subject, tenant=profile.tenant)
         except ValueError as error:
             raise ProviderTrouble(detail=f"{flow.provider} sent an unusable subject: {error}") from error
-        person = _person(key, flow, profile, now=self._dependencies.clock())
+        person = self._with_facts(_person(key, flow, profile, now=self._dependencies.clock()), profile)
         if flow.force_login and not proven_since(person.proven_at, flow.created_at):
             raise LoginNotFresh(detail=f"{flow.provider} does not say that the person logged in again")
         self._pins.hold(flow.provider)
         until = spent_until(flow.expires_at, now=self._dependencies.clock())
         if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
+        if refused := self._refusal(person, visit, newcomer=False):
+            return refused
         enter = partial(self._entering.enter_as, flow.account) if flow.account else self._entering.enter
         entered = enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent, grant=profile.grant)
         match entered:
             case Unknown() | ChooseName():
+                newcomer = isinstance(entered, Unknown)
+                if newcomer and (refused := self._refusal(person, visit, newcomer=True)):
+                    return refused
+                self._entering.hold(person, profile.grant)
                 return self._welcoming.begin(flow, person)
             case entered:
                 return entered
+
+    def _with_facts(self, person: ProvenPerson, profile: ProviderProfile) -> ProvenPerson:
+        """Add what rules ask about."""
+        said = facts.said_of(
+            profile.facts, tenant=profile.tenant, email=person.said.email, email_verified=person.said.email_verified
+        )
+        return replace(person, facts=facts.kept(self.rules.facts, person.provider, said))
+
+    def _refusal(self, person: ProvenPerson, visit: Visit, *, newcomer: bool) -> LoginDenied | None:
+        """Refuse a person whom the operator does not admit."""
+        reason = self.rules.admission.refusal(person.provider, person.facts, newcomer=newcomer)
+        if reason is None:
+            return None
+        self._entering.refuse(person.provider, reason.value, visit)
+        return LoginDenied(reason)
 
     # --- choosing a username
 

@@ -199,6 +199,7 @@ def _smaller(record: SignUpRecord) -> Iterator[SignUpRecord]:
     yield replace(record, person=short, return_to=return_to)
     bare = Profile(name=short.said.name, email_verified=False)
     yield replace(record, person=replace(short, said=bare), return_to=return_to)
+    yield replace(record, person=replace(short, said=bare, facts=()), return_to=return_to)
 
 
 def _adding(mine: bytes) -> Callable[[bytes], bytes | None]:

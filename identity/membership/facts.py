@@ -12,13 +12,15 @@ one login has a bound, whatever the provider sends.
     `corp/email_domain=example.com`       | an address in this domain that the provider has verified
     `corp/claim.department=it`            | the claim `department` is, or holds, `it`
 
-Names and values are compared as they are, but for domains and GitHub's names, which have no case.
+Names and values are compared as they are, but for domains and GitHub's names, which have no case. A blank, a
+comma, a percent sign and what is not ASCII are percent-encoded: `corp/claim.groups=Domain%20Users`.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
+from urllib.parse import quote, unquote
 
 ANY: Final = "*"
 """Instead of a provider's name: whichever says it."""
@@ -33,7 +35,8 @@ FOLDED: Final = frozenset({EMAIL_DOMAIN, "hd", "org", "team"})
 """Names whose values are the same in any case."""
 
 _PROVIDER: Final = r"(?:[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?|\*)"
-_FACT: Final = re.compile(rf"({_PROVIDER})/([a-z_]{{1,32}}|claim\.[^\s=/,]{{1,64}})=([^\s,]{{1,100}})")
+_FACT: Final = re.compile(rf"({_PROVIDER})/([a-z_]{{1,32}}|claim\.[^\s=,]{{1,64}})=([^\s,]{{1,100}})")
+_PLAIN: Final = "!\"#$&'()*+/:;<=>?@[\\]^`{|}~"
 
 Said: TypeAlias = Mapping[str, Collection[str]]
 """What one login's provider says: by name, all values."""
@@ -65,12 +68,12 @@ def read_fact(text: str) -> Fact:
             f"{text!r} is not what a provider says, like google/hd=example.com, in at most {LONGEST} characters"
         )
     provider, name, value = match.groups()
-    return Fact(provider, name, value_of(name, value))
+    return Fact(provider, name, value_of(name, unquote(value)))
 
 
 def value_of(name: str, value: str) -> str:
-    """Return a value as it is compared."""
-    return value.lower() if name in FOLDED else value
+    """Return a value as it is compared and spelt."""
+    return quote(value.lower() if name in FOLDED else value, safe=_PLAIN)
 
 
 def kept(asked: Iterable[Fact], provider: str, said: Said) -> tuple[str, ...]:

@@ -206,3 +206,69 @@ def test_being_asked_too_often_is_not_taken_for_keeping_addresses_back(on: Bench
 
     with pytest.raises(ProviderBroken, match="403"):
         on.log_in()
+
+
+# --- what rules ask about
+
+
+def asked(on: Bench, *facts: str) -> Bench:
+    """Return the bench with a provider that rules ask these facts of."""
+    on.build("github", TestGitHub().options(on), facts=facts)
+    return on
+
+
+def test_organisations_and_teams_are_asked_for_only_where_a_rule_is_about_them(on: Bench) -> None:
+    """Each is a call at every login, and a right that people are asked to grant."""
+    on.log_in()
+    assert not {"/api/v3/user/orgs", "/api/v3/user/teams"} & on.upstream.calls.keys()
+    assert "read%3Aorg" not in on.begin().begun.location
+    on.upstream.answers |= {
+        "/api/v3/user/orgs": [{"login": "acme"}, {"login": "Corp"}],
+        "/api/v3/user/teams": [{"slug": "ops", "organization": {"login": "acme"}}],
+    }
+
+    on = asked(on, "org", "team")
+
+    assert "read%3Aorg" in on.begin().begun.location
+    assert on.log_in().facts == (("org", "acme"), ("org", "Corp"), ("team", "acme/ops"))
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_organisation_that_keeps_itself_to_itself_costs_no_login(on: Bench, status: int) -> None:
+    """The rule does not hold then; the person is told so, and not that GitHub is broken."""
+    on = asked(on, "org")
+    on.upstream.statuses["/api/v3/user/orgs"] = status
+
+    assert on.log_in().facts == ()
+
+
+@pytest.mark.parametrize("listed", [{}, "acme", None, 7])
+def test_what_is_no_list_of_organisations_fails_the_login(on: Bench, listed: object) -> None:
+    """A person must not be shut out, or let in, by an answer that cannot be read."""
+    on = asked(on, "org")
+    on.upstream.answers["/api/v3/user/orgs"] = listed
+
+    with pytest.raises(ProviderBroken, match="not a list"):
+        on.log_in()
+
+
+def test_odd_entries_say_nothing(on: Bench) -> None:
+    """An organisation called "None" would open doors."""
+    on = asked(on, "org", "team")
+    odd = [None, {}, {"login": None}, {"login": ""}, {"login": 7}, "acme", ["acme"]]
+    on.upstream.answers |= {
+        "/api/v3/user/orgs": odd,
+        "/api/v3/user/teams": [*odd, {"slug": "ops"}, {"slug": "ops", "organization": {}}],
+    }
+
+    assert on.log_in().facts == ()
+
+
+def test_no_more_than_five_pages_are_read(on: Bench) -> None:
+    """A person in ten thousand organisations must not make a login take minutes."""
+    on = asked(on, "org")
+    on.upstream.answers["/api/v3/user/orgs"] = [{"login": f"o{n}"} for n in range(100)]
+
+    on.log_in()
+
+    assert on.upstream.calls["/api/v3/user/orgs"] == 5

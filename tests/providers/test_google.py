@@ -95,3 +95,16 @@ def test_google_is_not_asked_for_a_fresh_login(on: Bench) -> None:
 
     assert "prompt" not in login.begun.location
     assert on.finish(login, on.come_back(login)).auth_at is None
+
+
+def test_the_domain_is_told_to_rules_from_the_claim_alone() -> None:
+    """A rule about the company's domain must not hold of a consumer account with such an address."""
+    with bench() as on:
+        kit = TestGoogle()
+        kit.prepare(on)
+        on.build("google", kit.options(on), facts=["hd"])
+        on.upstream.person |= {"email": "eve@corp.example", "email_verified": True}
+        assert on.log_in().facts == ()
+        on.upstream.person["hd"] = "corp.example"
+
+        assert on.log_in().facts == (("hd", "corp.example"),)

@@ -133,6 +133,21 @@ def test_a_login_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
+def test_the_page_of_a_refusal_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
+    """Otherwise a link to a page of ours that says "you may enter now" leads to another site."""
+    asked = quote(evil)
+    stranger = logins.browser().get(f"/.identityd/refused?return_to={asked}")
+    visitor = logins.browser()
+    visitor.sign_up("ada", username="ada")
+
+    member = visitor.get(f"/.identityd/refused?return_to={asked}")
+
+    for reply in (stranger, member):
+        assert reply.status == 303
+        assert_home(reply)
+
+
+@pytest.mark.parametrize("evil", EVIL)
 def test_a_posted_answer_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
     """Otherwise a provider's form, or a page that pretends to be one, chooses where a login ends."""
     logins.google.posted = True
@@ -247,6 +262,7 @@ LEADERS: Final = {
     "provider_logout.FrontChannelLogout": "test_logging_out_at_the_provider_leads_there_and_home_only",
     "provider_logout.LoggedOutThere": "test_logging_out_at_the_provider_leads_there_and_home_only",
     "security_events.SecurityEvents": "test_what_a_provider_tells_leads_nowhere",
+    "refused.EntryRefused": "test_the_page_of_a_refusal_leads_nowhere_else",
     "routes.Canonical": "test_a_canonical_address_is_never_another_site",
     "ack.Ack": "test_ack_leads_nowhere_else",
     "sign_up.Welcome": "test_a_login_leads_nowhere_else",

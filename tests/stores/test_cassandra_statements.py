@@ -12,7 +12,12 @@ from identity.stores.cassandra.statements import ALL, CONDITIONAL_TABLES, Statem
 from tests.support.sources import ROOT, tree
 
 CONDITIONAL: Final = {table.name for table in CONDITIONAL_TABLES} | {"schema_migrations", "schema_locks"}
-SCANNERS: Final = {"identity/upkeep/fsck.py", "identity/upkeep/copying.py", "identity/upkeep/copied_tables.py"}
+SCANNERS: Final = {
+    "identity/admin/members.py",
+    "identity/upkeep/fsck.py",
+    "identity/upkeep/copying.py",
+    "identity/upkeep/copied_tables.py",
+}
 
 every_statement = pytest.mark.parametrize(
     "statement", ALL, ids=[f"{each.table}-{each.kind.value}-{number}" for number, each in enumerate(ALL)]
@@ -106,7 +111,7 @@ def test_nothing_else_sends_cql_to_the_tables_of_the_identity_map() -> None:
         assert all(prepared.startswith("statement") for prepared in text.split(".prepare(")[1:]), name
 
 
-def test_only_fsck_and_copy_scan() -> None:
+def test_only_fsck_copy_and_the_list_of_a_group_scan() -> None:
     """Who scans reads everything there is, and a login must never wait for that."""
     found = {
         str(path.relative_to(ROOT))

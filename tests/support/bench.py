@@ -6,7 +6,7 @@ Owns one event loop for the life of a test, as a daemon has one; every call of a
 import asyncio
 import secrets
 import ssl
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -62,16 +62,30 @@ class Bench:
     providers: dict[str, Provider] = field(default_factory=dict)
 
     def build(
-        self, kind: str, options: Mapping[str, str], *, name: str = "under-test", keep_tokens: bool = False
+        self,
+        kind: str,
+        options: Mapping[str, str],
+        *,
+        name: str = "under-test",
+        keep_tokens: bool = False,
+        facts: Collection[str] = (),
     ) -> None:
         """Make the provider."""
-        self.provider = self.made(kind, options, name=name, keep_tokens=keep_tokens)
+        self.provider = self.made(kind, options, name=name, keep_tokens=keep_tokens, facts=facts)
 
-    def made(self, kind: str, options: Mapping[str, str], *, name: str, keep_tokens: bool = False) -> Provider:
+    def made(
+        self,
+        kind: str,
+        options: Mapping[str, str],
+        *,
+        name: str,
+        keep_tokens: bool = False,
+        facts: Collection[str] = (),
+    ) -> Provider:
         """Return another provider."""
         site = ProviderSite(public_url=PUBLIC_URL, clock=self.clock, random_bytes=secrets.token_bytes, demo=True)
         given = provider_options(kind, options)
-        self.providers[name] = build(kind, name, given, site=site, keep_tokens=keep_tokens)
+        self.providers[name] = build(kind, name, given, site=site, keep_tokens=keep_tokens, facts=frozenset(facts))
         return self.providers[name]
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

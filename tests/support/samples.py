@@ -190,6 +190,7 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
     ("account-merged", 403, {}),
     ("no-account", 403, {}),
     ("sign-up-closed", 403, {}),
+    ("not-admitted", 403, {}),
     ("not-found", 404, {}),
     ("method-not-allowed", 405, {}),
     ("being-finished", 409, {}),

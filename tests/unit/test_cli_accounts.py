@@ -52,6 +52,7 @@ def test_programs_get_an_object_with_the_documented_fields(commands: OperatorCom
         "status": "active",
         "found_by": "identity",
         "identities": ["p:1"],
+        "groups": [],
     }
     assert commands.told("find", "alice")["found_by"] == "username"
     assert commands.told("find", str(account_id))["found_by"] == "account"
@@ -185,8 +186,8 @@ def test_show_gives_programs_the_documented_fields(commands: OperatorCommands) -
     commands.run("unlink", "alice", "p:2", "--yes", *WHY)
     told = commands.told("show", "alice", "--events", "1")
     assert list(told) == [
-        "account_id", "username", "status", "found_by", "identities", "epoch", "created_at", "merged_into", "whole",
-        "username_index", "ways", "profile", "revocations", "events",
+        "account_id", "username", "status", "found_by", "identities", "groups", "epoch", "created_at", "merged_into",
+        "whole", "username_index", "ways", "profile", "revocations", "events",
     ]  # fmt: skip
     assert [(each["identity"], each["index"]) for each in told["ways"]] == [("p:1", "agrees")]
     assert (told["whole"], told["username_index"], told["merged_into"]) == (True, "agrees", None)

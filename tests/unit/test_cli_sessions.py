@@ -29,7 +29,7 @@ class Lobby:
         self.commands = OperatorCommands(folder, sections)
         closing.callback(self.commands.close)
         wiring = Wiring(self.commands.config, Ring(self.commands.config), Metrics(), now, lambda _: None)
-        self.service: SessionService = sessions_in_memcached(wiring, closing)[0]
+        self.service: SessionService = sessions_in_memcached(wiring, closing, self.commands.store)[0]
         self.alice = self.commands.member("1", "alice")
 
     def log_in(self, agent: str = "Firefox on Linux", *, account_id: AccountId | None = None) -> Session:

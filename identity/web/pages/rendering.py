@@ -83,6 +83,7 @@ _LEADS_TO_LOGIN: Final = frozenset(
         "provider-unknown",
         "being-finished",
         "sign-up-closed",
+        "not-admitted",
         "account-disabled",
         "identity-suspended",
     }

@@ -89,6 +89,8 @@ _REFUSALS: Final = {
     "Log in another way, or ask whoever runs this service.",
     Refusal.MERGING: "This account is being joined with another one at this moment. Try again in a minute.",
     Refusal.MERGED: "This account was joined with another one. Log in with the other one.",
+    Refusal.SIGN_UP_CLOSED: "There is no account for this login, and new ones are not made here.",
+    Refusal.NOT_ADMITTED: "This login service is only for certain people, and your login is not one of theirs.",
     Refusal.NO_ACCOUNT: "The account this login belongs to cannot be found. Ask whoever runs this service.",
 }
 

@@ -1,0 +1,51 @@
+"""Who may have an account here.
+
+Owns the decision at a login's end, before a username is asked for. Pure. Rules look at the provider and at what it
+said in this login (`membership`), never at who the person is.
+
+    sign_up  | a person without an account         | one with an account
+    ---------+-------------------------------------+-------------------------------------------
+    open     | may sign up                         | logs in
+    rules    | may sign up if a rule holds         | logs in; with `rules_at = login`, if a rule
+             |                                     | holds
+    closed   | may not sign up                     | logs in
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from identity.accounts.linking import Refusal
+from identity.membership.rules import Entrant, FactRule, ProviderRule, any_holds
+
+
+class SignUpMode(Enum):
+    """Who may sign up."""
+
+    OPEN = "open"
+    RULES = "rules"
+    CLOSED = "closed"
+
+
+class RulesAt(Enum):
+    """When the rules are asked."""
+
+    SIGN_UP = "sign-up"
+    LOGIN = "login"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The operator's settings."""
+
+    mode: SignUpMode = SignUpMode.OPEN
+    rules: tuple[ProviderRule | FactRule, ...] = ()
+    at: RulesAt = RulesAt.SIGN_UP
+
+    def refusal(self, provider: str, facts: tuple[str, ...], *, newcomer: bool) -> Refusal | None:
+        """Tell why a person may not go on; None if they may. Applies the table above."""
+        if newcomer and self.mode is SignUpMode.CLOSED:
+            return Refusal.SIGN_UP_CLOSED
+        asked = self.mode is SignUpMode.RULES and (newcomer or self.at is RulesAt.LOGIN)
+        if asked and not any_holds(self.rules, Entrant("", provider, (), facts)):
+            return Refusal.NOT_ADMITTED
+        return None
