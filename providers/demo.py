@@ -180,4 +180,5 @@ KIND: Final = ProviderKind(
     scope=lambda _: SubjectScope("demo", "name"),
     build=build,
     facts=(),
+    open_to_all=lambda _: False,
 )

@@ -148,5 +148,6 @@ KIND: Final = ProviderKind(
     scope=lambda given: SubjectScope(given.url.rstrip("/"), "id"),
     build=build,
     facts=(EMAIL_DOMAIN, "org", "team"),
+    open_to_all=lambda given: given.url.rstrip("/") == "https://github.com",
     console="https://github.com/settings/developers",
 )

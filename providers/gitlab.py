@@ -36,4 +36,5 @@ KIND: Final = ProviderKind(
     scope=lambda given: SubjectScope(given.url.rstrip("/"), "sub"),
     build=build,
     facts=OF_CLAIMS,
+    open_to_all=lambda given: given.url.rstrip("/") == "https://gitlab.com",
 )

@@ -113,4 +113,5 @@ KIND: Final = ProviderKind(
     scope=lambda _: SubjectScope(_ISSUER, "sub"),
     build=build,
     facts=(*OF_CLAIMS, "hd"),
+    open_to_all=lambda given: not given.hd,
 )

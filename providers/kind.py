@@ -89,6 +89,8 @@ class ProviderKind(Generic[OptionsT]):
     """Makes the provider; raises BadOptions for what no single option shows."""
     facts: tuple[str, ...] = (EMAIL_DOMAIN,)
     """What it can say of a person; `claim.` stands for every claim."""
+    open_to_all: Callable[[OptionsT], bool] = lambda _: True
+    """Whether, as it is configured, all the world can have an account there and log in here."""
     console: str = ""
     """Where an application is registered there; empty where that is the operator's own server."""
     register: Callable[[OptionsT, ClientToRegister, Http], Awaitable[RegisteredClient]] | None = None

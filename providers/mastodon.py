@@ -84,4 +84,5 @@ KIND: Final = ProviderKind(
     build=build,
     register=register,
     facts=(),
+    open_to_all=lambda _: False,
 )

@@ -94,4 +94,5 @@ KIND: Final = ProviderKind(
     scope=lambda _: SubjectScope(_HOST, "oid"),
     build=build,
     facts=(CLAIM, TENANT),
+    open_to_all=lambda given: given.tenant in (*_SHARED, "consumers") and not given.tenants,
 )

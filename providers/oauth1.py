@@ -195,4 +195,5 @@ KIND: Final = ProviderKind(
     options=OAuth1Options,
     scope=lambda given: SubjectScope(given.profile_url, given.subject),
     build=build,
+    open_to_all=lambda _: False,
 )

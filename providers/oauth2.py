@@ -265,4 +265,5 @@ KIND: Final = ProviderKind(
     options=OAuth2Options,
     scope=lambda given: SubjectScope(given.issuer or given.profile_url, given.subject),
     build=build,
+    open_to_all=lambda _: False,
 )

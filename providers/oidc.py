@@ -227,4 +227,5 @@ KIND: Final = ProviderKind(
     build=build,
     register=register,
     facts=OF_CLAIMS,
+    open_to_all=lambda _: False,
 )

@@ -68,4 +68,5 @@ KIND: Final = ProviderKind(
     scope=lambda _: SubjectScope(_ISSUER, "sub"),
     build=build,
     facts=(*OF_CLAIMS, TENANT),
+    open_to_all=lambda given: not given.teams,
 )

@@ -11,7 +11,7 @@ from identity.config.model import Config
 from identity.login.admission import Admission, SignUpMode
 from identity.membership.facts import ANY, CLAIM, Fact
 from identity.membership.groups import Groups
-from identity.membership.rules import FactRule, MemberRule, ProviderRule
+from identity.membership.rules import PUBLIC, FactRule, MemberRule, ProviderRule
 from identity.membership.rules import facts_asked as rules_facts
 from providers import REGISTRY
 
@@ -50,6 +50,19 @@ def sayable_facts(config: Config) -> Iterator[str]:
             if kind and said not in kind.facts:
                 says = f"only {', '.join(kind.facts)}" if kind.facts else "nothing of the kind"
                 yield f"{where}: {fact} asks what {fact.provider} (kind = {kind.name}) never says: it says {says}"
+
+
+def open_to_all(config: Config) -> Iterator[str]:
+    """With a public provider all the world has an account here, and enters what has no rule."""
+    public = [each.name for each in config.providers if each.enabled and REGISTRY[each.kind].open_to_all(each.options)]
+    if config.demo or not public or config.accounts.sign_up is not SignUpMode.OPEN:
+        return
+    for app in config.apps:
+        if app.allow == PUBLIC:
+            yield (
+                f"[app:{app.id}] allow: is left out, so everybody who can log in at {' or '.join(public)} may enter; "
+                "write who may, or [accounts] sign_up = rules (docs/configuration.md)"
+            )
 
 
 def known_providers(config: Config) -> Iterator[str]:

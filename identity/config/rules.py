@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from identity.applications.application import Application
-from identity.config.entry import known_providers, sayable_facts, sign_up_rules
+from identity.config.entry import known_providers, open_to_all, sayable_facts, sign_up_rules
 from identity.config.model import AccountStoreKind, Config, LogLevel, SessionStoreKind
 from identity.config.values import HIGHEST_PORT, is_loopback, read_origin
 from options.option import BadOptions
@@ -337,6 +337,7 @@ WARNINGS: Final = (
     shared_with_the_login,
     shared_among_applications,
     kept_for_none,
+    open_to_all,
     forgetting,
     unused_nodes,
     unused_cluster,

@@ -60,3 +60,37 @@ def test_groups_follow_from_what_providers_say() -> None:
 def test_what_would_guard_nothing_or_shut_everybody_out_refuses_to_start(text: str, problem: str) -> None:
     """Each looks as if it guarded the application."""
     assert any(problem in each for each in problems_of(text))
+
+
+CORP = "[provider:corp]\nkind = oidc\nissuer = https://id.corp.example\nclient_id = me\nclient_secret = 0123456789ab\n"
+PUBLIC_PROVIDERS = {
+    "github": GITHUB,
+    "google": "[provider:google]\nkind = google\nclient_id = me\nclient_secret = 0123456789ab\n",
+    "twitter": "[provider:twitter]\nkind = twitter\nclient_id = me\nclient_secret = 0123456789ab\n",
+}
+
+
+@pytest.mark.parametrize("name", list(PUBLIC_PROVIDERS))
+def test_an_application_that_lets_in_the_whole_world_is_warned_of(name: str) -> None:
+    """Whoever configures a public provider thinks of the own people, and guards nothing."""
+    found = parse(PUBLIC_PROVIDERS[name] + APP, base=Path()).warnings
+
+    assert any(
+        f"[app:wiki] allow: is left out, so everybody who can log in at {name} may enter" in each for each in found
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        f"{GITHUB}{APP}allow = group:staff\n",
+        f"{GITHUB}{APP}[accounts]\nsign_up = closed\n",
+        f"{GITHUB}enabled = no\n{APP}",
+        f"{GITHUB}url = https://github.corp.example\n{APP}",
+        f"{PUBLIC_PROVIDERS['google']}hd = example.com\n{APP}",
+        f"{CORP}{APP}",
+    ],
+)
+def test_where_somebody_decided_who_comes_there_is_no_warning(more: str) -> None:
+    """A warning that is always there is not read."""
+    assert not [each for each in parse(more, base=Path()).warnings if "allow" in each]

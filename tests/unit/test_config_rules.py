@@ -10,7 +10,8 @@ from identity.errors import ConfigError
 from options.secret import Secret
 from tests.support.configuration import APP_SECRET, problems_of, problems_with
 
-APP = f"[app:wiki]\nsecret = {APP_SECRET}\n"
+APP = f"[app:wiki]\nsecret = {APP_SECRET}\nallow = group:staff\n"
+SHOP = f"[app:shop]\nsecret = {APP_SECRET[::-1]}\nallow = group:staff\n"
 PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456789ab\n"
 OAUTH1 = "[provider:y]\nkind = twitter1\nconsumer_key = me\nconsumer_secret = 0123456789ab\n"
 
@@ -139,7 +140,7 @@ def test_a_proxy_may_have_a_password_which_is_never_shown() -> None:
         (f"{APP}hosts = localhost:8887\n{PROVIDER}", "[app:wiki] hosts: localhost:8887 is the login's own host"),
         (f"{APP}hosts = localhost:8000\n{PROVIDER}", "[app:wiki] hosts: localhost:8000 gets the login's cookies"),
         (
-            f"{APP}hosts = w.localhost:1\n[app:shop]\nsecret = {APP_SECRET[::-1]}\nhosts = w.localhost:2\n{PROVIDER}",
+            f"{APP}hosts = w.localhost:1\n{SHOP}hosts = w.localhost:2\n{PROVIDER}",
             "[app:shop] hosts: w.localhost is also [app:wiki]'s",
         ),
         (f"[memcached]\nnodes = a=h:1\n{PROVIDER}", "[memcached] nodes"),
