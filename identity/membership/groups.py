@@ -10,7 +10,7 @@ Owns how two sources become one list. Pure.
     provider said at the login                      | it is asked then only | facts it said
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -32,12 +32,12 @@ class Groups:
 
     def __init__(self, rules: GroupRules) -> None:
         self._rules = rules
+        self.derived: Final = bool(rules)
+        """Whether any group follows from what providers say."""
         self._derived = lru_cache(maxsize=4_096)(self._derive)
 
-    def of(self, own: Collection[str], *, provider: str, facts: tuple[str, ...]) -> tuple[str, ...]:
+    def of(self, own: tuple[str, ...], *, provider: str, facts: tuple[str, ...]) -> tuple[str, ...]:
         """Return all groups in alphabetical order: those an operator keeps, and those that follow."""
-        if not self._rules:
-            return tuple(sorted(own))
         return tuple(sorted({*own, *self._derived(provider, facts)}))
 
     def _derive(self, provider: str, facts: tuple[str, ...]) -> tuple[str, ...]:

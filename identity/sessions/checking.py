@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from identity.keyring import KeyRing
 from identity.sessions import changes, cookie
-from identity.sessions.check import NOT_ALLOWED, Check, Outcome, SetCookie, Verdict
+from identity.sessions.check import NOT_ALLOWED, Check, Outcome, Verdict
 from identity.sessions.cookie import Shown
 from identity.sessions.gathering import Live, group
 from identity.sessions.minting import Mint
@@ -113,23 +113,8 @@ class Checking:
             asked = self._asked(check, each, now)
             planned, asked = yield from judge(jar, reads, asked, rules=self._rules, clock=self._clock)
             yield from _told(planned, check, asked.now)
-            verdicts.append(self._entered(check, planned, self._verdict(planned, asked.now, jar)))
+            verdicts.append(self._verdict(check, planned, asked.now, jar))
         return verdicts
-
-    def _entered(self, check: Check, planned: Plan, verdict: Verdict) -> Verdict:
-        """Say who it is, and refuse a session that counts where its person may not enter.
-
-        The cookies stay in the answer: the session is as good as before, and goes on rotating.
-        """
-        live = planned.live
-        if verdict.outcome is not Outcome.OK or live is None:
-            return verdict
-        verdict = replace(
-            verdict, groups=self._entry.groups(live.record, live.session), described=live.record.described
-        )
-        if self._entry.may_enter(check.entering or check.client, live.record, live.session):
-            return verdict
-        return replace(verdict, outcome=Outcome.FORBIDDEN, reason=NOT_ALLOWED)
 
     def _asked(self, check: Check, shown: Shown, now: Millis) -> Asked:
         ring, markers = self._mint.keys(), shown.markers
@@ -151,7 +136,7 @@ class Checking:
             address=check.address,
         )
 
-    def _verdict(self, planned: Plan, now: Millis, jar: Jar) -> Verdict:
+    def _verdict(self, check: Check, planned: Plan, now: Millis, jar: Jar) -> Verdict:
         mint, live = self._mint, planned.live
         cookies = mint.deletions(planned.delete)
         minted = planned.mint_from is not None
@@ -164,8 +149,21 @@ class Checking:
         if planned.outcome is not Outcome.OK or live is None:
             flag = mint.flag(jar.groups, now=now) if planned.flag_bounce else ""
             return Verdict(planned.outcome, planned.reason, set_cookies=cookies, flag=flag)
-        idle_ends_at = active_at(planned) + self._rules.lifetimes.idle_ms
-        return _accepted(planned.reason, live, cookies, minted=minted, idle_ends_at=idle_ends_at)
+        record, session = live.record, live.session
+        # One who may not enter gets the cookies all the same: the session is as good as before, and goes on rotating.
+        enters = self._entry.may_enter(check.entering or check.client, record, session)
+        return Verdict(
+            Outcome.OK if enters else Outcome.FORBIDDEN,
+            planned.reason if enters else NOT_ALLOWED,
+            session=session,
+            account_id=record.account_id,
+            username=record.username,
+            set_cookies=cookies,
+            minted=minted,
+            idle_ends_at=active_at(planned) + self._rules.lifetimes.idle_ms,
+            groups=self._entry.groups(record, session),
+            described=record.described,
+        )
 
 
 def judge(
@@ -226,18 +224,3 @@ def _marked(markers: Sequence[str], ring: KeyRing, session: SessionId, ids: Coll
     """Tell whether one of the markers is for exactly this session and this set of tokens."""
     # All are tried: a marker that a sibling host planted must not hide the genuine one.
     return any(cookie.marker_fits(marker, session, ids, ring=ring) for marker in markers)
-
-
-def _accepted(
-    reason: str, live: Live, cookies: tuple[SetCookie, ...], *, minted: bool, idle_ends_at: Millis
-) -> Verdict:
-    return Verdict(
-        Outcome.OK,
-        reason,
-        session=live.session,
-        account_id=live.record.account_id,
-        username=live.record.username,
-        set_cookies=cookies,
-        minted=minted,
-        idle_ends_at=idle_ends_at,
-    )
