@@ -29,7 +29,7 @@ test: $(VENV)/dev.stamp ## Run all tests; says what it skipped and how to get it
 test-all: $(VENV)/dev.stamp ## Run all tests; a skipped one is a failure
 	@$(PYTEST) --no-skips $(TESTS)
 
-test-nightly: $(VENV)/dev.stamp ## Run the tests that need Keycloak, Dex, several Cassandra nodes or minutes, which the others leave out
+test-nightly: $(VENV)/dev.stamp ## Run the tests that need Keycloak, Dex, Traefik, several Cassandra nodes or minutes, which the others leave out
 	@$(PYTEST) --no-skips -m nightly $(TESTS)
 
 lint: $(VENV)/dev.stamp ## Check style and formatting
@@ -69,7 +69,7 @@ services: ## Install what the suites need: memcached, Cassandra, Chromium, Firef
 	@.ci/services
 	@$(MAKE) --no-print-directory .cache/oidc-provider-mock/installed.txt
 
-services-nightly: services ## Install what test-nightly needs besides: Keycloak, and Dex, which takes minutes to build
+services-nightly: services ## Install what test-nightly needs besides: Keycloak, and Dex and Traefik, which take minutes to build
 	@.ci/services nightly
 
 lock: .cache/uv/installed.txt ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock

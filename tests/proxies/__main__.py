@@ -27,7 +27,7 @@ class Outcomes:
 def main(arguments: list[str]) -> int:
     """Return the exit code: 0 if the matrix holds."""
     outcomes = Outcomes()
-    options = ["-q", "--no-skips", "-n", "2", "--dist", "loadfile"]
+    options = ["-q", "--no-skips", "-n", "2", "--dist", "loadfile", "-m", ""]
     code = int(pytest.main([*options, _HERE], plugins=[outcomes]))
     matrix = table({name: version(name) for name in NAMES}, outcomes.failed)
     sys.stdout.write(f"\n{matrix}\n")

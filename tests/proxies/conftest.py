@@ -1,4 +1,4 @@
-"""One guarded application per proxy and file; every test of the file meets all four."""
+"""One guarded application per proxy and file; every test of the file meets all that can carry it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,17 +6,35 @@ from typing import Final
 
 import pytest
 
+from tests.proxies.matrix import NEEDS_COOKIES
 from tests.support.certificates import Authority
 from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.planted import EVIL, LOGIN, WIKI
-from tests.support.proxies import NAMES
+from tests.support.proxies import DELIVERING, KINDS, NAMES
 from tests.support.siblings import Sibling
 
 UNMINTED: Final = {"static_paths": f"{APPLICATION}/old {APPLICATION}/echo /old /echo"}
 """A page without a token: one with a token is never kept."""
 
+GATES: Final = ("guarded", "kept", "corp", "closed")
+"""Fixtures that are asked for which proxy they stand behind."""
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in NAMES])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test behind every proxy that can carry it."""
+    names = DELIVERING if metafunc.function.__name__ in NEEDS_COOKIES else NAMES
+    for gate in set(GATES) & set(metafunc.fixturenames):
+        metafunc.parametrize(
+            gate, [pytest.param(name, marks=marks(name)) for name in names], indirect=True, scope="module"
+        )
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Return what a test behind this proxy needs."""
+    return [getattr(pytest.mark, name), *([pytest.mark.nightly] if KINDS[name].nightly else [])]
+
+
+@pytest.fixture(scope="module")
 def guarded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[GuardedApplication]:
@@ -26,7 +44,7 @@ def guarded(
         yield running
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in NAMES])
+@pytest.fixture(scope="module")
 def kept(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[GuardedApplication]:
@@ -37,7 +55,7 @@ def kept(
         yield running
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in NAMES])
+@pytest.fixture(scope="module")
 def corp(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
 ) -> Iterator[GuardedApplication]:

@@ -15,6 +15,29 @@ DOCUMENT: Final = ROOT / "docs" / "proxies.md"
 _BEGIN: Final = "<!-- matrix: python -m tests.proxies --write -->\n"
 _END: Final = "\n<!-- end of the matrix -->"
 
+NEEDS_COOKIES: Final = frozenset(
+    {
+        "test_the_application_gets_its_own_cookies_and_none_of_ours",
+        "test_what_is_taken_out_is_what_identityd_reads",
+        "test_four_cookies_arrive_beside_the_applications_own",
+        "test_an_answer_with_a_token_is_not_stored",
+        "test_an_answer_without_one_keeps_what_the_application_says",
+        "test_a_request_comes_again_with_the_present_cookies",
+        "test_a_body_comes_again_whole",
+        "test_another_sites_script_can_follow",
+        "test_a_copy_that_stays_behind_is_refused",
+        "test_a_copy_of_the_applications_cookie_is_refused",
+        "test_a_call_comes_again_with_its_body",
+        "test_a_page_and_a_form_come_again",
+        "test_another_sites_call_comes_again",
+        "test_firefox_sends_a_bounced_call_again_with_its_body",
+        "test_a_jar_of_eighty_names_recovers_by_itself",
+        "test_as_many_names_as_a_browser_keeps_are_let_through",
+    }
+)
+"""Tests behind proxies alone that hand on a verdict's cookies, and can take ours out of a request. What one does
+instead that does not is in its column, and shown by `test_mint_off.py`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -41,7 +64,7 @@ ROWS: Final = (
             "test_the_application_gets_its_own_cookies_and_none_of_ours",
             "test_what_is_taken_out_is_what_identityd_reads",
         ),
-        differs={"nginx": "up to three runs of them"},
+        differs={"nginx": "up to three runs of them", "traefik": "they do"},
     ),
     Row(
         "spoof",
@@ -85,6 +108,7 @@ ROWS: Final = (
         "cookies",
         "four cookies beside the application's two, on 200 204 302 304 401 404 500 503, GET and HEAD",
         ("test_four_cookies_arrive_beside_the_applications_own",),
+        differs={"traefik": "none; `/.identityd/ack` has them"},
     ),
     Row(
         "no-store",
@@ -94,7 +118,7 @@ ROWS: Final = (
             "test_an_answer_without_one_keeps_what_the_application_says",
         ),
         usual="replaces its line",
-        differs={"caddy": "a second line"},
+        differs={"caddy": "a second line", "traefik": "`no-cache, private` always"},
     ),
     Row(
         "kept",
@@ -113,7 +137,12 @@ ROWS: Final = (
             "test_nor_from_the_page_that_logged_out_everywhere",
         ),
     ),
-    Row("events", "server-sent events, with four cookies at their start", ("test_events_arrive_as_they_happen",)),
+    Row(
+        "events",
+        "server-sent events, with four cookies at their start",
+        ("test_events_arrive_as_they_happen",),
+        differs={"traefik": "yes, without cookies"},
+    ),
     Row(
         "websocket",
         "WebSocket: let through with the application's cookies; 401 and no bounce",
@@ -150,9 +179,20 @@ ROWS: Final = (
         "bounce",
         "bounce of GET, EventSource, and POST of 5 B, 1 MB, 8 MB",
         ("test_a_request_comes_again_with_the_present_cookies", "test_a_body_comes_again_whole"),
+        differs={"traefik": "a page by `/.identityd/ack`, 401 for calls"},
     ),
-    Row("cors", "a bounce of another site's call, with CORS headers", ("test_another_sites_script_can_follow",)),
-    Row("theft", "a copy that stayed behind is refused", ("test_a_copy_that_stays_behind_is_refused",)),
+    Row(
+        "cors",
+        "a bounce of another site's call, with CORS headers",
+        ("test_another_sites_script_can_follow",),
+        differs={"traefik": "401"},
+    ),
+    Row(
+        "theft",
+        "a copy that stayed behind is refused",
+        ("test_a_copy_that_stays_behind_is_refused",),
+        differs={"traefik": "at `/.identityd/ack`"},
+    ),
     Row(
         "hosts",
         "an application on a host of its own: there and back, a copy refused, no path around",
@@ -172,6 +212,7 @@ ROWS: Final = (
             "test_a_page_and_a_form_come_again",
             "test_another_sites_call_comes_again",
         ),
+        differs={"traefik": "401 for calls"},
     ),
     Row("chromium-live", "Chromium: EventSource and WebSocket", ("test_events_and_sockets_work",)),
     Row(
@@ -198,21 +239,25 @@ ROWS: Final = (
         "identityd is down, or hangs: the same",
         ("test_identityd_that_is_down_is_503", "test_identityd_that_hangs_is_503"),
         usual="503",
+        differs={"traefik": "503; if it hangs, first 504"},
     ),
     Row(
         "load",
         "identityd stopped, started, killed and started under load: 200 and 503 only, nobody logged out",
         ("test_a_stop_and_a_crash_under_load_log_nobody_out",),
+        differs={"traefik": "yes, and 502"},
     ),
     Row(
         "eighty",
         "a jar of 80 names (10 KB) recovers by itself",
         ("test_a_jar_of_eighty_names_recovers_by_itself",),
+        differs={"traefik": "at `/.identityd/ack`"},
     ),
     Row(
         "all-names",
         "a jar of 180 names (22 KB, all a browser keeps) is let through",
         ("test_as_many_names_as_a_browser_keeps_are_let_through",),
+        differs={"traefik": "by Traefik, and the application must take them"},
     ),
     Row(
         "ack",
@@ -224,7 +269,7 @@ ROWS: Final = (
         "a request header of 100 KB",
         ("test_a_header_beyond_the_limit_is_refused",),
         usual="400",
-        differs={"caddy": "431, by identityd"},
+        differs={"caddy": "431, by identityd", "traefik": "431, by identityd"},
     ),
 )
 _BY_KEY: Final = {row.key: row for row in ROWS}

@@ -1,6 +1,6 @@
 """`mint = no`, the way for proxies that drop `Set-Cookie`: the line moves at `/.identityd/ack` alone.
 
-Behind nginx, whose example would pass cookies on: here none may come.
+Behind Traefik, which is such a proxy, and nginx, whose example would pass cookies on: here none may come.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,25 @@ from tests.support.certificates import Authority
 from tests.support.guarded_application import APPLICATION, GRACE_S, TOKEN_AGE_S, GuardedApplication
 from tests.support.waiting import RealClock, elapse
 
-pytestmark = [pytest.mark.memcached, pytest.mark.nginx]
+pytestmark = pytest.mark.memcached
 
 ACK: Final = "/.identityd/ack"
 ECHO: Final = f"{APPLICATION}/echo"
 
 
-@pytest.fixture(scope="module")
-def unminted(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[GuardedApplication]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("nginx", marks=pytest.mark.nginx),
+        pytest.param("traefik", marks=[pytest.mark.traefik, pytest.mark.nightly]),
+    ],
+)
+def unminted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, authority: Authority
+) -> Iterator[GuardedApplication]:
     """Give a gate whose applications get no cookies."""
     with GuardedApplication(
-        "nginx", tmp_path_factory.mktemp("unminted") / "run", authority, app={"mint": "no"}
+        request.param, tmp_path_factory.mktemp("unminted") / "run", authority, app={"mint": "no"}
     ) as guarded:
         yield guarded
 

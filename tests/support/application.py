@@ -30,7 +30,8 @@ OWN_CACHE: Final = "max-age=60"
 LONGEST_HEADER: Final = 8_192
 """As most application servers have it."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")
-_PAGE: Final = """<!doctype html><title>app</title><h1 id=user>%s</h1><script>
+_ACK: Final = '<link rel="preload" as="image" href="/.identityd/ack">'
+_PAGE: Final = """<!doctype html><title>app</title>%s<h1 id=user>%s</h1><script>
 window.seen = { ok: 0, refused: [] };
 async function call() {
   try {
@@ -51,6 +52,8 @@ class Behind:
         self.asked = 0
         self.partner = ""
         """An origin whose scripts it lets read its answers."""
+        self.preloads = False
+        """Whether its page renews its tokens itself, as one with `mint = no` must."""
         self.longest_header = LONGEST_HEADER
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
@@ -147,7 +150,8 @@ class _Status(_Handler):
 class _Page(_Handler):
     def get(self) -> None:
         self.set_header("Cache-Control", "no-cache, private")
-        self.finish(_PAGE % self.request.headers.get("X-Identity-User", ""))
+        behind: Behind = self.settings["behind"]
+        self.finish(_PAGE % (_ACK if behind.preloads else "", self.request.headers.get("X-Identity-User", "")))
 
 
 class _Still(_Handler):

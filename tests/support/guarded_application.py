@@ -12,7 +12,7 @@ from tests.support.demo_sign_up import sign_up
 from tests.support.empty_site import EmptySite
 from tests.support.loopback import Loopback
 from tests.support.memcached import MemcachedNode
-from tests.support.proxies import Places, new_proxy
+from tests.support.proxies import KINDS, Places, new_proxy
 from tests.support.running import APP, Running
 from tests.support.waiting import RealClock, elapse
 
@@ -45,6 +45,7 @@ class GuardedApplication:
         faults: Mapping[str, str] | None = None,
         hosts: tuple[str, str] = ("localhost", "wiki.localhost"),
     ) -> None:
+        app = {**({} if KINDS[proxy].delivers else {"mint": "no"}), **(app or {})}
         self._faults = faults
         self._hosts = login, wiki = hosts
         self.proxy = new_proxy(proxy)
@@ -54,6 +55,7 @@ class GuardedApplication:
         """The same application on a host of its own."""
         self.node = MemcachedNode()
         self.behind = Behind()
+        self.behind.preloads = not KINDS[proxy].delivers
         self._certificate = authority.issue(*{"localhost", *hosts})
         self._partner = EmptySite(self._certificate)
         self.partner = self._partner.url
@@ -71,8 +73,8 @@ class GuardedApplication:
                 "connect_timeout_s": "5",
                 "rest_s": "0.1",
             },
-            f"app:{APP}": dict(app or {}),
-            "app:wiki": {"secret": _WIKI_SECRET, "hosts": self.wiki.removeprefix("https://"), **(app or {})},
+            f"app:{APP}": app,
+            "app:wiki": {"secret": _WIKI_SECRET, "hosts": self.wiki.removeprefix("https://"), **app},
         }
         self.daemon = Running(folder, sections, public_url=self.url)
 
@@ -145,6 +147,6 @@ class GuardedApplication:
         elapse(TOKEN_AGE_S + 0.1, RealClock.DAEMON)
         after = before.copy()
         for _ in range(2):
-            after.load("GET", path)
+            after.load("GET", path if KINDS[self.name].delivers else "/.identityd/ack")
         elapse(GRACE_S + 0.1, RealClock.DAEMON)
         return after

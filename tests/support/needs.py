@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -74,10 +74,10 @@ def _keycloak() -> str | None:
     return str(folder) if _same(folder / "pom.xml", _HERE / "keycloak" / "pom.xml") else None
 
 
-def _dex() -> str | None:
-    """Return the program."""
-    folder = _CACHE / "dex"
-    return str(folder / "dex") if _same(folder / "go.sum", _HERE / "dex" / "go.sum") else None
+def _built(name: str) -> str | None:
+    """Return a program that was built by Go, from exactly what is pinned."""
+    folder = _CACHE / name
+    return str(folder / name) if _same(folder / "go.sum", _HERE / name / "go.sum") else None
 
 
 def _lua_socket() -> str | None:
@@ -118,7 +118,8 @@ PARTS: Final[Mapping[str, Part]] = {
     "npm": Part("OpenID provider of the tests", _npm_packages, _SERVICES),
     "oidc-provider-mock": Part("OpenID provider of PyPI", _oidc_provider_mock, _SERVICES),
     "keycloak": Part("Keycloak", _keycloak, _NIGHTLY),
-    "dex": Part("Dex", _dex, _NIGHTLY, ("dex",)),
+    "dex": Part("Dex", partial(_built, "dex"), _NIGHTLY, ("dex",)),
+    "traefik": Part("Traefik", partial(_built, "traefik"), _NIGHTLY, ("traefik",)),
     "nginx": _packaged("nginx", "nginx", package="nginx-light"),
     "caddy": _packaged("caddy", "caddy"),
     "haproxy": _packaged("haproxy", "haproxy"),
@@ -137,6 +138,7 @@ MARKERS: Final[Mapping[str, tuple[str, ...]]] = {
     "oidc_provider_mock": ("oidc-provider-mock",),
     "keycloak": ("java", "keycloak"),
     "dex": ("dex",),
+    "traefik": ("traefik",),
     "nginx": ("nginx",),
     "caddy": ("caddy",),
     "haproxy": ("haproxy",),

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -38,6 +39,10 @@ class Kind:
     version: tuple[str, ...]
     around: str = ""
     """The file the distribution puts around the example."""
+    delivers: bool = True
+    """False: it drops the cookies of a request that is let through, so its applications have `mint = no`."""
+    nightly: bool = False
+    """No package of the distribution: it is built, which takes minutes."""
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -107,8 +112,17 @@ KINDS: Final[Mapping[str, Kind]] = {
             Include {main}
             """,
     ),
+    "traefik": Kind(
+        main="traefik.yml",
+        command=("{program}", "--configFile={main}"),
+        version=("version",),
+        delivers=False,
+        nightly=True,
+    ),
 }
 NAMES: Final = tuple(KINDS)
+DELIVERING: Final = tuple(name for name, kind in KINDS.items() if kind.delivers)
+"""Those that carry the cookies of a verdict."""
 
 
 def program(name: str) -> str | None:
@@ -177,7 +191,7 @@ class Proxy:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, stdout=output, stderr=output, env=environ, start_new_session=True
             )
-        self._wait()
+        self._wait(places)
 
     def _changes(self, places: Places) -> dict[str, str]:
         """Return what stands in the example and what it becomes here."""
@@ -215,6 +229,8 @@ class Proxy:
                     "127.0.0.1:8889": f"127.0.0.1:{free_port()}",
                     "https://partner.example.com": places.partner,
                 }
+            case "traefik":
+                own = alone | self._for_traefik(places)
             case _:
                 own = alone | {
                     "<VirtualHost *:443>": f"<VirtualHost *:{self.port}>",
@@ -226,15 +242,36 @@ class Proxy:
                 }
         return everywhere | own
 
+    def _for_traefik(self, places: Places) -> dict[str, str]:
+        return {
+            '":443"': f'"127.0.0.1:{self.port}"',
+            "`login.example.com`": f"`{places.login}`",
+            "`wiki.example.com`": f"`{places.wiki}`",
+            "/etc/traefik/": f"{self.folder}/",
+            "127.0.0.1:8889": f"127.0.0.1:{free_port()}",
+            "127.0.0.1:8890": f"127.0.0.1:{free_port()}",
+        }
+
     def _both(self, pem: Certificate) -> str:
         """Write certificate and key into one file, as HAProxy wants them."""
         both = self.folder / "both.pem"
         both.write_bytes(pem.certificate.read_bytes() + pem.key.read_bytes())
         return str(both)
 
-    def _wait(self) -> None:
+    def _wait(self, places: Places) -> None:
+        # Traefik listens before it has read what it is to serve: first with a certificate of its own, then with 404.
+        context = ssl.create_default_context(cafile=places.certificate.certificate)
+        asked = f"GET /login HTTP/1.1\r\nHost: {places.login}:{self.port}\r\nConnection: close\r\n\r\n"
+
+        def ask() -> None:
+            plain = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+            with plain, context.wrap_socket(plain, server_hostname=places.login) as connection:
+                connection.sendall(asked.encode())
+                if connection.recv(12).endswith(b" 404"):
+                    raise ConnectionError("it has no routes yet")
+
         serving(
-            lambda: socket.create_connection(("127.0.0.1", self.port), timeout=1).close(),
+            ask,
             alive=lambda: self._process is not None and self._process.poll() is None,
             within_s=_STARTS_WITHIN_S,
             failure=lambda: f"{self.name} did not start:\n{self.log()[-3000:]}",

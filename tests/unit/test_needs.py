@@ -116,6 +116,7 @@ def test_a_part_that_does_not_exist_cannot_be_hidden() -> None:
         ("/x/site-packages/playwright/driver/node", {"chromium"}),
         ("/x/.cache/oidc-provider-mock/bin/python", {"oidc_provider_mock"}),
         ("/x/.cache/dex/dex", {"dex"}),
+        ("/x/.cache/traefik/traefik", {"traefik"}),
         ("/bin/sh", set()),
         (sys.executable, set()),
     ],
