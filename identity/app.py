@@ -138,6 +138,8 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
         )
         try:
             built = build(config, client, closing, Parts(metrics=metrics))
+            if not config.demo:  # its provider is not called over http
+                client.prepare(built.context.providers)
             built.housekeeping.start()
             closing.callback(built.housekeeping.stop)
             await run(built.daemon, ready=bound)

@@ -13,8 +13,7 @@ from identity.config.model import ProviderSection
 from identity.membership.facts import names_asked
 from identity.opening import now
 from identity.outbound.allowed_addresses import AllowedAddresses
-from identity.outbound.connections import proxy_of
-from identity.outbound.rules import OutboundRules
+from identity.outbound.rules import OutboundRules, proxy_of
 from identity.types import Clock
 from providers import build
 from providers.base import Provider

@@ -3,7 +3,7 @@
 Owns time, size, redirects, tries, and how much one provider may hold of us: its calls at once, its
 connections and look-ups (`connections`), and whether it is asked at all (`circuit`). Nothing that
 one provider can use up is shared with another, so one that hangs delays only the logins through it.
-Where calls go, and through what, is `connections`.
+Where calls go, and through what, is `connections`, one request and its answer `exchange`.
 
 A POST is sent once, whatever happens, and on a connection of its own: it carries a code that works
 once. A GET, which here is a discovery document, a key set or a profile, is tried a second time after
@@ -17,28 +17,21 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urljoin
 
-import h11
-
 from identity.outbound.allowed_addresses import is_disguised
+from identity.outbound.call import Call, CallFailed
 from identity.outbound.circuit import CallEnd, Circuit
-from identity.outbound.connections import GuardedConnections, Resolve
-from identity.outbound.content_coding import LARGEST, AnswerTooLarge, DecodingError, decoded
-from identity.outbound.exchange import Exchange
-from identity.outbound.failures import (
-    AddressRefused,
-    ConnectError,
-    ConnectionFailed,
-    ConnectTimeout,
-    ProxyError,
-)
+from identity.outbound.lookup import Resolve
 from identity.outbound.rules import OutboundRules
 from identity.types import SECOND, Clock, Millis
 from providers.addresses import BadAddress, check_url, host_and_port
 from providers.base import Http, HttpResponse, ProviderBroken, ProviderSlow
+
+if TYPE_CHECKING:
+    from identity.outbound.exchange import Exchanges
 
 log = logging.getLogger("identity.outbound")
 
@@ -46,9 +39,6 @@ WAIT_MS: Final[Millis] = 1_000
 """How long a call waits when as many as may be made of its provider's are under way."""
 _MOST_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_FAULTY: Final = 500
-_FAILURES: Final = (ConnectionFailed, h11.ProtocolError, OSError, ValueError)
-"""What ends a call without a whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +86,30 @@ class OutboundClient:
         self.on_call = on_call
         self.on_circuit = on_circuit
         self.clock = clock
-        self._trust = trust or ssl.create_default_context()
+        self._trust = trust
         self._resolve = resolve
         self._lines: dict[str, _Line] = {}
 
     def for_provider(self, name: str) -> Http:
         """Return the client as one provider sees it: its calls are counted, and limited, under its name."""
+        return self._line(name)
+
+    def _line(self, name: str) -> "_Line":
         if name not in self._lines:
-            self._lines[name] = _Line(self, name, GuardedConnections(self.rules, self._resolve, self._trust))
+            self._lines[name] = _Line(self, name, self.rules)
         return self._lines[name]
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Load and make what calls to these providers need; otherwise the first call does, and holds up the loop."""
+        for name in names:
+            self._line(name).exchanges()
+
+    def exchanges(self, rules: OutboundRules) -> "Exchanges":
+        """Return new exchanges with one provider."""
+        from identity.outbound.exchange import Exchanges  # noqa: PLC0415 - a demonstration calls no provider
+
+        self._trust = self._trust or ssl.create_default_context()
+        return Exchanges(rules, self._resolve, self._trust)
 
     async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
@@ -119,17 +124,18 @@ class OutboundClient:
     async def aclose(self) -> None:
         """Close the connections that are kept."""
         for line in self._lines.values():
-            await line.connections.aclose()
+            await line.aclose()
 
 
 class _Line:
     """One provider's calls: its `Http`."""
 
-    def __init__(self, outbound: OutboundClient, name: str, connections: GuardedConnections) -> None:
+    def __init__(self, outbound: OutboundClient, name: str, rules: OutboundRules) -> None:
         self.name = name
-        self.connections = connections
         self._outbound = outbound
-        self._room = asyncio.Semaphore(outbound.rules.calls)
+        self._rules = rules
+        self._made_exchanges: Exchanges | None = None
+        self._room = asyncio.Semaphore(rules.calls)
         self._circuit = Circuit()
         self._last = ""
         """What was said of the last call in trouble."""
@@ -138,7 +144,7 @@ class _Line:
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> HttpResponse:
         """Make one request within all limits. Raises ProviderBroken, ProviderSlow."""
-        call = _Call(method, dict(headers or {}), body)
+        call = Call(method, dict(headers or {}), body)
         began, outcome = self._outbound.clock(), "refused"
         try:
             self._pass()
@@ -153,6 +159,17 @@ class _Line:
             took_ms = self._outbound.clock() - began
             self._outbound.on_call(Called(self.name, method, outcome, call.sent, call.received, took_ms))
         return answer
+
+    def exchanges(self) -> "Exchanges":
+        """Return the exchanges with this provider, made when they are first wanted."""
+        if self._made_exchanges is None:
+            self._made_exchanges = self._outbound.exchanges(self._rules)
+        return self._made_exchanges
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        if self._made_exchanges is not None:
+            await self._made_exchanges.aclose()
 
     def trouble(self) -> str:
         """Say what is wrong with this provider; empty if nothing is."""
@@ -178,7 +195,7 @@ class _Line:
             self._room.release()
             raise
 
-    async def _made(self, call: "_Call", url: str) -> HttpResponse:
+    async def _made(self, call: Call, url: str) -> HttpResponse:
         """Make the call, and note what it tells of the provider."""
         trial = not self._circuit.closed
         self._circuit = self._circuit.begun()
@@ -186,12 +203,12 @@ class _Line:
             async with asyncio.timeout(self._outbound.rules.total_ms / SECOND):
                 return await self._follow(call, url)
         except TimeoutError:
-            call.tells(CallEnd.IN_VAIN, f"{_asked(call, url)}: no answer in time")
+            call.tells(CallEnd.IN_VAIN, f"{call.asked(url)}: no answer in time")
             raise ProviderSlow(call.trouble) from None
         finally:
             self._note(call, trial=trial)
 
-    def _note(self, call: "_Call", *, trial: bool) -> None:
+    def _note(self, call: Call, *, trial: bool) -> None:
         before = self._circuit
         self._circuit = before.ended(call.ended, self._outbound.clock(), trial=trial)
         self._last = call.trouble or self._last
@@ -205,7 +222,7 @@ class _Line:
             return
         log.warning("provider-away: %s: %s", self.name, self.trouble(), extra={"provider": self.name})
 
-    async def _follow(self, call: "_Call", url: str) -> HttpResponse:
+    async def _follow(self, call: Call, url: str) -> HttpResponse:
         for _ in range(_MOST_REDIRECTS + 1):
             parts = _checked(url)
             answer = await self._try(call, url)
@@ -213,110 +230,19 @@ class _Line:
                 return answer
             target = _joined(url, answer.headers.get("location", ""))
             if call.method != "GET" or _origin(_checked(target)) != _origin(parts):
-                raise ProviderBroken(
-                    f"{_asked(call, url)}: redirected elsewhere, which is not followed", location=target
-                )
+                raise ProviderBroken(f"{call.asked(url)}: redirected elsewhere, which is not followed", location=target)
             url = target
-        raise ProviderBroken(f"{_asked(call, url)}: redirected too often")
+        raise ProviderBroken(f"{call.asked(url)}: redirected too often")
 
-    async def _try(self, call: "_Call", url: str) -> HttpResponse:
+    async def _try(self, call: Call, url: str) -> HttpResponse:
         if call.method != "GET":
-            return await self._once(call, url, fresh=True)
+            return await self.exchanges().answer(call, url, fresh=True)
         try:
-            return await self._once(call, url, fresh=False)
-        except _Failed as failure:
+            return await self.exchanges().answer(call, url, fresh=False)
+        except CallFailed as failure:
             if not failure.worth_another:
                 raise
-        return await self._once(call, url, fresh=True)
-
-    async def _once(self, call: "_Call", url: str, *, fresh: bool) -> HttpResponse:
-        call.sent += len(call.body or b"")
-        try:
-            sent = self.connections.answered(call.method, url, call.headers, call.body, fresh=fresh)
-            async with sent as (answer, exchange):
-                headers = _headers(answer.headers)
-                body = await _read(call, headers, exchange)
-        except _FAILURES as error:
-            raise _failed(call, url, error) from None
-        if answer.status_code >= _FAULTY:
-            call.tells(CallEnd.FAULTY, f"{_asked(call, url)}: answered {answer.status_code}")
-        else:
-            call.tells(CallEnd.ANSWERED)
-        return HttpResponse(answer.status_code, headers, body)
-
-
-@dataclass(slots=True)
-class _Call:
-    """One request on its way, what it has cost so far, and what it tells of its provider."""
-
-    method: str
-    headers: dict[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
-    sent: int = 0
-    received: int = 0
-    ended: CallEnd = CallEnd.UNTOLD
-    trouble: str = ""
-
-    def tells(self, ended: CallEnd, trouble: str = "") -> None:
-        """Note what is known now; a later try of the same call may know more."""
-        self.ended, self.trouble = ended, trouble
-
-
-class _Failed(ProviderBroken):
-    """A connection that did not come about or broke."""
-
-    def __init__(self, message: str, *, worth_another: bool) -> None:
-        self.worth_another = worth_another
-        super().__init__(message)
-
-
-def _failed(call: _Call, url: str, error: Exception) -> ProviderBroken:
-    refused = isinstance(error, AddressRefused)
-    # What the operating system or TLS says about a connection helps and holds nothing of a request;
-    # the other texts may quote an answer.
-    told = f": {error}" if isinstance(error, ConnectError) else ""
-    text = f"{_asked(call, url)}: {type(error).__name__}{told}"
-    call.tells(CallEnd.UNTOLD if refused else _ended(call, error), text)
-    if isinstance(error, ConnectTimeout):
-        return ProviderSlow(text)
-    broke = isinstance(error, ConnectionFailed | h11.RemoteProtocolError) and not isinstance(error, ProxyError)
-    return _Failed(text, worth_another=broke and not refused)
-
-
-def _ended(call: _Call, error: Exception) -> CallEnd:
-    match error:
-        case ConnectTimeout() | ConnectError() | ProxyError():
-            return CallEnd.IN_VAIN
-        case ConnectionFailed() | h11.RemoteProtocolError() | OSError():
-            # A GET asks for what we chose. A POST carries a code that came from a browser, and a firewall may drop
-            # one that looks like an attack: a stranger must not open the circuit with it.
-            return CallEnd.IN_VAIN if call.method == "GET" else CallEnd.BROKEN_OFF
-        case AnswerTooLarge() | DecodingError():
-            return CallEnd.FAULTY
-        case _:
-            return CallEnd.UNTOLD
-
-
-def _headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return the headers by name, lower case; several lines of one name are one list (RFC 9110 §5.3)."""
-    headers: dict[str, str] = {}
-    for name, value in lines:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    return headers
-
-
-async def _read(call: _Call, headers: Mapping[str, str], exchange: Exchange) -> bytes:
-    size = headers.get("content-length", "0")
-    if size.isdecimal() and int(size) > LARGEST:
-        raise AnswerTooLarge
-    body = bytearray()
-    while (part := await exchange.part()) is not None:
-        body += part
-        call.received += len(part)
-        if len(body) > LARGEST:
-            raise AnswerTooLarge
-    return decoded(bytes(body), headers.get("content-encoding", ""))
+        return await self.exchanges().answer(call, url, fresh=True)
 
 
 def _checked(url: str) -> SplitResult:
@@ -338,8 +264,3 @@ def _joined(url: str, location: str) -> str:
 
 def _origin(parts: SplitResult) -> tuple[str, str]:
     return parts.scheme, host_and_port(parts)
-
-
-def _asked(call: _Call, url: str) -> str:
-    """Return what was asked, without the query, which may hold what must not be logged."""
-    return f"{call.method} {url.partition('?')[0]}"

@@ -1,55 +1,92 @@
-"""One request and its answer at a time over a connection: HTTP/1.1 (RFC 9112), by h11."""
+"""One request and its answer through httpx, within the bound on what is read.
 
+Owns what a connection that failed is called, and what it tells of the provider. How often and how long is asked
+is `client`, where a connection leads `connections`. Loading it loads httpx, so only what calls a provider does.
+"""
+
+import ssl
 from typing import Final
 
-import h11
+import httpx2
 
-from identity.outbound.sockets import Stream
+from identity.outbound.call import Call, CallFailed
+from identity.outbound.circuit import CallEnd
+from identity.outbound.connections import AddressRefused, GuardedConnections
+from identity.outbound.lookup import Resolve
+from identity.outbound.rules import LARGEST, OutboundRules
+from providers.base import HttpResponse, ProviderBroken, ProviderSlow
 
-HEAD: Final = 102_400
-"""Bytes of an answer's head."""
-_READ: Final = 65_536
+_FAULTY: Final = 500
 
 
-class Exchange:
-    """HTTP over one connection. Raises h11's RemoteProtocolError for what is no HTTP, and ReadError."""
+class Exchanges:
+    """The exchanges with one provider, on connections of its own; `aclose` them at the end."""
 
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD)
+    def __init__(self, rules: OutboundRules, resolve: Resolve | None, trust: ssl.SSLContext) -> None:
+        self._connections = GuardedConnections(rules, resolve, trust)
 
-    async def ask(self, request: h11.Request, body: bytes) -> h11.Response:
-        """Send a request, and return the head of its answer; interim ones (1xx) are passed over.
+    async def answer(self, call: Call, url: str, *, fresh: bool) -> HttpResponse:
+        """Make one try of a call. Raises CallFailed, ProviderSlow."""
+        call.sent += len(call.body or b"")
+        client = self._connections.client(fresh=fresh)
+        try:
+            async with client.stream(call.method, url, headers=call.headers, content=call.body) as answer:
+                try:
+                    body = await _read(answer)
+                finally:
+                    call.received += answer.num_bytes_downloaded
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
+            raise _failed(call, url, error) from None
+        status = answer.status_code
+        if status >= _FAULTY:
+            call.tells(CallEnd.FAULTY, f"{call.asked(url)}: answered {status}")
+        else:
+            call.tells(CallEnd.ANSWERED)
+        return HttpResponse(status, {name.lower(): answer.headers[name] for name in answer.headers}, body)
 
-        Raises LocalProtocolError, and sends nothing, for a request that cannot be written.
-        """
-        http = self._http
-        parts = [http.send(request), http.send(h11.Data(data=body)) if body else b"", http.send(h11.EndOfMessage())]
-        self.stream.write(b"".join(part for part in parts if part))
-        while True:
-            event = await self._next()
-            if isinstance(event, h11.Response):
-                return event
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        await self._connections.aclose()
 
-    async def part(self) -> bytes | None:
-        """Return the next part of the answer's body, as it came over the wire; None at its end."""
-        event = await self._next()
-        return bytes(event.data) if isinstance(event, h11.Data) else None
 
-    @property
-    def rest(self) -> bytes:
-        """What arrived behind the answer; a server that says something unasked is not asked again."""
-        return self._http.trailing_data[0]
+class _TooLarge(ValueError):
+    """An answer beyond the limit."""
 
-    def over(self) -> bool:
-        """Make ready for the next request; False if this connection can take none."""
-        http = self._http
-        if http.our_state is not h11.DONE or http.their_state is not h11.DONE or self.rest:
-            return False
-        http.start_next_cycle()
-        return not self.stream.has_something
 
-    async def _next(self) -> h11.Event | type[h11.PAUSED]:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._http.receive_data(await self.stream.read(_READ))
-        return event  # type: ignore[return-value] # mypy does not see that NEED_DATA is gone
+def _failed(call: Call, url: str, error: Exception) -> ProviderBroken:
+    refused = isinstance(error.__cause__, AddressRefused)
+    # What the operating system or TLS says about a connection helps and holds nothing of a request;
+    # the other texts may quote an answer.
+    told = f": {error}" if refused or isinstance(error, httpx2.ConnectError) else ""
+    text = f"{call.asked(url)}: {type(error).__name__}{told}"
+    call.tells(CallEnd.UNTOLD if refused else _ended(call, error), text)
+    if isinstance(error, httpx2.TimeoutException):
+        return ProviderSlow(text)
+    broke = isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
+    return CallFailed(text, worth_another=broke and not refused)
+
+
+def _ended(call: Call, error: Exception) -> CallEnd:
+    match error:
+        case httpx2.TimeoutException() | httpx2.ConnectError() | httpx2.ProxyError():
+            return CallEnd.IN_VAIN
+        case httpx2.NetworkError() | httpx2.RemoteProtocolError() | OSError():
+            # A GET asks for what we chose. A POST carries a code that came from a browser, and a firewall may drop
+            # one that looks like an attack: a stranger must not open the circuit with it.
+            return CallEnd.IN_VAIN if call.method == "GET" else CallEnd.BROKEN_OFF
+        case _TooLarge() | httpx2.DecodingError():
+            return CallEnd.FAULTY
+        case _:
+            return CallEnd.UNTOLD
+
+
+async def _read(answer: httpx2.Response) -> bytes:
+    size = answer.headers.get("content-length", "0")
+    if size.isdecimal() and int(size) > LARGEST:
+        raise _TooLarge
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > LARGEST or answer.num_bytes_downloaded > LARGEST:
+            raise _TooLarge
+    return bytes(body)

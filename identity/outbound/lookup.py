@@ -8,7 +8,7 @@ and none of them keeps the process from ending.
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import Final, TypeAlias
@@ -18,6 +18,8 @@ from identity.outbound.allowed_addresses import literal_of
 AT_ONCE: Final = 4
 """Look-ups of one provider that are under way; a lost packet holds one of them for five seconds."""
 
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Finds the addresses of a host for a port. Raises OSError, UnicodeError."""
 _Answer: TypeAlias = Sequence[str] | Exception
 
 

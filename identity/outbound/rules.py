@@ -1,9 +1,14 @@
 """What the operator decides about calls to the outside, and what holds where he decides nothing. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.types import Millis
+
+LARGEST: Final = 1_048_576
+"""Bytes of an answer, on the wire and after decompression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +25,11 @@ class OutboundRules:
     """Where calls are sent instead, `http://host:port`; may hold a password."""
     direct: tuple[str, ...] = ()
     """Hosts and domains that are called without the proxy (`NO_PROXY`)."""
+
+
+def proxy_of(configured: str, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the proxy to use and the hosts called without it; the configuration counts before the environment."""
+    proxy = configured or environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
+    listed = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    direct = tuple(host.strip().lower().lstrip(".") for host in listed.split(",") if host.strip())
+    return ("", ()) if "*" in direct else (proxy, direct)

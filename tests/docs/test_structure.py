@@ -86,7 +86,8 @@ _HOMES: Final = {
     "cryptography": ("identity/encryption.py",),
     "joserfc": ("providers/*", "identity/oauth/*"),
     "msgspec": ("identity/login/packing.py",),
-    "h11": ("identity/outbound/*",),
+    "httpx2": ("identity/outbound/*",),
+    "httpcore2": ("identity/outbound/*",),
     "jinja2": ("identity/web/pages/*",),
     "click": ("identity/cli*", "identityd.py"),
 }

@@ -76,6 +76,7 @@ def test_a_start_loads_only_the_provider_and_the_command_it_was_given(
     assert {kind for kind in REGISTRY if f"providers.{kind}" in loaded} == {provider["kind"], FAMILY}
     assert {name for name in commands if f"identity.cli.{name}" in loaded} == {"serve", *(["demo"] if demo else [])}
     assert ELSEWHERE & loaded == frozenset()
+    assert ("httpx2" in loaded) is not demo  # loaded before the first person waits for it
     assert ("joserfc.jwk" in loaded) is not demo  # keys of ID tokens, and certificates with them
 
 

@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 
 from identity.outbound.allowed_addresses import AllowedAddresses
-from identity.outbound.client import LARGEST, Called, OutboundClient
-from identity.outbound.connections import Resolve, proxy_of
-from identity.outbound.rules import OutboundRules
+from identity.outbound.client import Called, OutboundClient
+from identity.outbound.lookup import Resolve
+from identity.outbound.rules import LARGEST, OutboundRules, proxy_of
 from providers.base import HttpResponse, ProviderBroken
 from tests.support.certificates import Authority
 from tests.support.memcached import free_port

@@ -5,15 +5,14 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 from typing import Any, Final
 
+import httpcore2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.outbound.allowed_addresses import AllowedAddresses, is_disguised
-from identity.outbound.connections import Guard
-from identity.outbound.failures import AddressRefused, ConnectError
+from identity.outbound.connections import AddressRefused, GuardedBackend
 from identity.outbound.rules import OutboundRules
-from identity.outbound.sockets import Stream
 from providers.base import ProviderBroken
 from tests.outbound.test_client import client, resolves_to
 from tests.support.origin import Origin
@@ -108,15 +107,15 @@ def test_a_listed_name_may_be_inside_but_not_at_the_metadata_service() -> None:
     assert not allowed.permits("evil.id.inside.example", ["10.0.0.1"])
 
 
-class _Recorder:
+class _Recorder(httpcore2.AsyncNetworkBackend):
     """Connects to nothing, and remembers where to."""
 
     def __init__(self) -> None:
         self.to: list[str] = []
 
-    async def __call__(self, host: str, _port: int, _timeout_s: float) -> Stream:
+    async def connect_tcp(self, host: str, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:  # noqa: ANN401
         self.to.append(host)
-        raise ConnectError("recorded")
+        raise httpcore2.ConnectError("recorded")
 
 
 def _two_answers(*answers: Iterable[str]) -> tuple[list[str], Any]:
@@ -134,14 +133,14 @@ def test_the_address_that_was_judged_is_the_one_connected_to() -> None:
     """Otherwise a name server that changes its mind between check and use leads inside (DNS rebinding)."""
     asked, resolve = _two_answers(["8.8.8.8"], ["169.254.169.254"])
     inner = _Recorder()
-    guard = Guard(OutboundRules(), resolve, inner)
+    guard = GuardedBackend(OutboundRules(), resolve, inner)
 
-    with pytest.raises(ConnectError, match="recorded"):
-        asyncio.run(guard.connect("id.example", 443))
+    with pytest.raises(httpcore2.ConnectError, match="recorded"):
+        asyncio.run(guard.connect_tcp("id.example", 443, timeout=1))
     assert (asked, inner.to) == (["id.example"], ["8.8.8.8"])
 
     with pytest.raises(AddressRefused):
-        asyncio.run(guard.connect("id.example", 443))
+        asyncio.run(guard.connect_tcp("id.example", 443, timeout=1))
     assert inner.to == ["8.8.8.8"]
 
 
@@ -168,9 +167,9 @@ def test_a_refused_address_is_not_tried_again() -> None:
 def test_no_more_than_a_few_addresses_are_tried() -> None:
     """Otherwise a name with a thousand addresses is a scan we make for its owner."""
     inner = _Recorder()
-    guard = Guard(OutboundRules(), resolves_to(*(f"8.8.8.{n}" for n in range(99))), inner)
+    guard = GuardedBackend(OutboundRules(), resolves_to(*(f"8.8.8.{n}" for n in range(99))), inner)
 
-    with pytest.raises(ConnectError):
-        asyncio.run(guard.connect("id.example", 443))
+    with pytest.raises(httpcore2.ConnectError):
+        asyncio.run(guard.connect_tcp("id.example", 443))
 
     assert len(inner.to) == 4

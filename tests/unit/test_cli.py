@@ -46,7 +46,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from identity.cli import cli; from click.testing import CliRunner; "
         "print(CliRunner().invoke(cli, ['serve', '--help']).exit_code); "
-        "print([m for m in ('tornado', 'authlib', 'joserfc', 'h11', 'pymemcache', 'sqlite3', 'jinja2', 'uvloop', "
+        "print([m for m in ('tornado', 'authlib', 'joserfc', 'httpx2', 'pymemcache', 'sqlite3', 'jinja2', 'uvloop', "
         "'identity.config') if m in sys.modules])"
     )
     done = subprocess.run(
