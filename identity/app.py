@@ -18,6 +18,7 @@ from uuid import uuid4
 import uvloop
 
 from identity.accounts.service import AccountService
+from identity.applications.disclosure import Attribute
 from identity.audit import AuditQueue, Event, Rationed
 from identity.config import Config, SessionStoreKind, require_certificate
 from identity.config.entry import admission, facts_asked
@@ -28,7 +29,7 @@ from identity.keeping import TakingBack, kept_tokens, letting_go
 from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.dependencies import LoginDependencies
-from identity.login.entering import Entering
+from identity.login.entering import AfterLogin, Entering
 from identity.login.pacing import Pacing
 from identity.login.pinning import ProviderPins
 from identity.login.provider_events import ProviderEvents
@@ -286,8 +287,8 @@ def _login(
         random_bytes=wiring.random_bytes,
         note=note,
         count=count,
-        remember=logouts.remember,
-        keep=tokens.keep,
+        told=frozenset[Attribute]().union(*(app.tell for app in wiring.config.apps)),
+        after=AfterLogin(logouts.remember, tokens.keep),
     )
     welcoming = Welcoming(accounts, entering, dependencies)
     return LoginService(entering, welcoming, pacing, pins=pins, dependencies=dependencies)

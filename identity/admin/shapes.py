@@ -15,6 +15,7 @@ from identity.admin.naming import ByAccount, ByIdentity, ByUsername
 from identity.admin.problem import Problem
 from identity.admin.results import ApplicationList, Changed, GroupMembers, SessionList, SessionShown
 from identity.applications.application import Application
+from identity.applications.disclosure import Attribute
 from identity.audit import Event
 from identity.clock import moment
 from identity.sessions.record import Ended, Session
@@ -132,6 +133,8 @@ def _application(app: Application) -> dict[str, Any]:
         "background_paths": list(app.background_paths),
         "allow": list(map(str, app.allow)),
         "tokens_of": list(app.tokens_of),
+        "tell": [each.value for each in Attribute if each in app.tell],
+        "headers": app.headers.value,
     }
 
 

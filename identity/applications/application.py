@@ -7,6 +7,7 @@ Pure. Invariant: no secret of an application is empty, and there are never more 
 from dataclasses import dataclass
 from typing import Final
 
+from identity.applications.disclosure import TOLD, Attribute, HeaderNames
 from identity.membership.rules import PUBLIC, MemberRule
 from identity.types import ClientId, Host
 from options.secret import Secret
@@ -39,6 +40,10 @@ class Application:
     """Path prefixes that scripts ask by themselves: no activity of the person."""
     allow: tuple[MemberRule, ...] = PUBLIC
     """Who may enter: one rule that holds is enough."""
+    tell: frozenset[Attribute] = TOLD
+    """What it is told of the person."""
+    headers: HeaderNames = HeaderNames.IDENTITY
+    """Under which header names, where a proxy asks for it."""
 
     def __post_init__(self) -> None:
         if len(self.secrets) > MOST_SECRETS or not all(self.secrets):

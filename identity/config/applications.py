@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from identity.applications.application import Application
+from identity.applications.disclosure import Attribute, HeaderNames
 from identity.config import values
 from identity.config.membership import entry_rules
 from identity.config.values import WebOrigin
@@ -16,8 +17,28 @@ from identity.types import ClientId, Host
 from options import types
 from options.option import option, required
 from options.secret import Secret
+from options.types import OptionType
 
 _SHORTEST_SECRET: Final = 32
+
+
+def _read_attribute(text: str) -> Attribute:
+    try:
+        return Attribute(text)
+    except ValueError:
+        known = ", ".join(each.value for each in Attribute)
+        raise ValueError(f"{text!r} is not one of: {known}") from None
+
+
+def _read_attributes(given: str) -> tuple[Attribute, ...]:
+    found = _LISTED.read(given)
+    if not found:
+        raise ValueError("needs at least one word; leave the option out for user, id")
+    return found
+
+
+_LISTED: Final = types.many("words", _read_attribute)
+_attributes: Final = OptionType(_LISTED.name, _read_attributes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +80,18 @@ class AppSection:
         PUBLIC,
         "Who may enter: everyone, or any of user:NAME, group:NAME, provider:NAME, provider:NAME/FACT=VALUE.",
     )
+    tell: tuple[Attribute, ...] = option(
+        _attributes,
+        (Attribute.USER, Attribute.ID),
+        "What it is told of a person: any of user, id, name, email, groups; name and e-mail are what a provider said, "
+        "and no identity.",
+    )
+    headers: HeaderNames = option(
+        types.choice(HeaderNames),
+        HeaderNames.IDENTITY,
+        "Under which names a proxy hands it on: X-Identity-…, or what the application already reads, Remote-…, "
+        "X-Auth-Request-… or X-Forwarded-….",
+    )
 
     def registered(self, client_id: ClientId) -> Application:
         """Return the application as it is written here; what was left out is empty."""
@@ -72,4 +105,6 @@ class AppSection:
             background_paths=self.background_paths,
             allow=self.allow,
             tokens_of=self.tokens_of,
+            tell=frozenset(self.tell),
+            headers=self.headers,
         )

@@ -1,9 +1,9 @@
 """Verdicts as proxies, applications and browsers get them: statuses, header lines, JSON.
 
 Owns everything `/auth`, `/session/check` and `/session/check-many` say about a session, so that the
-three cannot differ. Pure. docs/http-api.md documents the words. An answer never holds anything a
-login provider gave us, and one that goes to the browser as it is (`redirect=1`) holds nothing that
-a script on the page may not read. Whatever is not 200 or carries a cookie is never stored.
+three cannot differ. Pure. docs/http-api.md documents the words. Who it is, is `telling`'s; beside that an
+answer never holds anything a login provider gave us, and one that goes to the browser as it is (`redirect=1`)
+holds nothing that a script on the page may not read. Whatever is not 200 or carries a cookie is never stored.
 
     verdict               | to the proxy                 | to the browser, `redirect=1`
     ----------------------+------------------------------+--------------------------------
@@ -20,21 +20,20 @@ a script on the page may not read. Whatever is not 200 or carries a cookie is ne
     retry                 | 503 verdict; when to try     | 503 when to try again; cookies;
                           | again; cookies; refusal      | refusal
 
-*who it is* is `X-Identity-User`, `-Id`, `-Session`, `-Idle-Ends` and `-Absolute-Ends`; *verdict* is
+*who it is* is what the application is told (`telling`), `X-Identity-User` for example; *verdict* is
 `X-Identity-Verdict` and `-Reason`; *address* is `X-Identity-Location`, to the browser `Location` but with 403;
 *cookies* are `Set-Cookie` lines, to the proxy also `X-Identity-Cookie-1` and so on, for those that
 cannot copy a repeated header; *when to try again* is `Retry-After`. A refusal is JSON, or a page.
 """
 
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
+from identity.applications.application import Application
 from identity.errors import BadInput, Forbidden, IdentityError, NotAllowed, StoreError, StoreUnavailable
-from identity.forward_auth.targets import ascii_uri
+from identity.forward_auth.telling import header_lines, user
 from identity.sessions.check import NOT_ALLOWED, Outcome, SetCookie, Verdict
-from identity.types import SECOND, SessionId
 
 Header: TypeAlias = tuple[str, str | SetCookie]
 """Name and value; only `Set-Cookie` has a cookie as its value, whose `str()` is the text."""
@@ -74,10 +73,13 @@ class Answer:
         return self.status == 200 and not any(name == "Set-Cookie" for name, _ in self.headers)  # noqa: PLR2004, HTTP
 
 
-def answer(verdict: Verdict, location: str | None = None, *, to_browser: bool) -> Answer:
-    """Apply the table above. `location` is where the verdict leads, as of `targets.location`."""
-    if verdict.outcome is Outcome.OK:
-        return Answer(200, (*_cookies(verdict), *_numbered(verdict), *_who(verdict)), verdict.reason)
+def answer(verdict: Verdict, location: str | None = None, *, app: Application | None, to_browser: bool) -> Answer:
+    """Apply the table above, for the application that has the host, if one has.
+
+    `location` is where the verdict leads, as of `targets.location`.
+    """
+    if verdict.outcome is Outcome.OK and app is not None:
+        return Answer(200, (*_cookies(verdict), *_numbered(verdict), *header_lines(verdict, app)), verdict.reason)
     leads = to_browser and verdict.outcome is not Outcome.FORBIDDEN
     place = ((("Location" if leads else "X-Identity-Location"), location),) if location else ()
     if to_browser:
@@ -100,15 +102,6 @@ def _numbered(verdict: Verdict) -> Iterator[Header]:
     return ((f"X-Identity-Cookie-{at}", str(cookie)) for at, cookie in enumerate(verdict.set_cookies, start=1))
 
 
-def _who(verdict: Verdict) -> Iterator[Header]:
-    yield "X-Identity-User", ascii_uri(verdict.username or "")
-    yield "X-Identity-Id", str(verdict.account_id)
-    if verdict.session:
-        yield "X-Identity-Session", session_text(verdict.session.id)
-        yield "X-Identity-Idle-Ends", str(verdict.idle_ends_at // SECOND)
-        yield "X-Identity-Absolute-Ends", str(verdict.session.ends_at // SECOND)
-
-
 def refusal(verdict: Verdict) -> IdentityError:
     """Return the error that says the same to a person, for a verdict that is not OK."""
     match verdict.outcome:
@@ -122,44 +115,22 @@ def refusal(verdict: Verdict) -> IdentityError:
             return LoginNeeded(verdict.reason)
 
 
-def session_text(session_id: SessionId) -> str:
-    """Return a session's id as programs see it: 22 characters, base64url."""
-    return base64.urlsafe_b64encode(session_id).rstrip(b"=").decode()
-
-
-def user(verdict: Verdict) -> Mapping[str, object] | None:
-    """Return who it is, for JSON; None of a person who may not enter."""
-    if verdict.outcome is not Outcome.OK:
-        return None
-    if verdict.session is None or verdict.account_id is None or verdict.username is None:
-        return None
-    return {
-        "id": str(verdict.account_id),
-        "name": verdict.username,
-        "session": session_text(verdict.session.id),
-        "auth_time": verdict.session.auth_at // SECOND,
-        "auth_proven": verdict.session.auth_proven,
-        "idle_ends_at": verdict.idle_ends_at // SECOND,
-        "absolute_ends_at": verdict.session.ends_at // SECOND,
-    }
-
-
-def checked(verdict: Verdict, place: str | None) -> dict[str, object]:
+def checked(verdict: Verdict, app: Application, place: str | None) -> dict[str, object]:
     """Return the answer of `/session/check`."""
     return {
         "verdict": verdict.outcome.value,
         "reason": verdict.reason,
-        "user": user(verdict),
+        "user": user(verdict, app),
         "set_cookie": [str(cookie) for cookie in verdict.set_cookies],
         "location": place,
     }
 
 
-def looked_at(verdict: Verdict) -> dict[str, object]:
+def looked_at(verdict: Verdict, app: Application) -> dict[str, object]:
     """Return one answer of `/session/check-many`: nothing in it needs to reach the browser."""
     match verdict.outcome:
         case Outcome.OK:
-            return {"active": True, "reason": verdict.reason, "user": user(verdict)}
+            return {"active": True, "reason": verdict.reason, "user": user(verdict, app)}
         case Outcome.RETRY:
             return {"active": None, "reason": "retry"}
         case _:

@@ -6,24 +6,28 @@ service's.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from identity.accounts.linking import ChooseName, Decision, Refuse, SignIn, Unknown, decide
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow, IdentityRow, IdentityState
+from identity.applications.disclosure import Attribute
 from identity.audit import Event
 from identity.errors import StoreUnavailable
 from identity.login.flow import ProvenPerson
 from identity.login.results import LoggedIn, LoginBusy, LoginDenied, OtherAccount, Visit
 from identity.sessions.check import Opening
-from identity.sessions.record import Session
+from identity.sessions.record import Described, Session
 from identity.sessions.service import Opened, SessionService
 from identity.types import AccountId, Clock, Count, IdentityKey, RandomBytes
-from providers.base import UpstreamGrant
+from providers.base import Profile, UpstreamGrant
 
 TICKETS: Final = 4
 """How often a login that lost a race reads the account again before it is 503."""
+LONGEST_NAME: Final = 100
+LONGEST_EMAIL: Final = 254
 OTHER_ACCOUNT: Final = "other-account"
 """Why a login is refused that had to be one to an account and is none."""
 
@@ -31,6 +35,16 @@ NotYet: TypeAlias = Unknown | ChooseName
 """The identity leads to no account, or to one without a name."""
 KeepGrant: TypeAlias = Callable[[IdentityKey, AccountId | None, UpstreamGrant | None], None]
 Entered: TypeAlias = LoggedIn | LoginDenied | LoginBusy | NotYet
+
+
+@dataclass(frozen=True, slots=True)
+class AfterLogin:
+    """What is kept of a login beside its session."""
+
+    remember: Callable[[str, str, AccountId, Session], None] = lambda *_: None
+    """Keeps which session here a provider's own session led to; must not raise."""
+    keep: KeepGrant = lambda *_: None
+    """Keeps the tokens of a login, or finds those that waited for its account; must not raise."""
 
 
 class Entering:
@@ -42,8 +56,8 @@ class Entering:
         clock, random_bytes: time, and ids of audited events.
         note: hears of audited events; must not block.
         count: adds to the counters of logins, sign-ups and opened sessions.
-        remember: keeps which session here a provider's own session led to; must not raise.
-        keep: keeps the tokens of a login, or finds those that waited for its account; must not raise.
+        told: what at least one application is told; of what a provider said, a session keeps nothing else.
+        after: what is kept beside the session.
     """
 
     def __init__(
@@ -55,8 +69,8 @@ class Entering:
         random_bytes: RandomBytes,
         note: Callable[[Event], None],
         count: Count,
-        remember: Callable[[str, str, AccountId, Session], None] = lambda *_: None,
-        keep: KeepGrant = lambda *_: None,
+        told: frozenset[Attribute],
+        after: AfterLogin | None = None,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -64,8 +78,9 @@ class Entering:
         self._random = random_bytes
         self._note = note
         self._count = count
-        self._remember = remember
-        self._keep = keep
+        self._told = told
+        after = after or AfterLogin()
+        self._remember, self._keep = after.remember, after.keep
 
     def enter(
         self,
@@ -158,7 +173,10 @@ class Entering:
         ticket = self._sessions.ticket(row.account_id)
         match decide(row, self._accounts.account(row.account_id)):
             case SignIn(account=account):
-                opening = _opening(account, person, visit, persistent=persistent)
+                opening = replace(
+                    _opening(account, person, visit, persistent=persistent),
+                    described=self._described(account.key, person.said),
+                )
                 opened = self._sessions.open(opening, ticket=ticket, jar=visit.jar)
                 if not isinstance(opened, Opened):
                     return None
@@ -175,6 +193,12 @@ class Entering:
             case decision:
                 return _unopened(decision)
 
+    def _described(self, account_id: AccountId, said: Profile) -> Described | None:
+        """Return what the session keeps; a name said once and never again, as Apple does, costs one read more."""
+        if Attribute.NAME in self._told and not said.name and (known := self._accounts.profile(account_id)):
+            said = replace(said, name=known.name)
+        return described(said, self._told)
+
     def _tell(self, action: str, account_id: AccountId | None, visit: Visit, **facts: str) -> None:
         self._note(
             Event(
@@ -188,6 +212,19 @@ class Entering:
                 facts={**facts, "agent": visit.jar.agent},
             )
         )
+
+
+def described(said: Profile, told: frozenset[Attribute]) -> Described | None:
+    """Return what a session keeps of what a provider said: only what an application is told.
+
+    A name is cut to 100 characters. An e-mail longer than 254, which none can be (RFC 5321 §4.5.3.1.3), is left
+    out: cut, it would be another person's.
+    """
+    name = said.name[:LONGEST_NAME] if Attribute.NAME in told else ""
+    email = said.email if Attribute.EMAIL in told and len(said.email) <= LONGEST_EMAIL else ""
+    if not told & {Attribute.NAME, Attribute.EMAIL}:
+        return None
+    return Described(name, email, email_verified=bool(email) and said.email_verified)
 
 
 def _unopened(decision: Decision) -> Entered:

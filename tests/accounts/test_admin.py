@@ -173,6 +173,8 @@ def test_the_applications_are_listed_without_their_secrets(service: OperatorServ
                 "background_paths": [],
                 "allow": ["everyone"],
                 "tokens_of": [],
+                "tell": ["user", "id"],
+                "headers": "identity",
             }
         ]
     }

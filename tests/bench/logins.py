@@ -124,6 +124,7 @@ def services(store: Accounts) -> tuple[AccountService, Entering]:
         random_bytes=os.urandom,
         note=lambda _: None,
         count=lambda *_, **__: None,
+        told=frozenset(),
     )
     return accounts, entering
 

@@ -17,6 +17,7 @@ from identity.web.routes import ROUTES
 from tests.support.sources import ROOT, files, tree
 from tests.support.token_site import TokenSite
 from tests.support.web import LOCAL, Site
+from tests.web.test_told import TellingHosts, checked, entered
 
 _PAGE: Final = ROOT / "docs" / "http-api.md"
 _CODE: Final = re.compile(r"`([^`]+)`")
@@ -190,6 +191,10 @@ def test_the_answers_are_on_the_page_field_by_field() -> None:
 
     with TokenSite() as keeping:
         answers.append(keeping.fetch(keeping.member()).json())
+
+    with TellingHosts() as told:
+        browser, _ = entered(told)
+        answers.append({"user": checked(told, browser)[0]})
 
     found = {field for answer in answers for field in _fields(answer, "")}
     # `parts[]` is empty here, and one answer's user is another's: told as "as above".

@@ -60,6 +60,7 @@ class LoginServices:
             random_bytes=self.daemons.random.randbytes,
             note=lambda _: None,
             count=_uncounted,
+            told=frozenset(),
         )
 
     def member(self, subject: str, *further: str) -> AccountId:

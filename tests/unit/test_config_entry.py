@@ -1,10 +1,11 @@
-"""`allow` and `[group:…]` in the configuration."""
+"""`allow`, `tell`, `headers` and `[group:…]` in the configuration."""
 
 from pathlib import Path
 
 import pytest
 
 from identity.accounts.usernames import fold
+from identity.applications.disclosure import TOLD, Attribute, HeaderNames
 from identity.config import parse
 from identity.membership.rules import PUBLIC, read_rule
 from tests.support.configuration import APP_SECRET, problems_of
@@ -25,6 +26,17 @@ def test_the_rules_are_read() -> None:
     assert unguarded.allow == PUBLIC
 
 
+def test_what_an_application_is_told_is_read() -> None:
+    """What is left out must be what every application was told before there was a choice."""
+    told = "tell = user, email groups\nheaders = x-auth-request\n"
+    config = parse(f"{APP}{told}[app:open]\nsecret = {'0123456789' * 4}\n", base=Path())
+
+    wiki, other = config.apps
+    assert wiki.tell == {Attribute.USER, Attribute.EMAIL, Attribute.GROUPS}
+    assert wiki.headers is HeaderNames.X_AUTH_REQUEST
+    assert (other.tell, other.headers) == (TOLD, HeaderNames.IDENTITY)
+
+
 def test_groups_follow_from_what_providers_say() -> None:
     """A group nobody can be in would shut everybody out."""
     config = parse(f"{GITHUB}[group:acme]\nmembers = provider:github/org=acme\n[group:kept]\n", base=Path())
@@ -38,6 +50,10 @@ def test_groups_follow_from_what_providers_say() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        (f"{APP}tell = user, phone\n", "[app:wiki] tell: 'phone' is not one of: user, id, name, email, groups"),
+        (f"{APP}tell =\n", "[app:wiki] tell: needs at least one word"),
+        (f"{APP}tell = email email\n", "[app:wiki] tell: names something twice"),
+        (f"{APP}headers = Remote-User\n", "[app:wiki] headers: 'Remote-User' is not one of: identity, remote"),
         (f"{APP}allow =\n", "[app:wiki] allow: needs at least one rule"),
         (f"{APP}allow = staff\n", "[app:wiki] allow: 'staff' is not one of: everyone, user:NAME"),
         (f"{APP}allow = everyone everyone\n", "[app:wiki] allow: names something twice"),

@@ -143,7 +143,7 @@ def test_each_verdict_has_one_answer(
     stored: bool,
 ) -> None:
     """Otherwise a page is shown to nobody in particular, or a proxy keeps one person's answer for the next."""
-    found = answer(verdict, there, to_browser=to_browser)
+    found = answer(verdict, there, app=application("wiki", hosts=()), to_browser=to_browser)
 
     assert (found.status, found.headers, found.reason) == (status, lines, verdict.reason)
     assert (found.refusal and found.refusal.code) == refusal
@@ -191,7 +191,8 @@ def test_a_proxy_can_be_answered_without_any_listener() -> None:
         request = read(headers, peer=PEER, peers=TrustedPeers([PEER]))
         check = check_of(request, app)
         [verdict] = daemons.service.check_many([check])
-        return answer(verdict, location(verdict, check, request.target, public_url=PUBLIC), to_browser=True)
+        there = location(verdict, check, request.target, public_url=PUBLIC)
+        return answer(verdict, there, app=app, to_browser=True)
 
     known, unknown = asked(Lines((*FORWARDED, ("Cookie", jar.header)))), asked(Lines(FORWARDED))
 

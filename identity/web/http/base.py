@@ -52,6 +52,8 @@ _COOKIE_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _COOKIE_VALUE: Final = re.compile(r"[A-Za-z0-9_.~%-]*")
 _COOKIE_PATH: Final = re.compile(r"/[a-z0-9/-]*")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
+_HEADER_BYTES: Final = re.compile(r"[\x20-\x7e\x80-\xff]*")
+"""Beyond ASCII as Latin-1 characters: a display name, for applications that read it as UTF-8 (RFC 9110 §5.5)."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -140,7 +142,7 @@ class Handler(RequestHandler):
 
     def put_header(self, name: str, value: str) -> None:
         """Set a response header. Raises ValueError for a value that could end the header (THREATS 4)."""
-        if not _HEADER_VALUE.fullmatch(value):
+        if not _HEADER_BYTES.fullmatch(value):
             raise ValueError(f"unsafe value for the header {name}")
         self.set_header(name, value)
 

@@ -45,7 +45,7 @@ class CheckOne(AppHandler):
         if verdict.outcome is Outcome.RETRY:
             self.put_header("Retry-After", str(StoreError.retry_after_s))
         self.set_status(REFUSED.get(verdict.outcome, HTTPStatus.OK))
-        self.answer(answers.checked(verdict, location))
+        self.answer(answers.checked(verdict, self.app, location))
 
 
 class CheckMany(AppHandler):
@@ -62,7 +62,7 @@ class CheckMany(AppHandler):
         verdicts = [next(found) if check.host in self.app.hosts else answers.UNKNOWN_HOST for check in checks]
         for check, verdict in zip(checks, verdicts, strict=True):
             self.context.asker.note(check, verdict)
-        self.answer({"answers": [answers.looked_at(verdict) for verdict in verdicts]})
+        self.answer({"answers": [answers.looked_at(verdict, self.app) for verdict in verdicts]})
 
     def _look(self, value: object, at: int) -> Check:
         fields = Fields(value, known={"cookie", "url"}, at=f"checks[{at}]")

@@ -109,11 +109,11 @@ class Auth(Handler):
         asked = requests.read(self.request.headers, peer=peer, peers=peers)
         app = self.context.applications.of_host(asked.target.host)
         if app is None:
-            return answers.answer(answers.UNKNOWN_HOST, to_browser=self._to_browser)
+            return answers.answer(answers.UNKNOWN_HOST, app=None, to_browser=self._to_browser)
         check = requests.check_of(asked, app)
         verdict = await self.context.asker.ask(check)
         location = targets.location(verdict, check, asked.target, public_url=self.context.public_url)
-        return answers.answer(verdict, location, to_browser=self._to_browser)
+        return answers.answer(verdict, location, app=app, to_browser=self._to_browser)
 
     @property
     def _to_browser(self) -> bool:

@@ -74,7 +74,7 @@ class ProviderTokens(AppHandler):
         if verdict.outcome is Outcome.RETRY:
             self.put_header("Retry-After", str(StoreError.retry_after_s))
         said = {"error": error.code, "message": error.public, "request_id": self.request_id}
-        self.answer({**said, **answers.checked(verdict, location)})
+        self.answer({**said, **answers.checked(verdict, self.app, location)})
 
     def answer_error(self, error: IdentityError) -> None:
         """Say when it is worth asking again, and where a person logs in again."""
