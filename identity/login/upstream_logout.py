@@ -3,8 +3,9 @@
 Owns what a provider's notice means here, and what a browser carries to log out there. Whether a notice is
 genuine the provider's kind has found out before; ending is the account service's. Plain functions,
 thread-safe, no HTTP. Invariants: a notice logs out at least those it names, so where one session cannot be
-told, all of that identity end; and no store that forgets (memcached) keeps a person logged in whose identity
-the notice names.
+told, all of that identity end; its id is remembered after that and never before, so one that was cut short
+counts when it is sent again; and no store that forgets (memcached) keeps a person logged in whose identity the
+notice names.
 
     the notice names        known from the login            what ends
     ---------------------   -----------------------------   ----------------------------------------
@@ -18,7 +19,7 @@ the notice names.
 
 import contextlib
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from identity.accounts.linking import Refuse, identity_key
 from identity.accounts.results import By, NotReachedYet, ProviderLogout
@@ -34,6 +35,8 @@ from identity.types import SECOND, AccountId, Count, SessionId
 from providers.base import LogoutNotice
 
 _ID_BYTES: Final = 16
+_NOTICES: Final = UUID("1f0c6a52-94d7-5b1e-8a3c-2e7b60d4c915")
+"""Under which the ids of changes are made of the ids of notices: a notice that is sent again asks for the same."""
 
 
 class UpstreamLogouts:
@@ -80,24 +83,22 @@ class UpstreamLogouts:
     def end(self, provider: str, notice: LogoutNotice, *, by: By) -> str:
         """End what a verified notice names; return `ended`, `queued` (its node is away) or `nothing`.
 
-        While memcached is away a notice may count twice: it repeats what the provider asked for.
+        The notice's id is remembered last, so one that was cut short counts when it is sent again. While memcached
+        is away, or of copies that come at once, more than one may count: it repeats what the provider asked for.
 
         Raises:
             BadInput: the notice counted already (`logout-token`).
             StoreUnavailable: nothing was ended; the same notice may be sent again.
         """
         one_time, name = self._dependencies.one_time, record_name(f"notice {provider} {notice.id}")
-        first = True
+        seen = False
         with contextlib.suppress(StoreError):
-            first = one_time.spend(RecordKind.NOTICE, name, expires_at=notice.counts_until * SECOND)
-        if not first:
+            seen = one_time.peek(RecordKind.NOTICE, name) is not None
+        if seen:
             raise self.refused(provider, "it counted already")
-        try:
-            outcome = self._end(provider, notice, by)
-        except StoreError:
-            with contextlib.suppress(StoreError):
-                one_time.take(RecordKind.NOTICE, name)
-            raise
+        outcome = self._end(provider, notice, by, uuid5(_NOTICES, f"{provider} {notice.id}"))
+        with contextlib.suppress(StoreError):
+            one_time.spend(RecordKind.NOTICE, name, expires_at=notice.counts_until * SECOND)
         self._count("identityd_provider_logouts_total", provider=provider, outcome=outcome)
         return outcome
 
@@ -108,7 +109,8 @@ class UpstreamLogouts:
             StoreUnavailable: nothing was ended.
         """
         notice = LogoutNotice("", "", session_there, counts_until=0)
-        outcome = self._end(provider, notice, by)
+        request_id = UUID(bytes=self._dependencies.random_bytes(16), version=4)
+        outcome = self._end(provider, notice, by, request_id)
         self._count("identityd_provider_logouts_total", provider=provider, outcome=outcome)
         return outcome
 
@@ -117,8 +119,8 @@ class UpstreamLogouts:
         self._count("identityd_provider_logouts_total", provider=provider, outcome="refused")
         return BadInput("logout-token", detail=f"{provider}: {why}", public="This is no logout token that counts here.")
 
-    def _end(self, provider: str, notice: LogoutNotice, by: By) -> str:
-        request = self._request(provider, notice, by)
+    def _end(self, provider: str, notice: LogoutNotice, by: By, request_id: UUID) -> str:
+        request = self._request(provider, notice, by, request_id)
         if request is None:
             return "nothing"
         match self._accounts.end_for_provider(request):
@@ -129,8 +131,7 @@ class UpstreamLogouts:
             case _:
                 return "ended"
 
-    def _request(self, provider: str, notice: LogoutNotice, by: By) -> ProviderLogout | None:
-        request_id = UUID(bytes=self._dependencies.random_bytes(16), version=4)
+    def _request(self, provider: str, notice: LogoutNotice, by: By, request_id: UUID) -> ProviderLogout | None:
         if found := self._found(provider, notice):
             return ProviderLogout(request_id, found[0], by, session=found[1])
         if not notice.subject:
