@@ -4,6 +4,10 @@ PORT ?= 8887
 WORKERS ?= auto
 TESTS ?= tests
 PYTHON ?=
+PREFIX ?=
+DESTDIR ?=
+# The time of every file in a bundle, so that one commit makes one archive.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +17,7 @@ PIP := $(BIN)/python $(INSTALL)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-nightly lint types layers bench simulate explore proxies catalogues options layout lock services services-nightly clean
+.PHONY: help run install bundle wheels test test-all test-nightly lint types layers bench simulate explore proxies catalogues options layout lock services services-nightly clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -22,6 +26,16 @@ help: ## Show this list
 
 run: $(VENV)/run.stamp ## Start the daemon with the demo provider and print its address (PORT=8887)
 	@exec $(BIN)/python identityd.py demo --port $(PORT)
+
+install: .cache/cyclonedx-bom/installed.txt ## Install for production (PREFIX=/usr/local/identityd-1.2.3)
+	@[ -n "$(PREFIX)" ] || { echo "Say where, one folder for each version: make install PREFIX=/usr/local/identityd-1.2.3" >&2; exit 1; }
+	@.cache/cyclonedx-bom/bin/python -m release install "$(DESTDIR)$(PREFIX)"
+
+bundle: .cache/cyclonedx-bom/installed.txt ## Make dist/identityd-….tar.gz: unpacks and runs where there is Python, without compiler or network
+	@.cache/cyclonedx-bom/bin/python -m release bundle dist
+
+wheels: .cache/cyclonedx-bom/installed.txt ## Fetch the libraries of a bundle into .cache/wheels
+	@.cache/cyclonedx-bom/bin/python -m release wheels
 
 test: $(VENV)/dev.stamp ## Run all tests; says what it skipped and how to get it (TESTS=tests/unit WORKERS=auto)
 	@$(PYTEST) $(TESTS)
@@ -68,12 +82,13 @@ layout: $(VENV)/dev.stamp ## Write docs/layout.md, the map of the code, from the
 services: ## Install what the suites need: memcached, Cassandra, Chromium, Firefox, proxies, Node 20, OpenID providers
 	@.ci/services
 	@$(MAKE) --no-print-directory .cache/oidc-provider-mock/installed.txt
+	@$(MAKE) --no-print-directory wheels
 
 services-nightly: services ## Install what test-nightly needs besides: Keycloak, and Dex and Traefik, which take minutes to build
 	@.ci/services nightly
 
 lock: .cache/uv/installed.txt ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock
-	@for name in run dev uv oidc-provider-mock; do \
+	@for name in run dev uv oidc-provider-mock cyclonedx-bom; do \
 		.cache/uv/bin/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header || exit 1; \
 	done

@@ -5,14 +5,44 @@ import os
 import sys
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
 # `make` installs into .venv; called as ./identityd.py, the system's Python would not find it.
-OWN = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
+OWN = HERE / ".venv" / "bin" / "python"
+# What was installed or unpacked has its libraries beside it: those for every Python, and those for one.
+LIBRARIES = HERE / "lib"
+
+
+def find_libraries() -> None:
+    """Let Python import what came along; exits with a sentence if that is for other Pythons."""
+    major, minor = sys.version_info[:2]
+    own = LIBRARIES / f"cp{major}{minor}"
+    if not own.is_dir():
+        known = sorted(int(path.name[3:]) for path in LIBRARIES.glob("cp3[0-9]*"))
+        names = ", ".join(f"3.{number}" for number in known) or "no Python at all"
+        sys.exit(
+            f"The libraries in {LIBRARIES} are for Python {names}; this is {sys.executable}, Python {major}.{minor}."
+        )
+    # Ours come first, whatever else this machine has, and also for `python3 -I`.
+    sys.path[:0] = [str(HERE), str(LIBRARIES), str(own)]
+
+
+def complaint(error: ImportError) -> str:
+    """Return one sentence about a library that is not there, or is for another machine."""
+    if not isinstance(error, ModuleNotFoundError):
+        return f"The library {error.path or error.name} cannot be used on this machine: {error}"
+    if LIBRARIES.is_dir():
+        return f"The library {error.name} is missing from {HERE}. Unpack or install this version again."
+    return f"The library {error.name} is missing. `make run` installs everything into .venv once."
+
 
 if __name__ == "__main__":
-    if sys.prefix == sys.base_prefix and OWN.exists():
+    if LIBRARIES.is_dir():
+        find_libraries()
+    elif sys.prefix == sys.base_prefix and OWN.exists():
         os.execv(OWN, [str(OWN), *sys.argv])  # noqa: S606 - no shell wanted
     try:
         from identity.cli import main
-    except ModuleNotFoundError as missing:
-        sys.exit(f"The library {missing.name} is missing. `make run` installs everything into .venv once.")
-    main()
+
+        main()  # a command imports what it needs when it runs
+    except ImportError as missing:
+        sys.exit(complaint(missing))

@@ -53,14 +53,24 @@ def make_output_writable() -> None:
     A stream that the parent process closed becomes one that goes nowhere: the next file that is
     opened, the accounts for example, would have its number and get what is printed.
     """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
-        os.set_inheritable(number, True)
-    os.close(number)
+    # In a chroot there may be no such device, and none is needed as long as all streams are open.
+    if any(map(_is_closed, range(_LAST_STREAM + 1))):
+        while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+            os.set_inheritable(number, True)
+        os.close(number)
     sys.stdin = sys.stdin or _null_stream("r")
     sys.stdout, sys.stderr = sys.stdout or _null_stream("w"), sys.stderr or _null_stream("w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _is_closed(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return True
+    return False
 
 
 def _null_stream(mode: str) -> TextIO:

@@ -7,7 +7,8 @@ from typing import Final
 from tests.support.sources import ROOT
 
 _SHARED: Final = ("requirements/run.txt", "requirements/dev.txt")
-_REQUIREMENTS: Final = (*_SHARED, "requirements/uv.txt", "requirements/oidc-provider-mock.txt")
+_OWN: Final = ("uv", "oidc-provider-mock", "cyclonedx-bom")
+_REQUIREMENTS: Final = (*_SHARED, *(f"requirements/{name}.txt" for name in _OWN))
 _NPM: Final = "tests/support/openid/package-lock.json"
 _PIN: Final = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 _FIRST: Final = re.compile(r"^[a-zA-Z0-9-]+", re.MULTILINE)

@@ -12,7 +12,7 @@ from typing import Final
 from tests.support.sources import ROOT, files, name, tree
 
 PAGE: Final = ROOT / "docs" / "layout.md"
-PACKAGES: Final = ("identity", "providers", "options", "lab")
+PACKAGES: Final = ("identity", "providers", "options", "lab", "release")
 _HEAD: Final = (
     "# Layout\n\n"
     "Where things are: each folder and file with the first sentence of its docstring. Written by `make layout` from "

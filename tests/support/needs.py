@@ -7,6 +7,7 @@ on a machine without them can be tried on any. Standard library only.
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
@@ -68,6 +69,26 @@ def _oidc_provider_mock() -> str | None:
     return str(python) if current and python.exists() else None
 
 
+@cache
+def _namespaces() -> str | None:
+    """Return the program that makes namespaces, if this user may."""
+    unshare = shutil.which("unshare", path=_PATH)
+    if not unshare or not shutil.which("ip", path=_PATH):
+        return None
+    as_root = () if os.getuid() == 0 else ("--map-root-user",)
+    command = [unshare, "--mount", "--net", *as_root, "ip", "link", "set", "lo", "up"]
+    return None if subprocess.run(command, capture_output=True, check=False).returncode else unshare
+
+
+def _wheels() -> str | None:
+    """Return the Python that makes bundles, if what goes into one was fetched."""
+    folder = _CACHE / "cyclonedx-bom"
+    python = folder / "bin" / "python"
+    current = _same(folder / "installed.txt", _ROOT / "requirements" / "cyclonedx-bom.txt")
+    fetched = _same(_CACHE / "wheels" / "run.txt", _ROOT / "requirements" / "run.txt")
+    return str(python) if current and fetched and python.exists() else None
+
+
 def _keycloak() -> str | None:
     """Return the folder of a Keycloak that is unpacked and built."""
     folder = _CACHE / "keycloak"
@@ -117,6 +138,8 @@ PARTS: Final[Mapping[str, Part]] = {
     "node": Part("Node 20", _node, _SERVICES, ("node",)),
     "npm": Part("OpenID provider of the tests", _npm_packages, _SERVICES),
     "oidc-provider-mock": Part("OpenID provider of PyPI", _oidc_provider_mock, _SERVICES),
+    "unshare": Part("namespaces", _namespaces, "apt-get install iproute2, and be root or allow user namespaces"),
+    "wheels": Part("libraries of a bundle", _wheels, _SERVICES),
     "keycloak": Part("Keycloak", _keycloak, _NIGHTLY),
     "dex": Part("Dex", partial(_built, "dex"), _NIGHTLY, ("dex",)),
     "traefik": Part("Traefik", partial(_built, "traefik"), _NIGHTLY, ("traefik",)),
@@ -136,6 +159,8 @@ MARKERS: Final[Mapping[str, tuple[str, ...]]] = {
     "openid": ("node", "npm"),
     "axe": ("npm",),
     "oidc_provider_mock": ("oidc-provider-mock",),
+    "wheels": ("wheels",),
+    "namespaces": ("unshare",),
     "keycloak": ("java", "keycloak"),
     "dex": ("dex",),
     "traefik": ("traefik",),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-CODE: Final = ("identityd.py", "identity", "lab", "options", "providers")
+CODE: Final = ("identityd.py", "identity", "lab", "options", "providers", "release")
 _NEVER: Final = {".venv", ".cache", ".run", ".git", "node_modules", "__pycache__"}
 
 
