@@ -17,6 +17,33 @@ local PASSED = {
   "X-Requested-With", "X-User-Activity",
 }
 
+-- What the application is told, under whichever names its `tell` and `headers` say.
+local TOLD = {
+  "X-Identity-User",
+  "X-Identity-Id",
+  "X-Identity-Session",
+  "X-Identity-Name",
+  "X-Identity-Email",
+  "X-Identity-Email-Verified",
+  "X-Identity-Groups",
+  "Remote-User",
+  "Remote-Name",
+  "Remote-Email",
+  "Remote-Groups",
+  "X-Auth-Request-User",
+  "X-Auth-Request-Email",
+  "X-Auth-Request-Groups",
+  "X-Forwarded-User",
+  "X-Forwarded-Email",
+  "X-Forwarded-Groups",
+}
+-- What only identityd may say, the names of other applications (`headers` in identityd.ini) too, whether this
+-- one reads them or not.
+local OURS = {
+  "^x%-?identity", "^remote%-user", "^remote%-name", "^remote%-email", "^remote%-groups", "^x%-auth%-request",
+  "^x%-forwarded%-user", "^x%-forwarded%-email", "^x%-forwarded%-groups", "^x%-forwarded%-preferred",
+}
+
 -- Each worker thread has a state of its own, and so a connection of its own.
 local connection = nil
 
@@ -89,15 +116,25 @@ local function question(r)
   return table.concat(lines, "\r\n") .. "\r\n\r\n"
 end
 
+-- Programs read X_Identity_User and X.Identity.User as X-Identity-User.
+local function ours(name)
+  local read = name:lower():gsub("[^a-z0-9]", "-")
+  for _, each in ipairs(OURS) do
+    if read:match(each) then return true end
+  end
+  return false
+end
+
 function identity(r)
   if not r.is_initial_req then return apache2.DECLINED end
 
-  -- Programs read X_Identity_User and X.Identity.User as X-Identity-User.
   for name in pairs(r:headers_in_table()) do
-    if name:lower():match("^x[^a-z0-9]?identity") then r.headers_in[name] = nil end
+    if ours(name) then r.headers_in[name] = nil end
   end
   -- A client must not have our headers removed on the way (RFC 9110 section 7.6.1).
-  if (r.headers_in["Connection"] or ""):lower():find("identity", 1, true) then return 400 end
+  for name in (r.headers_in["Connection"] or ""):gmatch("[^,%s]+") do
+    if ours(name) then return 400 end
+  end
 
   local env = r.subprocess_env
   local status, headers = ask(question(r))
@@ -111,9 +148,9 @@ function identity(r)
   end
 
   if status == 200 then
-    r.headers_in["X-Identity-User"] = headers["x-identity-user"]
-    r.headers_in["X-Identity-Id"] = headers["x-identity-id"]
-    r.headers_in["X-Identity-Session"] = headers["x-identity-session"]
+    for _, name in ipairs(TOLD) do
+      r.headers_in[name] = headers[name:lower()]
+    end
     env["IDENTITY_YES"] = "1"
     return apache2.OK
   end

@@ -2,10 +2,10 @@
 --
 --   http-request lua.identity <host:port>   asks, and leaves the verdict in txn.identity_…:
 --       no            the status to refuse with; not set if the request may pass
---       user, id, session                   who it is
 --       location, retry_after               for a refusal
 --       cookie1 … cookie4                   for the answer, whatever it is
---                                           and takes identityd's cookies out of the request
+--   and, if it may pass, puts into the request what the application is told, and takes identityd's
+--   cookies out of it
 --   http-request use-service lua.identity_no   refuses
 
 -- What identityd needs of the browser's request. The body stays here.
@@ -16,6 +16,27 @@ local PASSED = {
 }
 -- More is not read before a refusal; identityd itself stops there for other proxies.
 local LONGEST_BODY = 64 * 1024 * 1024
+
+-- What the application is told, under whichever names its `tell` and `headers` say.
+local TOLD = {
+  "x-identity-user",
+  "x-identity-id",
+  "x-identity-session",
+  "x-identity-name",
+  "x-identity-email",
+  "x-identity-email-verified",
+  "x-identity-groups",
+  "remote-user",
+  "remote-name",
+  "remote-email",
+  "remote-groups",
+  "x-auth-request-user",
+  "x-auth-request-email",
+  "x-auth-request-groups",
+  "x-forwarded-user",
+  "x-forwarded-email",
+  "x-forwarded-groups",
+}
 
 local function first(lines)
   if type(lines) == "table" then return lines[0] end
@@ -73,9 +94,9 @@ core.register_action("identity", {"http-req"}, function(txn, address)
   local headers = asked and answer and answer.headers or {}
 
   if status >= 200 and status < 300 then
-    keep("user", headers["x-identity-user"])
-    keep("id", headers["x-identity-id"])
-    keep("session", headers["x-identity-session"])
+    for _, name in ipairs(TOLD) do
+      if headers[name] then txn.http:req_set_header(name, first(headers[name])) end
+    end
     for n = 1, 4 do
       keep("cookie" .. n, headers["x-identity-cookie-" .. n])
     end

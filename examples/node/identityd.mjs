@@ -18,6 +18,7 @@ const FORM_BYTES = 1 << 16;
 const DRAINED_BYTES = 1 << 30;
 const LINE = /^[\x20-\x7e]+$/;
 const WEB = /^https?:\/\/[\x21-\x7e]+$/;
+const CLAIM = /^(x_?identity|remote_(user|name|email|groups)|x_auth_request|x_forwarded_(user|email|groups|preferred))/;
 const TEXT = /^[^\x00-\x1f\x7f]+$/;
 const OUR_COOKIE = /^[ \t]*(__Host-idd[a-z]?|idd[a-z]?[0-9]+m?)(-[^=]*|[ \t]*)=/;
 const NOT_FORWARDED =
@@ -231,7 +232,7 @@ function clean(request) {
   // As browsers mean it: a `;` ends a cookie and nothing else does, a comma belongs to its value, and `trim`
   // would take characters away that belong to a name.
   const own = (line) => line.split(";").filter((pair) => !OUR_COOKIE.test(pair)).join(";").replace(/^[ \t]+/, "");
-  const isClaim = (name) => name.toLowerCase().replace(/[^a-z0-9]/g, "_").startsWith("x_identity");
+  const isClaim = (name) => CLAIM.test(name.toLowerCase().replace(/[^a-z0-9]/g, "_"));
   for (const name of Object.keys(request.headers)) if (isClaim(name)) delete request.headers[name];
   if (request.headers.cookie) request.headers.cookie = own(request.headers.cookie);
   if (!request.headers.cookie) delete request.headers.cookie;

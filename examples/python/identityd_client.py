@@ -39,13 +39,18 @@ IDLE_S = 30
 CONNECTIONS = 32
 """How many wait at most."""
 _LINE = r"[\x20-\x7e]+"
+_SAID = r"[^\x00-\x1f\x7f]+"
 _STATUS = {"ok": 200, "login": 200, "bounce": 200, "forbidden": 403, "retry": 503}
 _COOKIES = 4
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who is logged in. `id` never changes, `name` may; times are in Unix seconds."""
+    """Somebody who is logged in. `id` never changes, `name` may; times are in Unix seconds.
+
+    What the application is not told (`tell` in identityd.ini; `user` and `id` are needed) or is not known is None.
+    `display_name` and `email` are what a provider said: know nobody by them.
+    """
 
     id: str
     name: str
@@ -53,6 +58,10 @@ class User:
     auth_time: int
     idle_ends_at: int
     absolute_ends_at: int
+    display_name: str | None = None
+    email: str | None = None
+    email_verified: bool = False
+    groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -199,9 +208,14 @@ def _read(kind: str, said: Mapping[str, Any], *, user: bool = False, place: str 
 
 
 def _user(said: Mapping[str, object]) -> User:
-    account, name, session = (_text(said[each], r"[^\x00-\x1f\x7f]+") for each in ("id", "name", "session"))
+    account, name, session = (_text(said[each], _SAID) for each in ("id", "name", "session"))
     auth_time, idle, absolute = (_time(said[each]) for each in ("auth_time", "idle_ends_at", "absolute_ends_at"))
-    return User(account, name, session, auth_time, idle, absolute)
+    shown, email = (None if said.get(each) is None else _text(said[each], _SAID) for each in ("display_name", "email"))
+    groups, verified = said.get("groups"), said.get("email_verified", False)
+    if not isinstance(verified, bool) or not (groups is None or isinstance(groups, list)):
+        raise TypeError("user")
+    listed = None if groups is None else tuple(_text(group, _SAID) for group in groups)
+    return User(account, name, session, auth_time, idle, absolute, shown, email, verified, listed)
 
 
 def _time(value: object) -> int:

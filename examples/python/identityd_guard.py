@@ -34,6 +34,9 @@ _NOT_FORWARDED = re.compile(
     r"host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|expect|date|server"
     r"|proxy-.*|forwarded|x-forwarded-.*|x-original-.*|x.identity.*"
 )
+_CLAIM = re.compile(
+    "x_?identity|remote_(user|name|email|groups)|x_auth_request|x_forwarded_(user|email|groups|preferred)"
+)
 _DOCUMENTS = ("document", "iframe", "frame", "embed", "object")
 _PAGES = ("text/html", "application/xhtml+xml")
 _ODD = ("//", "/.", "\\", ";", "%2e", "%2f", "%5c")
@@ -309,7 +312,7 @@ def _without_ours(headers: Iterable[tuple[str, str]]) -> _Headers:
     """Leave out our cookies, and what a client says about who it is in any spelling."""
     kept = []
     for name, value in headers:
-        if re.sub("[^a-z0-9]", "_", name.lower()).startswith("x_identity"):
+        if _CLAIM.match(re.sub("[^a-z0-9]", "_", name.lower())):
             continue
         own = value
         if name.lower() == "cookie":
@@ -337,9 +340,14 @@ def _of_environ(environ: Mapping[str, Any]) -> _Asked:
 def _cleaned(environ: Mapping[str, Any], user: User | None) -> dict[str, Any]:
     cookies = [("cookie", str(environ["HTTP_COOKIE"]))] if environ.get("HTTP_COOKIE") else []
     own = [("HTTP_COOKIE", value) for _, value in _without_ours(cookies)]
-    claims = {name for name in environ if re.sub("[^A-Z0-9]", "_", name.upper()).startswith("HTTP_X_IDENTITY")}
+    claims = {name for name in environ if _is_claim(name)}
     kept = {name: environ[name] for name in environ if name not in {*claims, "REMOTE_USER", "HTTP_COOKIE"}}
     return {**kept, **dict(own), "identityd.user": user, **({"REMOTE_USER": user.name} if user else {})}
+
+
+def _is_claim(name: str) -> bool:
+    read = re.sub("[^a-z0-9]", "_", name.lower())
+    return read.startswith("http_") and _CLAIM.match(read.removeprefix("http_")) is not None
 
 
 def _pieces(environ: Mapping[str, Any], most: int, *, read: int = 0) -> Iterator[bytes]:

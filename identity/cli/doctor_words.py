@@ -43,6 +43,14 @@ _IDENTITY_HEADERS: Final = (
     "X-Identity-Id",
     "X-Identity-Session",
     "X-Identity-Token",
+    "X-Identity-Email",
+    "Remote-User",
+    "Remote_User",
+    "Remote-Email",
+    "X-Auth-Request-User",
+    "X-Auth-Request-Email",
+    "X-Forwarded-User",
+    "X-Forwarded-Email",
 )
 """What a client must never be believed."""
 _SPELT: Final = ("identityd doctor", "identityd%20doctor")

@@ -88,6 +88,12 @@ def user(verdict: Verdict, app: Application) -> Mapping[str, object] | None:
     return {**{name: said for name, (told, said) in _fields(verdict).items() if told in app.tell}, **session}
 
 
+def every_name() -> tuple[str, ...]:
+    """Return each header name that says something of a person: what a proxy hands on, and removes from a client."""
+    others = (name for names in _OTHERS.values() for name in names.values())
+    return (*_OURS.values(), _VERIFIED, "X-Identity-Session", *others)
+
+
 def session_text(session_id: SessionId) -> str:
     """Return a session's id as programs see it: 22 characters, base64url."""
     return base64.urlsafe_b64encode(session_id).rstrip(b"=").decode()

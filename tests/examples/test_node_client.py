@@ -42,6 +42,7 @@ def test_the_application_hears_who_it_is_and_nothing_else(origin: Origin, echo: 
     """Otherwise anybody is anybody, and tokens stand in the application's log."""
     origin.answer = always(said(OK))
     claims = [("X-Identity-User", "root"), ("x_identity_user", "root"), ("X.Identity.Id", "root")]
+    claims += [("Remote-User", "root"), ("x_auth_request.user", "root"), ("X-Forwarded_Groups", "root")]
     jar = ("Cookie", "own=1; " + "".join(f"{name}=x; " for name in every_name()) + "other=2; iddqd=3")
 
     told = ask(echo, *claims, jar).json()

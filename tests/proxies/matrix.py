@@ -58,6 +58,11 @@ class Row:
 ROWS: Final = (
     Row("who", "the application hears who it is", ("test_the_application_hears_who_it_is",)),
     Row(
+        "told",
+        "it hears name, e-mail and groups, under each choice of `headers`",
+        ("test_an_application_hears_what_it_is_told_and_no_client",),
+    ),
+    Row(
         "strip",
         "our cookies do not reach the application",
         (
@@ -68,7 +73,7 @@ ROWS: Final = (
     ),
     Row(
         "spoof",
-        "a client's `X-Identity-User`: any case, `_` or `.` for `-`, twice",
+        "a client's `X-Identity-User`, `Remote-User`, …: any case, `_` or `.` for `-`, twice",
         ("test_nobody_can_say_who_he_is",),
         usual="gone",
     ),

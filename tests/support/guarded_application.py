@@ -33,6 +33,7 @@ class GuardedApplication:
         app: further options of the application's section.
         faults: what is wrong in the proxy's example, see `Proxy.start`.
         hosts: names of the login's host and of the wiki's.
+        sections: further sections of the configuration.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class GuardedApplication:
         app: Mapping[str, str] | None = None,
         faults: Mapping[str, str] | None = None,
         hosts: tuple[str, str] = ("localhost", "wiki.localhost"),
+        sections: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         app = {**({} if KINDS[proxy].delivers else {"mint": "no"}), **(app or {})}
         self._faults = faults
@@ -63,7 +65,8 @@ class GuardedApplication:
         self._numbers = itertools.count(1)
         self._aged: Browser | None = None
         self._parted: tuple[Browser, Browser] | None = None
-        sections = {
+        configured = {
+            **{name: dict(options) for name, options in (sections or {}).items()},
             "server": {"log_level": "debug"},
             "sessions": {"store": "memcached", "token_age_s": str(TOKEN_AGE_S), "grace_s": str(GRACE_S)},
             # On a busy machine a slow memcached must not look like a dead one.
@@ -76,7 +79,7 @@ class GuardedApplication:
             f"app:{APP}": app,
             "app:wiki": {"secret": _WIKI_SECRET, "hosts": self.wiki.removeprefix("https://"), **app},
         }
-        self.daemon = Running(folder, sections, public_url=self.url)
+        self.daemon = Running(folder, configured, public_url=self.url)
 
     def __enter__(self) -> "GuardedApplication":
         self.behind.partner = self.partner
