@@ -107,6 +107,7 @@ def test_no_address_takes_more_than_is_written_down() -> None:
         "/session/check": 262_144,
         "/session/start": 262_144,
         "/session/check-many": 16_777_216,
+        "/tokens/([a-z0-9-]{1,32})": 262_144,
     }
     assert Handler.max_body == 65_536
 
