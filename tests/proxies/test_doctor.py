@@ -118,7 +118,7 @@ def test_three_more_faults_are_each_found(tmp_path: Path, authority: Authority) 
             "    location /.identityd/ { proxy_pass http://application; }\n    location /app/ {\n"
         ),
         "    if ($identity_verdict = bounce) { return 307 $identity_location; }\n": "",
-        "proxy_set_header X-Identity-User    $identity_user;\n": "",
+        "proxy_set_header X-Identity-User           $identity_user;\n": "",
     }
     with behind(tmp_path, authority, faults=faults) as guarded:
         result = examine(guarded, authority)
