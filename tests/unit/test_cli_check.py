@@ -49,7 +49,8 @@ def about(lines: list[str], word: str) -> str:
 
 def test_a_configuration_in_order_is_confirmed_line_by_line(folder: Path) -> None:
     """An operator sees what was looked at, not only that nothing was found."""
-    code, lines = check(folder, f"{GITHUB}[app:wiki]\nsecret = {APP_SECRET}\nhosts = wiki.localhost:8000\n")
+    app = f"[app:wiki]\nsecret = {APP_SECRET}\nhosts = wiki.localhost:8000\nallow = group:staff\n"
+    code, lines = check(folder, f"{GITHUB}{app}")
     assert code == 0
     assert all(line.startswith("ok ") for line in lines)
     assert "1; 1 signs" in about(lines, "key ring")
