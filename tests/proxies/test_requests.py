@@ -101,8 +101,8 @@ class TestPassing:
     @pytest.mark.threat(40)
     def test_nobody_can_say_who_he_is(self, guarded: GuardedApplication) -> None:
         """Otherwise anybody with an account is anybody else: programs read `X_Identity_User` alike."""
-        member = guarded.aged()
         for first in range(0, len(SPELLINGS), AT_ONCE):
+            member = guarded.aged()  # a copy that came twice would show the token it was given, and age the others
             spoofed = [(spelling, "root") for spelling in SPELLINGS[first : first + AT_ONCE]]
 
             seen = as_a_program_sees_them(member.load("GET", ECHO, [*CALL, *spoofed, *spoofed]))

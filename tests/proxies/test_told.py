@@ -9,6 +9,7 @@ import pytest
 
 from identity.applications.disclosure import HeaderNames
 from identity.forward_auth.telling import every_name
+from tests.proxies.conftest import marks
 from tests.proxies.test_requests import as_a_program_sees_them
 from tests.support.browser import CALL, Browser
 from tests.support.certificates import Authority
@@ -17,7 +18,7 @@ from tests.support.guarded_application import APPLICATION, GuardedApplication
 from tests.support.proxies import EXAMPLES, NAMES
 
 ECHO: Final = f"{APPLICATION}/echo"
-PROXIES: Final = [pytest.param(name, marks=[getattr(pytest.mark, name), pytest.mark.memcached]) for name in NAMES]
+PROXIES: Final = [pytest.param(name, marks=[*marks(name), pytest.mark.memcached]) for name in NAMES]
 HANDS_ON: Final = {
     "nginx": ("nginx/identityd-location.conf", "proxy_set_header {} "),
     "caddy": ("caddy/Caddyfile", "import identity_told {} "),

@@ -74,7 +74,7 @@ class Auth(Handler):
             if isinstance(value, SetCookie):
                 self.put_cookie(value)
             else:
-                self.put_header(name, value)
+                self.put_header(name, value, octets=True)
         if answer.refusal is None:
             self.finish()
         else:
