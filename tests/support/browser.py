@@ -76,6 +76,11 @@ class Reply:
         """The Set-Cookie lines of identityd, over https."""
         return [line for line in self.cookies if line.startswith("__Host-idd")]
 
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
     def json(self) -> Any:  # noqa: ANN401, whatever was sent
         """Return the body."""
         return json.loads(self.body)
@@ -298,7 +303,7 @@ class Browser:
 
     def filled(self, page: Reply, fields: Mapping[str, str], *, form: int = 0) -> tuple[str, dict[str, str]]:
         """Return where a form of that page is sent, and its fields, these among them."""
-        text = re.findall(r"<form.*?</form>", page.body.decode(), re.DOTALL)[form]
+        text = re.findall(r"<form.*?</form>", page.text, re.DOTALL)[form]
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', text)
         action = re.search(r'action="([^"]+)"', text)
         to = urljoin(self.hops[-1], unescape(action[1])) if action else self.hops[-1]

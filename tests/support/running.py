@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin
-
-import httpx2
 
 from identity.cli.files import new_ring_file
+from tests.support.browser import Browser
+from tests.support.loopback import Loopback
 from tests.support.memcached import free_port
 from tests.support.waiting import serving
 
@@ -168,20 +167,12 @@ class Running:
         return self._through_demo(person)
 
     def _through_demo(self, person: str, *forms: Mapping[str, str]) -> "Login":
-        with httpx2.Client(trust_env=False, follow_redirects=True, timeout=15) as browser:
-            page = browser.get(f"{self.url}/login/demo")
-            for fields in ({"person": person}, *forms):
-                page = self._submit(browser, page, fields)
-            sent = [f"{c.name}={c.value}" for c in browser.cookies.jar if _SESSION.match(c.name)]
-            return Login("; ".join(sent), page.text)
-
-    def _submit(self, browser: httpx2.Client, page: httpx2.Response, fields: Mapping[str, str]) -> httpx2.Response:
-        """Send the first form of a page, with its hidden fields."""
-        form = page.text[page.text.index("<form") :].partition("</form>")[0]
-        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
-        action = re.search(r'action="([^"]+)"', form)
-        target = urljoin(str(page.url), action[1].replace("&amp;", "&") if action else "")
-        return browser.post(target, data={**hidden, **fields}, headers={"Origin": self.url})
+        browser = Browser(Loopback(), self.url)
+        page = browser.go("/login/demo")
+        for fields in ({"person": person}, *forms):
+            page = browser.submit(page, fields)
+        sent = [f"{name}={value}" for name, value in browser.jar.items() if _SESSION.match(name)]
+        return Login("; ".join(sent), page.text)
 
     def metric(self, line_start: str) -> float:
         """Return the sum of the series whose line begins so."""
