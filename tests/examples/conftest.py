@@ -94,19 +94,24 @@ class Place:
         return before, after
 
 
-@pytest.fixture(params=["python", pytest.param("node", marks=pytest.mark.node)])
-def place(request: pytest.FixtureRequest, tmp_path: Path, memcached: list[MemcachedNode]) -> Iterator[Place]:
-    """Give each example in turn."""
-    yield from running(request.param, tmp_path, memcached)
+@pytest.fixture(scope="module", params=["python", pytest.param("node", marks=pytest.mark.node)])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give each example in turn, to all tests of a file; a test makes a member of its own and starts what it stops."""
+    node = MemcachedNode()
+    node.start()
+    try:
+        yield from running(request.param, tmp_path_factory.mktemp(request.param), node)
+    finally:
+        node.stop()
 
 
-def running(name: str, tmp_path: Path, memcached: list[MemcachedNode]) -> Iterator[Place]:
+def running(name: str, tmp_path: Path, node: MemcachedNode) -> Iterator[Place]:
     """Run the daemon and one program behind it."""
     port = free_port()
     sections = {
         "sessions": {"store": "memcached", "token_age_s": str(TOKEN_AGE_S), "grace_s": str(GRACE_S)},
         # On a busy machine a slow memcached must not look like a dead one.
-        "memcached": {"nodes": f"n0=127.0.0.1:{memcached[0].port}", "timeout_s": "10", "connect_timeout_s": "10"},
+        "memcached": {"nodes": f"n0={node.name}", "timeout_s": "10", "connect_timeout_s": "10"},
         "app:wiki": {"secret": SECRET, "hosts": f"wiki.localhost:{port}"},
     }
     with Running(tmp_path / "run", sections) as daemon:
