@@ -141,10 +141,7 @@ class Handler(RequestHandler):
     # --- answering -----------------------------------------------------------------------
 
     def put_header(self, name: str, value: str, *, octets: bool = False) -> None:
-        """Set a response header. Raises ValueError for a value that could end the header (THREATS 4).
-
-        With `octets` it may hold bytes beyond ASCII, as Latin-1: a person's name for a program that reads UTF-8.
-        """
+        """Set a header, with `octets` beyond ASCII too. Raises ValueError for a value that could end it (THREATS 4)."""
         if not (_HEADER_BYTES if octets else _HEADER_VALUE).fullmatch(value):
             raise ValueError(f"unsafe value for the header {name}")
         self.set_header(name, value)
