@@ -3,19 +3,21 @@
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 from uuid import uuid4
 
-import httpx2
 import pytest
 
 from identity.stores.cassandra.migrating import Migrator
 from identity.stores.cassandra.migrations import Migrations
 from identity.stores.cassandra.settings import Settings
+from tests.support.browser import Browser, Reply
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated, now, settings
+from tests.support.loopback import Loopback
 from tests.support.memcached import MemcachedNode
 from tests.support.running import Running
 from tests.support.waiting import until
@@ -76,14 +78,16 @@ def readiness(daemon: Running) -> tuple[int, str]:
     return status, next(part["problem"] or "" for part in parts if part["name"].startswith("accounts"))
 
 
-def log_in(daemon: Running, name: str) -> httpx2.Response:
+def log_in(daemon: Running, name: str) -> Reply:
     """Log in as somebody; return the answer of the login's last step."""
-    with httpx2.Client(trust_env=False, timeout=60) as browser:
-        page = browser.get(f"{daemon.url}/login/demo", follow_redirects=True)
-        if page.status_code != 200:
-            return page
-        sent = daemon._submit(browser, page, {"person": name})
-        return browser.get(sent.headers["location"]) if sent.is_redirect else sent
+    browser = Browser(Loopback(), daemon.url)
+    page = browser.go("/login/demo")
+    if page.status != 200:
+        return page
+    to, fields = browser.filled(page, {"person": name})
+    sent = browser.post(to or browser.hops[-1], fields)
+    place = sent.one("Location")
+    return browser.get(place) if place else sent
 
 
 def test_a_daemon_starts_without_its_cassandra_says_so_and_goes_on_by_itself_when_it_comes(
@@ -97,7 +101,7 @@ def test_a_daemon_starts_without_its_cassandra_says_so_and_goes_on_by_itself_whe
     assert status == 503
     assert "connection refused" in problem.lower() or "no answer" in problem, problem
     page = log_in(daemon, "ann")
-    assert (page.status_code, page.headers["retry-after"]) == (503, "5")
+    assert (page.status, page.one("Retry-After")) == (503, "5")
     assert daemon.check("")["verdict"] == "login"
     assert daemon.metric("identityd_accounts_up") == 0
     assert daemon.log().count("cassandra-not-reached") == 1
@@ -133,7 +137,7 @@ def test_checks_do_not_wait_for_a_cassandra_that_hangs(daemon: Running, node: Ca
     cookie = daemon.sign_up("ben")
     answers: list[int] = []
     node.freeze()
-    stuck = [Thread(target=lambda: answers.append(log_in(daemon, "ben").status_code)) for _ in range(_LOGINS)]
+    stuck = [Thread(target=lambda: answers.append(log_in(daemon, "ben").status)) for _ in range(_LOGINS)]
     try:
         for each in stuck:
             each.start()
@@ -149,7 +153,7 @@ def test_checks_do_not_wait_for_a_cassandra_that_hangs(daemon: Running, node: Ca
         node.thaw()
         node.settle()
     until(lambda: readiness(daemon) == (200, ""), otherwise=daemon.log)
-    assert log_in(daemon, "ben").headers["location"] == "/account"
+    assert log_in(daemon, "ben").one("Location") == "/account"
     assert daemon.check(cookie)["verdict"] == "ok"
 
 
@@ -183,5 +187,5 @@ def test_a_daemon_that_is_stopped_while_its_cassandra_hangs_ends_in_order(
 
 
 def _log_in_or_not(daemon: Running, name: str) -> None:
-    with suppress(httpx2.HTTPError):
+    with suppress(OSError, HTTPException):
         log_in(daemon, name)
