@@ -79,6 +79,11 @@ class GroupsChange:
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Each group with a + before it if the account is put into it, a - if it is taken out."""
+        return (*(f"+{name}" for name in sorted(self.add)), *(f"-{name}" for name in sorted(self.remove)))
+
 
 @dataclass(frozen=True, slots=True)
 class SessionEndRequest:

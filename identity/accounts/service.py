@@ -158,13 +158,7 @@ class AccountService:
 
     def change_groups(self, request: GroupsChange) -> EndingOutcome:
         """Put an account into groups or take it out, for every check from now on; see `Grouping.change`."""
-        attempt = Attempt(
-            "groups",
-            request.id,
-            request.account_id,
-            request.by,
-            groups=(*(f"+{name}" for name in sorted(request.add)), *(f"-{name}" for name in sorted(request.remove))),
-        )
+        attempt = Attempt("groups", request.id, request.account_id, request.by, groups=request.words)
         return self._audited.around(attempt, lambda: self._grouping.change(request))
 
     def end_session(self, request: SessionEndRequest) -> EndingOutcome:

@@ -171,11 +171,10 @@ class OperatorService:
 
     def change_groups(self, request: ChangeAccountGroups, told: Told) -> Changed | Problem:
         """Put an account into groups or take it out; open sessions know it at their next check."""
-        words = (*(f"+{name}" for name in sorted(request.add)), *(f"-{name}" for name in sorted(request.remove)))
 
         def changed(found: FoundAccount) -> Changed | Problem:
             change = GroupsChange(request.id, found.account.key, request.by, request.add, request.remove)
-            effect = Effect(Action.GROUPS, found, groups=words)
+            effect = Effect(Action.GROUPS, found, groups=change.words)
             return self._made(effect, told, lambda: self._accounts.change_groups(change))
 
         return self._of(request.account, changed)

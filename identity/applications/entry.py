@@ -46,12 +46,11 @@ class EntryRules:
             return record.groups
         return self._groups.of(record.groups, provider=_provider(session), facts=session.facts)
 
-    def may_enter(self, client: str, record: Record, session: Session) -> bool:
-        """Tell whether the person may enter the application; no client is the login host itself."""
+    def may_enter(self, client: str, record: Record, session: Session, *, groups: tuple[str, ...]) -> bool:
+        """Tell whether the person, of these groups, may enter the application; no client is the login host itself."""
         rules = self._rules.get(ClientId(client))
         if rules is None:
             return True
-        groups = self.groups(record, session)
         entrant = Entrant(self._fold(record.username), _provider(session), groups, session.facts)
         return any_holds(rules, entrant)
 

@@ -72,8 +72,8 @@ class Entry(Protocol):
         """Return all groups of the session's person."""
         ...
 
-    def may_enter(self, client: str, record: Record, session: Session, /) -> bool:
-        """Tell whether the session's person may enter the application."""
+    def may_enter(self, client: str, record: Record, session: Session, /, *, groups: tuple[str, ...]) -> bool:
+        """Tell whether the session's person, of these groups, may enter the application."""
         ...
 
 
@@ -151,7 +151,8 @@ class Checking:
             return Verdict(planned.outcome, planned.reason, set_cookies=cookies, flag=flag)
         record, session = live.record, live.session
         # One who may not enter gets the cookies all the same: the session is as good as before, and goes on rotating.
-        enters = self._entry.may_enter(check.entering or check.client, record, session)
+        groups = self._entry.groups(record, session)
+        enters = self._entry.may_enter(check.entering or check.client, record, session, groups=groups)
         return Verdict(
             Outcome.OK if enters else Outcome.FORBIDDEN,
             planned.reason if enters else NOT_ALLOWED,
@@ -161,7 +162,7 @@ class Checking:
             set_cookies=cookies,
             minted=minted,
             idle_ends_at=active_at(planned) + self._rules.lifetimes.idle_ms,
-            groups=self._entry.groups(record, session),
+            groups=groups,
             described=record.described,
         )
 

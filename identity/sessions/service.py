@@ -158,7 +158,8 @@ class SessionService:
         above = ticket.read.record.session(login) if isinstance(ticket.read, Found) else None
         if not isinstance(ticket.read, Found) or above is None or not self._carries(above, now=now):
             return LoginOver()
-        if not self._entry.may_enter(jar.entering or jar.client, ticket.read.record, above):
+        groups = self._entry.groups(ticket.read.record, above)
+        if not self._entry.may_enter(jar.entering or jar.client, ticket.read.record, above, groups=groups):
             return EntryDenied()
         shown = self._shown(jar, now)
         here, elsewhere = self._live(shown, ticket, jar, now=now)

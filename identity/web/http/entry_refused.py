@@ -4,17 +4,28 @@ Owns what it offers: the page again, and another account. There is no redirect t
 in would be led straight back, for ever.
 """
 
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from identity.errors import NotAllowed
 from identity.login import handover
 from identity.login.returning import safe_path
+from identity.sessions.check import Verdict
 from identity.types import Host
+from identity.web.http.page import PageHandler
 from identity.web.state.context import Context
 
 ANOTHER: Final = "another"
 """Parameter of the login page with which it is shown to a person who is logged in."""
+
+
+def answer(handler: PageHandler, verdict: Verdict, *, host: Host, path: str) -> None:
+    """Answer 403 with it; the session's cookies are set already."""
+    told = {"username": verdict.username or "", "request_id": handler.request_id}
+    handler.set_status(HTTPStatus.FORBIDDEN)
+    handler.set_header("Content-Type", "text/html; charset=utf-8")
+    handler.finish(page(handler.context, host=host, path=path, **told))
 
 
 def page(context: Context, *, username: str, host: Host, path: str, request_id: str) -> bytes:

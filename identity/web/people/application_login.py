@@ -19,7 +19,6 @@ An application that keeps the secret and redeems over HTTP itself uses `/session
 
 import re
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Final
 
 from identity.applications.application import Application
@@ -89,7 +88,7 @@ class Continue(Crossing):
         wanted = self._wanted()
         verdict = await self.visitor(entering=wanted.client)
         if verdict.outcome is Outcome.FORBIDDEN:
-            self._say_refused(verdict, wanted)
+            entry_refused.answer(self, verdict, host=wanted.host, path=wanted.path)  # no code is made
             return
         session, account_id = verdict.session, verdict.account_id
         if session is None or account_id is None or session.doubtful:
@@ -103,13 +102,6 @@ class Continue(Crossing):
             return
         code = self.context.starts.issue(wanted, account_id=account_id, login=session.id)
         self.go_out(handover.start_url(origin, code, wanted.path))
-
-    def _say_refused(self, verdict: Verdict, wanted: Destination) -> None:
-        """Answer with the page for a person who may not enter; no code is made."""
-        told = {"username": verdict.username or "", "request_id": self.request_id}
-        self.set_status(HTTPStatus.FORBIDDEN)
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(entry_refused.page(self.context, host=wanted.host, path=wanted.path, **told))
 
     @property
     def _may_begin_anew(self) -> bool:

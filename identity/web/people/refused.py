@@ -1,7 +1,6 @@
 """Where a proxy leads a person whose session counts and who may not enter the application behind it."""
 
 import re
-from http import HTTPStatus
 from typing import Final
 
 from identity.forward_auth import targets
@@ -27,10 +26,7 @@ class EntryRefused(PageHandler):
             case Outcome.OK:
                 self.go(path)
             case Outcome.FORBIDDEN:
-                self.set_status(HTTPStatus.FORBIDDEN)
-                self.set_header("Content-Type", "text/html; charset=utf-8")
-                told = {"username": verdict.username or "", "request_id": self.request_id}
-                self.finish(entry_refused.page(self.context, host=self.host, path=path, **told))
+                entry_refused.answer(self, verdict, host=self.host, path=path)
             case _:
                 self.send_to_login(verdict, back=path)
 
