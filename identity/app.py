@@ -7,6 +7,7 @@ something later in the start fails.
 
 import logging
 import os
+import platform
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from uuid import uuid4
 
 import uvloop
 
+from identity import __version__
 from identity.accounts.service import AccountService
 from identity.applications.disclosure import Attribute
 from identity.audit import AuditQueue, Event, Rationed
@@ -129,7 +131,9 @@ def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> None:
 
 async def _serve(config: Config, ready: Callable[[], None]) -> None:
     def bound(ports: Ports) -> None:
-        log.info("serving %s: public port %d, internal port %d", config.server.public_url, ports.public, ports.internal)
+        url, python = config.server.public_url, platform.python_version()
+        where = f"public port {ports.public}, internal port {ports.internal}"
+        log.info("identityd %s on Python %s serves %s: %s", __version__, python, url, where)
         ready()
 
     with ExitStack() as closing:
@@ -221,7 +225,8 @@ def _rationed(append: Callable[[Event], None], metrics: Metrics) -> Rationed:
 
 
 def _watch(config: Config, ring: Ring, metrics: Metrics, clock: Clock) -> None:
-    """Begin what is told of the key ring, and of each provider's circuit."""
+    """Begin what is told of this release, of the key ring, and of each provider's circuit."""
+    metrics.set("identityd_build_info", 1, version=__version__, python=platform.python_version())
     _all_up(config, metrics)
     metrics.watch("identityd_key_newest", lambda: ring().newest)
     metrics.watch("identityd_key_signing", lambda: ring().signing_number(clock()))

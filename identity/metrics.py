@@ -57,6 +57,7 @@ class Metric:
 
 
 METRICS: Final = (
+    Metric("identityd_build_info", MetricKind.GAUGE, "1, with what runs as its labels.", ("version", "python")),
     Metric("identityd_checks_total", MetricKind.COUNTER, "Session checks answered.", ("app", "verdict", "reason")),
     Metric("identityd_tokens_minted_total", MetricKind.COUNTER, "Tokens handed out.", ("app",)),
     Metric(

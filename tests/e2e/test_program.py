@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from identity import __version__
 from tests.support.memcached import free_port
 from tests.support.running import ROOT, Running
 from tests.support.waiting import until
@@ -60,6 +62,11 @@ def test_the_demonstration_prints_one_line_with_an_address_that_answers(tmp_path
 def test_a_daemon_that_is_asked_to_stop_ends_with_code_0(daemon: Running) -> None:
     """A service manager takes any other code for a crash."""
     assert daemon.stop() == 0
+
+
+def test_the_log_says_which_version_serves(daemon: Running) -> None:
+    """Who reads a log of last week must know what ran."""
+    wait_for(f"identityd {__version__} on Python {platform.python_version()} serves {daemon.url}: public port ", daemon)
 
 
 def test_a_port_in_use_is_said_with_a_remedy_and_code_2(daemon: Running, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """`/healthz`, `/readyz`, `/metrics`."""
 
 import asyncio
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from identity import app, config
+from identity import __version__, app, config
 from identity.clock import LATEST
 from identity.metrics import Metrics
 from identity.outbound.allowed_addresses import AllowedAddresses
@@ -48,6 +49,14 @@ def test_ready_when_everything_answers() -> None:
             "clock_ahead_s": -0.2,
             "clock_warning": False,
         }
+
+
+def test_what_runs_is_said_by_readiness_and_metrics() -> None:
+    """After an upgrade of ten machines nobody sees which one still serves the old version."""
+    with Site() as site:
+        assert site.internal("GET", "/readyz").json()["version"] == __version__
+        said = f'identityd_build_info{{python="{platform.python_version()}",version="{__version__}"}} 1.0'
+        assert said in site.internal("GET", "/metrics").body.decode().splitlines()
 
 
 def test_what_is_full_is_named_and_stays_in_service() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
+from identity import __version__
 from identity.clock import problem_at
 from identity.web.http.base import Handler, JsonHandler, Listener, Route
 from identity.web.state.context import Probe
@@ -45,6 +46,7 @@ class Ready(JsonHandler):
         self.answer(
             {
                 "status": "stopping" if traffic.draining else "ready" if ready else "not-ready",
+                "version": __version__,
                 "missing": missing,
                 "full": [probe.name for probe in probes if probe.full],
                 "parts": [
