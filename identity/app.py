@@ -40,6 +40,7 @@ from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.login.upstream_logout import UpstreamLogouts
 from identity.login.welcoming import Welcoming
+from identity.machine import listeners, places
 from identity.metrics import Metrics
 from identity.opening import (
     DURABLE_THREADS,
@@ -68,7 +69,7 @@ from identity.upstream_tokens.letting_go import TakeBack
 from identity.upstream_tokens.service import UpstreamTokens
 from identity.web.http.base import Route
 from identity.web.pages import Pages
-from identity.web.server import Daemon, Listening, Ports, run
+from identity.web.server import Daemon, Ports, run
 from identity.web.state.context import Context, Probe
 from identity.web.state.pool import Pool
 from identity.web.state.refreshing import Refreshing
@@ -130,10 +131,9 @@ def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> None:
 
 
 async def _serve(config: Config, ready: Callable[[], None]) -> None:
-    def bound(ports: Ports) -> None:
+    def bound(_: Ports) -> None:
         url, python = config.server.public_url, platform.python_version()
-        where = f"public port {ports.public}, internal port {ports.internal}"
-        log.info("identityd %s on Python %s serves %s: %s", __version__, python, url, where)
+        log.info("identityd %s on Python %s serves %s: %s", __version__, python, url, places(config))
         ready()
 
     with ExitStack() as closing:
@@ -377,9 +377,7 @@ def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) 
 
 
 def _daemon(config: Config, context: Context, reload: Callable[[], None]) -> Daemon:
-    server = config.server
-    public = Listening(address=server.address, port=server.port, certificate=server.tls_certificate, key=server.tls_key)
-    internal = Listening(address=server.internal_address, port=server.internal_port)
+    public, internal = listeners(config)
     return Daemon(context, public=public, internal=internal, reload=reload, more=_more_routes(config))
 
 

@@ -7,6 +7,7 @@ status.
 
 import http.client
 import json
+import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import click
+
+from identity.config.values import unix_path
 
 _TIMEOUT_S: Final = 20
 _BODY: Final = 1 << 20
@@ -91,16 +94,35 @@ def site(url: str, ca_file: Path | None) -> Site:
 
 def readiness(address: str, port: int) -> dict[str, Any] | str:
     """Return what the daemon's `/readyz` says, or why there is no answer."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - what to ask, not where to listen
-    connection = http.client.HTTPConnection(reachable, port, timeout=_TIMEOUT_S)
-    answer = _asked(connection, "/readyz", [("Host", f"{reachable}:{port}")])
+    path = unix_path(address)
+    connection = _Unix(path) if path else _tcp(address, port)
+    place = address if path else f"{address} port {port}"
+    answer = _asked(connection, "/readyz", [("Host", connection.host)])
     if answer.trouble:
-        return f"no daemon answers on {address} port {port}: {answer.trouble}"
+        return f"no daemon answers on {place}: {answer.trouble}"
     try:
         said = json.loads(answer.body)
     except ValueError:
         said = None
-    return said if isinstance(said, dict) and "parts" in said else f"on {address} port {port} is no identityd"
+    return said if isinstance(said, dict) and "parts" in said else f"on {place} is no identityd"
+
+
+class _Unix(http.client.HTTPConnection):
+    """A connection through a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _tcp(address: str, port: int) -> http.client.HTTPConnection:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - what to ask, not where to listen
+    return http.client.HTTPConnection(reachable, port, timeout=_TIMEOUT_S)
 
 
 def _asked(connection: http.client.HTTPConnection, path: str, headers: Headers) -> PageAnswer:

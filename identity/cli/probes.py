@@ -4,6 +4,7 @@ Owns the questions and the words of the answers. Must not change anything: no ma
 no database made, no login begun.
 """
 
+import os
 import socket
 import ssl
 import time
@@ -14,8 +15,11 @@ from typing import Final
 from identity.cli import provider_trial
 from identity.cli.findings import Finding, ok, problem, warning
 from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
+from identity.config.model import ServerSection
+from identity.config.values import unix_path
 from identity.errors import ConfigError
 from identity.opening import require_time
+from identity.web.process.listening import group_id
 
 _SQLITE_HEADER: Final = b"SQLite format 3\0"
 _DAY_S: Final = 86_400
@@ -28,8 +32,9 @@ def of_files(path: Path, config: Config) -> Iterator[Finding]:
     """Look at the files; all were readable when the configuration was read."""
     server = config.server
     yield ok(f"configuration {path}")
-    yield ok(f"public listener {server.address} port {server.port}, for {server.public_url}")
-    yield ok(f"internal listener {server.internal_address} port {server.internal_port}")
+    yield ok(f"public listener {_place(server, server.address, server.port)}, for {server.public_url}")
+    yield ok(f"internal listener {_place(server, server.internal_address, server.internal_port)}")
+    yield from _socket_group(server)
     try:
         require_time(config)
     except ConfigError as error:
@@ -43,6 +48,28 @@ def of_files(path: Path, config: Config) -> Iterator[Finding]:
         yield _account_file(config.sqlite.file)
     for app in config.apps:
         yield ok(f"application {app.id} on {', '.join(app.hosts)}")
+
+
+def _place(server: ServerSection, address: str, port: int) -> str:
+    if unix_path(address) is None:
+        return f"{address} port {port}"
+    return f"{address} (mode {server.socket_mode:03o}, group {server.socket_group or 'of the process'})"
+
+
+def _socket_group(server: ServerSection) -> Iterator[Finding]:
+    """Look whether the group of Unix sockets is there, and whether this user may give them to it."""
+    if not server.socket_group or not (unix_path(server.address) or unix_path(server.internal_address)):
+        return
+    try:
+        number = group_id(server.socket_group)
+    except ConfigError as error:
+        yield from map(problem, error.problems)
+        return
+    if os.geteuid() and number not in {os.getegid(), *os.getgroups()}:
+        yield problem(
+            f"[server] socket_group: this user is not in {server.socket_group} and cannot give a socket to it; "
+            f"`usermod -aG {server.socket_group} USER`, or with systemd SupplementaryGroups={server.socket_group}"
+        )
 
 
 def of_servers(config: Config) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from identity import keyring
 from identity.config import custody
 from identity.config.model import AccountStoreKind, Config
 from identity.config.rules import Rule
+from identity.config.values import unix_path
 from identity.errors import ConfigError
 from identity.keyring import KeyRing
 
@@ -91,6 +92,19 @@ def cassandra_files(config: Config) -> Iterator[str]:
         yield from _unreadable("[cassandra] tls_key", given.tls_key, secret=True)
 
 
+def socket_folders(config: Config) -> Iterator[str]:
+    """A user who can put a socket in the place of ours answers a proxy as this daemon would."""
+    server = config.server
+    for option, address in (("address", server.address), ("internal_address", server.internal_address)):
+        path = unix_path(address)
+        if path is None:
+            continue
+        if not stat.S_ISDIR(custody.mode_of(path.parent) or 0):
+            yield f"[server] {option}: the folder {path.parent} does not exist; make it with `mkdir -p {path.parent}`"
+        elif problem := custody.problem_of_place(path):
+            yield f"[server] {option}: {problem}"
+
+
 def account_file(config: Config) -> Iterator[str]:
     """SQLite keeps files beside its own, so the folder must be writable too; by us, and not by every user."""
     if config.accounts.store is not AccountStoreKind.SQLITE:
@@ -123,6 +137,7 @@ RULES: Final = (
     Rule(key_ring, ("keys.file",)),
     Rule(certificate, ("server.tls_certificate",)),
     Rule(certificate_key, ("server.tls_key",)),
+    Rule(socket_folders, ("server.address", "server.internal_address")),
     Rule(
         cassandra_files,
         ("accounts.store", "cassandra.tls_ca", "cassandra.tls_certificate", "cassandra.tls_key"),

@@ -93,12 +93,12 @@ class ServerSection:
         WebOrigin("http", "localhost", PORT),
         "Address under which people's browsers reach identityd; left out, it is localhost with the port below.",
     )
-    address: str = option(values.address, "127.0.0.1", "Address the public listener binds to.")
+    address: str = option(values.address, "127.0.0.1", "Address the public listener binds to, or a Unix socket.")
     port: int = option(PORTS, PORT, "Port of the public listener; --port overrides it.")
     internal_address: str = option(
         values.address,
         "127.0.0.1",
-        "Address of the internal listener, which serves proxies, applications and monitoring.",
+        "Address of the internal listener, or a Unix socket; it serves proxies, applications and monitoring.",
     )
     internal_port: int = option(
         types.whole(0, HIGHEST_PORT), 0, "Port of the internal listener; 0 is the public port plus one."
@@ -109,6 +109,10 @@ class ServerSection:
         "Must be yes before internal_address may be reachable from other machines; it is plain http, so put it on a "
         "private network.",
     )
+    socket_mode: int = option(
+        values.file_mode, 0o660, "Mode of Unix sockets: who may connect, and so say whose request it is."
+    )
+    socket_group: str = option(values.group, "", "Group of Unix sockets; empty is the group of the daemon's process.")
     internal_hosts: tuple[str, ...] = option(
         values.internal_hosts,
         (),
@@ -130,8 +134,11 @@ class ServerSection:
         "too, every one of which must then have https; preload also asks to be put on browsers' own lists, which is "
         "hard to take back.",
     )
-    trusted_proxies: tuple[Network, ...] = option(
-        values.proxy_networks, (), "Proxies whose X-Forwarded-* headers are believed; by default nobody's are."
+    trusted_proxies: tuple[Network | str, ...] = option(
+        values.proxy_networks,
+        (),
+        "Proxies whose X-Forwarded-* headers are believed, unix: for those that come over a Unix socket; by default "
+        "nobody's are.",
     )
     logins_per_minute: int = option(
         types.whole(0, 1_000_000),

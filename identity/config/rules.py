@@ -11,15 +11,22 @@ from typing import Final, TypeVar
 
 from identity.applications.application import Application
 from identity.config.entry import known_providers, open_to_all, sayable_facts, sign_up_rules
+from identity.config.listeners import (
+    demo_address,
+    internal_listener,
+    plain_http,
+    port_and_url,
+    ports,
+    unheard_proxies,
+    unknown_visitors,
+)
 from identity.config.model import AccountStoreKind, Config, LogLevel, SessionStoreKind
-from identity.config.values import HIGHEST_PORT, is_loopback, read_origin
+from identity.config.values import is_loopback, read_origin
 from options.option import BadOptions
 from providers import build
 from providers.kind import ProviderSite
 
 T = TypeVar("T", bound=Hashable)
-
-_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +35,6 @@ class Rule:
 
     check: Callable[[Config], Iterator[str]]
     needs: tuple[str, ...] = ()
-
-
-def ports(config: Config) -> Iterator[str]:
-    """Two listeners need two sockets."""
-    server = config.server
-    if server.internal_port > HIGHEST_PORT:
-        yield f"[server] internal_port: the public port plus one is {server.internal_port}; give a port of its own"
-    same_address = server.address == server.internal_address or {server.address, server.internal_address} & _WILDCARDS
-    if server.port == server.internal_port and same_address:
-        yield f"[server] internal_port: {server.internal_port} is the public listener's port; give another, or 0"
 
 
 def certificate_and_key(config: Config) -> Iterator[str]:
@@ -54,26 +51,6 @@ def tls_and_http(config: Config) -> Iterator[str]:
     url = config.server.public_url
     if config.server.tls and not url.secure:
         yield f"[server] public_url: tls_certificate is given, so people come over https; write https://{url.host}"
-
-
-def plain_http(config: Config) -> Iterator[str]:
-    """Plain http stays on the machine: a cookie sent over a network in the clear can be read on the way."""
-    server = config.server
-    if not server.public_url.secure and not is_loopback(server.address):
-        yield (
-            f"[server] address: {server.address} can be reached from other machines while public_url is plain http; "
-            "write 127.0.0.1, or give an https public_url"
-        )
-
-
-def internal_listener(config: Config) -> Iterator[str]:
-    """The internal listener speaks plain http, so leaving the machine is a decision."""
-    server = config.server
-    if not is_loopback(server.internal_address) and not server.internal_public:
-        yield (
-            f"[server] internal_address: {server.internal_address} can be reached from other machines; write "
-            "127.0.0.1, or internal_public = yes if only your proxies and applications can reach it there"
-        )
 
 
 def session_times(config: Config) -> Iterator[str]:
@@ -135,16 +112,6 @@ def username_lengths(config: Config) -> Iterator[str]:
         yield "[usernames] min_length: is more than max_length, so no name could be chosen; lower it"
 
 
-def demo_address(config: Config) -> Iterator[str]:
-    """The demo provider believes whatever is typed, so no other machine may reach it."""
-    for provider in config.providers:
-        if provider.kind == "demo" and not is_loopback(config.server.address):
-            yield (
-                f"[provider:{provider.name}] kind: demo lets every visitor log in as any person, so [server] "
-                "address must be this machine's own, like 127.0.0.1"
-            )
-
-
 def buildable(config: Config) -> Iterator[str]:
     """A provider is made at the start, so that none fails at a person's login. Making one calls no server."""
     site = ProviderSite(str(config.server.public_url), clock=lambda: 0, random_bytes=bytes, demo=config.demo)
@@ -197,26 +164,6 @@ def no_enabled_provider(config: Config) -> Iterator[str]:
     """A daemon without providers serves the sessions it has and opens no new one."""
     if not any(provider.enabled for provider in config.providers):
         yield "[provider:…] none is configured and enabled, so nobody can log in; add a section like [provider:google]"
-
-
-def unknown_visitors(config: Config) -> Iterator[str]:
-    """Behind an unlisted proxy every visitor has the proxy's address."""
-    server = config.server
-    if server.public_url.secure and not server.tls and not server.trusted_proxies:
-        yield (
-            "[server] trusted_proxies: is empty while a proxy provides https, so the audit shows the proxy's address "
-            "for everybody; list the proxy"
-        )
-
-
-def port_and_url(config: Config) -> Iterator[str]:
-    """A loopback address with another port is right only when something forwards it."""
-    server = config.server
-    if not server.public_url.secure and server.public_url.port != server.port:
-        yield (
-            f"[server] public_url: says port {server.public_url.port} while the daemon listens on {server.port}; that "
-            "is right only if a proxy forwards one to the other"
-        )
 
 
 def unreachable_hosts(config: Config) -> Iterator[str]:
@@ -332,6 +279,7 @@ RULES: Final = (
 WARNINGS: Final = (
     no_enabled_provider,
     unknown_visitors,
+    unheard_proxies,
     port_and_url,
     unreachable_hosts,
     shared_with_the_login,

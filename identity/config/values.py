@@ -8,12 +8,14 @@ message quotes a password.
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
+from identity.forward_auth.peers import UNIX
 from identity.types import Host
 from options.secret import Secret
-from options.types import OptionType, many
+from options.types import OptionType, many, text
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -26,6 +28,8 @@ _NODE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _INTERNAL_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _LONGEST_NAME: Final = 253
 """RFC 1035 section 2.3.4, without the final dot."""
+_LONGEST_SOCKET_PATH: Final = 107
+"""unix(7): `sun_path`, without its end."""
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 _WIDEST_V4: Final = 8
 _WIDEST_V6: Final = 7
@@ -89,6 +93,16 @@ def is_loopback(hostname: str) -> bool:
         return ip_address(hostname).is_loopback
     except ValueError:
         return hostname == "localhost"
+
+
+def unix_path(address: str) -> Path | None:
+    """Return the path of a Unix socket's address; None if it is none."""
+    return Path(address.removeprefix(UNIX)) if address.startswith(UNIX) else None
+
+
+def is_local(address: str) -> bool:
+    """Tell whether an address to listen on can be reached from this machine only."""
+    return unix_path(address) is not None or is_loopback(address)
 
 
 def join_host(hostname: str, port: int) -> str:
@@ -194,12 +208,16 @@ def read_network(text: str) -> Network:
     raise ValueError(f"{text!r} has bits set after its prefix; write {meant}")
 
 
-def read_proxy_network(text: str) -> Network:
+def read_proxy_network(text: str) -> Network | str:
     """Read a network whose members may say who the browser is, so never one of (nearly) all addresses.
+
+    `unix:` stands for every program that can connect to a Unix socket of this daemon.
 
     IPv4 addresses also arrive as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so a network that
     holds all of those is refused too (CVE-2026-40575 is a trusted 0.0.0.0/0).
     """
+    if text == UNIX:
+        return UNIX
     network = read_network(text)
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         network = _unmapped(network)
@@ -237,10 +255,31 @@ def _read_proxy(given: str) -> Secret | None:
 
 
 def _read_address(given: str) -> str:
+    if given.startswith(UNIX):
+        return _read_unix(given)
     try:
         return read_hostname(given)
     except ValueError:
-        raise ValueError(f"{given!r} is not an address to listen on, like 127.0.0.1 or ::1") from None
+        raise ValueError(
+            f"{given!r} is not an address to listen on, like 127.0.0.1, ::1 or unix:/run/identityd/public.sock"
+        ) from None
+
+
+def _read_unix(given: str) -> str:
+    path = given.removeprefix(UNIX)
+    if not re.fullmatch(r"/[^\0]*[^\0/]", path) or {".", ".."} & set(path.split("/")):
+        raise ValueError(f"{given!r} is not the absolute path of a socket, like unix:/run/identityd/public.sock")
+    if len(path.encode()) > _LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"is longer than the {_LONGEST_SOCKET_PATH} bytes a Unix socket's path may have; name a shorter one"
+        )
+    return f"{UNIX}/{'/'.join(filter(None, path.split('/')))}"
+
+
+def _read_mode(given: str) -> int:
+    if not re.fullmatch(r"0?[0-7]{3}", given):
+        raise ValueError(f"{given!r} is not the mode of a file, like 660")
+    return int(given, 8)
 
 
 def _read_public_url(given: str) -> WebOrigin:
@@ -261,7 +300,9 @@ def _read_static_path(given: str) -> str:
     return given
 
 
-address: Final = OptionType("address", _read_address)
+address: Final = OptionType("address, or unix:/path", _read_address)
+file_mode: Final = OptionType("mode, as of chmod", _read_mode, write=lambda mode: f"{mode:03o}")
+group: Final = text("name or number of a group", pattern=r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", empty=True)
 public_url: Final = OptionType("web address without a path", _read_public_url)
 proxy: Final = OptionType("proxy address", _read_proxy, secret=True)
 origins: Final = many("web addresses without a path", read_origin)
@@ -271,5 +312,5 @@ internal_hosts: Final = many("host names", read_internal_host)
 nodes: Final = many("name=host:port", read_node)
 contact_points: Final = many("host[:port]", read_contact_point)
 networks: Final = many("networks", read_network)
-proxy_networks: Final = many("networks", read_proxy_network)
+proxy_networks: Final = many("networks, or unix:", read_proxy_network)
 static_paths: Final = many("paths", _read_static_path)

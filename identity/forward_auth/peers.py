@@ -12,6 +12,9 @@ from typing import Final, TypeAlias
 from identity.errors import ConfigError
 
 Network: TypeAlias = IPv4Network | IPv6Network
+UNIX: Final = "unix:"
+"""Stands for the address of a peer over a Unix socket, and in the list for all such peers: the socket's
+mode decides who they are. No person comes that way, so it is never a person's address."""
 _WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
 
 
@@ -22,16 +25,19 @@ class TrustedPeers:
         ConfigError: a network that holds every address would make every sender a proxy (THREATS 37).
     """
 
-    __slots__ = ("_networks",)
+    __slots__ = ("_networks", "_unix")
 
     def __init__(self, networks: Sequence[str] = ()) -> None:
-        self._networks: tuple[Network, ...] = tuple(ip_network(n) for n in networks)
+        self._unix = UNIX in networks
+        self._networks: tuple[Network, ...] = tuple(ip_network(n) for n in networks if n != UNIX)
         problems = tuple(f"[proxies] trusted: {n} would trust everybody" for n in self._networks if n.prefixlen == 0)
         if problems:
             raise ConfigError(problems)
 
     def trusts(self, address: str) -> bool:
         """Tell whether the address is a listed proxy's. An unreadable one is not."""
+        if address == UNIX:
+            return self._unix
         try:
             peer = ip_address(address)
         except ValueError:
@@ -56,9 +62,24 @@ class TrustedPeers:
             address = candidate
         return address
 
+    def hides(self, address: str, *, peer: str, told: bool) -> bool:
+        """Tell whether an address is not a person's: a listed proxy's own, or a near proxy's that is not listed.
 
-def is_near(address: str) -> bool:
+        A program that comes over a Unix socket is always a proxy.
+
+        Args:
+            address: whose request it seems to be.
+            peer: who sent it.
+            told: whether it names an address in a header.
+        """
+        told = told or peer == UNIX
+        return self.trusts(address) or (told and not self.trusts(peer) and _is_near(peer))
+
+
+def _is_near(address: str) -> bool:
     """Tell whether an address is of this machine or of a private network, where proxies are and strangers are not."""
+    if address == UNIX:
+        return True
     if not _is_address(address):
         return False
     ip = ip_address(address)

@@ -7,7 +7,6 @@ Works on any asyncio loop; the composition root runs it on uvloop.
 
 import asyncio
 import logging
-import os
 import resource
 import signal
 import socket
@@ -15,17 +14,21 @@ import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.iostream import IOStream
 
 from identity.errors import ConfigError
+from identity.forward_auth.peers import UNIX
 from identity.web import routes
 from identity.web.http import request_heads
 from identity.web.http.accepting import Accepting
 from identity.web.http.base import Route
 from identity.web.http.framing import Door
+from identity.web.process.listening import Listening, SocketFile, listen, socket_file
 from identity.web.state.context import Context
 from identity.web.state.traffic import Traffic
 
@@ -39,29 +42,13 @@ FILES_KEPT: Final = 256
 """Open files left for stores, providers and logs when connections are limited."""
 MOST: Final = 16_384
 """Connections of one listener, however many files may be open: each may hold the head of a request."""
-BACKLOG: Final = 1_024
 GRACE_S: Final = 0.1
 """Time for clients to close connections whose last answer said so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
-    """One listener. `sock`, if given, is a bound socket handed down by a supervisor."""
-
-    address: str
-    port: int
-    certificate: Path | None = None
-    key: Path | None = None
-    sock: socket.socket | None = None
-    idle_s: float = 75.0
-    """How long a connection may take to send a request's headers, waiting between requests included."""
-    body_s: float = 30.0
-    """How long a body may take."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports that were bound; they differ from those asked for when 0 was."""
+    """The ports that were bound; they differ from those asked for when 0 was. A Unix socket has none: 0."""
 
     public: int
     internal: int
@@ -79,6 +66,13 @@ class HttpServer(HTTPServer):
             return
         request_heads.search_once(stream)
         super().handle_stream(stream, address)
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Hand a request on; its peer over a Unix socket has no address, and a name of its own."""
+        context: Any = cast("HTTP1Connection", request_conn).context
+        if context.address_family == socket.AF_UNIX:
+            context.remote_ip = UNIX
+        return super().start_request(server_conn, request_conn)
 
 
 class Certificates:
@@ -134,6 +128,7 @@ class Daemon:
         self._drain_s = drain_s
         self._stop = asyncio.Event()
         self._certificates: list[Certificates] = []
+        self._files: list[SocketFile] = []
         more = tuple(more)
         doors = (
             Door(routes.public(context, self._traffic, more=more), max_body=PUBLIC_BODY),
@@ -148,8 +143,7 @@ class Daemon:
         try:
             ports = [self._listen(server, listening) for server, listening in self._listeners]
         except ConfigError:
-            for server, _ in self._listeners:
-                server.stop()
+            self._close()
             raise
         return Ports(*ports)
 
@@ -192,23 +186,24 @@ class Daemon:
         return server, listening
 
     def _listen(self, server: HttpServer, listening: Listening) -> int:
-        try:
-            sock = listening.sock or _bound(listening.address, listening.port)
-        except OSError as error:
-            where = f"{listening.address} port {listening.port}"
-            reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            remedy = "stop what uses it, or give another port"
-            raise ConfigError((f"[server] port: cannot listen on {where}: {reason}; {remedy}",)) from error
+        sock = listening.sock or listen(listening)
+        if not listening.sock and (made := socket_file(sock)):
+            self._files.append(made)
         listener = Accepting(sock)
         server.add_sockets([listener])
-        port: int = listener.getsockname()[1]
-        return port
+        return 0 if listener.family == socket.AF_UNIX else int(listener.getsockname()[1])
+
+    def _close(self) -> None:
+        """Take no more connections."""
+        for made in self._files:
+            made.remove()
+        for server, _ in self._listeners:
+            server.stop()
 
     async def _drain(self) -> None:
         self._traffic.draining = True
         log.info("stopping: %d requests under way", self._traffic.under_way)
-        for server, _ in self._listeners:
-            server.stop()
+        self._close()
         if not await self._traffic.quiet(within_s=self._drain_s):
             log.warning("stopped with %d requests unanswered", self._traffic.under_way)
         await asyncio.sleep(GRACE_S)
@@ -224,13 +219,6 @@ async def run(daemon: Daemon, *, ready: Callable[[Ports], None] = lambda _: None
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     ready(daemon.start())
     await daemon.stopped()
-
-
-def _bound(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.create_server((address, port), family=family, backlog=BACKLOG)
-    sock.setblocking(False)
-    return sock
 
 
 def _tls_context() -> ssl.SSLContext:

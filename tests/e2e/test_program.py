@@ -66,7 +66,10 @@ def test_a_daemon_that_is_asked_to_stop_ends_with_code_0(daemon: Running) -> Non
 
 def test_the_log_says_which_version_serves(daemon: Running) -> None:
     """Who reads a log of last week must know what ran."""
-    wait_for(f"identityd {__version__} on Python {platform.python_version()} serves {daemon.url}: public port ", daemon)
+    wait_for(
+        f"identityd {__version__} on Python {platform.python_version()} serves {daemon.url}: public 127.0.0.1 port ",
+        daemon,
+    )
 
 
 def test_a_port_in_use_is_said_with_a_remedy_and_code_2(daemon: Running, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, Self, cast
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from identity.applications.application import Application
 from identity.audit import Event
 from identity.config import Config, SessionStoreKind
 from identity.config.model import ServerSection, SessionsSection, UsernamesSection
-from identity.config.values import read_origin
+from identity.config.values import read_origin, read_proxy_network
 from identity.keyring import KeyRing, new_ring
 from identity.metrics import Metrics
 from identity.opening import Accounts
@@ -39,7 +39,8 @@ from identity.stores.memory_cache import MemoryCache
 from identity.types import AccountId, ClientId, Host, IdentityKey, Username
 from identity.upstream_tokens.letting_go import TakeBack
 from identity.web.http.base import Route
-from identity.web.server import Daemon, Listening, Ports
+from identity.web.process.listening import Listening, UnixSocket
+from identity.web.server import Daemon, Ports
 from identity.web.state.context import Probe
 from identity.web.state.pool import Pool
 from options.secret import Secret
@@ -82,6 +83,8 @@ class Site:
     """What every draw gives: 0 lets each chance come true, 0.99 none."""
     port: int = 0
     """Of the public listener, for browsers, which must find it at `public_url`."""
+    folder: Path | None = None
+    """Where both listeners are Unix sockets, `public.sock` and `internal.sock`; left out, they have ports."""
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
@@ -127,7 +130,7 @@ class Site:
         """Return the configuration of this daemon."""
         server = ServerSection(
             public_url=read_origin(self.public_url),
-            trusted_proxies=tuple(map(ip_network, self.trusted)),
+            trusted_proxies=tuple(map(read_proxy_network, self.trusted)),
             internal_hosts=("identityd.internal", "a", "i"),
             logins_per_minute=self.logins_per_minute,
         )
@@ -185,8 +188,8 @@ class Site:
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         try:
-            public = Listening(address=LOCAL, port=self.port, **self.listening)
-            internal = Listening(address=LOCAL, port=0, **self.listening)
+            public = Listening(address=LOCAL, port=self.port, **self._place("public"))
+            internal = Listening(address=LOCAL, port=0, **self._place("internal"))
             self.daemon = Daemon(self.context, public=public, internal=internal, more=self.routes, drain_s=self.drain_s)
             self._ready.set_result(self.daemon.start())
         except BaseException as error:
@@ -194,6 +197,10 @@ class Site:
             raise
         await self.daemon.stopped()
         self._closing.close()
+
+    def _place(self, name: str) -> dict[str, Any]:
+        unix = UnixSocket(path=self.folder / f"{name}.sock") if self.folder else None
+        return {"unix": unix, **self.listening}
 
     def apps(self) -> Iterable[Application]:
         """Yield the registered applications."""

@@ -13,6 +13,7 @@ from tests.support.configuration import APP_SECRET, problems_of, problems_with
 APP = f"[app:wiki]\nsecret = {APP_SECRET}\nallow = group:staff\n"
 SHOP = f"[app:shop]\nsecret = {APP_SECRET[::-1]}\nallow = group:staff\n"
 PROVIDER = "[provider:x]\nkind = github\nclient_id = me\nclient_secret = 0123456789ab\n"
+SOCKET = "unix:/run/identityd/public.sock"
 OAUTH1 = "[provider:y]\nkind = twitter1\nconsumer_key = me\nconsumer_secret = 0123456789ab\n"
 
 
@@ -44,6 +45,16 @@ def test_tokens_that_no_application_may_fetch_are_warned_about() -> None:
         ("[server]\naddress = 0.0.0.0\n", "[server] address"),
         ("[server]\naddress = ::\n", "[server] address"),
         ("[server]\ninternal_address = 10.0.0.5\n", "[server] internal_address"),
+        (f"[server]\naddress = {SOCKET}\ninternal_address = {SOCKET}\n", "[server] internal_address"),
+        (f"[server]\naddress = {SOCKET}\nport = 65535\n", "[server] internal_port"),
+        ("[server]\naddress = unix:public.sock\n", "[server] address"),
+        ("[server]\naddress = unix:/run/../public.sock\n", "[server] address"),
+        ("[server]\naddress = unix:/run/\n", "[server] address"),
+        ("[server]\naddress = unix:@abstract\n", "[server] address"),
+        (f"[server]\naddress = unix:/{'x' * 107}\n", "[server] address"),
+        ("[server]\nsocket_mode = 888\n", "[server] socket_mode"),
+        ("[server]\nsocket_mode = rw\n", "[server] socket_mode"),
+        ("[server]\nsocket_group = two words\n", "[server] socket_group"),
         ("[sessions]\nidle_s = 3000\nabsolute_s = 2000\n", "[sessions] idle_s"),
         ("[sessions]\nidle_s = 20\nsettle_s = 10\n", "[sessions] idle_s"),
         ("[sessions]\nstore = memcached\n", "[memcached] nodes"),
@@ -87,6 +98,8 @@ def test_what_cannot_work_or_is_not_safe_refuses_to_start(text: str, place: str)
         "[server]\npublic_url = http://[::1]:8887\naddress = ::1\n",
         "[server]\ninternal_address = 10.0.0.5\ninternal_public = yes\n",
         "[server]\naddress = 127.0.0.1\ninternal_address = 127.0.0.2\nport = 9000\ninternal_port = 9000\n",
+        f"[server]\naddress = {SOCKET}\ninternal_address = unix:/run/i\ntrusted_proxies = unix:\nsocket_mode = 666\n",
+        f"[server]\nport = 9000\ninternal_port = 9000\ninternal_address = {SOCKET}\n",
         "[sessions]\nstore = memcached\n[memcached]\nnodes = a=h:1 b=h:2\n",
         f"[app:a]\nsecret = {APP_SECRET}\nreturn_to = http://localhost:3000 https://wiki.example.com\n",
         "[outbound]\nproxy = http://proxy.example.com:3128\nallow_networks = 127.0.0.0/8\nallow_hosts = id.internal\n",
@@ -131,6 +144,8 @@ def test_a_proxy_may_have_a_password_which_is_never_shown() -> None:
         (PROVIDER.replace("kind", "enabled = no\nkind"), "nobody can log in"),
         (f"[server]\npublic_url = https://a.example\n{PROVIDER}", "[server] trusted_proxies"),
         (f"[server]\npublic_url = http://localhost:1000\n{PROVIDER}", "[server] public_url"),
+        (f"[server]\naddress = {SOCKET}\n{PROVIDER}", f"comes through the socket {SOCKET}; add unix:"),
+        (f"[server]\ninternal_address = {SOCKET}\n{PROVIDER}", "/auth is refused to proxies"),
         (f"[accounts]\nstore = memory\n{PROVIDER}", "[accounts] store"),
         (
             f"{APP}hosts = wiki.example shop.example\nreturn_to = http://wiki.localhost\n{PROVIDER}",

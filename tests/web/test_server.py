@@ -17,7 +17,8 @@ import uvloop
 
 from identity.errors import ConfigError
 from identity.web.http.base import JsonHandler, Listener, Route
-from identity.web.server import Certificates, Daemon, Listening, Ports, run
+from identity.web.process.listening import Listening
+from identity.web.server import Certificates, Daemon, Ports, run
 from tests.support.certificates import Authority
 from tests.support.guards import Expectation
 from tests.support.waiting import until

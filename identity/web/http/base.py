@@ -29,7 +29,7 @@ from identity import cookies
 from identity.audit import Event
 from identity.clock import problem_at
 from identity.errors import BadInput, ClockWrong, IdentityError, NotFound, StoreError, StoreUnavailable, TooOften
-from identity.forward_auth.peers import is_near
+from identity.forward_auth.peers import UNIX
 from identity.forward_auth.requests import AGENT_LIMIT
 from identity.log import request as serving
 from identity.sessions.check import SetCookie
@@ -117,10 +117,9 @@ class Handler(RequestHandler):
 
     @property
     def has_unknown_address(self) -> bool:
-        """Tell whether `address` is not a person's: a listed proxy's own, or a near proxy's that is not listed."""
-        peers, peer = self.context.peers, self.request.remote_ip or ""
+        """Tell whether `address` is not a person's."""
         told = any(name in self.request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"))
-        return peers.trusts(self.address) or (told and not peers.trusts(peer) and is_near(peer))
+        return self.context.peers.hides(self.address, peer=self.request.remote_ip or "", told=told)
 
     @property
     def given_request_id(self) -> str:
@@ -221,7 +220,8 @@ class Handler(RequestHandler):
 
     def require_own_host(self) -> None:
         """Raise WrongHost if programs ask under a name that is not this daemon's (THREATS 52)."""
-        if self.application.settings["listener"] is Listener.PUBLIC:
+        # No page of a browser can ask through a Unix socket.
+        if self.application.settings["listener"] is Listener.PUBLIC or self.request.remote_ip == UNIX:
             return
         context = self.context
         host = host_of(self.request.host, secure=context.secure)

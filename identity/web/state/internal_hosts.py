@@ -11,6 +11,8 @@ name. Pure. What no page can have for its name is allowed:
     [server] internal_address                        with any port
     one of [server] internal_hosts                   with any port, or the one that is listed
     a host of people's browsers (public_url, hosts)  as configured: proxies hand the browser's own on
+
+A Unix socket is out of every page's reach and is not asked about here.
 """
 
 from collections.abc import Collection
