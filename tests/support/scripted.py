@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from identity.accounts.store import ConditionalRow, Outcome
-from identity.stores.memory import MemoryAccounts, MemoryRows
-from identity.types import Millis
+from identity.accounts.store import ConditionalRow, Outcome, ProfileRow, Profiles, Rows
+from identity.opening import Accounts
+from identity.stores.memory import MemoryRows
+from identity.types import AccountId, Millis
 from providers.base import (
     Callback,
     Http,
@@ -36,8 +37,8 @@ RowT = TypeVar("RowT", bound=ConditionalRow)
 class CountedRows(Generic[KeyT, RowT]):
     """A table that counts its reads."""
 
-    def __init__(self, rows: MemoryRows[KeyT, RowT], reads: Counter[str], name: str) -> None:
-        self._rows: MemoryRows[KeyT, RowT] = rows
+    def __init__(self, rows: Rows[KeyT, RowT], reads: Counter[str], name: str) -> None:
+        self._rows: Rows[KeyT, RowT] = rows
         self._reads = reads
         self._name = name
 
@@ -73,21 +74,38 @@ class CountedRows(Generic[KeyT, RowT]):
         return self._rows.scan(after=after)
 
     def forget(self) -> None:
-        """Empty the table."""
+        """Empty the table, which is in memory."""
+        assert isinstance(self._rows, MemoryRows)
         self._rows._rows.clear()
 
 
-class CountedAccounts:
-    """The memory account store; `reads` counts by table."""
+class CountedProfiles:
+    """What providers said; counts its reads."""
 
-    def __init__(self, inner: MemoryAccounts) -> None:
+    def __init__(self, rows: Profiles, reads: Counter[str]) -> None:
+        self._rows = rows
+        self._reads = reads
+
+    def read(self, account_id: AccountId) -> ProfileRow | None:
+        """Count and read."""
+        self._reads["profiles"] += 1
+        return self._rows.read(account_id)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401, whatever the table has
+        return getattr(self._rows, name)
+
+
+class CountedAccounts:
+    """An account store; `reads` counts by table."""
+
+    def __init__(self, inner: Accounts) -> None:
         self.reads: Counter[str] = Counter()
         self.identities = CountedRows(inner.identities, self.reads, "identities")
         self.usernames = CountedRows(inner.usernames, self.reads, "usernames")
         self.accounts = CountedRows(inner.accounts, self.reads, "accounts")
         self.providers = CountedRows(inner.providers, self.reads, "providers")
         self.upstream_tokens = CountedRows(inner.upstream_tokens, self.reads, "upstream tokens")
-        self.profiles = inner.profiles
+        self.profiles = CountedProfiles(inner.profiles, self.reads)
         self.revocations = inner.revocations
         self.audit = inner.audit
         self.copy_note = inner.copy_note

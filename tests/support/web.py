@@ -85,15 +85,15 @@ class Site:
     """Of the public listener, for browsers, which must find it at `public_url`."""
     folder: Path | None = None
     """Where both listeners are Unix sockets, `public.sock` and `internal.sock`; left out, they have ports."""
+    clock: ManualClock = field(default_factory=ManualClock)
 
     def __post_init__(self) -> None:
-        self.clock = ManualClock()
         self._ring = HeldRing(new_ring(secret=Secret(b"k" * 32), locator=Secret(b"l" * 32), now=0))
         self.events: list[Event] = []
         self.metrics = Metrics()
         self.cache = self.made_cache()
         self.ending = SecondConnections(self.cache)
-        self.store = CountedAccounts(MemoryAccounts(clock=self.clock))
+        self.store = CountedAccounts(self.made_store())
         self.stop_at = ""
         self._closing = ExitStack()
         made = compose(self.config(), cast("Any", NoProviders()), self._closing, self._parts())
@@ -110,6 +110,10 @@ class Site:
     def made_cache(self) -> MemoryCache:
         """Return the store of everything short-lived."""
         return MemoryCache(clock=self.clock)
+
+    def made_store(self) -> Accounts:
+        """Return the account store."""
+        return MemoryAccounts(clock=self.clock)
 
     def _parts(self) -> Parts:
         return Parts(
