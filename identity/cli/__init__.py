@@ -22,6 +22,7 @@ PROBLEMS: Final = 2
 COMMANDS: Final = (
     "accounts",
     "applications",
+    "backup",
     "check-config",
     "copy",
     "demo",
@@ -31,6 +32,7 @@ COMMANDS: Final = (
     "keys",
     "migrate",
     "providers",
+    "restore",
     "serve",
     "sessions",
 )
@@ -55,6 +57,8 @@ Examples:
   identityd.py groups add staff alice      let an account enter what its group may enter
   identityd.py sessions ring --help        change the list of memcached nodes
   identityd.py fsck                        find what a crash left in the account store
+  identityd.py backup FILE                 copy the accounts while the daemon serves
+  identityd.py restore FILE                put such a copy in their place
   identityd.py copy --help                 move all accounts to another store
   identityd.py sessions simulate           how long a stolen copy lives, played here
   identityd.py COMMAND --help              more about one command

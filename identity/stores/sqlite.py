@@ -25,7 +25,7 @@ from identity.accounts.store import (
     UsernameRow,
 )
 from identity.errors import ConfigError, StoreUnavailable
-from identity.stores.sqlite_connections import Readers, connect, hold, unavailable
+from identity.stores.sqlite_connections import Readers, connect, hold, require_restored, unavailable
 from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
 from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, PROVIDERS, UPSTREAM_TOKENS, USERNAMES, SqliteTable
@@ -180,6 +180,7 @@ class SqliteAccounts:
 def _opened(path: Path, *, clock: Clock, busy_ms: Millis, to_copy: bool) -> tuple[IO[bytes], sqlite3.Connection]:
     """Open the file for writing, with this version's tables in it; return its lock too."""
     with ExitStack() as closing:
+        require_restored(path)
         try:
             held = closing.enter_context(hold(path, alone=to_copy))
             connection = connect(path, busy_ms=busy_ms)

@@ -17,18 +17,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import IO
+from typing import IO, Final
 
 from identity.errors import ConfigError, StoreUnavailable
 from identity.types import SECOND, Millis
 
 _OTHERS = 0o077
+RESTORING: Final = ".restoring"
+"""Behind the account file's name: a backup that is being put in its place."""
 
 
 def unavailable(error: sqlite3.Error | OSError) -> StoreUnavailable:
     """Return what the caller may know of an error: that the store is away, with the cause for the log."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return StoreUnavailable(detail=f"sqlite: {name}: {error}")
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the file whose name is that of another with something behind it."""
+    return path.with_name(path.name + suffix)
+
+
+def require_restored(path: Path) -> None:
+    """Refuse an account file whose place a backup is to take. Raises ConfigError."""
+    if beside(path, RESTORING).exists():
+        problem = f"[sqlite] file: a restore of {path} was begun and not finished"
+        raise ConfigError((f"{problem}; run the same `identityd.py restore` again",))
 
 
 def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
@@ -52,7 +66,7 @@ def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
         problem = (
             f"[sqlite] file: {path} is in use; stop identityd, and whatever else of it runs, first"
             if alone
-            else f"[sqlite] file: {path} is being copied; start again when `identityd.py copy` is done"
+            else f"[sqlite] file: {path} is being copied or restored; start again when that command is done"
         )
         raise ConfigError((problem,)) from error
     except BaseException:

@@ -1,0 +1,140 @@
+"""What `backup` and `restore` say: what is in a backup, and what the accounts lose by it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+from typing import Any, Final
+
+from identity.audit import Event
+from identity.cli.progress import Progress
+from identity.config import AccountStoreKind, Config
+from identity.errors import ConfigError
+from identity.restoring import Prepared
+from identity.stores.sqlite_backup import BackupContents
+from identity.types import SECOND, Millis
+from identity.upkeep.copying import CopyProgress, CopyStage
+
+_CLOSING: Final = frozenset({"disable", "unlink"})
+_OPENING: Final = frozenset({"enable", "link"})
+_NAMED: Final = 20
+"""Most names of people who sign up again that are printed; --json has all."""
+_AUDITED: Final = "look at the lines of logger identity.audit since then"
+
+
+def require_sqlite(read: Config) -> None:
+    """Refuse accounts that are in no file. Raises ConfigError."""
+    match read.accounts.store:
+        case AccountStoreKind.CASSANDRA:
+            problem = "is cassandra, which has snapshots of its own: docs/cassandra.md, Backup"
+        case AccountStoreKind.MEMORY:
+            problem = "is memory, which ends with the daemon; there is no file"
+        case _:
+            return
+    raise ConfigError((f"[accounts] store: {problem}",))
+
+
+@contextmanager
+def copying() -> Iterator[Callable[[int, int], None]]:
+    """Give what shows how many pages are copied."""
+    progress = Progress()
+    try:
+        yield lambda done, total: progress(CopyProgress(CopyStage.COPY, "pages", done, total))
+    finally:
+        progress.end()
+
+
+def moment(at: Millis | None) -> str:
+    """Return a time in UTC, to the second."""
+    return "none" if at is None else f"{datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def contents_said(contents: BackupContents) -> dict[str, Any]:
+    """Return what is in a backup, as fields."""
+    return {
+        "accounts": contents.accounts,
+        "newest_change": moment(contents.newest_change),
+        "tables": contents.tables,
+        "bytes": contents.size,
+    }
+
+
+def events_said(events: Sequence[Event] | None) -> list[dict[str, Any]] | None:
+    """Return events as fields; None where they cannot be known."""
+    if events is None:
+        return None
+    return [
+        {
+            "at": moment(each.at),
+            "action": each.action,
+            "account_id": str(each.account_id) if each.account_id else None,
+            "actor": each.actor,
+            "facts": dict(each.facts),
+        }
+        for each in events
+    ]
+
+
+def before(ready: Prepared, file: Path) -> Iterator[str]:
+    """Say what a restore means, before it is agreed to."""
+    contents = ready.contents
+    yield (
+        f"{contents.accounts:,} accounts take the place of those in {file}; "
+        f"the newest change they know is of {moment(contents.newest_change)}."
+    )
+    nodes = f" memcached {', '.join(ready.nodes)}: emptied." if ready.nodes else ""
+    yield f"Every session ends.{nodes}"
+    yield from _lost(ready.forgotten)
+
+
+def after(ready: Prepared, kept: Path | None) -> Iterator[str]:
+    """Say that it is done, and what is to be done now."""
+    closing = [_command(each) for each in closed(ready.forgotten or ())]
+    yield "done: the accounts are restored, and every session has ended."
+    if kept:
+        yield f"The account file that was there is kept: {kept}"
+    yield "Run `identityd.py fsck`" + (
+        ", then close what was closed before:" if closing else ", then start the daemons."
+    )
+    yield from (f"  {line}" for line in closing)
+    if closing:
+        yield "Then start the daemons."
+    if ready.forgotten is None:
+        yield f"What was closed since the backup is open again: {_AUDITED}."
+
+
+def closed(events: Sequence[Event]) -> list[Event]:
+    """Return the ends of ways in that still held, of accounts that were there before all of these events."""
+    gone = {each.account_id for each in events if each.action == "sign-up"}
+    last: dict[tuple[object, str], Event] = {}
+    for each in events:
+        if each.action in _CLOSING | _OPENING and each.account_id not in gone:
+            last[each.account_id, each.facts.get("identity", "")] = each
+    return [each for each in last.values() if each.action in _CLOSING]
+
+
+def _lost(events: Sequence[Event] | None) -> Iterator[str]:
+    if events is None:
+        yield f"What is lost is not known, because the accounts that are there cannot be read: {_AUDITED}."
+        return
+    names = [each.facts.get("username", "?") for each in events if each.action == "sign-up"]
+    if names:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        free = f"{', '.join(names[:_NAMED])}{more}"
+        yield f"{len(names):,} signed up since, and do so again; their names are free: {free}."
+    if others := [each for each in events if each.action != "sign-up"]:
+        counts = Counter(each.action for each in others)
+        yield f"Undone: {', '.join(f'{count:,} {action}' for action, count in counts.items())}."
+    for each in others:
+        facts = " ".join(f"{name}={value}" for name, value in each.facts.items() if name != "outcome")
+        yield f"  {moment(each.at)}  {each.action:<14}  {each.account_id or '-'}  {each.actor}  {facts}"
+    if not events:
+        yield "Nothing that was opened or closed since is lost."
+
+
+def _command(event: Event) -> str:
+    identity = f" {quote(event.facts['identity'])}" if event.action == "unlink" else ""
+    why = quote(f"again after a restore: {event.facts.get('reason', event.actor)}")
+    return f"identityd.py accounts {event.action} --account {event.account_id}{identity} --yes --reason {why}"
