@@ -20,8 +20,8 @@ CLAIM: Final = "claim."
 """Before the name of a claim, or of one within it: `claim.realm_access.roles`."""
 OF_CLAIMS: Final = (EMAIL_DOMAIN, CLAIM)
 """What every OpenID provider can say."""
-_MOST: Final = 1_000
-"""Values of one claim that are looked at."""
+_MOST: Final = 20_000
+"""Values of one claim that are looked at: a person in ten thousand groups is in the last one too."""
 _LONGEST: Final = 200
 
 

@@ -9,7 +9,7 @@ from identity.accounts.usernames import fold
 from identity.applications.entry import EntryRules
 from identity.config.model import Config
 from identity.login.admission import Admission, SignUpMode
-from identity.membership.facts import ANY, CLAIM, Fact
+from identity.membership.facts import ANY, CLAIM, MOST, Fact
 from identity.membership.groups import Groups
 from identity.membership.rules import PUBLIC, FactRule, MemberRule, ProviderRule
 from identity.membership.rules import facts_asked as rules_facts
@@ -21,9 +21,9 @@ def entry_rules(config: Config) -> EntryRules:
     return EntryRules(config.apps, groups=Groups(config.groups), fold=fold)
 
 
-def facts_asked(config: Config) -> tuple[Fact, ...]:
-    """Return the facts that rules ask about, each once."""
-    return tuple(dict.fromkeys(fact for _, rules in _everywhere(config) for fact in rules_facts(rules)))
+def facts_asked(config: Config) -> tuple[tuple[Fact, ...], ...]:
+    """Return the facts that rules ask about, for each option that holds rules."""
+    return tuple(facts for _, rules in _everywhere(config) if (facts := tuple(rules_facts(rules))))
 
 
 def admission(config: Config) -> Admission:
@@ -65,6 +65,18 @@ def open_to_all(config: Config) -> Iterator[str]:
             )
 
 
+def more_than_is_kept(config: Config) -> Iterator[str]:
+    """Of what a provider says in one login so much is kept; beyond it a rule holds of no person, who sees no reason."""
+    asked = facts_asked(config)
+    for provider in (each.name for each in config.providers if each.enabled):
+        lists = sum(any(fact.provider in (ANY, provider) for fact in facts) for facts in asked)
+        if lists > MOST:
+            yield (
+                f"[accounts], [app:…], [group:…]: {lists} lists of rules ask what {provider} says, and {MOST} answers "
+                "of one login are kept, in this order; a person of whom more hold is not known to be in the last ones"
+            )
+
+
 def known_providers(config: Config) -> Iterator[str]:
     """A rule about a provider that is not there holds of no person, and looks as if it did."""
     known = {section.name for section in config.providers}
@@ -78,9 +90,9 @@ def known_providers(config: Config) -> Iterator[str]:
 
 
 def _everywhere(config: Config) -> Iterator[tuple[str, tuple[MemberRule, ...]]]:
-    """Yield every option that holds rules."""
+    """Yield every option that holds rules: who may have an account, then who may enter what."""
+    yield "[accounts] rules", config.accounts.rules
     for app in config.apps:
         yield f"[app:{app.id}] allow", app.allow
     for name, members in config.groups.items():
         yield f"[group:{name}] members", members
-    yield "[accounts] rules", config.accounts.rules

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from identity.applications.application import Application
-from identity.config.entry import known_providers, open_to_all, sayable_facts, sign_up_rules
+from identity.config.entry import known_providers, more_than_is_kept, open_to_all, sayable_facts, sign_up_rules
 from identity.config.listeners import (
     demo_address,
     internal_listener,
@@ -286,6 +286,7 @@ WARNINGS: Final = (
     shared_among_applications,
     kept_for_none,
     open_to_all,
+    more_than_is_kept,
     forgetting,
     unused_nodes,
     unused_cluster,

@@ -7,7 +7,7 @@ from identity.accounts.usernames import NamePolicy
 from identity.errors import NotFound
 from identity.login.admission import Admission
 from identity.login.staying import Stay
-from identity.membership.facts import Fact
+from identity.membership.facts import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class LoginRules:
     """Whether logins outlive the browser."""
     admission: Admission = field(default_factory=Admission)
     """Who may have an account."""
-    facts: tuple[Fact, ...] = ()
+    facts: Asked = ()
     """What rules ask about; nothing else that a provider says is kept for them."""
     names: NamePolicy = field(default_factory=NamePolicy)
     """Which usernames may be chosen; for the form, the account service decides."""

@@ -6,11 +6,12 @@ the upstream, and the POST.
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from identity.membership.facts import names_asked
 from identity.outbound.allowed_addresses import AllowedAddresses
 from identity.outbound.client import OutboundClient
 from identity.outbound.rules import OutboundRules
@@ -34,11 +35,11 @@ class Posting:
     upstream: Upstream
 
     def use(self, kind: str, options: Mapping[str, str]) -> None:
-        """Make the provider, which people know as `op`."""
-        values = provider_options(kind, options)
+        """Make the provider, which people know as `op`, and ask it what the daemon's rules do."""
+        values, asked = provider_options(kind, options), names_asked(self.site.logins.rules.facts, NAME)
         site = ProviderSite(public_url=self.site.public_url, clock=self.site.clock, random_bytes=secrets.token_bytes)
         self.site.scopes[NAME] = REGISTRY[kind].scope(values)
-        self.site.providers[NAME] = build(kind, NAME, values, site=site)
+        self.site.providers[NAME] = build(kind, NAME, values, site=site, facts=asked)
 
     def answered(self, browser: Visitor, *, allow: bool = True, **more: str) -> Reply:
         """Begin a login, answer at the provider, and post what its page would."""
@@ -47,13 +48,20 @@ class Posting:
         answer = {**self.upstream.visit(location(begun), allow=allow), **more}
         return browser.post_answer(answer.pop("state"), provider=NAME, **answer)
 
+    def come_back(self, browser: Visitor) -> Reply:
+        """Begin a login, answer at the provider, and come back as a redirect does."""
+        begun = browser.get(f"/login/{NAME}")
+        assert begun.status == 302, begun.body
+        answer = self.upstream.visit(location(begun))
+        return browser.come_back(answer.pop("state"), provider=NAME, **answer)
+
     def log_in(self, browser: Visitor, *, allow: bool = True, **more: str) -> Reply:
         """The same, and go where the daemon leads."""
         return browser.get(location(self.answered(browser, allow=allow, **more)))
 
 
 @contextmanager
-def posting() -> Iterator[Posting]:
+def posting(made: Callable[..., LoginSite] = LoginSite) -> Iterator[Posting]:
     """Start both."""
     clients: dict[str, ReroutedClient] = {}
     rules = OutboundRules(allowed=AllowedAddresses(networks=(ip_network("127.0.0.0/8"),)))
@@ -64,8 +72,10 @@ def posting() -> Iterator[Posting]:
             clients[name] = ReroutedClient(OutboundClient(rules, on_call=lambda _: None), upstream.url)
         return clients[name]
 
-    site = LoginSite(trusted=(LOCAL,), changes={"http": client})
+    site = made(trusted=(LOCAL,), changes={"http": client})
     with Upstream(site.clock) as upstream, site:
-        yield Posting(site, upstream)
-        for each in clients.values():
-            asyncio.run_coroutine_threadsafe(each.client.aclose(), site.loop).result(timeout=10)
+        try:
+            yield Posting(site, upstream)
+        finally:
+            for each in clients.values():
+                asyncio.run_coroutine_threadsafe(each.client.aclose(), site.loop).result(timeout=10)

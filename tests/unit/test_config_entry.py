@@ -7,6 +7,8 @@ import pytest
 from identity.accounts.usernames import fold
 from identity.applications.disclosure import TOLD, Attribute, HeaderNames
 from identity.config import parse
+from identity.config.entry import facts_asked
+from identity.membership.facts import MOST
 from identity.membership.rules import PUBLIC, read_rule
 from tests.support.configuration import APP_SECRET, problems_of
 
@@ -110,3 +112,25 @@ def test_an_application_that_lets_in_the_whole_world_is_warned_of(name: str) -> 
 def test_where_somebody_decided_who_comes_there_is_no_warning(more: str) -> None:
     """A warning that is always there is not read."""
     assert not [each for each in parse(more, base=Path()).warnings if "allow" in each]
+
+
+def test_more_lists_of_rules_than_a_login_is_kept_for_are_warned_of() -> None:
+    """The person in the most groups would be the one who is not known to be in the last of them."""
+    groups = [f"[group:g{n}]\nmembers = provider:corp/claim.groups=g{n}\n" for n in range(MOST)]
+    most = f"{CORP}{APP}allow = group:g1 provider:corp\n{''.join(groups)}"
+    one_more = f"{most}[accounts]\nsign_up = rules\nrules = provider:*/email_domain=a.example\n"
+
+    warned = [each for each in parse(one_more, base=Path()).warnings if "lists of rules" in each]
+
+    assert [each for each in parse(most, base=Path()).warnings if "lists of rules" in each] == []
+    assert len(warned) == 1
+    assert f"{MOST + 1} lists of rules ask what corp says, and {MOST} answers" in warned[0]
+
+
+def test_who_may_have_an_account_is_asked_about_first() -> None:
+    """With `rules_at = login` it decides about every login, and an application's rules must not push it out."""
+    text = f"{CORP}{APP}allow = provider:corp/claim.a=b\n[accounts]\nsign_up = rules\nrules = provider:corp/claim.c=d\n"
+
+    asked = facts_asked(parse(text, base=Path()))
+
+    assert [[str(fact) for fact in facts] for facts in asked] == [["corp/claim.c=d"], ["corp/claim.a=b"]]

@@ -1,7 +1,7 @@
 """Rules about members: how they are spelt, and of whom they hold."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from identity.accounts.usernames import fold
@@ -65,6 +65,8 @@ def test_a_word_holds_of_the_right_person(word: str, expected: bool) -> None:  #
         "provider:google/=example.com",
         "provider:google/hd=a b",
         f"provider:google/hd={'a' * LONGEST}",
+        f"provider:corp/claim.group={'é' * 60}",
+        "provider:corp/claim.group=%FF",
         "google/hd=example.com",
         "staff",
     ],
@@ -90,23 +92,43 @@ def test_only_what_is_asked_about_is_kept_and_no_more_than_fits() -> None:
     asked = [Fact("corp", "claim.groups", f"g{n}") for n in range(100)]
     said = {"claim.groups": [f"g{n}" for n in range(50, 150)], "claim.salary": ["1"]}
 
-    assert kept(asked[:60], "corp", said) == tuple(f"corp/claim.groups=g{n}" for n in range(50, 60))
-    assert len(kept(asked, "corp", said)) == MOST
-    assert kept(asked, "other", said) == ()
+    assert kept([asked[:60]], "corp", said) == tuple(f"corp/claim.groups=g{n}" for n in range(50, 60))
+    assert len(kept([asked], "corp", said)) == MOST
+    assert kept([asked], "other", said) == ()
+
+
+_GROUPS = st.frozensets(st.integers(0, 99), max_size=100)
+
+
+@pytest.mark.threat(67)
+@given(lists=st.lists(_GROUPS, max_size=MOST), said=_GROUPS, more=_GROUPS)
+@example(lists=[frozenset(range(99)), frozenset({99})], said=frozenset({99}), more=frozenset(range(99)))
+def test_whatever_else_a_provider_says_takes_no_entry_away(
+    lists: list[frozenset[int]], *, said: frozenset[int], more: frozenset[int]
+) -> None:
+    """A colleague who may put people into groups at the provider must not shut them out with a heap of these."""
+    rules = [tuple(FactRule(Fact("corp", "claim.groups", str(n))) for n in sorted(numbers)) for numbers in lists]
+
+    for heard in (said, said | more):
+        facts = kept([[rule.fact for rule in each] for each in rules], "corp", {"claim.groups": list(map(str, heard))})
+        assert len(facts) <= MOST
+        assert [any_holds(each, Entrant("ada", "corp", (), facts)) for each in rules] == [
+            bool(numbers & heard) for numbers in lists
+        ]
 
 
 def test_a_fact_of_any_provider_is_kept_under_the_name_it_is_asked_by() -> None:
     """Otherwise the rule for any provider would hold of no person."""
     fact = read_fact("*/email_domain=example.com")
 
-    assert kept([fact], "google", {"email_domain": ["Example.com"]}) == ("*/email_domain=example.com",)
-    assert names_asked([fact, read_fact("github/org=acme")], "google") == {"email_domain"}
+    assert kept([[fact]], "google", {"email_domain": ["Example.com"]}) == ("*/email_domain=example.com",)
+    assert names_asked([[fact], [read_fact("github/org=acme")]], "google") == {"email_domain"}
 
 
 @pytest.mark.parametrize(
     ("email", "verified", "expected"),
     [
-        ("ada@Example.COM", True, ("example.com",)),
+        ("ada@Example.COM", True, ("Example.COM",)),
         ("ada@example.com", False, None),
         ("", True, None),
         ("ada", True, None),
