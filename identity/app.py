@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import random
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ from identity.login.service import LoginService
 from identity.login.starting import Starting
 from identity.login.upstream_logout import UpstreamLogouts
 from identity.login.welcoming import Welcoming
-from identity.machine import listeners, places
+from identity.machine import daemon, places
 from identity.metrics import Metrics
 from identity.opening import (
     DURABLE_THREADS,
@@ -67,8 +68,8 @@ from identity.stores.single import Alone
 from identity.types import Chance, Clock, Host, RandomBytes
 from identity.upstream_tokens.letting_go import TakeBack
 from identity.upstream_tokens.service import UpstreamTokens
-from identity.web.http.base import Route
 from identity.web.pages import Pages
+from identity.web.process.handed import Handed
 from identity.web.server import Daemon, Ports, run
 from identity.web.state.context import Context, Probe
 from identity.web.state.pool import Pool
@@ -100,6 +101,8 @@ class Parts:
     """Makes what asks a provider to take kept tokens back."""
     checkpoint: Callable[[str], None] = unobserved
     """Hears of each step between two writes of one change (rule D13)."""
+    sockets: Mapping[str, socket.socket] = field(default_factory=dict)
+    """Listening sockets that were handed down, by name of the listener."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +123,22 @@ class Built:
     housekeeping: Housekeeping
 
 
-def serve(config: Config, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is called when both listeners accept connections.
+def serve(config: Config, *, ready: Callable[[], None] = lambda: None, handed: Handed | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        config: what was configured.
+        ready: called when both listeners accept connections.
+        handed: what the program that started this process handed down.
 
     Raises:
         ConfigError: an address cannot be bound, or a file named in the configuration cannot be used.
         StoreUnavailable: the account file cannot be opened.
     """
-    uvloop.run(_serve(config, ready))
+    uvloop.run(_serve(config, ready, handed or Handed()))
 
 
-async def _serve(config: Config, ready: Callable[[], None]) -> None:
+async def _serve(config: Config, ready: Callable[[], None], handed: Handed) -> None:
     def bound(_: Ports) -> None:
         url, python = config.server.public_url, platform.python_version()
         log.info("identityd %s on Python %s serves %s: %s", __version__, python, url, places(config))
@@ -142,12 +150,13 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
             outbound_rules(config), on_call=partial(_called, metrics), on_circuit=partial(_up, metrics)
         )
         try:
-            built = build(config, client, closing, Parts(metrics=metrics))
+            built = build(config, client, closing, Parts(metrics=metrics, sockets=handed.sockets))
             if not config.demo:  # its provider is not called over http
                 client.prepare(built.context.providers)
             built.housekeeping.start()
             closing.callback(built.housekeeping.stop)
-            await run(built.daemon, ready=bound)
+            status = f"version {__version__} serves {config.server.public_url}"
+            await run(built.daemon, ready=bound, supervisor=handed.supervisor, status=status)
         finally:
             await client.aclose()
 
@@ -155,7 +164,7 @@ async def _serve(config: Config, ready: Callable[[], None]) -> None:
 def build(config: Config, client: OutboundClient, closing: ExitStack, parts: Parts) -> Built:
     """Compose a daemon; what must be closed is left with `closing`. Must be called on the event loop."""
     made = compose(config, client, closing, parts)
-    return Built(_daemon(config, made.context, made.reload), made.context, made.housekeeping)
+    return Built(daemon(config, made.context, made.reload, sockets=parts.sockets), made.context, made.housekeeping)
 
 
 def compose(config: Config, client: OutboundClient, closing: ExitStack, parts: Parts) -> Composed:
@@ -374,16 +383,3 @@ def _probed(accounts: Accounts, cache: Cache, metrics: Metrics, config: Config) 
         metrics.set("identityd_node_up", 0 if node.problem else 1, node=node.name)
         metrics.set("identityd_node_full", 1 if node.full else 0, node=node.name)
         yield Probe(f"sessions ({node.name})", node.problem, node.clock_ahead_ms, node.warning, full=node.full)
-
-
-def _daemon(config: Config, context: Context, reload: Callable[[], None]) -> Daemon:
-    public, internal = listeners(config)
-    return Daemon(context, public=public, internal=internal, reload=reload, more=_more_routes(config))
-
-
-def _more_routes(config: Config) -> Sequence[Route]:
-    if not config.demo:
-        return ()
-    from identity.web.people import demo  # noqa: PLC0415 - brings its provider along
-
-    return demo.ROUTES

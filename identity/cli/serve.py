@@ -3,6 +3,7 @@
 Owns the order of a start: configuration, log, warnings, then the application.
 """
 
+import faulthandler
 import gc
 import os
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from identity.cli.options import config_option, overrides, port_options
 
 if TYPE_CHECKING:
     from identity.config import Config
+    from identity.web.process.handed import Handed
 
 
 @click.command()
@@ -38,12 +40,16 @@ def serve(path: Path, port: int | None, internal_port: int | None) -> None:
       SIGTERM, SIGINT    take no new requests, answer those under way, stop
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
+    from identity.web.process import handed
 
-    run(config.load(path, environ=os.environ, overrides=overrides(port, internal_port)))
+    given = handed.take(os.environ)
+    run(config.load(path, environ=os.environ, overrides=overrides(port, internal_port)), handed=given)
 
 
-def run(config: "Config", *, ready: Callable[[], None] = lambda: None) -> None:
+def run(config: "Config", *, ready: Callable[[], None] = lambda: None, handed: "Handed | None" = None) -> None:
     """Serve with a configuration; `ready` is called when both listeners accept connections.
+
+    A loop that hangs is ended by its supervisor with SIGABRT; where it hung is then on standard error.
 
     Raises:
         ConfigError: this machine's clock cannot be right.
@@ -58,13 +64,14 @@ def run(config: "Config", *, ready: Callable[[], None] = lambda: None) -> None:
     # What a start makes stays. To look through it for garbage is a twentieth of the start, and would later,
     # were it not frozen, hold up every answer under way.
     gc.disable()
+    faulthandler.enable()
     try:
-        _serve(config, started)
+        _serve(config, started, handed)
     finally:
         gc.enable()
 
 
-def _serve(config: "Config", ready: Callable[[], None]) -> None:
+def _serve(config: "Config", ready: Callable[[], None], handed: "Handed | None") -> None:
     import logging
 
     from identity import app, log
@@ -77,7 +84,7 @@ def _serve(config: "Config", ready: Callable[[], None]) -> None:
     for warning in config.warnings:
         logging.getLogger("identity.config").warning("%s", warning)
     try:
-        app.serve(config, ready=ready)
+        app.serve(config, ready=ready, handed=handed)
     except StoreError as error:
         raise click.ClickException(
             f"the account file {config.sqlite.file} cannot be opened: {error.detail or error.code}; "

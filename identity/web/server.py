@@ -29,6 +29,7 @@ from identity.web.http.accepting import Accepting
 from identity.web.http.base import Route
 from identity.web.http.framing import Door
 from identity.web.process.listening import Listening, SocketFile, listen, socket_file
+from identity.web.process.supervisor import Supervisor
 from identity.web.state.context import Context
 from identity.web.state.traffic import Traffic
 
@@ -147,6 +148,15 @@ class Daemon:
             raise
         return Ports(*ports)
 
+    @property
+    def under_way(self) -> int:
+        """How many requests are being answered."""
+        return self._traffic.under_way
+
+    async def told_to_stop(self) -> None:
+        """Wait for `stop`."""
+        await self._stop.wait()
+
     async def stopped(self) -> None:
         """Wait for `stop`, then drain and close everything."""
         await self._stop.wait()
@@ -211,13 +221,37 @@ class Daemon:
             await server.close_all_connections()
 
 
-async def run(daemon: Daemon, *, ready: Callable[[Ports], None] = lambda _: None) -> None:
-    """Serve until SIGTERM or SIGINT; re-read on SIGHUP. `ready` hears the ports that were bound."""
+async def run(
+    daemon: Daemon,
+    *,
+    ready: Callable[[Ports], None] = lambda _: None,
+    supervisor: Supervisor | None = None,
+    status: str = "serving",
+) -> None:
+    """Serve until SIGTERM or SIGINT; re-read on SIGHUP.
+
+    Args:
+        daemon: what serves.
+        ready: hears the ports that were bound.
+        supervisor: is told what the daemon does.
+        status: how it is called while it serves.
+    """
+    supervisor = supervisor or Supervisor()
     loop = asyncio.get_running_loop()
+
+    def reload() -> None:
+        supervisor.reloading()
+        daemon.reload()
+        supervisor.ready(status)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
-    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     ready(daemon.start())
+    supervisor.ready(status)
+    supervisor.watch()
+    await daemon.told_to_stop()
+    supervisor.stopping(f"answering {daemon.under_way} requests before the end")
     await daemon.stopped()
 
 

@@ -7,8 +7,9 @@ from tests.proxies.matrix import DOCUMENT, ROWS, in_document, table
 from tests.support.proxies import KINDS, NAMES
 from tests.support.sources import ROOT, cases, files
 
-CLIENTS: Final = {"python", "node"}
-"""Examples that are no proxies; docs/clients.md and tests/examples are about them."""
+OTHERS: Final = {"python", "node", "systemd"}
+"""Examples that are no proxies; docs/clients.md and tests/examples are about the clients, and
+docs/installing.md and tests/e2e/test_systemd.py about the units."""
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -34,7 +35,7 @@ def test_every_example_is_tested_and_documented() -> None:
     page = DOCUMENT.read_text()
 
     found = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
-    assert found == set(KINDS) | CLIENTS
+    assert found == set(KINDS) | OTHERS
     for name in KINDS:
         for path in (ROOT / "examples" / name).iterdir():
             assert f"../examples/{name}/{path.name}" in page

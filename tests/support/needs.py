@@ -147,6 +147,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "caddy": _packaged("caddy", "caddy"),
     "haproxy": _packaged("haproxy", "haproxy"),
     "apache": _packaged("apache", "apache2"),
+    "systemd": _packaged("systemd", "systemd-analyze", "systemd-socket-activate", package="systemd"),
     "lua-socket": Part("lua-socket", _lua_socket, "apt-get install lua-socket"),
 }
 MARKERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -168,6 +169,7 @@ MARKERS: Final[Mapping[str, tuple[str, ...]]] = {
     "caddy": ("caddy",),
     "haproxy": ("haproxy",),
     "apache": ("apache", "lua-socket"),
+    "systemd": ("systemd",),
 }
 """What a test with this marker needs, all of it."""
 

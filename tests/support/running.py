@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,8 @@ class Running:
         self.folder = folder
         self.port, self.internal_port = free_port(), free_port()
         self.url = public_url or f"http://localhost:{self.port}"
+        self.program = ROOT / "identityd.py"
+        """What is started; a test may name another copy, or a link to one."""
         self._demo = demo
         self._environ = {**os.environ, **(environ or {})}
         self._log = folder / "daemon.log"
@@ -87,20 +89,29 @@ class Running:
 
     def start(self) -> None:
         """Start and wait until both listeners answer."""
-        how = ["demo", "--data", str(self.folder)] if self._demo else ["serve", "--config", "identityd.ini"]
-        command = [sys.executable, str(ROOT / "identityd.py"), *how]
-        command += ["--port", str(self.port), "--internal-port", str(self.internal_port)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=log, env=self._environ, start_new_session=True
-            )
-        process = self._process
+        process = self._process = self.launch()
         serving(
             lambda: self.ask("GET", "/healthz"),
             alive=lambda: process.poll() is None,
             within_s=_STARTS_WITHIN_S,
             failure=lambda: f"the daemon did not start:\n{self.log()[-3000:]}",
         )
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start it and do not wait; the process is the caller's."""
+        return self._launch(self.command())
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        how = ["demo", "--data", str(self.folder)] if self._demo else ["serve", "--config", "identityd.ini"]
+        ports = ["--port", str(self.port), "--internal-port", str(self.internal_port)]
+        return [sys.executable, str(self.program), *how, *ports]
+
+    def _launch(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, env=self._environ, start_new_session=True
+            )
 
     def migrate(self, *options: str) -> None:
         """Run `identityd.py migrate` over its configuration."""
