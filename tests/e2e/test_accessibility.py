@@ -185,6 +185,39 @@ def test_enter_in_the_username_sends_what_was_typed(desktop: Page) -> None:
     assert "username=grace" in (sent.value.post_data or "")
 
 
+@pytest.mark.parametrize(
+    ("label", "text", "title"),
+    [("account", "25 minutes ago", "2027-01-15 02:35 EST"), ("notices", "2 hours ago, 2027-01-15 01:00 EST", None)],
+)
+def test_times_are_in_the_readers_own_zone(browser: Browser, label: str, text: str, title: str | None) -> None:
+    """A person who must remember what they did at that time would have to work it out from UTC."""
+    with browser.new_context(timezone_id="America/New_York", locale="de-DE", base_url=f"http://{HOST}") as context:
+        tab = context.new_page()
+        tab.goto(f"/sample/{label}")
+
+        time = tab.locator("time").filter(has_text=text).first
+
+        assert time.get_attribute("title") == title
+
+
+def test_a_script_that_is_not_ours_does_not_run(browser: Browser) -> None:
+    """Allowing one by its hash would have opened the pages to all."""
+    with browser.new_context(base_url=f"http://{HOST}") as context:
+        tab = context.new_page()
+        tab.goto("/sample/account")
+
+        ran = tab.evaluate(
+            """() => {
+                const other = document.createElement("script");
+                other.textContent = "window.ran = true";
+                document.body.append(other);
+                return window.ran === true;
+            }"""
+        )
+
+        assert not ran
+
+
 # --- pressing the real buttons
 
 

@@ -295,7 +295,7 @@ def test_a_code_that_claims_a_newer_key_is_no_trouble_of_a_store(
     reply = sites.browser().get(f"{WIKI}/.identityd/start?code={code}&path=%2Fpage")
 
     assert reply.status == 503
-    assert b"This service is being updated" in reply.body
+    assert b"This site is being updated" in reply.body
     assert b"/.identityd/login?return_to=%2Fpage" in reply.body
     assert sites.metrics.render().count(b'identityd_store_errors_total{code="store-unavailable"}') == before
 

@@ -92,4 +92,4 @@ def _settings(site: Site) -> ProviderSettings[DemoOptions]:
 
 def text(reply: Reply) -> str:
     """Return what the page says, without markup and with single spaces."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", reply.body.decode())).split())
+    return " ".join(unescape(re.sub(r"(?s:<script>.*?</script>)|<[^>]*>", " ", reply.body.decode())).split())

@@ -182,7 +182,7 @@ def test_what_a_copy_was_used_for_makes_the_login_doubtful_until_the_next_one(
     assert "two places" not in text(thief.get(thief.hops[-1]))
     login = browser.go(f"{SHOP}/cart")
     assert login.status == 200
-    assert "For safety this service asks for a new login" in text(login)
+    assert "For safety this site asks for a new login" in text(login)
     notices = browser.log_in_at(login)
     assert "used in two places" in text(notices)
 

@@ -67,7 +67,7 @@ def test_a_login_that_is_too_old_is_asked_for_again(site: LoginSite) -> None:
 
     assert page.status == 200
     assert "You are logged in as ada" in text(page)
-    assert "needs a login of this moment" in text(page)
+    assert "you have to log in again" in text(page)
     [way] = ways(page)
     assert query_of(way) == {"return_to": "/page", "max_age": "300"}
     assert query_of(location(browser.get(way)))["prompt"] == "login"
@@ -95,8 +95,8 @@ def test_a_way_to_a_provider_and_back_never_counts(site: LoginSite) -> None:
 
     assert page.status == 200
     assert ways(page) == []
-    assert "No way to log in that belongs to your account can prove" in text(page)
-    assert "GitHub cannot be told to log a person in again" in text(page)
+    assert "None of the ways you log in can confirm" in text(page)
+    assert "GitHub cannot be used for this" in text(page)
 
 
 def test_a_time_that_is_no_proof_does_not_count(site: LoginSite) -> None:
@@ -126,7 +126,7 @@ def test_who_is_not_logged_in_logs_in_afresh(site: LoginSite) -> None:
 
     assert "You are logged in as" not in text(page)
     assert [way.partition("?")[0] for way in ways(page)] == ["/login/google"]
-    assert "GitHub cannot be told" in text(page)
+    assert "GitHub cannot be used for this" in text(page)
     welcome = browser.get(location(again(site, browser)))
     assert location(browser.choose(welcome, "ada")) == "/page"
     assert location(browser.get(DEMAND)) == "/page"
@@ -230,7 +230,7 @@ def test_a_stale_answer_is_refused_in_words(site: LoginSite, expect_log: ExpectL
     reply = browser.come_back(state, provider="google", code="ada")
 
     assert reply.status == 502
-    assert "Google answered with a login from before" in text(reply)
+    assert "Google only said that you were logged in there already" in text(reply)
     assert 'href="/login/google?return_to=%2Fpage&amp;max_age=0"' in reply.body.decode()
     assert browser.tokens == before
 

@@ -59,7 +59,7 @@ def test_an_application_can_be_left_alone(sites: ApplicationHosts) -> None:
 
     done = browser.send(f"{WIKI}/.identityd/logout", form_of(page))
 
-    assert "Only your session at wiki.example was ended." in text(done)
+    assert "You are logged out of wiki.example only" in text(done)
     assert f'href="{LOGIN}/logout"'.encode() in done.body
     assert browser.jars["wiki.example"].tokens == {}
     assert location(browser.get(PAGE)).startswith(f"{WIKI}/.identityd/login")
@@ -76,7 +76,7 @@ def test_an_application_can_be_left_with_the_whole_login(sites: ApplicationHosts
 
     done = browser.send(f"{WIKI}/.identityd/logout", fields)
 
-    assert "Your login in this browser was ended" in text(done)
+    assert "This browser is logged out, and so is every application" in text(done)
     assert "Logged out with it: shop.example, wiki.example." in text(done)
     assert user(browser.get(SHOP)) is None
     assert browser.go(f"{LOGIN}/account").status == 200
@@ -107,7 +107,7 @@ def test_leaving_while_the_session_store_is_away_deletes_cookies_and_keeps_the_r
         reply = browser.send(f"{WIKI}/.identityd/logout", fields)
 
     assert reply.status == 503
-    assert "Ending what you asked for is written down" in text(reply)
+    assert "The rest is tried again until it is done" in text(reply)
     assert browser.jars["wiki.example"].tokens == {}
     sites.accounts.retry_revocations()
     left = [s.host for s in sites.record().sessions]

@@ -116,7 +116,7 @@ def test_a_daemon_without_providers_says_so(logins: LoginSite) -> None:
     """Otherwise whoever sets it up would see an empty page."""
     logins.providers.clear()
 
-    assert "No way to log in is set up here yet" in logins.browser().get("/login").body.decode()
+    assert "There is no way to log in here yet" in logins.browser().get("/login").body.decode()
 
 
 def test_a_login_begins_with_a_redirect_and_a_binding_cookie(logins: LoginSite) -> None:

@@ -54,7 +54,7 @@ def test_opening_the_logout_address_only_asks(account_site: AccountSite, ada: Br
     reply = ada.get("/logout")
 
     assert reply.status == 200
-    assert "You are logged in as ada . You are logged in in 1 other place too." in text(reply)
+    assert "You are logged in as ada . You are also logged in at 1 other place." in text(reply)
     assert account_site.is_in(ada.jar)
 
 
@@ -164,7 +164,7 @@ def test_everywhere_while_sessions_cannot_be_reached_is_done_later(account_site:
 
     assert reply.status == 503
     assert reply.one("Retry-After") == "5"
-    assert "everywhere as soon as possible" in text(reply)
+    assert "soon everywhere" in text(reply)
     assert ada.jar == {}
     account_site.site.ending.cut = False
     assert account_site.accounts.retry_revocations() == 0
@@ -200,7 +200,7 @@ def test_logging_out_while_the_session_store_is_away(account_site: AccountSite, 
     assert reply.status == 503
     assert reply.one("Retry-After") == "5"
     assert "Logged out in this browser" in text(reply)
-    assert "written down" in text(reply)
+    assert "tried again until it is done" in text(reply)
     assert ada.jar == {}
     account_site.give_sessions_back()
     assert account_site.accounts.retry_revocations() == 0
@@ -284,7 +284,7 @@ def test_a_session_that_cannot_be_ended_now_is_ended_later(account_site: Account
 
     account_site.give_sessions_back()
     assert reply.status == 503
-    assert "That session is ended as soon as possible" in text(reply)
+    assert "That session will be logged out soon" in text(reply)
     assert account_site.accounts.retry_revocations() == 0
     assert account_site.reason(phone) == "revoked"
     assert account_site.is_in(ada.jar)
@@ -303,7 +303,7 @@ def test_ending_another_session_promises_nothing_when_nothing_can_be_kept(
     reply = ada.post("/account/sessions/end", fields)
 
     assert reply.status == 503
-    assert "as soon as possible" not in text(reply)
+    assert "soon" not in text(reply)
     assert "You are not logged out" in text(reply)
 
 
@@ -338,7 +338,7 @@ def test_tokens_of_a_newer_release_are_left_to_it(
     reply = browser.get("/logout") if method == "GET" else browser.post("/logout", {"csrf": "A" * 23})
 
     assert reply.status == 503
-    assert "This service is being updated" in text(reply)
+    assert "This site is being updated" in text(reply)
     assert browser.jar == before
 
 

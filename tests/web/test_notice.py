@@ -50,8 +50,8 @@ def test_it_says_both_places(warned: Visitor) -> None:
     """Without them nobody can tell whether it was himself."""
     page = text(warned.get(NOTICE))
 
-    assert "The session Unknown browser, this computer, logged in" in page
-    assert "Shown again from Unknown browser, this computer," in page
+    assert "Logged in Unknown browser , this computer" in page
+    assert "Also used Unknown browser , this computer" in page
 
 
 def test_it_was_me_ends_nothing_and_is_not_asked_again(logins: LoginSite, warned: Visitor) -> None:

@@ -339,7 +339,7 @@ def test_logging_out_there_too_follows_by_itself_where_the_operator_wants_it(sit
     _, page = left(site, LogoutThere.YES)
 
     assert page.one("Refresh") == "0; url=/login/google/logout"
-    assert b"You are led to Google now" in page.body
+    assert b"You go on to Google now" in page.body
 
 
 def test_logging_out_there_is_no_matter_of_ours_unless_it_is_switched_on(site: LoginSite) -> None:

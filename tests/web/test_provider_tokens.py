@@ -312,7 +312,7 @@ def test_the_account_page_says_which_applications_work_there(site: TokenSite) ->
 
     page = browser.get("/account").body.decode()
 
-    assert "these applications can work there for you while you are logged in: wiki" in page
+    assert "these applications may use your account at Google: wiki" in page
 
 
 def test_the_account_page_says_nothing_where_none_are_kept(site: TokenSite) -> None:

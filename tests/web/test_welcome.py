@@ -136,7 +136,7 @@ def test_the_page_says_the_lengths_that_are_configured() -> None:
     """Otherwise the page would promise names that are refused."""
     with LoginSite(trusted=(LOCAL,), policy=UsernamesSection(min_length=5, max_length=9)) as site:
         browser, page = welcomed(site)
-        assert "5 to 9 characters" in page.body.decode()
+        assert "5 to 9 letters" in page.body.decode()
         assert "at least 5" in browser.choose(page, "adal").body.decode()
 
 

@@ -36,6 +36,7 @@ from identity.types import AccountId, Host, Username
 from identity.web.http import csrf, fetch_metadata, parameters
 from identity.web.http.base import Handler, host_of, is_local, require_host
 from identity.web.http.refusals import NotAPage, NotSameSite, WrongMediaType
+from identity.web.pages.script import SOURCE
 from identity.web.state.context import Context
 
 PRELOAD: Final = f"<{targets.ACK}>; rel=preload; as=image"
@@ -45,7 +46,7 @@ LONG_JAR: Final = 6_000
 LONG_JAR_DELETIONS: Final = 30
 """Lines that fit, beside the rest, into the 4 KB that proxies keep for an answer's headers."""
 CSP: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    f"default-src 'none'; script-src {SOURCE}; style-src 'self'; img-src 'self' data:; "
     "form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
 )
 

@@ -2,8 +2,8 @@
 
 Owns the HTML templates and the one stylesheet; their sentences stand in `identity/locale/`. Knows
 nothing of requests, services or stores: a handler gives values, a page comes back as bytes.
-Invariants: every value is escaped; a missing or unknown value raises; no page holds a script, an
-inline style or an address outside this site.
+Invariants: every value is escaped; a missing or unknown value raises; no page holds an inline style, an
+address outside this site, or a script beside the one of `script.py`.
 
     page        needs                                      may have
     ----------  -----------------------------------------  --------------------------------------

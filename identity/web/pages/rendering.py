@@ -14,6 +14,7 @@ from identity.sessions.client_summary import THIS_COMPUTER, is_local
 from identity.types import Clock, Millis
 from identity.web.pages import icons, times
 from identity.web.pages.catalogue import ENGLISH, Catalogue
+from identity.web.pages.script import LOCAL_TIMES
 from identity.web.pages.style import STYLESHEET
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -137,6 +138,8 @@ class Pages:
             "has": catalogue.has,
             "icon": icons.icon,
             "language": catalogue.language,
+            "local_times": Markup(LOCAL_TIMES),  # noqa: S704 - our own file
+            "moment": self._moment,
             "place": self._place,
             "provider_icon": partial(icons.provider_icon, kinds=kinds),
             "site": site,
@@ -158,10 +161,18 @@ class Pages:
         return self._templates[name].render({HOME: "/", **page.may, **values}).encode()
 
     def _when(self, at: Millis) -> Markup:
+        """Say how long ago; exactly where the reader points at it."""
+        form = Markup('<time datetime="{}" title="{}">{}</time>')
+        return form.format(times.machine(at), times.exact(at), self._ago(at))
+
+    def _moment(self, at: Millis) -> Markup:
+        """Say how long ago and exactly when, for a person who has to remember what they did then."""
+        form = Markup('<time datetime="{}">{}, <span class="exact">{}</span></time>')
+        return form.format(times.machine(at), self._ago(at), times.exact(at))
+
+    def _ago(self, at: Millis) -> Markup:
         unit, number = times.ago(at, now=self._clock())
-        said = self._catalogue.say("time.now") if unit == "now" else self._catalogue.count(f"time.{unit}", number)
-        form = Markup('<time datetime="{}">{} <span class="exact">({})</span></time>')
-        return form.format(times.machine(at), said, times.exact(at))
+        return self._catalogue.say("time.now") if unit == "now" else self._catalogue.count(f"time.{unit}", number)
 
     def _place(self, summary: str) -> Markup:
         if summary == THIS_COMPUTER:
