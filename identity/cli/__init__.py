@@ -76,6 +76,7 @@ Environment:
   IDENTITYD_CONFIG                         the configuration file
   IDENTITYD_<SECTION>_<OPTION>             a secret, for example IDENTITYD_APP_WIKI_SECRET; with
                                            _FILE appended, the path of a file that holds it
+  IDENTITYD_MIGRATE_PASSWORD               of the role that `migrate --username` names
   HTTPS_PROXY, NO_PROXY                    for calls to login providers
 
 \b

@@ -3,7 +3,7 @@
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from identity.config import Config
     from identity.stores.cassandra.migrating import MigrationStep, Migrator
 
+_FROM_ENVIRONMENT: Final = "IDENTITYD_MIGRATE_PASSWORD"
+
 
 @click.command(short_help="Bring the account store to this release's tables.")
 @config_option
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
     metavar="DC=N[,DC=N…]",
     help="Make the keyspace first, if there is none, with N replicas in each data centre, for example DC1=3.",
 )
-def migrate(path: Path, replicas: str | None) -> None:
+@click.option("--username", help="The role to do it as, instead of [cassandra] username: it may change tables.")
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file that holds that role's password; without it IDENTITYD_MIGRATE_PASSWORD, or you are asked.",
+)
+def migrate(path: Path, replicas: str | None, username: str | None, password_file: Path | None) -> None:
     """Bring the account store to the tables of this release.
 
     Applies the numbered files of schema/ that the store does not have yet, each once. Two of it at
@@ -31,11 +39,15 @@ def migrate(path: Path, replicas: str | None) -> None:
     release before go on working meanwhile, so a cluster is upgraded in this order: migrate, then
     one daemon after the other.
 
+    The daemon's role reads and writes rows and needs no more. Give the role that makes and changes
+    tables with --username; docs/cassandra.md makes both, in order.
+
     An account file (SQLite) needs none of this: the daemon brings it up to date when it starts.
 
     \b
     Examples:
       identityd.py migrate
+      identityd.py migrate --username identityd_migrate --password-file /root/migrate.password
       identityd.py migrate --create-keyspace DC1=3             one data centre, three replicas
       identityd.py migrate --create-keyspace DC1=3,DC2=3,DC3=3 each survives the loss of another
       identityd.py migrate --create-keyspace DC1=1             one machine; read docs/cassandra.md
@@ -51,11 +63,47 @@ def migrate(path: Path, replicas: str | None) -> None:
 
     # The kind `demo` may be named here: nothing is served, and its accounts may be in a cluster too.
     read = config.load(path, environ=os.environ, demo=True)
+    if password_file and username is None:
+        raise click.UsageError("--password-file: is of --username, which is missing")
     match read.accounts.store:
         case AccountStoreKind.CASSANDRA:
-            _cassandra(read, _replicas(replicas))
+            _cassandra(_as_role(read, username, password_file), _replicas(replicas))
         case _:
-            _other(read, replicas)
+            _other(read, replicas=replicas, username=username)
+
+
+def _as_role(config: "Config", username: str | None, password_file: Path | None) -> "Config":
+    """Return the configuration as this role would have it. Raises ConfigError, UsageError."""
+    from dataclasses import replace
+
+    from options.secret import Secret
+
+    if username is None:
+        return config
+    role = replace(config.cassandra, username=username, password=Secret(_password(username, password_file)))
+    return replace(config, cassandra=role)
+
+
+def _password(username: str, file: Path | None) -> str:
+    """Return the role's password: from its file, else the environment, else the terminal."""
+    from identity.cli import prompts
+    from identity.config.files import read_secret
+    from identity.errors import ConfigError
+
+    if file is not None:
+        try:
+            given = read_secret(file)
+        except ValueError as error:
+            raise ConfigError((f"--password-file: {error}",)) from None
+    else:
+        given = os.environ.get(_FROM_ENVIRONMENT, "")
+        if not given and prompts.watched():
+            given = str(click.prompt(f"Password of {username}", hide_input=True, err=True))
+    if not given:
+        raise ConfigError(
+            (f"--username: {username} has no password here; give --password-file or set {_FROM_ENVIRONMENT}",)
+        )
+    return given
 
 
 def _replicas(given: str | None) -> dict[str, int]:
@@ -69,12 +117,13 @@ def _replicas(given: str | None) -> dict[str, int]:
     return found
 
 
-def _other(config: "Config", replicas: str | None) -> None:
+def _other(config: "Config", *, replicas: str | None, username: str | None) -> None:
     from identity.errors import ConfigError, StoreError
     from identity.opening import now, open_accounts
 
-    if replicas:
-        raise ConfigError(("--create-keyspace: is for Cassandra; [accounts] store is another",))
+    for option, given in (("--create-keyspace", replicas), ("--username", username)):
+        if given:
+            raise ConfigError((f"{option}: is for Cassandra; [accounts] store is another",))
     try:
         open_accounts(config, now).close()
     except StoreError as error:

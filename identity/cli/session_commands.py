@@ -1,4 +1,4 @@
-"""`sessions list`, `show`, `end`: one account's open sessions, from the command line.
+"""`sessions list`, `show`, `end`, `clear`: open sessions, from the command line.
 
 Owns these commands and their manual; they are words and prompts over `identity.admin`. What they
 say is in `session_sentences.py`, what they share with `accounts` in `operator_service.py`. They
@@ -108,3 +108,42 @@ def end(path: Path, account: str, how: str | None, session: str | None, **given:
         else:
             result = service.end_session(EndOneSession(uuid4(), change.account, session, change.by), told)
         operator.report(operator.answered(result, account))
+
+
+@click.command(short_help="Log every person out.")
+@config_option
+@YES
+def clear(path: Path, *, yes: bool) -> None:
+    """Forget every session of every account: every memcached node is emptied, and each must answer.
+
+    For after accounts were brought back from a snapshot: sessions that know a later state of their accounts
+    would keep their people out. Do it while no daemon serves; beside one that does, every person is logged out
+    all the same and may log in again at once. `restore` does it by itself.
+
+    \b
+    Exit codes:
+      0    done
+      1    a node did not answer, or you said no; some nodes may be emptied, run it again
+      2    the configuration or the command line is wrong; nothing was changed
+
+    \b
+    Example:
+      identityd.py sessions clear --yes
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from contextlib import ExitStack
+
+    from identity.cli import prompts
+    from identity.cli.node_list_steps import configured
+    from identity.errors import StoreError
+    from identity.restoring import SessionNodes
+
+    read = configured(path)
+    prompts.may_ask(yes=yes)
+    with ExitStack() as closing:
+        try:
+            nodes = SessionNodes(read, closing)
+            prompts.confirm(f"Every person is logged out: {', '.join(nodes.names)} emptied.", yes=yes)
+            nodes.empty()
+        except StoreError as error:
+            raise click.ClickException(f"{error.detail or error.code}; run it again when it answers") from None
+    say(f"memcached {', '.join(nodes.names)}: emptied; every person logs in again.")

@@ -15,6 +15,7 @@ def sessions() -> None:
     Examples:
       identityd.py sessions list alice         where an account is logged in
       identityd.py sessions end alice --all    log an account out everywhere
+      identityd.py sessions clear              log every person out, for example after a restore
       identityd.py sessions ring show          the state of each memcached node
       identityd.py sessions simulate           how long a stolen copy lives, played here
     """  # noqa: D301 - click knows a paragraph to keep by this very character
@@ -23,5 +24,6 @@ def sessions() -> None:
 sessions.add_command(session_commands.list_sessions)
 sessions.add_command(session_commands.show)
 sessions.add_command(session_commands.end)
+sessions.add_command(session_commands.clear)
 sessions.add_command(simulate)
 sessions.add_command(ring)

@@ -11,4 +11,4 @@ def test_a_right_that_is_lacking_is_named() -> None:
 
     words = describe(UnauthorizedErrorMessage(0x2100, said, None).to_exception())
 
-    assert words == f"{said}; docs/cassandra.md, TLS and roles, has the GRANTs"
+    assert words == f"{said}; docs/cassandra.md, Roles, has the GRANTs"

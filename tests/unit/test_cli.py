@@ -261,3 +261,22 @@ def test_migrate_takes_the_configuration_of_a_demonstration(tmp_path: Path) -> N
     done = run("migrate", "--config", tmp_path / "identityd.ini")
 
     assert (done.exit_code, done.output) == (0, "sqlite: has the tables of this release.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--username", "ann"), "--username: is for Cassandra; [accounts] store is another"),
+        (("--password-file", "identityd.keys"), "--password-file: is of --username, which is missing"),
+    ],
+)
+def test_migrate_refuses_a_role_where_there_is_none(tmp_path: Path, words: tuple[str, str], said: str) -> None:
+    """A role that is ignored would look as if it had been needed."""
+    prepare(tmp_path, {})
+    option, value = words
+    given = tmp_path / value if option == "--password-file" else value
+
+    done = run("migrate", "--config", tmp_path / "identityd.ini", option, given)
+
+    assert done.exit_code == 2
+    assert said in done.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from identity.cli.files import new_ring_file
 from identity.metrics import Metrics
 from identity.opening import Ring, Wiring, now
 from identity.operating import sessions_in_memcached
@@ -219,3 +220,45 @@ def test_sessions_inside_the_daemon_are_said_to_be_there(tmp_path: Path) -> None
     )
     assert [each.session for each in commands.store.revocations.open()] == [b"\xab" * 16]
     commands.close()
+
+
+def test_clearing_ends_every_session_and_asks_before(lobby: Lobby) -> None:
+    """After a snapshot was brought back none may stand beside the older accounts; by a slip, all are gone."""
+    lobby.log_in()
+
+    asked = lobby.commands.run("clear", group="sessions")
+
+    assert asked.exit_code == 2
+    assert "add --yes" in asked.stderr
+    assert len(lobby.alive()) == 1
+
+    done = lobby.commands.run("clear", "--yes", group="sessions")
+
+    assert (done.exit_code, done.stdout) == (0, "memcached one: emptied; every person logs in again.\n")
+    assert lobby.alive() == set()
+
+
+@pytest.mark.threat(66)
+def test_clearing_says_which_node_does_not_answer(lobby: Lobby, memcached: list[MemcachedNode]) -> None:
+    """What it holds would come back with it."""
+    memcached[0].kill()
+
+    done = lobby.commands.run("clear", "--yes", group="sessions")
+
+    assert done.exit_code == 1
+    assert "memcached node one" in done.stderr
+    assert "run it again when it answers" in done.stderr
+
+
+def test_a_memcached_of_another_installation_is_not_emptied(lobby: Lobby) -> None:
+    """A wrong address in the configuration would log another installation's people out."""
+    lobby.log_in()
+    ring = lobby.commands.folder / "identityd.keys"
+    ring.unlink()
+    new_ring_file(ring)
+
+    done = lobby.commands.run("clear", "--yes", group="sessions")
+
+    assert done.exit_code == 2
+    assert "one was marked with another key ring" in done.stderr
+    assert len(lobby.alive()) == 1

@@ -76,7 +76,7 @@ def _too_slow(error: Any) -> str:  # noqa: ANN401 - the driver is untyped
 def _not_granted(error: BaseException) -> str:
     """Say which right is lacking: migrate needs others than the daemon."""
     said = str(error).partition('message="')[2].rstrip('"') or "the user may not do this"
-    return f"{said}; docs/cassandra.md, TLS and roles, has the GRANTs"
+    return f"{said}; docs/cassandra.md, Roles, has the GRANTs"
 
 
 _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
