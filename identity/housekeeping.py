@@ -239,12 +239,15 @@ class Housekeeping:
         tidy: Callable[[], None] = lambda: None,
     ) -> None:
         self._watching = watching
-        self._accounts = accounts
-        self._sessions = sessions
+        self._services = accounts, sessions
         self._counted = counted
         self._tidy = tidy
         self._stopping = Flag()
         self._thread = Thread(target=self._run, name="idd-housekeeping", daemon=True)
+
+    def use(self, accounts: AccountService, sessions: SessionService) -> None:
+        """Work through these services from the next step on."""
+        self._services = accounts, sessions
 
     def start(self) -> None:
         """Look at the open revocations once, so that no check is answered before it, and begin."""
@@ -272,8 +275,9 @@ class Housekeeping:
             return False
         if account_id is None:
             return False
+        accounts, sessions = self._services
         try:
-            compare(account_id, accounts=self._accounts, sessions=self._sessions)
+            compare(account_id, accounts=accounts, sessions=sessions)
         except StoreError as error:
             log.info("comparison put off: %s", error.code)
             return False
@@ -284,7 +288,7 @@ class Housekeeping:
     def _retry(self) -> None:
         try:
             self._tidy()
-            self._counted(self._accounts.retry_revocations())
+            self._counted(self._services[0].retry_revocations())
         except StoreError as error:
             log.info("revocations put off: %s", error.code)
             self._counted(None)

@@ -35,13 +35,17 @@ def keeping(config: Config) -> frozenset[str]:
     return frozenset(section.name for section in config.providers if section.keep_tokens)
 
 
+def token_rules(config: Config) -> TokenRules:
+    """Return what the operator decided about kept tokens."""
+    return TokenRules(keeping(config), config.outbound.timeout_ms + AROUND_A_CALL_MS)
+
+
 def kept_tokens(wiring: Wiring, store: AccountStore) -> UpstreamTokens:
     """Compose the service."""
-    hold_ms = wiring.config.outbound.timeout_ms + AROUND_A_CALL_MS
     return UpstreamTokens(
         store,
         _seal(wiring),
-        rules=TokenRules(keeping(wiring.config), hold_ms),
+        rules=token_rules(wiring.config),
         clock=wiring.clock,
         new_uuid=uuid4,
         count=wiring.metrics.count,

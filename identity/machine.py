@@ -5,7 +5,7 @@ configuration says, because what may be served there was judged by it.
 """
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -86,12 +86,10 @@ def _unix_socket(server: ServerSection, address: str) -> UnixSocket | None:
     return UnixSocket(path=path, mode=server.socket_mode, group=server.socket_group) if path else None
 
 
-def daemon(
-    config: Config, context: Context, reload: Callable[[], None], *, sockets: Mapping[str, socket.socket]
-) -> Daemon:
+def daemon(config: Config, context: Context, *, sockets: Mapping[str, socket.socket]) -> Daemon:
     """Return both listeners, not yet serving. Raises ConfigError as `listeners` does."""
     public, internal = listeners(config, sockets)
-    return Daemon(context, public=public, internal=internal, reload=reload, more=_more_routes(config))
+    return Daemon(context, public=public, internal=internal, more=_more_routes(config))
 
 
 def _more_routes(config: Config) -> Sequence[Route]:

@@ -119,6 +119,13 @@ METRICS: Final = (
     Metric("identityd_node_refused_total", MetricKind.COUNTER, "Values there was no memory for.", ("node",)),
     Metric("identityd_accounts_up", MetricKind.GAUGE, "1 if the account store answered the last /readyz."),
     Metric("identityd_cassandra_calls_total", MetricKind.COUNTER, "Statements sent to Cassandra.", ("kind",)),
+    Metric(
+        "identityd_config_reloads_total",
+        MetricKind.COUNTER,
+        "Times the configuration was read again, by what became of it: applied, unchanged, refused.",
+        ("outcome",),
+    ),
+    Metric("identityd_config_restart_needed", MetricKind.GAUGE, "1 if something in the file waits for a restart."),
     Metric("identityd_key_newest", MetricKind.GAUGE, "Number of the newest key this daemon knows."),
     Metric("identityd_key_signing", MetricKind.GAUGE, "Number of the key that signs."),
 )

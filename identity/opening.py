@@ -85,11 +85,15 @@ class Ring:
         """Return the ring."""
         return self._ring
 
-    def reload(self) -> None:
-        """Read the file again. Raises ConfigError and keeps the ring that is."""
+    def read_again(self) -> KeyRing:
+        """Return what the file holds now. Raises ConfigError if that cannot be used, or does not continue this one."""
         ring = load_ring(self._file)
         if not self._ring.continues_in(ring):
             raise ConfigError(("[keys] file: is another installation's key ring; put the right one back",))
+        return ring
+
+    def take(self, ring: KeyRing) -> None:
+        """Use this one from now on."""
         self._ring = ring
 
 

@@ -40,6 +40,8 @@ class Option:
     """The attribute that holds it."""
     initial: object
     """The default itself."""
+    live: bool | None = None
+    """Whether a running daemon takes a new value; None where that is said of the whole section."""
 
     @property
     def secret(self) -> bool:
@@ -59,15 +61,15 @@ class Option:
         raise ValueError("is missing")
 
 
-def option(kind: OptionType[T], default: T, sentence: str) -> T:
-    """Describe an option with a default, in the place of a dataclass field's default."""
-    described: T = field(default=default, metadata={_KEY: (kind, sentence)})
+def option(kind: OptionType[T], default: T, sentence: str, *, live: bool | None = None) -> T:
+    """Describe an option with a default, in the place of a dataclass field's default; `live` as in `Option`."""
+    described: T = field(default=default, metadata={_KEY: (kind, sentence, live)})
     return described
 
 
 def required(kind: OptionType[T], sentence: str) -> T:
     """Describe an option that has no default and must be given."""
-    return cast("T", field(metadata={_KEY: (kind, sentence)}))
+    return cast("T", field(metadata={_KEY: (kind, sentence, None)}))
 
 
 def options_of(section: type) -> tuple[Option, ...]:
@@ -98,7 +100,7 @@ def secrets_of(section: object) -> Iterator[Secret]:
 
 
 def _described(each: "Field[Any]") -> Option:
-    kind, sentence = each.metadata[_KEY]
+    kind, sentence, live = each.metadata[_KEY]
     name = each.name.removesuffix("_ms") + "_s" if each.name.endswith("_ms") else each.name
     default = None if each.default is MISSING else kind.write(each.default)
-    return Option(name, kind, default, sentence, each.name, each.default)
+    return Option(name, kind, default, sentence, each.name, each.default, live)

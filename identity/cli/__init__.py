@@ -81,7 +81,8 @@ Environment:
 
 \b
 Signals, to a serving daemon:
-  SIGHUP                                   read the key ring and the TLS certificate again
+  SIGHUP                                   read the configuration, key ring and certificate again; what
+                                           may change at once does, and the log says what changed
   SIGTERM, SIGINT                          take no new requests, answer those under way, stop
 
 \b

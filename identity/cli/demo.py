@@ -5,6 +5,7 @@ and kept, so that accounts survive a restart and the operator can go on by editi
 """
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -63,13 +64,14 @@ def demo(folder: Path, port: int | None, internal_port: int | None) -> None:
         -H 'Content-Type: application/json' \\
         -d '{"cookie": "", "method": "GET", "url": "http://localhost:8887/", "navigation": true}'
     """  # noqa: D301 - click knows a paragraph to keep by this very character
-    config = prepare(folder, overrides(port, internal_port))
-    serve.run(config, ready=lambda: say(f"identityd demonstration: open {config.server.public_url}"))
+    given = overrides(port, internal_port)
+    config = prepare(folder, given)
+    ready = partial(say, f"identityd demonstration: open {config.server.public_url}")
+    serve.run(config, partial(read, folder, given), ready=ready)
 
 
 def prepare(folder: Path, given: dict[str, str]) -> "Config":
     """Make what is missing in the folder and read the configuration. Raises ConfigError."""
-    from identity import config
     from identity.cli.files import new_ring_file, write_new
     from identity.errors import ConfigError
 
@@ -84,4 +86,11 @@ def prepare(folder: Path, given: dict[str, str]) -> "Config":
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError((f"--data {folder}: cannot be used: {reason}; name another folder",)) from None
+    return read(folder, given)
+
+
+def read(folder: Path, given: dict[str, str]) -> "Config":
+    """Read the configuration in the folder. Raises ConfigError."""
+    from identity import config
+
     return config.load(folder / _CONFIG, environ=os.environ, overrides=given, demo=True)

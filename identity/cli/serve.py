@@ -7,6 +7,7 @@ import faulthandler
 import gc
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +37,25 @@ def serve(path: Path, port: int | None, internal_port: int | None) -> None:
 
     \b
     Signals:
-      SIGHUP             read the key ring and the TLS certificate again
+      SIGHUP             read the configuration, the key ring and the TLS certificate again
       SIGTERM, SIGINT    take no new requests, answer those under way, stop
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
     from identity.web.process import handed
 
-    given = handed.take(os.environ)
-    run(config.load(path, environ=os.environ, overrides=overrides(port, internal_port)), handed=given)
+    taken, given = handed.take(os.environ), overrides(port, internal_port)
+    read = partial(config.load, path, environ=os.environ, overrides=given)
+    run(read(), read, handed=taken)
 
 
-def run(config: "Config", *, ready: Callable[[], None] = lambda: None, handed: "Handed | None" = None) -> None:
-    """Serve with a configuration; `ready` is called when both listeners accept connections.
+def run(
+    config: "Config",
+    reread: "Callable[[], Config]",
+    *,
+    ready: Callable[[], None] = lambda: None,
+    handed: "Handed | None" = None,
+) -> None:
+    """Serve with a configuration; `ready` is called when both listeners accept connections, `reread` at SIGHUP.
 
     A loop that hangs is ended by its supervisor with SIGABRT; where it hung is then on standard error.
 
@@ -66,27 +74,38 @@ def run(config: "Config", *, ready: Callable[[], None] = lambda: None, handed: "
     gc.disable()
     faulthandler.enable()
     try:
-        _serve(config, started, handed)
+        _serve(config, reread, started, handed=handed)
     finally:
         gc.enable()
 
 
-def _serve(config: "Config", ready: Callable[[], None], handed: "Handed | None") -> None:
+def _serve(
+    config: "Config", reread: "Callable[[], Config]", ready: Callable[[], None], *, handed: "Handed | None"
+) -> None:
     import logging
 
-    from identity import app, log
+    from identity import app
     from identity.errors import StoreError
     from identity.opening import require_time
+    from identity.reloading import Rereading
 
     require_time(config)
-    server = config.server
-    log.configure(level=server.log_level.value, form=server.log_format.value, secrets=config.secrets())
+    _log_by(config, config)
     for warning in config.warnings:
         logging.getLogger("identity.config").warning("%s", warning)
     try:
-        app.serve(config, ready=ready, handed=handed)
+        app.serve(config, rereading=Rereading(reread, _log_by), ready=ready, handed=handed)
     except StoreError as error:
         raise click.ClickException(
             f"the account file {config.sqlite.file} cannot be opened: {error.detail or error.code}; "
             "docs/operations.md says what to do"
         ) from None
+
+
+def _log_by(before: "Config", config: "Config") -> None:
+    """Make the log what a configuration wants; what was secret before may still be in use."""
+    from identity import log
+
+    server = config.server
+    secrets = (*before.secrets(), *config.secrets())
+    log.configure(level=server.log_level.value, form=server.log_format.value, secrets=secrets)

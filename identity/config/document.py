@@ -30,7 +30,8 @@ _INTRO: Final = """\
 # A secret may also stand in a file of its own (client_secret_file = …) or in the environment
 # (IDENTITYD_<SECTION>_<OPTION>, for example IDENTITYD_PROVIDER_GITHUB_CLIENT_SECRET).
 #
-# `identityd.py check-config` says what is wrong without starting. More: docs/configuration.md
+# `identityd.py check-config` says what is wrong without starting. A running daemon takes changes at
+# SIGHUP, but for options that say "restart". More: docs/configuration.md
 """
 _FAMILY_INTROS: Final = {
     PROVIDER: "One section for each login provider; the name after the colon is part of every identity it proves, "
@@ -80,8 +81,12 @@ def _example_section(header: str, title: str, options: Sequence[Option]) -> str:
     lines = ["", *_comment(title), header]
     for option in options:
         value = PLACEHOLDER if option.default is None else option.default
-        lines += ["", *_comment(f"{option.sentence} ({option.type.name})"), f";{option.name} = {value}".rstrip()]
+        lines += ["", *_comment(f"{option.sentence} ({_type(option)})"), f";{option.name} = {value}".rstrip()]
     return "\n".join(lines) + "\n"
+
+
+def _type(option: Option) -> str:
+    return f"{option.type.name}; restart" if option.live is False else option.type.name
 
 
 def _comment(text: str) -> list[str]:
@@ -91,7 +96,7 @@ def _comment(text: str) -> list[str]:
 def _table(header: str, title: str, options: Sequence[Option]) -> str:
     lines = [f"### `{header}`", "", title, ""]
     if options:
-        lines += ["| option | type | default | |", "|---|---|---|---|"]
+        lines += ["| option | type | default | changed by | |", "|---|---|---|---|---|"]
         lines += (_row(option) for option in options)
         lines.append("")
     return "\n".join(lines)
@@ -99,5 +104,6 @@ def _table(header: str, title: str, options: Sequence[Option]) -> str:
 
 def _row(option: Option) -> str:
     default = "*needed*" if option.default is None else f"`{option.default}`" if option.default else "*empty*"
-    cells = (f"`{option.name}`", option.type.name, default, option.sentence)
+    changed_by = "restart" if option.live is False else "SIGHUP"
+    cells = (f"`{option.name}`", option.type.name, default, changed_by, option.sentence)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

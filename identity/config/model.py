@@ -17,14 +17,14 @@ from identity.config import values
 from identity.config.applications import AppSection
 from identity.config.cassandra import CassandraSection
 from identity.config.membership import GroupSection, provider_rules
+from identity.config.memcached import MemcachedSection
 from identity.config.outbound import OutboundSection
-from identity.config.values import HIGHEST_PORT, MemcachedAddress, Network, WebOrigin
+from identity.config.values import HIGHEST_PORT, Network, WebOrigin
 from identity.login.admission import RulesAt, SignUpMode
 from identity.login.staying import Stay
 from identity.membership.rules import FactRule, ProviderRule
 from identity.sessions.changes import Lifetimes
 from identity.sessions.rotation import RotationPace
-from identity.stores.servers import USUAL
 from identity.types import Millis
 from options import types
 from options.option import option, required, secrets_of
@@ -92,40 +92,49 @@ class ServerSection:
         values.public_url,
         WebOrigin("http", "localhost", PORT),
         "Address under which people's browsers reach identityd; left out, it is localhost with the port below.",
+        live=False,
     )
-    address: str = option(values.address, "127.0.0.1", "Address the public listener binds to, or a Unix socket.")
-    port: int = option(PORTS, PORT, "Port of the public listener; --port overrides it.")
+    address: str = option(
+        values.address, "127.0.0.1", "Address the public listener binds to, or a Unix socket.", live=False
+    )
+    port: int = option(PORTS, PORT, "Port of the public listener; --port overrides it.", live=False)
     internal_address: str = option(
         values.address,
         "127.0.0.1",
         "Address of the internal listener, or a Unix socket; it serves proxies, applications and monitoring.",
+        live=False,
     )
     internal_port: int = option(
-        types.whole(0, HIGHEST_PORT), 0, "Port of the internal listener; 0 is the public port plus one."
+        types.whole(0, HIGHEST_PORT), 0, "Port of the internal listener; 0 is the public port plus one.", live=False
     )
     internal_public: bool = option(
         types.flag,
         False,
         "Must be yes before internal_address may be reachable from other machines; it is plain http, so put it on a "
         "private network.",
+        live=False,
     )
     socket_mode: int = option(
-        values.file_mode, 0o660, "Mode of Unix sockets: who may connect, and so say whose request it is."
+        values.file_mode, 0o660, "Mode of Unix sockets: who may connect, and so say whose request it is.", live=False
     )
-    socket_group: str = option(values.group, "", "Group of Unix sockets; empty is the group of the daemon's process.")
+    socket_group: str = option(
+        values.group, "", "Group of Unix sockets; empty is the group of the daemon's process.", live=False
+    )
     internal_hosts: tuple[str, ...] = option(
         values.internal_hosts,
         (),
         "Names under which programs reach the internal listener, as name or name:port; addresses of this machine, "
         "localhost and the hosts of applications need not be listed.",
+        live=True,
     )
     tls_certificate: Path | None = option(
         types.optional_path,
         None,
         "Certificate chain (PEM) if TLS ends in identityd; empty if a proxy provides https; read again on SIGHUP.",
+        live=True,
     )
     tls_key: Path | None = option(
-        types.optional_path, None, "Private key (PEM) of that certificate; read again on SIGHUP."
+        types.optional_path, None, "Private key (PEM) of that certificate; read again on SIGHUP.", live=True
     )
     hsts: Hsts = option(
         types.choice(Hsts),
@@ -133,23 +142,29 @@ class ServerSection:
         "Which hosts browsers are told to ask by https only: that of public_url; with subdomains all hosts below it, "
         "too, every one of which must then have https; preload also asks to be put on browsers' own lists, which is "
         "hard to take back.",
+        live=True,
     )
     trusted_proxies: tuple[Network | str, ...] = option(
         values.proxy_networks,
         (),
         "Proxies whose X-Forwarded-* headers are believed, unix: for those that come over a Unix socket; by default "
         "nobody's are.",
+        live=True,
     )
     logins_per_minute: int = option(
         types.whole(0, 1_000_000),
         600,
         "Logins begun in a minute from one address (IPv6: one /56) before it has to wait; 0 is no limit.",
+        live=True,
     )
-    log_level: LogLevel = option(types.choice(LogLevel), LogLevel.INFO, "Lines less serious than this are not logged.")
+    log_level: LogLevel = option(
+        types.choice(LogLevel), LogLevel.INFO, "Lines less serious than this are not logged.", live=True
+    )
     log_format: LogFormat = option(
         types.choice(LogFormat),
         LogFormat.AUTO,
         "Log lines as JSON or as text; auto is text on a terminal and JSON elsewhere.",
+        live=True,
     )
 
     @property
@@ -166,6 +181,7 @@ class KeysSection:
         types.path,
         Path("identityd.keys"),
         "Key ring, made by `identityd.py keys new`, the same on every daemon; read again on SIGHUP.",
+        live=False,
     )
 
 
@@ -177,81 +193,56 @@ class SessionsSection:
         types.choice(SessionStoreKind),
         SessionStoreKind.MEMORY,
         "Where session records are kept; memory is for one daemon and is empty after a restart.",
+        live=False,
     )
     token_age_ms: Millis = option(
-        types.seconds(1, 3_600), _PACE.token_age_ms, "Age from which a token is replaced by a new one."
+        types.seconds(1, 3_600), _PACE.token_age_ms, "Age from which a token is replaced by a new one.", live=True
     )
     grace_ms: Millis = option(
-        types.seconds(1, 600), _PACE.grace_ms, "How long requests sent before a rotation are still served after it."
+        types.seconds(1, 600),
+        _PACE.grace_ms,
+        "How long requests sent before a rotation are still served after it.",
+        live=True,
     )
     settle_ms: Millis = option(
         types.seconds(0, 600),
         _PACE.settle_ms,
         "Age a new token must reach before the old one ends; above 0 sessions survive a browser's crash, and thieves "
         "live longer.",
+        live=True,
     )
     mint_chance: float = option(
         types.fraction,
         _PACE.mint_chance,
         "Chance that a request which is not a page view renews an old token; 0 leaves that to page views.",
+        live=True,
     )
-    idle_ms: Millis = option(types.seconds(1, 400 * DAY_S), _LIFETIMES.idle_ms, "A session unused for so long ends.")
+    idle_ms: Millis = option(
+        types.seconds(1, 400 * DAY_S), _LIFETIMES.idle_ms, "A session unused for so long ends.", live=True
+    )
     absolute_ms: Millis = option(
         types.seconds(1, 400 * DAY_S),
         _LIFETIMES.absolute_ms,
         "A session ends so long after its login, however much it is used.",
+        live=True,
     )
     devices: int = option(
         types.whole(1, 20),
         _LIFETIMES.devices,
         "Sessions a person may have at once; with 1, each login ends the one before.",
+        live=True,
     )
     stay_logged_in: Stay = option(
         types.choice(Stay),
         Stay.ASK,
         "Whether a login outlives the browser: ask is a box on the login page, yes always does, no ends with it.",
+        live=True,
     )
     static_paths: tuple[str, ...] = option(
         values.static_paths,
         ("/static/", "/assets/", "/favicon.ico", "/robots.txt"),
         "Paths of applications whose answers never carry a token; one that ends in / stands for all below it.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemcachedSection:
-    """The session records' servers, for `[sessions] store = memcached`."""
-
-    nodes: tuple[MemcachedAddress, ...] = option(
-        values.nodes,
-        (),
-        "Servers as name=host:port; a name decides which records a server holds, so it outlives the address.",
-    )
-    generation: int = option(
-        types.whole(1, 999_999_999),
-        1,
-        "Raise it by one on every daemon whenever a server is added, removed or comes back with old data.",
-    )
-    connect_timeout_ms: Millis = option(
-        types.seconds(0.01, 60), USUAL.connect_ms, "A server that does not accept a connection within this is down."
-    )
-    timeout_ms: Millis = option(
-        types.seconds(0.01, 60), USUAL.answer_ms, "A server that does not answer within this is down."
-    )
-    rest_ms: Millis = option(
-        types.seconds(0.1, 600),
-        USUAL.rest_ms,
-        "A server that was down is left alone for this long before it is tried again.",
-    )
-    idle_ms: Millis = option(
-        types.seconds(1, 3600),
-        USUAL.idle_ms,
-        "A connection unused for so long is not used again; keep it below the idle time of firewalls on the way.",
-    )
-    pool: int = option(
-        types.whole(1, 256),
-        16,
-        "Session checks asked of the servers at once, each on a thread and a connection of its own.",
+        live=True,
     )
 
 
@@ -263,23 +254,27 @@ class AccountsSection:
         types.choice(AccountStoreKind),
         AccountStoreKind.SQLITE,
         "Where accounts are kept; memory forgets them all at a restart and is for tests.",
+        live=False,
     )
     sign_up: SignUpMode = option(
         types.choice(SignUpMode),
         SignUpMode.OPEN,
         "Who may sign up: everybody who can log in at a provider, those of whom a rule holds, or nobody.",
+        live=True,
     )
     rules: tuple[ProviderRule | FactRule, ...] = option(
         provider_rules,
         (),
         "With sign_up = rules: provider:NAME or provider:NAME/FACT=VALUE, for example "
         "provider:google/hd=example.com; one that holds is enough.",
+        live=True,
     )
     rules_at: RulesAt = option(
         types.choice(RulesAt),
         RulesAt.SIGN_UP,
         "When the rules are asked; with login, a person of whom none holds any more is refused although they have an "
         "account.",
+        live=True,
     )
 
 
@@ -287,19 +282,22 @@ class AccountsSection:
 class SqliteSection:
     """The account file, for `[accounts] store = sqlite`."""
 
-    file: Path = option(types.path, Path("identityd.sqlite"), "Database file; made if it is missing, on a local disk.")
+    file: Path = option(
+        types.path, Path("identityd.sqlite"), "Database file; made if it is missing, on a local disk.", live=False
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsernamesSection:
     """Which usernames may be chosen."""
 
-    min_length: int = option(types.whole(1, 32), _NAMES.min_length, "Fewest characters of a new username.")
-    max_length: int = option(types.whole(1, 64), _NAMES.max_length, "Most characters of a new username.")
+    min_length: int = option(types.whole(1, 32), _NAMES.min_length, "Fewest characters of a new username.", live=True)
+    max_length: int = option(types.whole(1, 64), _NAMES.max_length, "Most characters of a new username.", live=True)
     reserved: tuple[str, ...] = option(
         types.many("names", types.text(pattern=r"\S{1,64}").read),
         (),
         "Names nobody may choose, besides the built-in list.",
+        live=True,
     )
 
     @property

@@ -276,6 +276,12 @@ RULES: Final = (
 )
 """What refuses to start."""
 
+
+def problems_of(config: Config) -> Iterator[str]:
+    """Yield what every rule says of a configuration whose options could all be read."""
+    return (problem for rule in RULES for problem in rule.check(config))
+
+
 WARNINGS: Final = (
     no_enabled_provider,
     unknown_visitors,

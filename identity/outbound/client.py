@@ -89,6 +89,7 @@ class OutboundClient:
         self._trust = trust
         self._resolve = resolve
         self._lines: dict[str, _Line] = {}
+        self.retired = False
 
     def for_provider(self, name: str) -> Http:
         """Return the client as one provider sees it: its calls are counted, and limited, under its name."""
@@ -126,6 +127,12 @@ class OutboundClient:
         for line in self._lines.values():
             await line.aclose()
 
+    async def retire(self) -> None:
+        """Keep no connection any more, but for calls under way and those that requests under way still make."""
+        self.retired = True
+        for line in list(self._lines.values()):
+            await line.let_go()
+
 
 class _Line:
     """One provider's calls: its `Http`."""
@@ -135,6 +142,7 @@ class _Line:
         self._outbound = outbound
         self._rules = rules
         self._made_exchanges: Exchanges | None = None
+        self._calls = 0
         self._room = asyncio.Semaphore(rules.calls)
         self._circuit = Circuit()
         self._last = ""
@@ -146,6 +154,7 @@ class _Line:
         """Make one request within all limits. Raises ProviderBroken, ProviderSlow."""
         call = Call(method, dict(headers or {}), body)
         began, outcome = self._outbound.clock(), "refused"
+        self._calls += 1
         try:
             self._pass()
             await self._enter()
@@ -158,6 +167,8 @@ class _Line:
         finally:
             took_ms = self._outbound.clock() - began
             self._outbound.on_call(Called(self.name, method, outcome, call.sent, call.received, took_ms))
+            self._calls -= 1
+            await self.let_go()
         return answer
 
     def exchanges(self) -> "Exchanges":
@@ -166,10 +177,16 @@ class _Line:
             self._made_exchanges = self._outbound.exchanges(self._rules)
         return self._made_exchanges
 
+    async def let_go(self) -> None:
+        """Close the connections of a client that is retired when no call is under way."""
+        if self._outbound.retired and not self._calls:
+            await self.aclose()
+
     async def aclose(self) -> None:
         """Close the connections that are kept."""
-        if self._made_exchanges is not None:
-            await self._made_exchanges.aclose()
+        exchanges, self._made_exchanges = self._made_exchanges, None
+        if exchanges is not None:
+            await exchanges.aclose()
 
     def trouble(self) -> str:
         """Say what is wrong with this provider; empty if nothing is."""
@@ -212,7 +229,7 @@ class _Line:
         before = self._circuit
         self._circuit = before.ended(call.ended, self._outbound.clock(), trial=trial)
         self._last = call.trouble or self._last
-        if self.name and before.closed != self._circuit.closed:
+        if self.name and before.closed != self._circuit.closed and not self._outbound.retired:
             self._tell()
 
     def _tell(self) -> None:

@@ -84,23 +84,13 @@ class Certificates:
     """
 
     def __init__(self, certificate: Path, key: Path | None) -> None:
-        self._certificate = certificate
-        self._key = key
-        self.context = self._load(_tls_context())
+        self.context = _loaded(_tls_context(), certificate, key)
 
-    def reload(self) -> None:
-        """Use the files as they are now for new connections. Raises ConfigError and keeps the old ones."""
+    def use(self, certificate: Path, key: Path | None) -> None:
+        """Use these files as they are now for new connections. Raises ConfigError and keeps what is."""
         # Tried on a context of its own: a half-loaded pair would break every new connection.
-        self._load(_tls_context())
-        self._load(self.context)
-
-    def _load(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        try:
-            context.load_cert_chain(self._certificate, self._key)
-        except OSError as error:
-            problem = f"[server] tls_certificate: cannot be used: {type(error).__name__}"
-            raise ConfigError((problem,)) from error
-        return context
+        _loaded(_tls_context(), certificate, key)
+        _loaded(self.context, certificate, key)
 
 
 class Daemon:
@@ -109,7 +99,6 @@ class Daemon:
     Args:
         context: what handlers are given.
         public, internal: where to listen.
-        reload: called at SIGHUP before certificates are re-read; raises ConfigError to keep what is.
         more: further routes, those of a demonstration.
         drain_s: how long a stop waits for requests under way.
     """
@@ -120,21 +109,19 @@ class Daemon:
         *,
         public: Listening,
         internal: Listening,
-        reload: Callable[[], None] = lambda: None,
         more: Iterable[Route] = (),
         drain_s: float = 10.0,
     ) -> None:
         self._traffic = Traffic()
-        self._reload = reload
         self._drain_s = drain_s
         self._stop = asyncio.Event()
         self._certificates: list[Certificates] = []
         self._files: list[SocketFile] = []
         more = tuple(more)
-        doors = (
-            Door(routes.public(context, self._traffic, more=more), max_body=PUBLIC_BODY),
-            Door(routes.internal(context, self._traffic, more=more)),
-        )
+        public_pages = routes.public(context, self._traffic, more=more)
+        internal_pages = routes.internal(context, self._traffic, more=more)
+        self._applications = (public_pages, internal_pages)
+        doors = Door(public_pages, max_body=PUBLIC_BODY), Door(internal_pages)
         self._listeners = [
             self._server(door, listening) for door, listening in zip(doors, (public, internal), strict=True)
         ]
@@ -166,16 +153,16 @@ class Daemon:
         """Begin to stop; harmless when stopping already."""
         self._stop.set()
 
-    def reload(self) -> None:
-        """Re-read what can change while running; on trouble say so and go on with what is."""
-        try:
-            self._reload()
+    def certify(self, certificate: Path | None, key: Path | None) -> None:
+        """Use these files for new connections of listeners with TLS. Raises ConfigError and keeps what is."""
+        if certificate:
             for certificates in self._certificates:
-                certificates.reload()
-        except ConfigError as error:
-            log.warning("nothing was reloaded: %s", "; ".join(error.problems))
-        else:
-            log.info("reloaded")
+                certificates.use(certificate, key)
+
+    def exchange(self, context: Context) -> None:
+        """Give this to the requests that come from now on; those under way keep theirs."""
+        for application in self._applications:
+            application.settings["context"] = context
 
     def _server(self, door: Door, listening: Listening) -> tuple[HttpServer, Listening]:
         tls = None
@@ -225,34 +212,44 @@ async def run(
     daemon: Daemon,
     *,
     ready: Callable[[Ports], None] = lambda _: None,
+    reload: Callable[[Callable[[], None]], None] = lambda done: done(),
     supervisor: Supervisor | None = None,
     status: str = "serving",
 ) -> None:
-    """Serve until SIGTERM or SIGINT; re-read on SIGHUP.
+    """Serve until SIGTERM or SIGINT.
 
     Args:
         daemon: what serves.
         ready: hears the ports that were bound.
+        reload: called at SIGHUP with what it calls when it is done.
         supervisor: is told what the daemon does.
         status: how it is called while it serves.
     """
     supervisor = supervisor or Supervisor()
     loop = asyncio.get_running_loop()
 
-    def reload() -> None:
+    def hung_up() -> None:
         supervisor.reloading()
-        daemon.reload()
-        supervisor.ready(status)
+        reload(lambda: supervisor.ready(status))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
     ready(daemon.start())
     supervisor.ready(status)
     supervisor.watch()
     await daemon.told_to_stop()
     supervisor.stopping(f"answering {daemon.under_way} requests before the end")
     await daemon.stopped()
+
+
+def _loaded(context: ssl.SSLContext, certificate: Path, key: Path | None) -> ssl.SSLContext:
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        problem = f"[server] tls_certificate: cannot be used: {type(error).__name__}"
+        raise ConfigError((problem,)) from error
+    return context
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -96,6 +96,7 @@ _ASYNC_HOMES: Final = (
     "identity/outbound/*",
     "identity/sessions/checkers.py",
     "identity/app.py",
+    "identity/reloading.py",
     "identity/cli*",
     "providers/*",
 )

@@ -32,12 +32,12 @@ _START: Final = """
 import gc, os, signal, sys
 from identity.cli import cli, serve
 
-def run(config, *, plain=serve.run, **_):
+def run(*given, plain=serve.run, **_):
     def ready():
         print(gc.isenabled() and gc.get_freeze_count() > 0, *sys.modules)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    plain(config, ready=ready)
+    plain(*given, ready=ready)
 
 serve.run = run
 cli(sys.argv[1:])

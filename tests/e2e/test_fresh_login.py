@@ -27,7 +27,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory, openid_provider: OpenIdProv
         client = openid_provider.register(f"{running.url}/login/{name}/callback", **metadata)
         told = {"kind": "oidc", "issuer": openid_provider.issuer, "client_id": client.id}
         sections[f"provider:{name}"] = {**told, "client_secret": client.secret}
-    running._write(sections)
+    running.write(sections)
     with running:
         yield running
 

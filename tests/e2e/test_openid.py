@@ -30,7 +30,7 @@ def daemon(
     accounts = sections(request.getfixturevalue("cassandra"), KEYSPACE) if in_cassandra else {}
     running = Running(tmp_path / "run", {}, demo=False, environ={"SSL_CERT_FILE": str(openid_provider.ca_file)})
     client = openid_provider.register(f"{running.url}/login/op/callback")
-    running._write(
+    running.write(
         {
             "sessions": {"store": "memcached"},
             "memcached": {"nodes": " ".join(f"n{at}=127.0.0.1:{node.port}" for at, node in enumerate(memcached))},

@@ -41,7 +41,7 @@ def daemons(
     )
     client = provider.register(f"{first.url}/login/op/callback", grant_types=["authorization_code", "refresh_token"])
     for each in (first, second):
-        each._write(
+        each.write(
             {
                 "keys": {"file": str(first.folder / "identityd.keys")},
                 "sqlite": {"file": str(first.folder / "identityd.sqlite")},

@@ -33,7 +33,7 @@ class Newcomer:
     def write(self, **more: str) -> None:
         """Write the configuration."""
         self.options |= more
-        self.daemon._write({"outbound": {"allow_networks": "127.0.0.0/8"}, "provider:op": self.options})
+        self.daemon.write({"outbound": {"allow_networks": "127.0.0.0/8"}, "provider:op": self.options})
 
     def register(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run the command."""

@@ -53,7 +53,7 @@ def daemon_with(
         secret = {"client_secret": client.secret} if client.secret else {}
         told = {"kind": "oidc", "issuer": provider.issuer, "client_id": client.id, **secret}
         sections[f"provider:{name}"] = {**told, **options}
-    running._write(sections)
+    running.write(sections)
     return running
 
 

@@ -40,7 +40,7 @@ def daemon_at(
     client = provider.register(f"{running.url}/login/{WAY}/callback", **metadata(running.url))
     known = {"kind": "oidc", "issuer": provider.issuer, "client_id": client.id}
     secret = {"client_secret": client.secret} if client.secret else {}
-    running._write(
+    running.write(
         {
             "server": {"trusted_proxies": "", **served},
             "outbound": {"allow_networks": "127.0.0.0/8"},

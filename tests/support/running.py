@@ -17,7 +17,7 @@ from identity.cli.files import new_ring_file
 from tests.support.browser import Browser
 from tests.support.loopback import Loopback
 from tests.support.memcached import free_port
-from tests.support.waiting import serving
+from tests.support.waiting import serving, until
 
 ROOT: Final = Path(__file__).parents[2]
 APP: Final = "app"
@@ -68,9 +68,10 @@ class Running:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / "identityd.keys").exists():
             new_ring_file(folder / "identityd.keys")
-        self._write(sections)
+        self.write(sections)
 
-    def _write(self, sections: Mapping[str, Mapping[str, str]]) -> None:
+    def write(self, sections: Mapping[str, Mapping[str, str]]) -> None:
+        """Write its configuration anew; a running daemon hears of it with `hang_up`."""
         base: dict[str, dict[str, str]] = {
             "server": {"public_url": self.url, "trusted_proxies": "127.0.0.1/32", "log_format": "json"},
             "keys": {"file": "identityd.keys"},
@@ -83,9 +84,10 @@ class Running:
         lines = []
         for name, options in base.items():
             lines += [f"[{name}]", *(f"{option} = {value}" for option, value in options.items()), ""]
-        path = self.folder / "identityd.ini"
+        path = self.folder / "identityd.new"
         path.write_text("\n".join(lines))
         path.chmod(0o600)
+        path.rename(self.folder / "identityd.ini")  # never half of it for one who reads it now
 
     def start(self) -> None:
         """Start and wait until both listeners answer."""
@@ -153,6 +155,10 @@ class Running:
         finally:
             connection.close()
 
+    def page(self, path: str) -> str:
+        """Return a page of the public listener, for a visitor without cookies."""
+        return Browser(Loopback(), self.url).go(path).text
+
     def check(self, cookie: str, **fields: object) -> dict[str, Any]:
         """Ask whose session a Cookie header is, as the test application."""
         basic = base64.b64encode(f"{APP}:{APP_SECRET}".encode()).decode()
@@ -184,6 +190,13 @@ class Running:
             page = browser.submit(page, fields)
         sent = [f"{name}={value}" for name, value in browser.jar.items() if _SESSION.match(name)]
         return Login("; ".join(sent), page.text)
+
+    def hang_up(self) -> None:
+        """Send SIGHUP, and wait until the daemon has read its configuration again, or refused it."""
+        reloads = "identityd_config_reloads_total"
+        before = self.metric(reloads)
+        os.kill(self.pid, signal.SIGHUP)
+        until(lambda: self.metric(reloads) > before, within_s=20, otherwise=self.log)
 
     def metric(self, line_start: str) -> float:
         """Return the sum of the series whose line begins so."""

@@ -21,9 +21,10 @@ from uuid import UUID
 
 import uvloop
 
-from identity.app import Parts, compose
+from identity.app import compose
 from identity.applications.application import Application
 from identity.audit import Event
+from identity.composing import Parts
 from identity.config import Config, SessionStoreKind
 from identity.config.model import ServerSection, SessionsSection, UsernamesSection
 from identity.config.values import read_origin, read_proxy_network

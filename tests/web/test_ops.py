@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from identity import __version__, app, config
+from identity import __version__, app, config, probing
 from identity.clock import LATEST
 from identity.metrics import Metrics
 from identity.outbound.allowed_addresses import AllowedAddresses
@@ -124,7 +124,7 @@ def test_a_provider_in_trouble_is_a_warning_and_the_daemon_is_ready() -> None:
         client = OutboundClient(OutboundRules(allowed=AllowedAddresses(hosts=frozenset({"localhost"}))))
         for _ in range(WORTH_A_WORD):
             await client.for_provider("corp").fetch("GET", origin.url(host="localhost"))
-        probes = list(app._providers_probed(config.parse(CONFIGURED, base=Path()), client))
+        probes = list(probing.providers(config.parse(CONFIGURED, base=Path()), client))
         await client.aclose()
         return probes
 

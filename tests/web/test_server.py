@@ -279,21 +279,19 @@ class TestCertificates:
         with Site(listening={"certificate": certificate, "key": key}) as site:
             before = _serial(site.ports.public, authority)
             _place(authority, tmp_path)
-            site.daemon.reload()
+            site.daemon.certify(certificate, key)
 
             assert _serial(site.ports.public, authority) != before
 
     @pytest.mark.parametrize("broken", ["certificate", "key", "missing"])
-    def test_an_unusable_one_leaves_the_old_one_in_use(
-        self, authority: Authority, tmp_path: Path, expect_log: Callable[..., Expectation], broken: str
-    ) -> None:
+    def test_an_unusable_one_leaves_the_old_one_in_use(self, authority: Authority, tmp_path: Path, broken: str) -> None:
         """Otherwise a half-written file takes the daemon down."""
-        expect_log("identity.web.server", "nothing was reloaded.*tls_certificate")
         certificate, key = _place(authority, tmp_path)
         with Site(listening={"certificate": certificate, "key": key}) as site:
             before = _serial(site.ports.public, authority)
             _break(authority, certificate, key, broken)
-            site.daemon.reload()
+            with pytest.raises(ConfigError, match="tls_certificate"):
+                site.daemon.certify(certificate, key)
 
             assert _serial(site.ports.public, authority) == before
 
@@ -350,7 +348,7 @@ def test_signals_reload_and_stop(ending: signal.Signals) -> None:
     """Otherwise a supervisor can neither renew a certificate nor stop the daemon without killing it."""
     heard: list[str] = []
 
-    def reload() -> None:
+    def reload(_: Callable[[], None]) -> None:
         heard.append("reload")
         os.kill(os.getpid(), ending)
 
@@ -361,7 +359,7 @@ def test_signals_reload_and_stop(ending: signal.Signals) -> None:
     async def serve() -> None:
         context = Site().context
         anywhere = Listening(address=LOCAL, port=0)
-        await run(Daemon(context, public=anywhere, internal=anywhere, reload=reload), ready=ready)
+        await run(Daemon(context, public=anywhere, internal=anywhere), ready=ready, reload=reload)
         context.checks.close()
         context.durable.close()
 

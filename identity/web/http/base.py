@@ -90,9 +90,9 @@ class Handler(RequestHandler):
     reason: str = ""
     """Why the session check ended as it did, for the log."""
 
-    @property
+    @cached_property
     def context(self) -> Context:
-        """The services, and what the web knows of the configuration."""
+        """The services, and what the web knows of the configuration: one and the same for all of this request."""
         return cast("Context", self.application.settings["context"])
 
     # --- reading -------------------------------------------------------------------------

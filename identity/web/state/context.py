@@ -142,6 +142,8 @@ class Context:
     """Threads for session work."""
     durable: Pool
     """Threads for accounts and logins; separate, so that a slow account store cannot starve checks."""
+    guesses: Guesses
+    """Wrong secrets of applications."""
     public_url: str
     """Scheme and host as people type it, without a trailing slash; the only source of absolute links."""
     hosts: frozenset[Host]
@@ -157,13 +159,10 @@ class Context:
     """Asks every store and provider how it is; runs on a thread."""
     asker: Asker = field(init=False)
     """Gathers session checks of concurrent requests; handlers ask it, not the checker."""
-    guesses: Guesses = field(init=False)
-    """Wrong secrets of applications."""
     arriving: Arriving = field(init=False)
     """Notices the cookies that a proxy drops."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "guesses", Guesses(self.clock))
         arriving = Arriving(self.clock)
         object.__setattr__(self, "arriving", arriving)
         asker = Asker(
