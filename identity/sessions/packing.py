@@ -112,11 +112,10 @@ def _unpack(data: bytes) -> Record:
 
 def _pack_membership(record: Record) -> bytes:
     """Return what format 2 has beyond format 1; nothing if the record has none of it."""
-    sets = _Strings()
-    numbers = bytes(sets.number(" ".join(session.facts)) for session in record.sessions)
     if not record.groups and record.described is None and not any(session.facts for session in record.sessions):
         return b""
-    said = record.described
+    sets, said = _Strings(), record.described
+    numbers = bytes(sets.number(" ".join(session.facts)) for session in record.sessions)
     described = () if said is None else (said.name, said.email, "verified" if said.email_verified else "")
     listed = bytes((len(described),)) + b"".join(map(_text, described))
     return b"".join((_text(" ".join(record.groups)), listed, sets.packed(), numbers))

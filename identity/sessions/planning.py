@@ -319,8 +319,9 @@ def _unread(gathered: Gathered) -> Plan:
 
 
 def _with_lineage(live: Live, lineage: Lineage, asked: Asked) -> Record:
-    record = changes.advanced(live.record, live.session.id, lineage)
-    return changes.touched(record, live.session, now=asked.now) if asked.user_activity else record
+    if asked.user_activity:
+        return changes.touched(live.record, live.session, now=asked.now, lineage=lineage)
+    return changes.advanced(live.record, live.session.id, lineage)
 
 
 def _touch(live: Live, asked: Asked, rules: Rules) -> tuple[Write, ...]:
