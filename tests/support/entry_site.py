@@ -27,10 +27,10 @@ from identity.sessions.record import Record, Session
 from identity.sessions.service import Opened
 from identity.stores.cache import Cache, Trip
 from identity.stores.memory_cache import MemoryCache
-from identity.types import ClientId, Host
+from identity.types import AccountId, ClientId, Host, SessionId
 from tests.support.application_hosts import ApplicationHosts, HostVisitor
 from tests.support.applications import application
-from tests.support.browser import Reply
+from tests.support.browser import Jar, Reply
 from tests.support.caches import Trips
 from tests.support.clock import ManualClock
 from tests.support.scripted import ScriptedProvider, person
@@ -61,6 +61,8 @@ class Verdict(Enum):
     NO = "no"
     OUT = "out"
     """No session counts: the way leads to the login."""
+    AWAY = "away"
+    """It is not known: a store does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ class Stores:
     cache: Cache
     trips: Trips
     clock: ManualClock
+
+
+class EntryVisitor(HostVisitor):
+    """A visitor who has a login, which codes are made for."""
+
+    opened: tuple[AccountId, SessionId]
 
 
 @dataclass(kw_only=True)
@@ -120,23 +128,29 @@ class EntrySite(ApplicationHosts):
         self.stores.trips.made.clear()
         self.store.reads.clear()
 
+    def browser(self) -> EntryVisitor:
+        """Return a browser without any cookie."""
+        return EntryVisitor(self)
+
     # --- what happens to a session
 
-    def adopt(self, browser: HostVisitor) -> None:
+    def adopt(self, browser: EntryVisitor) -> None:
         """Let a browser find this daemon at the addresses of the one before."""
         browser.site, browser.transport = self, self.carry
 
-    def log_in_everywhere(self, browser: HostVisitor) -> None:
+    def log_in_everywhere(self, browser: EntryVisitor) -> None:
         """Log Ada in, and open a session on each application's host, whatever its rule says."""
         browser.log_in("ada", provider=PROVIDER)
         record = self.record(f"{PROVIDER}:ada")
+        self.open_everywhere(browser, record.account_id, login_of(record).id)
+
+    def open_everywhere(self, browser: EntryVisitor, account_id: AccountId, login: SessionId) -> None:
+        """Open a session below a login on each application's host, whatever its rule says."""
+        browser.opened = (account_id, login)
         for name in self.allow:
-            jar = Check(cookies=(), host=host_of(name))
-            opened = self.sessions.open_below(record.account_id, login_of(record).id, jar=jar)
+            opened = self.sessions.open_below(account_id, login, jar=Check(cookies=(), host=host_of(name)))
             assert isinstance(opened, Opened)
-            browser.jars[host_of(name)].clear()
-            for cookie in opened.set_cookies:
-                browser.jars[host_of(name)].keep(str(cookie))
+            browser.jars[host_of(name)] = Jar(opened.set_cookies)
 
     def put(self, group: str, *, out: bool = False) -> None:
         """Put Ada into a group as an operator does, or take her out."""
@@ -156,7 +170,7 @@ class EntrySite(ApplicationHosts):
         assert pack(self.record(f"{PROVIDER}:ada"))[0] == 1
 
 
-Way = Callable[[EntrySite, HostVisitor, str], Verdict]
+Way = Callable[[EntrySite, EntryVisitor, str], Verdict]
 
 
 def host_of(name: str) -> Host:
@@ -177,7 +191,7 @@ def login_of(record: Record) -> Session:
 # --- the ways of asking
 
 
-def by_proxy(site: EntrySite, browser: HostVisitor, name: str, *, redirect: bool = False, **more: str) -> Verdict:
+def by_proxy(site: EntrySite, browser: EntryVisitor, name: str, *, redirect: bool = False, **more: str) -> Verdict:
     """Ask `/auth`."""
     jar = browser.jars[host_of(name)]
     headers = {**forwarded(host=host_of(name)), **jar.header, **{key.replace("_", "-"): v for key, v in more.items()}}
@@ -186,10 +200,10 @@ def by_proxy(site: EntrySite, browser: HostVisitor, name: str, *, redirect: bool
     if not redirect:
         assert (reply.one("X-Identity-User") == "ada") is (reply.status == 200)
         assert (reply.one("X-Identity-Reason") == "not-allowed") is (reply.status == 403)
-    return {200: Verdict.IN, 403: Verdict.NO, 401: Verdict.OUT, 302: Verdict.OUT}[reply.status]
+    return {200: Verdict.IN, 403: Verdict.NO, 401: Verdict.OUT, 302: Verdict.OUT, 503: Verdict.AWAY}[reply.status]
 
 
-def by_check(site: EntrySite, browser: HostVisitor, name: str, *, mode: str) -> Verdict:
+def by_check(site: EntrySite, browser: EntryVisitor, name: str, *, mode: str) -> Verdict:
     """Ask `/session/check`."""
     jar = browser.jars[host_of(name)]
     body = {"url": f"https://{host_of(name)}/page", "navigation": True, "mode": mode, "cookie": jar.line}
@@ -198,42 +212,43 @@ def by_check(site: EntrySite, browser: HostVisitor, name: str, *, mode: str) -> 
         jar.keep(line)
     assert (answer["user"] is not None) is (answer["verdict"] == "ok")
     assert (answer["reason"] == "not-allowed") is (answer["verdict"] == "forbidden")
-    return {"ok": Verdict.IN, "forbidden": Verdict.NO, "login": Verdict.OUT}[answer["verdict"]]
+    return {"ok": Verdict.IN, "forbidden": Verdict.NO, "login": Verdict.OUT, "retry": Verdict.AWAY}[answer["verdict"]]
 
 
-def by_check_many(site: EntrySite, browser: HostVisitor, name: str) -> Verdict:
+def by_check_many(site: EntrySite, browser: EntryVisitor, name: str) -> Verdict:
     """Ask `/session/check-many`."""
     check = {"url": f"https://{host_of(name)}/page", "cookie": browser.jars[host_of(name)].line}
     [answer] = _posted(site, name, "/session/check-many", {"checks": [check]}).json()["answers"]
-    if answer["active"]:
-        return Verdict.IN
-    return Verdict.NO if answer["reason"] == "not-allowed" else Verdict.OUT
+    if answer["active"] is None:
+        return Verdict.AWAY
+    lets_in = {True: Verdict.IN, False: Verdict.NO if answer["reason"] == "not-allowed" else Verdict.OUT}
+    return lets_in[answer["active"]]
 
 
-def by_start_code(site: EntrySite, browser: HostVisitor, name: str) -> Verdict:
+def by_start_code(site: EntrySite, browser: EntryVisitor, name: str) -> Verdict:
     """Redeem a code that was made while the person might enter."""
-    record = site.record(f"{PROVIDER}:ada")
-    logins = [session.id for session in record.sessions if session.login is None]
-    logins += [tombstone.id for tombstone in record.tombstones]
     secret = uuid4().hex
     there = Destination(ClientId(name), host_of(name), challenge_of(secret), "/page")
-    code = site.starts.issue(there, account_id=record.account_id, login=logins[0])
+    account_id, login = browser.opened
+    code = site.starts.issue(there, account_id=account_id, login=login)
     jar = browser.jars[host_of(name)]
     body = {"url": start_url(f"https://{host_of(name)}", code), "secret": secret, "cookie": jar.line}
     site.count_anew()  # what it takes to make one is not asked here
     reply = _posted(site, name, "/session/start", body)
     for line in reply.json().get("set_cookie", ()):
         jar.keep(line)
-    return {200: Verdict.IN, 403: Verdict.NO, 400: Verdict.OUT}[reply.status]
+    return {200: Verdict.IN, 403: Verdict.NO, 400: Verdict.OUT, 503: Verdict.AWAY}[reply.status]
 
 
-def on_the_way(site: EntrySite, browser: HostVisitor, name: str) -> Verdict:
+def on_the_way(site: EntrySite, browser: EntryVisitor, name: str) -> Verdict:
     """Go from the login host to the application, as a login's own return does."""
     reply = browser.get(f"{site.public_url}/continue?anew=yes&path=/page&host={host_of(name)}")
     leads = reply.one("Location") or ""
     if reply.status == 403:
         assert b"logged in as <strong>ada</strong>" in reply.body
         return Verdict.NO
+    if reply.status == 503:
+        return Verdict.AWAY
     return Verdict.IN if leads.startswith(f"https://{host_of(name)}/") else Verdict.OUT
 
 
@@ -251,7 +266,7 @@ WAYS: Final[Mapping[str, Way]] = {
 }
 
 
-def asked(site: EntrySite, browser: HostVisitor, name: str) -> dict[str, Verdict]:
+def asked(site: EntrySite, browser: EntryVisitor, name: str) -> dict[str, Verdict]:
     """Ask in every way about one application; each costs one read of memcached and none of the account store."""
     found = {}
     for way, ask in WAYS.items():

@@ -20,11 +20,10 @@ import pytest
 
 from identity.login.admission import SignUpMode
 from identity.stores.sqlite import SqliteAccounts
-from tests.support.application_hosts import HostVisitor
 from tests.support.caches import KEYS, Trips, memcached_cache, servers, wall_clock
 from tests.support.cassandra_accounts import migrated, opened
 from tests.support.clock import ManualClock
-from tests.support.entry_site import PROVIDER, EntrySite, Stores, Verdict, asked, by_proxy, host_of
+from tests.support.entry_site import PROVIDER, EntrySite, EntryVisitor, Stores, Verdict, asked, by_proxy, host_of
 from tests.support.memcached import MemcachedNode
 
 pytestmark = pytest.mark.memcached
@@ -97,7 +96,7 @@ class Tried:
     """The daemon and Ada's browser."""
 
     site: EntrySite
-    ada: HostVisitor
+    ada: EntryVisitor
 
     def agrees(self, column: str) -> None:
         """Compare every way of asking about every application with the column."""
@@ -112,7 +111,7 @@ class Tried:
 
 
 def tried(
-    closing: ExitStack, stores: Stores, ada: HostVisitor | None, mode: SignUpMode, allow: dict[str, str]
+    closing: ExitStack, stores: Stores, ada: EntryVisitor | None, mode: SignUpMode, allow: dict[str, str]
 ) -> Tried:
     """Start a daemon, after which an earlier one is not asked any more."""
     site = closing.enter_context(EntrySite(stores=stores, allow=allow, groups=GROUPS, mode=mode))

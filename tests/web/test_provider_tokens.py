@@ -3,11 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from identity.accounts.results import By, LinkRequest
+from identity.applications.application import Application
+from identity.membership.rules import UserRule
 from identity.types import HOUR, MINUTE, SECOND, IdentityKey
 from identity.upstream_tokens.service import REST_MS
 from providers.base import ProviderBroken, ProviderSlow
@@ -355,3 +358,25 @@ def test_a_refresh_goes_on_although_the_application_hung_up(site: TokenSite) -> 
 
     until(lambda: site.fetch(jar).json().get("access_token") == "canary-access-2")
     assert site.keeper.refreshes == 1
+
+
+class ClosedTokenSite(TokenSite):
+    """A daemon whose wiki is for Bob."""
+
+    def apps(self) -> Iterator[Application]:
+        """Yield both, the wiki with its rule."""
+        for app in super().apps():
+            yield replace(app, allow=(UserRule("bob"),)) if app.tokens_of else app
+
+
+@pytest.mark.threat(32)
+def test_of_a_person_who_may_not_enter_an_application_gets_no_token() -> None:
+    """It could work at the provider for a person whom its operator shut out."""
+    with ClosedTokenSite() as site:
+        answer = site.fetch(site.member())
+        allowed = site.fetch(site.member("bob"))
+
+    assert said(answer) == (403, "not-allowed")
+    assert (answer.json()["verdict"], answer.json()["user"]) == ("forbidden", None)
+    assert "access_token" not in answer.json()
+    assert allowed.status == 200
