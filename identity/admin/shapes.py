@@ -118,6 +118,7 @@ def _changed(changed: Changed) -> dict[str, Any]:
         "action": effect.action.value,
         "identity": effect.identity,
         "session": effect.session.hex() if effect.session else None,
+        "groups": list(effect.groups),
         "reach": changed.reach.value,
     }
 

@@ -7,17 +7,16 @@ configuration are printed one per line, never as a traceback. Nothing secret is 
 
 import logging
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
 from identity import __version__
+from identity.cli.failing import complain, wants_json
 from identity.cli.saying import make_output_writable, say
 from identity.errors import ConfigError
-
-PROBLEMS: Final = 2
-"""Exit code when the configuration or the command line is wrong, as click uses it for the latter."""
 
 COMMANDS: Final = (
     "accounts",
@@ -87,6 +86,7 @@ Signals, to a serving daemon:
 
 \b
 Exit codes:
+  (the same with --json, which every command but serve and demo takes; errors are then JSON, too)
   0                                        done, or stopped when asked to
   1                                        something failed that is not the configuration, or was refused
   2                                        the configuration or the command line is wrong
@@ -95,7 +95,7 @@ Exit codes:
 
 
 class Commands(click.Group):
-    """A group whose commands may raise ConfigError: every problem is a line on standard error."""
+    """A group whose commands are imported when they are asked for, and may raise ConfigError."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Name them all."""
@@ -108,18 +108,14 @@ class Commands(click.Group):
             self.add_command(getattr(import_module(f"{__name__}.{own}"), own))
         return super().get_command(ctx, cmd_name)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
-        """Run the command."""
+    def main(self, args: Sequence[str] | None = None, *further: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - click's
+        """Run the command and exit; what goes wrong is said as the command line asks for."""
+        words = sys.argv[1:] if args is None else list(args)
         try:
-            return super().invoke(ctx)
-        except ConfigError as error:
-            for problem in error.problems:
-                say(problem, err=True)
-            ctx.exit(PROBLEMS)
-        except click.ClickException as error:
-            # With a stream of its own it is escaped where it cannot be shown, as everything else is.
-            error.show(file=sys.stderr)
-            ctx.exit(error.exit_code)
+            code = super().main(words, *further, **{**extra, "standalone_mode": False})
+        except (ConfigError, click.ClickException, click.Abort) as error:
+            code = complain(error, as_json=wants_json(words))
+        sys.exit(code or 0)
 
 
 @click.group(

@@ -5,7 +5,6 @@ is in `operator_service.py`, what they say in `account_sentences.py`, what they 
 They work on the stores themselves, beside a daemon that may be running or not.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ import click
 
 from identity.cli import operator_service as operator
 from identity.cli.options import JSON, YES, account_argument, change_options, config_option
-from identity.cli.saying import say
+from identity.cli.saying import answer
 
 EVENTS: Final = 10
 """Audit rows that `show` prints."""
@@ -75,7 +74,7 @@ def find(path: Path, account: str, how: str | None, *, as_json: bool) -> None:
     with operator.opened(path) as service:
         found = operator.answered(service.find(question), account)
         operator.note_former(found, account)
-        say(json.dumps(shape(found)) if as_json else sentences.one_line(found))
+        answer(shape(found), sentences.one_line(found), as_json=as_json)
 
 
 @accounts.command(short_help="Show everything about an account.")
@@ -102,7 +101,7 @@ def show(path: Path, account: str, how: str | None, *, events: int, as_json: boo
     with operator.opened(path) as service:
         seen = operator.answered(service.inspect(question), account)
         operator.note_former(seen.found, account)
-        say(json.dumps(shape(seen)) if as_json else "\n".join(sentences.page(seen)))
+        answer(shape(seen), "\n".join(sentences.page(seen)), as_json=as_json)
 
 
 @accounts.command(short_help="Add a way to log in.")
@@ -113,6 +112,7 @@ def show(path: Path, account: str, how: str | None, *, events: int, as_json: boo
 @click.option("--label", default="", help="What its owner will recognise it by, for example a handle.")
 @click.option("--force", is_flag=True, help="Link it although no provider of that name is configured.")
 @change_options
+@JSON
 def link(path: Path, account: str, how: str | None, identity_text: str, **given: Any) -> None:  # noqa: ANN401 - options
     """Let IDENTITY, which is provider:id, log in to ACCOUNT.
 
@@ -138,7 +138,8 @@ def link(path: Path, account: str, how: str | None, identity_text: str, **given:
         by=operator.changer(given),
     )
     with operator.opened(path) as service:
-        operator.report(operator.answered(service.link(request, operator.confirming(account)), account))
+        changed = operator.answered(service.link(request, operator.confirming(account)), account)
+        operator.report(changed, as_json=given["as_json"])
 
 
 @accounts.command(short_help="Take a way to log in away.")
@@ -148,6 +149,7 @@ def link(path: Path, account: str, how: str | None, identity_text: str, **given:
 @_EXACT
 @YES
 @change_options
+@JSON
 def unlink(path: Path, account: str, how: str | None, identity_text: str, **given: Any) -> None:  # noqa: ANN401 - options
     """Take IDENTITY, which is provider:id, from ACCOUNT and end the sessions opened through it.
 
@@ -166,7 +168,8 @@ def unlink(path: Path, account: str, how: str | None, identity_text: str, **give
     by = operator.changer(given, yes=yes)
     request = UnlinkIdentity(uuid4(), operator.account_name(account, how), identity, by)
     with operator.opened(path) as service:
-        operator.report(operator.answered(service.unlink(request, operator.confirming(account, yes=yes)), account))
+        changed = operator.answered(service.unlink(request, operator.confirming(account, yes=yes)), account)
+        operator.report(changed, as_json=given["as_json"])
 
 
 @accounts.command(short_help="Refuse every login and end every session.")
@@ -174,6 +177,7 @@ def unlink(path: Path, account: str, how: str | None, identity_text: str, **give
 @account_argument
 @YES
 @change_options
+@JSON
 def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Refuse every login of ACCOUNT from now on, and end its open sessions.
 
@@ -187,13 +191,15 @@ def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  #
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     request, yes = operator.change_of(account, how, given, yes=given["yes"]), given["yes"]
     with operator.opened(path) as service:
-        operator.report(operator.answered(service.disable(request, operator.confirming(account, yes=yes)), account))
+        changed = operator.answered(service.disable(request, operator.confirming(account, yes=yes)), account)
+        operator.report(changed, as_json=given["as_json"])
 
 
 @accounts.command(short_help="Let an account log in again.")
 @config_option
 @account_argument
 @change_options
+@JSON
 def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Let ACCOUNT log in again. Sessions that were ended stay so.
 
@@ -205,4 +211,5 @@ def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # 
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     request = operator.change_of(account, how, given)
     with operator.opened(path) as service:
-        operator.report(operator.answered(service.enable(request, operator.confirming(account)), account))
+        changed = operator.answered(service.enable(request, operator.confirming(account)), account)
+        operator.report(changed, as_json=given["as_json"])

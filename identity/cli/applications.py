@@ -3,7 +3,6 @@
 Owns the command, its manual and its table; it is words over `identity.admin`.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,7 @@ import click
 
 from identity.cli import operator_service as operator
 from identity.cli.options import JSON, config_option
-from identity.cli.saying import aligned, say
+from identity.cli.saying import aligned, answer
 
 if TYPE_CHECKING:
     from identity.admin.results import ApplicationList
@@ -47,7 +46,7 @@ def list_applications(path: Path, *, as_json: bool) -> None:
 
     with operator.opened(path) as service:
         listed = service.applications(ApplicationsQuestion(operator.reader()))
-        say(json.dumps(shape(listed)) if as_json else "\n".join(_table(listed)))
+        answer(shape(listed), "\n".join(_table(listed)), as_json=as_json)
 
 
 def _table(listed: "ApplicationList") -> list[str]:

@@ -2,23 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from identity.cli.options import config_option, overrides, port_options
-from identity.cli.saying import say
+from identity.cli.failing import PROBLEMS
+from identity.cli.options import JSON, config_option, overrides, port_options
 from identity.errors import ConfigError
-
-if TYPE_CHECKING:
-    from identity.cli.findings import Finding
 
 
 @click.command(name="check-config", short_help="Say what is wrong, and what to do about it.")
 @config_option
 @port_options
 @click.option("--offline", is_flag=True, help="Read and check only; ask no other machine.")
-def check_config(path: Path, port: int | None, internal_port: int | None, *, offline: bool) -> None:
+@JSON
+def check_config(path: Path, port: int | None, internal_port: int | None, *, offline: bool, as_json: bool) -> None:
     """Say what is wrong with the configuration, and what to do about it.
 
     Reads it as `serve` does, then asks what it names: key ring, certificate, memcached nodes,
@@ -34,7 +31,7 @@ def check_config(path: Path, port: int | None, internal_port: int | None, *, off
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
     from identity.cli import probes
-    from identity.cli.findings import Level, problem, warning
+    from identity.cli.findings import problem, report, warning
 
     try:
         read = config.load(path, environ=os.environ, overrides=overrides(port, internal_port))
@@ -44,11 +41,5 @@ def check_config(path: Path, port: int | None, internal_port: int | None, *, off
         found = [warning(text) for text in read.warnings]
         found += probes.of_files(path, read)
         found += [] if offline else probes.of_servers(read)
-    _print(found)
-    if any(finding.level is Level.PROBLEM for finding in found):
-        raise SystemExit(2)
-
-
-def _print(found: "list[Finding]") -> None:
-    for finding in found:
-        say(f"{finding.level.value:<8} {finding.text}")
+    if report(found, as_json=as_json):
+        raise SystemExit(PROBLEMS)

@@ -7,12 +7,13 @@ Owns the questions asked before it and the words afterwards; the copy itself is
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from identity.cli.options import config_option
-from identity.cli.saying import say
+from identity.cli.failing import INTERRUPTED, CommandFailed, of_store
+from identity.cli.options import JSON, config_option
+from identity.cli.saying import answer, say
 
 if TYPE_CHECKING:
     from identity.cli.progress import Progress
@@ -36,7 +37,8 @@ _AGAIN: Final = "the same command goes on where it was; until it says done, no d
     help="Rows written or read at the same time.",
 )
 @click.option("--daemons-stopped", is_flag=True, help="Say that every identityd is stopped; asked for with cassandra.")
-def copy(path: Path, source: str, target: str, *, threads: int, daemons_stopped: bool) -> None:
+@JSON
+def copy(path: Path, source: str, target: str, *, threads: int, daemons_stopped: bool, as_json: bool) -> None:
     """Copy all accounts into another store and read every row back.
 
     Both stores are in one configuration, [sqlite] and [cassandra]; [accounts] store says which is
@@ -66,7 +68,8 @@ def copy(path: Path, source: str, target: str, *, threads: int, daemons_stopped:
         raise click.UsageError("--from and --to are the same store; nothing was changed")
     if "cassandra" in (source, target) and not daemons_stopped:
         raise click.UsageError("stop identityd on every machine, then say so with --daemons-stopped")
-    _run(_read_source(path, source), _read(path, target), threads)
+    outcome = _run(_read_source(path, source), _read(path, target), threads)
+    _tell(outcome, source, target, as_json=as_json)
 
 
 def _read(path: Path, kind: str) -> "Config":
@@ -87,7 +90,7 @@ def _read_source(path: Path, kind: str) -> "Config":
     return found
 
 
-def _run(source: "Config", target: "Config", threads: int) -> None:
+def _run(source: "Config", target: "Config", threads: int) -> "CopyOutcome":
     from identity import log
     from identity.cli.progress import Progress
     from identity.errors import StoreError
@@ -95,14 +98,13 @@ def _run(source: "Config", target: "Config", threads: int) -> None:
     log.configure(level="warning", form=source.server.log_format.value, secrets=target.secrets())
     progress = Progress()
     try:
-        outcome = _copied(source, target, progress=progress, threads=threads)
+        return _copied(source, target, progress=progress, threads=threads)
     except StoreError as error:
-        raise click.ClickException(f"a store failed: {error.detail or error.code}; {_AGAIN}") from None
+        raise of_store("a store failed", error, f"; {_AGAIN}") from None
     except KeyboardInterrupt:
-        raise click.ClickException(f"stopped; {_AGAIN}") from None
+        raise CommandFailed(f"stopped; {_AGAIN}", INTERRUPTED) from None
     finally:
         progress.end()
-    _tell(outcome, source.accounts.store.value, target.accounts.store.value)
 
 
 def _copied(source: "Config", target: "Config", *, progress: "Progress", threads: int) -> "CopyOutcome":
@@ -126,12 +128,16 @@ def _copied(source: "Config", target: "Config", *, progress: "Progress", threads
         ).run()
 
 
-def _tell(outcome: "CopyOutcome", source: str, target: str) -> None:
+def _tell(outcome: "CopyOutcome", source: str, target: str, *, as_json: bool) -> None:
     """Print what came of it. Exits with 1 if the copy is not whole; raises ConfigError if there is none."""
     from identity.errors import ConfigError
     from identity.upkeep.copying import Done, Unequal
 
     match outcome:
+        case Done(tallies) | Unequal(tallies) if as_json:
+            answer(_values(outcome, tallies, source, target), as_json=True)
+            if isinstance(outcome, Unequal):
+                raise SystemExit(_NOT_DONE)
         case Done(tallies):
             _table(tallies, source, target)
             say(
@@ -151,6 +157,25 @@ def _tell(outcome: "CopyOutcome", source: str, target: str) -> None:
             raise SystemExit(_NOT_DONE)
         case refused:
             raise ConfigError((_why(refused, source, target),))
+
+
+def _values(outcome: "CopyOutcome", tallies: "tuple[CopyTally, ...]", source: str, target: str) -> dict[str, Any]:
+    from identity.upkeep.copying import Done
+
+    tables = [
+        {
+            "table": each.table,
+            "source": each.rows + each.left_out,
+            "left_out": each.left_out,
+            "written": each.written,
+            "before": each.before,
+            "target": each.there,
+            "equal": each.equal,
+            "wrong": list(_wrong(each, target)),
+        }
+        for each in tallies
+    ]
+    return {"done": isinstance(outcome, Done), "from": source, "to": target, "tables": tables}
 
 
 def _why(refused: "CopyRefused", source: str, target: str) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from identity.cli.options import config_option, overrides, port_options
-from identity.cli.saying import say
+from identity.cli.failing import PROBLEMS, of_store
+from identity.cli.options import JSON, config_option, overrides, port_options
 
 if TYPE_CHECKING:
     from identity.cli.doctor_visits import Site
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     "--ca-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust these certificates as well."
 )
 @click.option("--as", "who", help="Your name in the audit; default: who called sudo, or the system's user.")
+@JSON
 def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
     """Say what is wrong with a running installation, and with the proxy in front of an application.
 
@@ -50,18 +51,14 @@ def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
     from identity.cli import doctor_visits, prompts
-    from identity.cli.findings import Level
+    from identity.cli.findings import report
 
     ports = overrides(given["port"], given["internal_port"])
     read = config.load(path, environ=os.environ, overrides=ports, demo=True)
     actor = prompts.actor(given["who"])
     site = doctor_visits.site(given["url"], given["ca_file"]) if given["url"] else None
-    worst = Level.OK
-    for finding in _findings(read, site, actor):
-        say(f"{finding.level.value:<8} {finding.text}")
-        worst = Level.PROBLEM if Level.PROBLEM in (worst, finding.level) else worst
-    if worst is Level.PROBLEM:
-        raise SystemExit(2)
+    if report(_findings(read, site, actor), as_json=given["as_json"]):
+        raise SystemExit(PROBLEMS)
 
 
 def _findings(read: "Config", site: "Site | None", actor: str) -> "Iterator[Finding]":
@@ -113,4 +110,4 @@ def _as_member(read: "Config", site: "Site", *, actor: str, proof: str) -> "Iter
             many = site.ask(site.path, words.cookie(shown.old, *words.junk(shown.prefix, words.MANY)))
             yield from words.of_long_header(many)
     except StoreError as error:
-        raise click.ClickException(f"no test session could be opened: {error.detail or error.code}") from None
+        raise of_store("no test session could be opened", error) from None

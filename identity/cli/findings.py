@@ -1,7 +1,10 @@
-"""What `check-config` found: one line each."""
+"""What `check-config`, `doctor` and `providers test` found: one line each, or one object for programs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+
+from identity.cli.saying import answer, say
 
 
 class Level(Enum):
@@ -18,6 +21,20 @@ class Finding:
 
     level: Level
     text: str
+
+
+def report(findings: Iterable["Finding"], *, as_json: bool) -> bool:
+    """Print findings, to a person as they come; tell whether one is a problem."""
+    seen = []
+    for finding in findings:
+        seen.append(finding)
+        if not as_json:
+            say(f"{finding.level.value:<8} {finding.text}")
+    counts = {level: sum(each.level is level for each in seen) for level in Level}
+    if as_json:
+        listed = [{"level": each.level.value, "text": each.text} for each in seen]
+        answer({"findings": listed, "problems": counts[Level.PROBLEM], "warnings": counts[Level.WARNING]}, as_json=True)
+    return counts[Level.PROBLEM] > 0
 
 
 def ok(text: str) -> Finding:

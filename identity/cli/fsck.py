@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from identity.cli.failing import INTERRUPTED, CommandFailed, of_store
 from identity.cli.options import config_option
 from identity.cli.saying import say
 
@@ -68,12 +69,10 @@ def fsck(path: Path, threads: int, *, repair: bool, as_json: bool) -> None:
             accounts.close()
     except StoreError as error:
         report.end()
-        raise click.ClickException(
-            f"the account store cannot be used: {error.detail or error.code}; what was mended is whole"
-        ) from None
+        raise of_store("the account store cannot be used", error, "; what was mended is whole") from None
     except KeyboardInterrupt:
         report.end()
-        raise click.ClickException(_INTERRUPTED) from None
+        raise CommandFailed(_INTERRUPTED, INTERRUPTED) from None
     report.end()
     if report.left:
         raise SystemExit(1)

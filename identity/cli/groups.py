@@ -3,7 +3,6 @@
 Owns the commands, their manual and what they print; they are words and prompts over `identity.admin`.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import click
 
 from identity.cli import operator_service as operator
 from identity.cli.options import JSON, account_argument, change_options, config_option
-from identity.cli.saying import aligned, say
+from identity.cli.saying import aligned, answer
 
 _GROUP: Final = click.argument("group")
 
@@ -38,6 +37,7 @@ def groups() -> None:
 @_GROUP
 @account_argument
 @change_options
+@JSON
 def add(path: Path, group: str, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Put ACCOUNT into GROUP. A group is there as soon as an account is in it.
 
@@ -53,6 +53,7 @@ def add(path: Path, group: str, account: str, how: str | None, **given: Any) -> 
 @_GROUP
 @account_argument
 @change_options
+@JSON
 def remove(path: Path, group: str, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """Take ACCOUNT out of GROUP. What its sessions may not enter any more is refused at the next check.
 
@@ -83,12 +84,9 @@ def members(path: Path, group: str, *, as_json: bool) -> None:
     question = GroupQuestion(_group(group), operator.reader())
     with operator.opened(path) as service:
         found = service.members(question)
-        if as_json:
-            say(json.dumps(shape(found)))
-        elif not found.accounts:
-            say(f"No account was put into {group}.")
-        else:
-            say("\n".join(aligned([(each.username, str(each.key), each.status.value) for each in found.accounts])))
+        rows = [(each.username, str(each.key), each.status.value) for each in found.accounts]
+        text = "\n".join(aligned(rows)) if rows else f"No account was put into {group}."
+        answer(shape(found), text, as_json=as_json)
 
 
 def _change(
@@ -113,7 +111,7 @@ def _change(
     )
     with operator.opened(path) as service:
         changed = operator.answered(service.change_groups(request, operator.confirming(account)), account)
-        operator.report(changed)
+        operator.report(changed, as_json=given["as_json"])
 
 
 def _group(text: str) -> str:

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import click
+from typing import Any, Final
 
 from identity import config, keyring
+from identity.cli.failing import CommandFailed
 from identity.cli.files import exchange, folder_lock, now
-from identity.cli.saying import say
 from identity.clock import moment, require
-from identity.config import load_ring
-from identity.config.files import read_private
+from identity.config import ini, load_ring
+from identity.config.files import read_configuration, read_private
+from identity.config.model import KeysSection
 from identity.errors import ConfigError
 from identity.keyring import Key, KeyRing
 from identity.types import Millis
@@ -34,12 +34,25 @@ class Place:
     """None: no configuration was named."""
 
 
+DEFAULT: Final = KeysSection().file
+"""Where a key ring is, if no configuration says otherwise."""
+
+
 def place(path: Path | None, configuration: Path | None) -> Place:
     """Return which key file is meant. Raises ConfigError."""
     if configuration is None:
-        return Place(path or Path(), None)
+        return Place(path or DEFAULT, None)
     read = config.load(configuration, environ=os.environ, demo=True)
     return Place(read.keys.file, read.sessions.absolute_ms)
+
+
+def file_to_make(path: Path | None, configuration: Path | None) -> Path:
+    """Return where a new ring goes, whatever else the configuration still lacks. Raises ConfigError."""
+    if configuration is None:
+        return path or DEFAULT
+    sections, _ = ini.read(read_configuration(configuration))
+    named = next((each.values.get("file") for each in sections if each.name == "keys"), None)
+    return configuration.parent / (named or DEFAULT)
 
 
 def add(path: Path) -> Key:
@@ -57,8 +70,8 @@ def add(path: Path) -> Key:
         return key
 
 
-def removable(where: Place, numbers: Sequence[int]) -> list[int]:
-    """Return the keys that go: those of the numbers, or all that may; says why if there are none.
+def removable(where: Place, numbers: Sequence[int]) -> tuple[list[int], dict[int, str]]:
+    """Return the keys that go, those of the numbers or all that may, and why each of the others stays.
 
     Ends with exit code 1 when one of the numbers must stay.
     """
@@ -66,15 +79,11 @@ def removable(where: Place, numbers: Sequence[int]) -> list[int]:
     must_stay = {key.number: why for key in ring.keys if (why := _stays(ring, key, where, at))}
     for number in dict.fromkeys(numbers):
         if not ring.knows(number):
-            raise click.ClickException(f"the ring has no key {number}. Nothing was changed.")
+            raise CommandFailed(f"the ring has no key {number}. Nothing was changed.", "no-key")
         if number in must_stay:
-            raise click.ClickException(f"key {number} {must_stay[number]}. Nothing was changed.")
+            raise CommandFailed(f"key {number} {must_stay[number]}. Nothing was changed.", "key-in-use")
     going = [key.number for key in ring.keys if key.number not in must_stay]
-    if not going:
-        say(f"{where.file}: no key can go yet.")
-        for number, why in must_stay.items():
-            say(f"key {number} {why}.")
-    return [number for number in going if not numbers or number in numbers]
+    return [number for number in going if not numbers or number in numbers], must_stay
 
 
 def _stays(ring: KeyRing, key: Key, where: Place, at: Millis) -> str:
@@ -98,6 +107,22 @@ def states(ring: KeyRing, at: Millis, lifetime_ms: Millis | None) -> Iterator[tu
     """Yield number, creation and state of each key."""
     for key in ring.keys:
         yield key.number, moment(key.created_at), _state(ring, key, at, lifetime_ms)
+
+
+def facts(ring: KeyRing, at: Millis, lifetime_ms: Millis | None) -> Iterator[dict[str, Any]]:
+    """Yield each key for programs: times are null where there is none yet, or it is not known."""
+    for key in ring.keys:
+        first = key.number == ring.keys[0].number
+        stopped = ring.stopped_at(key.number)
+        leaves_at = ring.leaves_at(key.number, lifetime_ms=lifetime_ms) if lifetime_ms is not None else None
+        yield {
+            "number": key.number,
+            "created_at": moment(key.created_at),
+            "signs": key.number == ring.signing_number(at),
+            "signs_from": moment(key.created_at + (0 if first else keyring.SIGNS_AFTER_MS)),
+            "signs_until": moment(stopped) if stopped else None,
+            "may_go_from": moment(leaves_at) if leaves_at else None,
+        }
 
 
 def _state(ring: KeyRing, key: Key, at: Millis, lifetime_ms: Millis | None) -> str:

@@ -6,25 +6,18 @@ Owns the commands and their manual; `key_steps.py` owns what they do to the file
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from identity.cli.options import config_option
-from identity.cli.saying import say
+from identity.cli.failing import NOT_CONFIRMED, MisusedCommand
+from identity.cli.options import JSON, YES, config_option
+from identity.cli.saying import answer
 
-_DEFAULT = "identityd.keys"
 _FILE = click.option(
     "--file",
-    "path",
+    "ring",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=_DEFAULT,
-    show_default=True,
-    help="The key ring, [keys] file of the configuration.",
-)
-_CONFIG = click.option(
-    "-c",
-    "--config",
-    "configuration",
-    type=click.Path(path_type=Path),
-    help="The configuration file: says which key ring, and how long sessions live. Instead of --file.",
+    help="The key ring itself, without a configuration; default: what [keys] file of the configuration names, "
+    "or identityd.keys if there is no configuration yet.",
 )
 
 
@@ -47,34 +40,41 @@ def keys() -> None:
 
 @keys.command()
 @_FILE
-def new(path: Path) -> None:
+@config_option
+@JSON
+def new(path: Path, ring: Path | None, *, as_json: bool) -> None:
     """Make a new key ring with one key, readable by its owner only.
 
     An existing file is never touched: replacing it would end every session.
 
     \b
-    Example:
+    Examples:
+      identityd.py keys new                                       where the configuration says
       identityd.py keys new --file /etc/identityd/identityd.keys
     """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.cli import key_steps as steps
     from identity.cli.files import new_ring_file
     from identity.errors import ConfigError
 
+    file = steps.file_to_make(ring, _configuration(ring, path))
     try:
-        new_ring_file(path)
+        new_ring_file(file)
     except FileExistsError:
         raise ConfigError(
-            (f"{path}: is there already and was not touched; replacing it would end every session",)
+            (f"{file}: is there already and was not touched; replacing it would end every session",)
         ) from None
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError((f"{path}: cannot be made: {reason}",)) from None
-    say(f"{path}: made, with key 1. Keep a copy in a safe place.")
+        raise ConfigError((f"{file}: cannot be made: {reason}",)) from None
+    words = f"{file}: made, with key 1. Keep a copy in a safe place."
+    answer({"file": str(file), "key": 1}, words, as_json=as_json)
 
 
 @keys.command()
 @_FILE
-@_CONFIG
-def add(path: Path, configuration: Path | None) -> None:
+@config_option
+@JSON
+def add(path: Path, ring: Path | None, *, as_json: bool) -> None:
     """Add a key, which verifies at once and signs in 10 minutes.
 
     Give the file to every daemon and send each SIGHUP before that. A daemon that is late says "try
@@ -82,26 +82,31 @@ def add(path: Path, configuration: Path | None) -> None:
     never used twice; 255 is the last.
 
     \b
-    Example:
+    Examples:
+      identityd.py keys add --config /etc/identityd/identityd.ini
       identityd.py keys add --file /etc/identityd/identityd.keys
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity.cli import key_steps as steps
     from identity.clock import moment
     from identity.keyring import SIGNS_AFTER_MS
 
-    where = steps.place(path, configuration)
+    where = steps.place(ring, _configuration(ring, path))
     key = steps.add(where.file)
-    say(
+    signs_from = moment(key.created_at + SIGNS_AFTER_MS)
+    answer(
+        {"file": str(where.file), "key": key.number, "signs_from": signs_from},
         f"{where.file}: key {key.number} added. Give the file to every daemon and send each SIGHUP before "
-        f"{moment(key.created_at + SIGNS_AFTER_MS)}: then it signs. Keep a copy."
+        f"{signs_from}: then it signs. Keep a copy.",
+        as_json=as_json,
     )
 
 
 @keys.command(short_help="Remove keys whose sessions are all over.")
 @config_option
 @click.argument("numbers", metavar="NUMBER", type=int, nargs=-1)
-@click.option("--yes", is_flag=True, help="Do not ask whether to do it.")
-def prune(path: Path, numbers: tuple[int, ...], *, yes: bool) -> None:
+@YES
+@JSON
+def prune(path: Path, numbers: tuple[int, ...], *, yes: bool, as_json: bool) -> None:
     """Remove the keys (all that may go, or those of NUMBER) under which no session can be alive.
 
     A key may go when a newer one has been signing for as long as a session lives at most ([sessions]
@@ -117,27 +122,34 @@ def prune(path: Path, numbers: tuple[int, ...], *, yes: bool) -> None:
     from identity.cli import prompts
 
     where = steps.place(None, path)
-    going = steps.removable(where, numbers)
+    going, staying = steps.removable(where, numbers)
+    kept = [{"number": number, "why": why} for number, why in staying.items()]
+    values = {"file": str(where.file), "removed": going, "kept": kept}
     if not going:
+        lines = [f"{where.file}: no key can go yet.", *(f"key {number} {why}." for number, why in staying.items())]
+        answer(values, "\n".join(lines), as_json=as_json)
         return
     listed = ", ".join(map(str, going))
     if not yes and not prompts.watched():
-        raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
+        raise MisusedCommand("nobody is at a terminal to confirm it: add --yes", NOT_CONFIRMED)
     prompts.confirm(f"Of {where.file} these keys will be removed for good: {listed}.", yes=yes)
     steps.remove(where, going)
-    say(
+    answer(
+        values,
         f"{where.file}: removed {listed}. Give the file to every daemon, send each SIGHUP, "
-        "and replace the copies you keep."
+        "and replace the copies you keep.",
+        as_json=as_json,
     )
 
 
 @keys.command(name="list")
 @_FILE
-@_CONFIG
-def list_keys(path: Path, configuration: Path | None) -> None:
+@config_option
+@JSON
+def list_keys(path: Path, ring: Path | None, *, as_json: bool) -> None:
     """Show the keys of the ring: number, age, which one signs, and when each can go. Shows no secret.
 
-    When a key can go depends on how long sessions live, so that is said with --config.
+    When a key can go depends on how long sessions live, so with --file it is not said.
 
     \b
     Examples:
@@ -148,8 +160,17 @@ def list_keys(path: Path, configuration: Path | None) -> None:
     from identity.cli.files import now
     from identity.config import load_ring
 
-    where = steps.place(path, configuration)
-    ring, at = load_ring(where.file), now()
-    say("number  created               state")
-    for number, created, state in steps.states(ring, at, where.lifetime_ms):
-        say(f"{number:>6}  {created}  {state}")
+    where = steps.place(ring, _configuration(ring, path))
+    keys, at = load_ring(where.file), now()
+    lines = [f"{number:>6}  {created}  {state}" for number, created, state in steps.states(keys, at, where.lifetime_ms)]
+    values = {"file": str(where.file), "keys": list(steps.facts(keys, at, where.lifetime_ms))}
+    answer(values, "\n".join(["number  created               state", *lines]), as_json=as_json)
+
+
+def _configuration(ring: Path | None, path: Path) -> Path | None:
+    """Return the configuration that counts; None: there is none, or --file stands for it. Raises UsageError."""
+    source = click.get_current_context().get_parameter_source("path")
+    if ring and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--file and --config both say which key ring is meant; give one of them")
+    absent = source is ParameterSource.DEFAULT and not path.exists()
+    return None if ring or absent else path

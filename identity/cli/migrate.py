@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from identity.cli.options import config_option
-from identity.cli.saying import say
+from identity.cli.failing import of_store
+from identity.cli.options import JSON, config_option
+from identity.cli.saying import answer, say
 
 if TYPE_CHECKING:
     from identity.config import Config
@@ -31,7 +32,8 @@ _FROM_ENVIRONMENT: Final = "IDENTITYD_MIGRATE_PASSWORD"
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file that holds that role's password; without it IDENTITYD_MIGRATE_PASSWORD, or you are asked.",
 )
-def migrate(path: Path, replicas: str | None, username: str | None, password_file: Path | None) -> None:
+@JSON
+def migrate(path: Path, replicas: str | None, *, username: str | None, password_file: Path | None, as_json: bool) -> None:
     """Bring the account store to the tables of this release.
 
     Applies the numbered files of schema/ that the store does not have yet, each once. Two of it at
@@ -67,9 +69,9 @@ def migrate(path: Path, replicas: str | None, username: str | None, password_fil
         raise click.UsageError("--password-file: is of --username, which is missing")
     match read.accounts.store:
         case AccountStoreKind.CASSANDRA:
-            _cassandra(_as_role(read, username, password_file), _replicas(replicas))
+            _cassandra(_as_role(read, username, password_file), _replicas(replicas), as_json=as_json)
         case _:
-            _other(read, replicas=replicas, username=username)
+            _other(read, replicas=replicas, username=username, as_json=as_json)
 
 
 def _as_role(config: "Config", username: str | None, password_file: Path | None) -> "Config":
@@ -117,7 +119,7 @@ def _replicas(given: str | None) -> dict[str, int]:
     return found
 
 
-def _other(config: "Config", *, replicas: str | None, username: str | None) -> None:
+def _other(config: "Config", *, replicas: str | None, username: str | None, as_json: bool) -> None:
     from identity.errors import ConfigError, StoreError
     from identity.opening import now, open_accounts
 
@@ -127,24 +129,25 @@ def _other(config: "Config", *, replicas: str | None, username: str | None) -> N
     try:
         open_accounts(config, now).close()
     except StoreError as error:
-        raise click.ClickException(f"the account store cannot be opened: {error.detail or error.code}") from None
-    say(f"{config.accounts.store.value}: has the tables of this release.")
+        raise of_store("the account store cannot be opened", error) from None
+    kind = config.accounts.store.value
+    answer({"store": kind, "keyspace": None, "applied": 0}, f"{kind}: has the tables of this release.", as_json=as_json)
 
 
-def _cassandra(config: "Config", replicas: dict[str, int]) -> None:
+def _cassandra(config: "Config", replicas: dict[str, int], *, as_json: bool) -> None:
     from identity.errors import StoreError
 
     try:
         migrator = _migrator(config)
         if replicas:
             migrator.create_keyspace(replicas)
-        count = migrator.migrate(_show)
+        count = migrator.migrate(lambda step: _show(step, err=as_json))
     except StoreError as error:
-        raise click.ClickException(
-            f"{error.detail or error.code}; what was done stays, so run it again when that is put right"
-        ) from None
+        rest = "; what was done stays, so run it again when that is put right"
+        raise of_store(f"keyspace {config.cassandra.keyspace}", error, rest) from None
     done = f"{count} applied; it" if count else "nothing to do; it"
-    say(f"keyspace {config.cassandra.keyspace}: {done} has the tables of this release.")
+    values = {"store": config.accounts.store.value, "keyspace": config.cassandra.keyspace, "applied": count}
+    answer(values, f"keyspace {config.cassandra.keyspace}: {done} has the tables of this release.", as_json=as_json)
 
 
 def _migrator(config: "Config") -> "Migrator":
@@ -158,6 +161,6 @@ def _migrator(config: "Config") -> "Migrator":
     return Migrator(cassandra_settings(config), Migrations(), clock=now, owner=uuid4(), who=who)
 
 
-def _show(step: "MigrationStep") -> None:
+def _show(step: "MigrationStep", *, err: bool) -> None:
     count = f"[{step.done}/{step.of}] " if step.of else ""
-    say(f"{count}{step.text}")
+    say(f"{count}{step.text}", err=err)

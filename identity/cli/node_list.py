@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from identity.cli.options import YES, config_option
+from identity.cli.options import JSON, YES, config_option
 
 
 @click.group(no_args_is_help=True)
@@ -33,7 +33,8 @@ def ring() -> None:
 @config_option
 @click.argument("node", metavar="NODE")
 @YES
-def add(path: Path, node: str, *, yes: bool) -> None:
+@JSON
+def add(path: Path, node: str, *, yes: bool, as_json: bool) -> None:
     """Add NODE, which is name=host:port as in the configuration. It is emptied first.
 
     If [memcached] nodes does not have it yet, the lines to write are printed and nothing is done.
@@ -55,14 +56,15 @@ def add(path: Path, node: str, *, yes: bool) -> None:
     joining = steps.node(node)
     steps.must_list(read, joining)
     before = [each.name for each in read.memcached.nodes if each.name != joining.name]
-    steps.change(read, before, yes=yes)
+    steps.change(read, before, yes=yes, as_json=as_json)
 
 
 @ring.command(short_help="Remove a node, alive or dead.")
 @config_option
 @click.argument("name")
 @YES
-def remove(path: Path, name: str, *, yes: bool) -> None:
+@JSON
+def remove(path: Path, name: str, *, yes: bool, as_json: bool) -> None:
     """Remove the node called NAME. It may be dead; all others must answer.
 
     If [memcached] nodes still has it, the lines to write are printed and nothing is done. Exit
@@ -76,12 +78,13 @@ def remove(path: Path, name: str, *, yes: bool) -> None:
 
     read = steps.configured(path)
     steps.must_not_list(read, name)
-    steps.change(read, [*(each.name for each in read.memcached.nodes), name], yes=yes)
+    steps.change(read, [*(each.name for each in read.memcached.nodes), name], yes=yes, as_json=as_json)
 
 
 @ring.command()
 @config_option
-def show(path: Path) -> None:
+@JSON
+def show(path: Path, *, as_json: bool) -> None:
     """Show each node: its marker, its session records, and values that do not belong there.
 
     Exit code 1 if a node cannot be used by daemons with this configuration.
@@ -92,4 +95,4 @@ def show(path: Path) -> None:
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity.cli import node_list_steps as steps
 
-    steps.show(steps.configured(path))
+    steps.show(steps.configured(path), as_json=as_json)

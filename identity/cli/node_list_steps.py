@@ -13,13 +13,17 @@ import click
 
 from identity import config
 from identity.cli import prompts
-from identity.cli.saying import say
+from identity.cli.failing import NOT_CONFIRMED, CommandFailed, MisusedCommand
+from identity.cli.saying import answer, say
 from identity.config import Config, MemcachedAddress, SessionStoreKind
 from identity.config.values import read_node
 from identity.errors import ConfigError, StoreError, StoreUnavailable
 from identity.operating import node_list_change, open_node_console
 from identity.stores.node_console import NodeConsole
 from identity.upkeep.node_list import NodeListChange, NodeReport, NodeStanding
+
+_NOT_AS_CONFIGURED = "ring-differs"
+"""Configuration and nodes are not those that this change begins at."""
 
 
 def configured(path: Path) -> Config:
@@ -66,7 +70,7 @@ def _write(nodes: Iterable[MemcachedAddress], generation: int) -> None:
     )
 
 
-def change(read: Config, before: Sequence[str], *, yes: bool) -> None:
+def change(read: Config, before: Sequence[str], *, yes: bool, as_json: bool) -> None:
     """Look at the nodes, say what the change means, ask, and make it."""
     with _connected(read.memcached.nodes) as nodes:
         listed = node_list_change(read, nodes, before=before)
@@ -76,17 +80,21 @@ def change(read: Config, before: Sequence[str], *, yes: bool) -> None:
         if all(look.standing is NodeStanding.NEW for look in looks):
             # Strays may be left of a command that was killed.
             _carry_out(listed)
-            say("The ring is as configured already. Restart every daemon that does not have this configuration.")
+            words = "The ring is as configured already. Restart every daemon that does not have this configuration."
+            answer({"changed": False, "effects": []}, words, as_json=as_json)
             return
         if not yes and not prompts.watched():
-            raise click.UsageError("nobody is at a terminal to confirm it: add --yes")
-        prompts.confirm("\n".join(_meaning(read, looks, before)), yes=yes)
-        if yes:
-            say("\n".join(_meaning(read, looks, before)))
+            raise MisusedCommand("nobody is at a terminal to confirm it: add --yes", NOT_CONFIRMED)
+        effects = list(_meaning(read, looks, before))
+        prompts.confirm("\n".join(effects), yes=yes)
+        if yes and not as_json:
+            say("\n".join(effects))
         _carry_out(listed)
-    say(
+    answer(
+        {"changed": True, "effects": effects},
         "Done. Daemons with the old list answer `try again` and log nobody out: restart every daemon with this "
-        "configuration now. Each is in order when its /readyz answers 200."
+        "configuration now. Each is in order when its /readyz answers 200.",
+        as_json=as_json,
     )
 
 
@@ -122,23 +130,28 @@ def _meaning(read: Config, looks: Sequence[NodeReport], before: Sequence[str]) -
     yield "Every daemon answers `try again` from now until it is restarted with this configuration."
 
 
-def show(read: Config) -> None:
+def show(read: Config, *, as_json: bool) -> None:
     """Print a line for each node. Ends with exit code 1 if one cannot be used."""
-    names = [each.name for each in read.memcached.nodes]
-    say(f"generation {read.memcached.generation}")
-    usable = True
-    for each in read.memcached.nodes:
-        try:
-            with _open(each) as node:
-                [look] = node_list_change(read, [node], before=names).look()
-        except StoreUnavailable as error:
-            text, usable = str(error.detail), False
-            say(f"{each}  {text.rpartition(': ')[2]}")
-        else:
-            usable &= look.standing in (NodeStanding.NEW, NodeStanding.EMPTY)
-            say(f"{each}  {_state(look)}")
-    if not usable:
+    looked = [(each, *_looked(read, each)) for each in read.memcached.nodes]
+    nodes = [
+        {"node": str(each), "usable": usable, "state": state, "records": records}
+        for each, usable, state, records in looked
+    ]
+    lines = [f"generation {read.memcached.generation}", *(f"{each}  {state}" for each, _, state, _ in looked)]
+    answer({"generation": read.memcached.generation, "nodes": nodes}, "\n".join(lines), as_json=as_json)
+    if not all(usable for _, usable, _, _ in looked):
         raise SystemExit(1)
+
+
+def _looked(read: Config, address: MemcachedAddress) -> tuple[bool, str, int | None]:
+    """Return whether daemons can use a node, its state in words, and how many records it holds, if it says."""
+    names = [each.name for each in read.memcached.nodes]
+    try:
+        with _open(address) as node:
+            [look] = node_list_change(read, [node], before=names).look()
+    except StoreUnavailable as error:
+        return False, str(error.detail).rpartition(": ")[2], None
+    return look.standing in (NodeStanding.NEW, NodeStanding.EMPTY), _state(look), look.records
 
 
 def _state(look: NodeReport) -> str:
@@ -183,8 +196,8 @@ def _trouble(rest: str) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise click.ClickException(f"{error.detail}. {rest}") from None
+        raise CommandFailed(f"{error.detail}. {rest}", error.code) from None
 
 
 def _refuse(text: str) -> None:
-    raise click.ClickException(text)
+    raise CommandFailed(text, _NOT_AS_CONFIGURED)

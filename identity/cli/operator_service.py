@@ -9,10 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
-import click
-
 from identity.cli import prompts
-from identity.cli.saying import say
+from identity.cli.failing import CommandFailed, MisusedCommand, of_store
+from identity.cli.saying import answer, say
 
 if TYPE_CHECKING:
     from identity.accounts.results import By
@@ -60,10 +59,8 @@ def opened_stores(read: "Config", opener: "Callable[[Config, Clock, ExitStack], 
         try:
             yield opener(read, now, closing)
         except StoreError as error:
-            kind, detail = read.accounts.store.value, error.detail or error.code
-            raise click.ClickException(
-                f"the account store ({kind}) cannot be used: {detail}. Nothing was changed."
-            ) from None
+            what = f"the account store ({read.accounts.store.value}) cannot be used"
+            raise of_store(what, error, ". Nothing was changed.") from None
 
 
 def account_name(text: str, how: str | None) -> "AccountName":
@@ -131,16 +128,16 @@ def _stop(problem: "Problem", text: str) -> NoReturn:
     from identity.cli.problem_sentences import is_usage, sentence
 
     words = sentence(problem, text)
-    raise click.UsageError(words) if is_usage(problem) else click.ClickException(words)
+    raise MisusedCommand(words, problem.code) if is_usage(problem) else CommandFailed(words, problem.code)
 
 
-def report(changed: "Changed") -> None:
+def report(changed: "Changed", *, as_json: bool) -> None:
     """Say what was done and how far it got; exit code 3 if some sessions were not reached yet."""
+    from identity.admin.shapes import as_json as shape
     from identity.cli.account_sentences import outcome
 
     done, warning = outcome(changed)
-    if done:
-        say(done)
+    answer(shape(changed), done, as_json=as_json)
     if warning:
         say(f"Warning: {warning}", err=True)
         raise SystemExit(UNREACHED)

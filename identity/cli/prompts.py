@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from identity.cli.failing import NOT_CONFIRMED, CommandFailed, MisusedCommand
 from identity.cli.saying import say
 
 
@@ -65,7 +66,7 @@ def reason(given: str | None) -> str:
 def may_ask(*, yes: bool) -> None:
     """Refuse early where a confirmation is wanted and there is no terminal. Raises UsageError."""
     if not yes and not watched():
-        raise click.UsageError("this takes access away; nobody is at a terminal to confirm it: add --yes")
+        raise MisusedCommand("this takes access away; nobody is at a terminal to confirm it: add --yes", NOT_CONFIRMED)
 
 
 def confirm(what: str, *, yes: bool) -> None:
@@ -74,4 +75,4 @@ def confirm(what: str, *, yes: bool) -> None:
         return
     say(what, err=True)
     if not click.confirm("Do it?", err=True):
-        raise click.ClickException("Nothing was changed.")
+        raise CommandFailed("Nothing was changed.", NOT_CONFIRMED)

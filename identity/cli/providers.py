@@ -3,7 +3,6 @@
 Owns the commands and their manual. What a trial asks a provider is in `provider_trial.py`.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from identity.cli import operator_service as operator
+from identity.cli.failing import CommandFailed, MisusedCommand
 from identity.cli.options import JSON, YES, change_options, config_option
-from identity.cli.saying import aligned, say
+from identity.cli.saying import aligned, answer, say
 from identity.errors import ConfigError
 from options.secret import Secret
 
 if TYPE_CHECKING:
     from identity.accounts.store import ProviderPin
+    from identity.cli.provider_registration import Unregistered
     from identity.config import Config
     from identity.config.model import ProviderSection
     from providers.base import Provider
+    from providers.registration import RegisteredClient
 
 
 @click.group(no_args_is_help=True)
@@ -60,11 +62,7 @@ def list_providers(path: Path, *, as_json: bool) -> None:
     read = operator.configured(path)
     pins = _seen(read)
     listed = [_entry(read, section, pins.get(section.name)) for section in read.providers]
-    if as_json:
-        say(json.dumps({"providers": listed}))
-        return
-    for line in aligned([_row(entry) for entry in listed]):
-        say(line)
+    answer({"providers": listed}, "\n".join(aligned([_row(entry) for entry in listed])), as_json=as_json)
 
 
 @providers.command(short_help="Show what to enter at the provider.")
@@ -82,7 +80,7 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     section = _section(read, name)
     entry = _entry(read, section, _seen(read).get(name)) | _registration(read, section)
     if as_json:
-        say(json.dumps(entry))
+        answer(entry, as_json=True)
         return
     say(f"{name}: {entry['label']}, kind {entry['kind']}, {'on' if entry['enabled'] else 'switched off'}")
     if entry["console"]:
@@ -111,9 +109,8 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     help="Holds the initial access token, for a provider that does not register everybody (RFC 7591).",
 )
 @click.option("--print-secret", is_flag=True, help="Print the secret instead of writing it into client_secret_file.")
-def register(
-    path: Path, name: str, *, client_name: str | None, initial_token_file: Path | None, print_secret: bool
-) -> None:
+@JSON
+def register(path: Path, name: str, *, client_name: str | None, print_secret: bool, **given: Any) -> None:  # noqa: ANN401 - options
     """Register this daemon at NAME, whose section has no client_id yet, and print the lines it still needs.
 
     At a Mastodon instance (kind mastodon) nothing is needed for it; an OpenID provider (kind oidc) must name a
@@ -128,9 +125,12 @@ def register(
     from identity.clock import moment
     from identity.types import SECOND
 
-    token = _initial_token(initial_token_file)
+    token = _initial_token(given["initial_token_file"])
     waiting = registration.unregistered(path, name, printed=print_secret)
     client = registration.register(waiting, client_name or waiting.read.server.public_url.host, token)
+    if given["as_json"]:
+        answer(_registered(waiting, client), as_json=True)
+        return
     say(f"{name}: registered, with the callback address {waiting.callback}", err=True)
     if waiting.secret_file:
         say(f"The secret is in {waiting.secret_file}.", err=True)
@@ -146,7 +146,8 @@ def register(
 @providers.command(short_help="Try them, and say what is wrong.")
 @config_option
 @click.argument("name", required=False)
-def test(path: Path, name: str | None) -> None:
+@JSON
+def test(path: Path, name: str | None, *, as_json: bool) -> None:
     """Try a provider without a person: discovery, keys, the authorisation endpoint, and a code that was made up.
 
     A provider that refuses the code, and not the client, knows client and secret. Nothing is logged in. One line
@@ -157,17 +158,13 @@ def test(path: Path, name: str | None) -> None:
       identityd.py providers test google
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity.cli import provider_trial
-    from identity.cli.findings import Level
+    from identity.cli.findings import report
 
     read = operator.configured(path)
     sections = [_section(read, name)] if name else [each for each in read.providers if each.enabled]
     if not sections:
         raise click.ClickException("no provider is configured and switched on; docs/providers.md lists the kinds")
-    failed = False
-    for finding in provider_trial.of(read, sections):
-        say(f"{finding.level.value:<8} {finding.text}")
-        failed |= finding.level is Level.PROBLEM
-    if failed:
+    if report(provider_trial.of(read, sections), as_json=as_json):
         raise SystemExit(1)
 
 
@@ -176,6 +173,7 @@ def test(path: Path, name: str | None) -> None:
 @click.argument("name")
 @change_options
 @YES
+@JSON
 def release(path: Path, name: str, *, yes: bool, **given: Any) -> None:  # noqa: ANN401 - who and why
     """Forget which issuer NAME stands for, so that the next login through it says so anew.
 
@@ -195,12 +193,27 @@ def release(path: Path, name: str, *, yes: bool, **given: Any) -> None:  # noqa:
     with operator.opened_stores(read, open_pins) as pins:
         pin = pins.pin(name)
         if pin is None:
-            raise click.ClickException(f"{name} is not pinned: no login went through it yet. Nothing was changed.")
+            raise CommandFailed(
+                f"{name} is not pinned: no login went through it yet. Nothing was changed.", "provider-unpinned"
+            )
         effect = f"{name} no longer stands for {pin.subject} of {pin.issuer}; the next login pins it anew."
         prompts.confirm(effect, yes=yes)
         if isinstance(pins.release(name, by), ProviderUnpinned):
-            raise click.ClickException(f"{name} was changed by another command meanwhile. Nothing was changed.")
-    say(effect)
+            raise CommandFailed(f"{name} was changed by another command meanwhile. Nothing was changed.", "changed")
+    answer({"name": name, "issuer": pin.issuer, "subject": pin.subject}, effect, as_json=given["as_json"])
+
+
+def _registered(waiting: "Unregistered", client: "RegisteredClient") -> dict[str, Any]:
+    """Return what is registered; with the secret only where it is printed."""
+    return {
+        "name": waiting.section.name,
+        "callback": waiting.callback,
+        "client_id": client.client_id,
+        **client.more,
+        "client_secret_file": waiting.secret_file and str(waiting.secret_file),
+        "client_secret": None if waiting.secret_file else client.client_secret.text(),
+        "secret_expires_at": client.expires_at,
+    }
 
 
 def _initial_token(path: Path | None) -> Secret:
@@ -222,7 +235,7 @@ def _section(read: "Config", name: str) -> "ProviderSection":
         if section.name == name:
             return section
     known = ", ".join(each.name for each in read.providers) or "none"
-    raise click.UsageError(f"no provider is called {name}; configured: {known}")
+    raise MisusedCommand(f"no provider is called {name}; configured: {known}", "unknown-provider")
 
 
 def _seen(read: "Config") -> "dict[str, ProviderPin]":

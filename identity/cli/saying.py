@@ -8,6 +8,7 @@ command quietly, and a full disk in words.
 
 import errno
 import io
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,14 @@ def say(text: object = "", *, err: bool = False) -> None:
             raise
         reason = (error.strerror or type(error).__name__).lower()
         raise click.ClickException(f"what was to be said cannot be written: {reason}") from None
+
+
+def answer(values: object, text: str = "", *, as_json: bool) -> None:
+    """Print what a command answers: to a program as one line of JSON, to a person as text, if there is any."""
+    if as_json:
+        say(json.dumps(values))
+    elif text:
+        say(text)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from identity.cli.failing import of_store
 from identity.cli.options import config_option, overrides, port_options
 
 if TYPE_CHECKING:
@@ -96,10 +97,8 @@ def _serve(
     try:
         app.serve(config, rereading=Rereading(reread, _log_by), ready=ready, handed=handed)
     except StoreError as error:
-        raise click.ClickException(
-            f"the account file {config.sqlite.file} cannot be opened: {error.detail or error.code}; "
-            "docs/operations.md says what to do"
-        ) from None
+        what = f"the account file {config.sqlite.file} cannot be opened"
+        raise of_store(what, error, "; docs/operations.md says what to do") from None
 
 
 def _log_by(before: "Config", config: "Config") -> None:

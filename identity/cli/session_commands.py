@@ -5,15 +5,15 @@ say is in `session_sentences.py`, what they share with `accounts` in `operator_s
 work on the configured stores, beside a daemon that may be running.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from identity.cli import operator_service as operator
+from identity.cli.failing import of_store
 from identity.cli.options import JSON, YES, account_argument, change_options, config_option
-from identity.cli.saying import say
+from identity.cli.saying import answer
 
 
 @click.command(name="list", short_help="Show where an account is logged in.")
@@ -38,7 +38,7 @@ def list_sessions(path: Path, account: str, how: str | None, *, as_json: bool) -
     question = AccountQuestion(operator.account_name(account, how), operator.reader())
     with operator.opened(path) as service:
         listed = operator.answered(service.sessions(question), account)
-        say(json.dumps(shape(listed)) if as_json else "\n".join(table(listed)))
+        answer(shape(listed), "\n".join(table(listed)), as_json=as_json)
 
 
 @click.command(short_help="Show everything about a session.")
@@ -62,7 +62,7 @@ def show(path: Path, account: str, how: str | None, session: str, *, as_json: bo
     question = SessionQuestion(operator.account_name(account, how), session, operator.reader())
     with operator.opened(path) as service:
         shown = operator.answered(service.session(question), account)
-        say(json.dumps(shape(shown)) if as_json else "\n".join(page(shown)))
+        answer(shape(shown), "\n".join(page(shown)), as_json=as_json)
 
 
 @click.command(short_help="End one session of an account, or all.")
@@ -72,6 +72,7 @@ def show(path: Path, account: str, how: str | None, session: str, *, as_json: bo
 @click.option("--all", "everything", is_flag=True, help="End every session of the account.")
 @YES
 @change_options
+@JSON
 def end(path: Path, account: str, how: str | None, session: str | None, **given: Any) -> None:  # noqa: ANN401 - options
     """End SESSION of ACCOUNT, and the applications' sessions below it; or with --all every session.
 
@@ -107,13 +108,14 @@ def end(path: Path, account: str, how: str | None, session: str | None, **given:
             result = service.end_sessions(change, told)
         else:
             result = service.end_session(EndOneSession(uuid4(), change.account, session, change.by), told)
-        operator.report(operator.answered(result, account))
+        operator.report(operator.answered(result, account), as_json=given["as_json"])
 
 
 @click.command(short_help="Log every person out.")
 @config_option
 @YES
-def clear(path: Path, *, yes: bool) -> None:
+@JSON
+def clear(path: Path, *, yes: bool, as_json: bool) -> None:
     """Forget every session of every account: every memcached node is emptied, and each must answer.
 
     For after accounts were brought back from a snapshot: sessions that know a later state of their accounts
@@ -145,5 +147,6 @@ def clear(path: Path, *, yes: bool) -> None:
             prompts.confirm(f"Every person is logged out: {', '.join(nodes.names)} emptied.", yes=yes)
             nodes.empty()
         except StoreError as error:
-            raise click.ClickException(f"{error.detail or error.code}; run it again when it answers") from None
-    say(f"memcached {', '.join(nodes.names)}: emptied; every person logs in again.")
+            raise of_store("not done", error, "; run it again when it answers") from None
+    words = f"memcached {', '.join(nodes.names)}: emptied; every person logs in again."
+    answer({"emptied": list(nodes.names)}, words, as_json=as_json)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from identity.accounts.tables import PROFILES
+from identity.cli import failing
 from identity.metrics import METRICS
 from identity.sessions.record import Copied
 from identity.upkeep.diagnosis import Fault
@@ -108,3 +109,8 @@ def test_every_alarming_log_line_is_in_the_manual() -> None:
     assert "store-corrupt" in named
     missing = sorted(name for name in named if f"`{name}`" not in MANUAL)
     assert missing == []
+
+
+def test_every_code_of_a_command_that_was_not_done_is_documented() -> None:
+    """Scripts compare these words."""
+    assert table("code | exit code") == {*failing.NEXT, failing.USAGE}
