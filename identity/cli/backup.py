@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from identity.cli.failing import INTERRUPTED, CommandFailed, of_store
 from identity.cli.operator_service import configured
 from identity.cli.options import JSON, config_option
 from identity.cli.saying import say
@@ -49,9 +50,9 @@ def backup(path: Path, file: Path, *, as_json: bool) -> None:
         with copying() as told:
             contents = back_up(read.sqlite.file, file, told=told)
     except StoreError as error:
-        raise click.ClickException(f"there is no backup: {error.detail or error.code}") from None
+        raise of_store("there is no backup", error) from None
     except KeyboardInterrupt:
-        raise click.ClickException("stopped; there is no backup") from None
+        raise CommandFailed("stopped; there is no backup", INTERRUPTED) from None
     said = contents_said(contents)
     if as_json:
         say(json.dumps({"file": str(file), **said, "key_ring": str(read.keys.file), "configuration": str(path)}))

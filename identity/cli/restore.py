@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from identity.cli import prompts
+from identity.cli.failing import INTERRUPTED, CommandFailed, of_store
 from identity.cli.operator_service import configured
 from identity.cli.options import JSON, YES, change_options, config_option
 from identity.cli.saying import say
@@ -61,9 +62,9 @@ def restore(path: Path, file: Path, who: str | None, why: str | None, *, yes: bo
             kept = ready.carry_out(_event(ready, actor, reason))
     except StoreError as error:
         what = _AGAIN if begun else "Nothing was changed."
-        raise click.ClickException(f"{error.detail or error.code}. {what}") from None
+        raise of_store("not restored", error, f". {what}") from None
     except KeyboardInterrupt:
-        raise click.ClickException(f"stopped. {_AGAIN if begun else 'Nothing was changed.'}") from None
+        raise CommandFailed(f"stopped. {_AGAIN if begun else 'Nothing was changed.'}", INTERRUPTED) from None
     _tell(ready, kept, as_json=as_json)
 
 

@@ -29,6 +29,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "accounts show": ("alice",),
     "accounts unlink": ("alice", "p:1", "--reason", "ticket 4711", "--yes"),
     "applications list": (),
+    "backup": ("{folder}/copy.sqlite",),
     "check-config": ("--offline",),
     "copy": ("--from", "sqlite", "--to", "cassandra", "--daemons-stopped"),
     "doctor": (),
@@ -46,6 +47,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "providers release": ("p", "--reason", "moved", "--yes"),
     "providers show": ("p",),
     "providers test": ("q",),
+    "restore": (__file__, "--reason", "ticket 4711", "--yes"),
     "sessions end": (*ALICE, "--all", "--yes"),
     "sessions list": ("alice",),
     "sessions ring add": ("two=127.0.0.1:1", "--yes"),
@@ -54,7 +56,10 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "sessions show": ("alice", "4f1a09c2"),
     "sessions simulate": ("--requests", "100", "--thefts", "0", "--crashes", "0", "--processes", "1"),
 }
-"""Words after each command, for a store with the account `alice`, logging in with `p:1`, and sessions in memory."""
+"""Words after each command; `{folder}` is one of the test's.
+
+The store holds the account `alice`, who logs in with `p:1`; sessions are in the daemon's memory.
+"""
 IN_LINES: Final = frozenset({"fsck"})
 """Print an object for each line, because there may be more than a program wants to hold."""
 NOT_FOR_PROGRAMS: Final = {
@@ -92,6 +97,11 @@ def desk(tmp_path: Path) -> Iterator[OperatorCommands]:
     made.close()
 
 
+def called(name: str, folder: Path) -> list[str]:
+    """Return the words by which a command is called."""
+    return [*name.split(), *(word.format(folder=folder) for word in CALLS.get(name, ()))]
+
+
 def run(*words: str, configuration: Path | None = None) -> Result:
     """Give a command, with the configuration in the environment."""
     environ = {"IDENTITYD_CONFIG": str(configuration) if configuration else None}
@@ -123,7 +133,7 @@ def test_every_command_is_called_here() -> None:
 def test_every_command_reads_the_configuration_that_the_environment_names(name: str, tmp_path: Path) -> None:
     """One that does not works on another installation than all the others, and says nothing of it."""
     there = tmp_path / "not-there.ini"
-    result = run(*name.split(), *CALLS.get(name, ()), configuration=there)
+    result = run(*called(name, tmp_path), configuration=there)
     assert result.exit_code == failing.PROBLEMS
     assert str(there) in result.output
 
@@ -132,18 +142,18 @@ def test_every_command_reads_the_configuration_that_the_environment_names(name: 
 def test_the_configuration_on_the_command_line_counts_before_the_environment(name: str, tmp_path: Path) -> None:
     """What is typed is what is meant."""
     there = tmp_path / "typed.ini"
-    words = (*name.split(), *CALLS.get(name, ()), "--config", str(there))
-    assert str(there) in run(*words, configuration=tmp_path / "environment.ini").output
+    words = called(name, tmp_path)
+    assert str(there) in run(*words, "--config", str(there), configuration=tmp_path / "environment.ini").output
 
 
 @pytest.mark.parametrize("name", FOR_PROGRAMS)
 def test_every_command_answers_a_program(name: str, desk: OperatorCommands) -> None:
     """Scripts would parse sentences, which are worded anew with each release."""
-    words = (*name.split(), *CALLS[name])
+    words = called(name, desk.folder)
     plain = run(*words, configuration=desk.file)
-    if name == "keys new":
-        assert plain.exit_code == failing.PROBLEMS  # the ring is there already
+    (desk.folder / "copy.sqlite").unlink(missing_ok=True)
     result = run(*words, "--json", configuration=desk.file)
+    assert (plain.exit_code == failing.PROBLEMS) is (result.exit_code == failing.PROBLEMS)
     if name in IN_LINES:
         assert objects(result.stdout)
     else:
@@ -153,9 +163,9 @@ def test_every_command_answers_a_program(name: str, desk: OperatorCommands) -> N
 
 
 @pytest.mark.parametrize("name", FOR_PROGRAMS)
-def test_every_command_tells_a_program_what_is_wrong_with_the_command_line(name: str) -> None:
+def test_every_command_tells_a_program_what_is_wrong_with_the_command_line(name: str, tmp_path: Path) -> None:
     """A program that reads its answer from one place would see nothing of it."""
-    result = run(*name.split(), *CALLS[name], "--json", "--there-is-no-such-option")
+    result = run(*called(name, tmp_path), "--json", "--there-is-no-such-option")
     said = error_of(result)
     assert (result.exit_code, result.stderr) == (failing.PROBLEMS, "")
     assert (said["code"], said["problems"]) == (failing.USAGE, [])
@@ -166,7 +176,7 @@ def test_every_command_tells_a_program_what_is_wrong_with_the_command_line(name:
 def test_every_command_tells_a_program_what_is_wrong_with_the_configuration(name: str, tmp_path: Path) -> None:
     """With the same exit code as a person's."""
     there = tmp_path / "none.ini"
-    result = run(*name.split(), *CALLS[name], "--json", configuration=there)
+    result = run(*called(name, tmp_path), "--json", configuration=there)
     assert result.exit_code == failing.PROBLEMS
     if name == "check-config":  # its findings are the answer
         [said] = objects(result.stdout)
