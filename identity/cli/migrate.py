@@ -33,7 +33,9 @@ _FROM_ENVIRONMENT: Final = "IDENTITYD_MIGRATE_PASSWORD"
     help="A file that holds that role's password; without it IDENTITYD_MIGRATE_PASSWORD, or you are asked.",
 )
 @JSON
-def migrate(path: Path, replicas: str | None, *, username: str | None, password_file: Path | None, as_json: bool) -> None:
+def migrate(
+    path: Path, replicas: str | None, *, username: str | None, password_file: Path | None, as_json: bool
+) -> None:
     """Bring the account store to the tables of this release.
 
     Applies the numbered files of schema/ that the store does not have yet, each once. Two of it at

@@ -48,6 +48,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "providers show": ("p",),
     "providers test": ("q",),
     "restore": (__file__, "--reason", "ticket 4711", "--yes"),
+    "sessions clear": ("--yes",),
     "sessions end": (*ALICE, "--all", "--yes"),
     "sessions list": ("alice",),
     "sessions ring add": ("two=127.0.0.1:1", "--yes"),
