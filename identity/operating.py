@@ -71,6 +71,7 @@ def open_operator_service(config: Config, clock: Clock, closing: ExitStack) -> O
         providers=frozenset(each.name for each in config.providers),
         sessions=sessions,
         idle_ms=config.sessions.idle_ms,
+        in_order=config.accounts.store is not AccountStoreKind.CASSANDRA,
     )
 
 

@@ -48,6 +48,16 @@ class AccountQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class ListAccounts:
+    """A page of accounts whose username begins so: at most `limit`, those behind the name `after`."""
+
+    prefix: str
+    after: str | None
+    limit: int
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationsQuestion:
     """The registered applications to be listed."""
 

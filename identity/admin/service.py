@@ -30,8 +30,10 @@ from identity.accounts.results import (
 )
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow
+from identity.accounts.usernames import fold
 from identity.admin import naming
 from identity.admin.finding import AccountAmbiguous, AccountNotFound, FoundAccount, Inspected, find, inspect
+from identity.admin.listing import accounts_from
 from identity.admin.members import members_of
 from identity.admin.problem import Problem
 from identity.admin.requests import (
@@ -45,6 +47,7 @@ from identity.admin.requests import (
     IdentityName,
     InspectAccount,
     LinkIdentity,
+    ListAccounts,
     SessionQuestion,
     Told,
     UnlinkIdentity,
@@ -97,6 +100,7 @@ class OperatorService:
         providers: the names of those that are configured, switched off or not.
         sessions: None where they live inside the daemon, which ends them through the revocation that is kept.
         idle_ms: after how long without use a session ends.
+        in_order: whether the store scans usernames in their order.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class OperatorService:
         providers: frozenset[str],
         sessions: OpenSessions | None,
         idle_ms: Millis,
+        in_order: bool,
     ) -> None:
         self._accounts = accounts
         self._store = store
@@ -115,10 +120,18 @@ class OperatorService:
         self._providers = providers
         self._sessions = sessions
         self._idle_ms = idle_ms
+        self._in_order = in_order
 
     def find(self, request: AccountQuestion) -> FoundAccount | AccountNotFound | AccountAmbiguous:
         """Return the account that a text names."""
         return self._found(request.account)
+
+    def list(self, request: ListAccounts) -> Iterator[AccountRow]:
+        """Yield a page of accounts by username, as they are found; `listing.py` says what it costs."""
+        after = None if request.after is None else fold(request.after)
+        return accounts_from(
+            self._store, fold(request.prefix), after=after, limit=request.limit, in_order=self._in_order
+        )
 
     def inspect(self, request: InspectAccount) -> Inspected | Problem:
         """Return an account with everything beside it."""

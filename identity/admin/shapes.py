@@ -8,7 +8,7 @@ tells which one is meant and opens nothing; of an application's secrets only how
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from identity.accounts.store import REGROUPED, ProfileRow, Revocation
+from identity.accounts.store import REGROUPED, AccountRow, ProfileRow, Revocation
 from identity.accounts.tables import PROFILES
 from identity.admin.finding import FoundAccount, Inspected, InspectedLink
 from identity.admin.naming import ByAccount, ByIdentity, ByUsername
@@ -28,6 +28,16 @@ Result: TypeAlias = (
 def as_json(result: Result) -> dict[str, Any]:
     """Return the JSON object of any answer; a problem's has its code as `error`."""
     return {"error": result.code} if isinstance(result, Problem) else _SHAPES[type(result)](result)
+
+
+def listed(account: AccountRow) -> dict[str, Any]:
+    """Return one line of a list of accounts."""
+    return {
+        **_whose(account.key, account.username),
+        "status": account.status.value,
+        "identities": sorted(account.identities),
+        "groups": list(account.groups),
+    }
 
 
 def _whose(account_id: object, username: str) -> dict[str, Any]:

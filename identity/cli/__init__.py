@@ -50,6 +50,7 @@ Examples:
   identityd.py providers test              try the login providers, and say what is wrong
   identityd.py migrate                     bring the account store to this release's tables
   identityd.py serve --config my.ini       serve until told to stop
+  identityd.py accounts list --prefix al   the accounts, by username
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py sessions list alice         where an account is logged in
   identityd.py applications list           which programs are registered

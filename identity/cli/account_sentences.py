@@ -38,12 +38,16 @@ def named(account: AccountRow) -> str:
     return f"{account.username} ({account.key})"
 
 
+def line_of(account: AccountRow) -> str:
+    """Return an account as `list` shows it."""
+    ways = " ".join(plain(key) for key in sorted(account.identities))
+    return f"{account.username}  {account.key}  {account.status.value}  {ways}"
+
+
 def one_line(found: FoundAccount) -> str:
     """Return an account as `find` shows it."""
-    account = found.account
-    ways = " ".join(plain(key) for key in sorted(account.identities))
     former = " (found by a name it gave up)" if found.former else ""
-    return f"{account.username}  {account.key}  {account.status.value}  {ways}{former}"
+    return f"{line_of(found.account)}{former}"
 
 
 def page(seen: Inspected) -> list[str]:

@@ -12,10 +12,12 @@ import click
 
 from identity.cli import operator_service as operator
 from identity.cli.options import JSON, YES, account_argument, change_options, config_option
-from identity.cli.saying import answer
+from identity.cli.saying import answer, say
 
 EVENTS: Final = 10
 """Audit rows that `show` prints."""
+PAGE: Final = 50
+"""Accounts that `list` prints."""
 
 _EXACT: Final = click.option(
     "--exact", is_flag=True, help="IDENTITY is spelt exactly as identityd shows it: provider:id or provider:tenant:id."
@@ -24,7 +26,7 @@ _EXACT: Final = click.option(
 
 @click.group(no_args_is_help=True)
 def accounts() -> None:
-    """Find accounts, link and unlink ways to log in, disable and enable.
+    """List and find accounts, link and unlink ways to log in, disable and enable.
 
     Works on the configured stores directly, while the daemon runs or not. Call it as the system's
     user the daemon runs as, so that it can read the same files.
@@ -40,6 +42,7 @@ def accounts() -> None:
 
     \b
     Examples:
+      identityd.py accounts list --prefix ali
       identityd.py accounts find github:583231
       identityd.py accounts show alice --events 30
       identityd.py accounts link alice github:583231 --reason "ticket 4711, checked by phone"
@@ -75,6 +78,52 @@ def find(path: Path, account: str, how: str | None, *, as_json: bool) -> None:
         found = operator.answered(service.find(question), account)
         operator.note_former(found, account)
         answer(shape(found), sentences.one_line(found), as_json=as_json)
+
+
+@accounts.command(name="list", short_help="List accounts by username, a page at a time.")
+@config_option
+@click.option("--prefix", default="", help="Only usernames that begin so, in any case.")
+@click.option("--after", help="Go on behind this username: the last one of the page before.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=PAGE, show_default=True, help="Accounts at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each account, a line each.")
+def list_accounts(path: Path, prefix: str, after: str | None, limit: int, *, as_json: bool) -> None:
+    """List accounts: username, account id, status, ways to log in.
+
+    In an account file (SQLite) they come in the order of their names, and only what is listed is read. Cassandra
+    keeps names in no order: each page walks all names behind --after until it is full, so a rare --prefix reads
+    every one, as `fsck` does. Where more may follow, the command that goes on is said on standard error.
+
+    \b
+    Examples:
+      identityd.py accounts list
+      identityd.py accounts list --prefix ju --limit 50 --after julia
+      identityd.py accounts list --limit 10000 --json | jq -r 'select(.status == "disabled") | .username'
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.admin.requests import ListAccounts
+    from identity.admin.shapes import listed
+    from identity.cli import account_sentences as sentences
+
+    _require_name(prefix, "--prefix")
+    _require_name(after or "", "--after")
+    question = ListAccounts(prefix, after, limit, operator.reader())
+    count, last = 0, ""
+    with operator.opened(path) as service:
+        for account in service.list(question):
+            count, last = count + 1, account.username
+            answer(listed(account), sentences.line_of(account), as_json=as_json)
+    if count == limit:
+        begin = f"--prefix {prefix} " if prefix else ""
+        say(f"There may be more: identityd.py accounts list {begin}--limit {limit} --after {last}", err=True)
+    elif not count and not as_json:
+        say("No account." if not prefix and after is None else "No account has such a username.", err=True)
+
+
+def _require_name(text: str, option: str) -> None:
+    from identity.accounts.usernames import shown
+
+    name = shown(text)
+    if not (name.isascii() and name.isprintable()) or " " in name:
+        raise click.UsageError(f"{option}: usernames are made of a-z, 0-9, _ . and -")
 
 
 @accounts.command(short_help="Show everything about an account.")

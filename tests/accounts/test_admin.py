@@ -57,6 +57,7 @@ def service(registry: Registry) -> OperatorService:
         providers=frozenset({"p"}),
         sessions=None,
         idle_ms=1_000,
+        in_order=True,
     )
 
 
@@ -110,7 +111,7 @@ def test_a_change_has_one_object_for_programs(registry: Registry, service: Opera
     linked = service.link(link("p:2"), silent)
     unlinked = service.unlink(UnlinkIdentity(uuid4(), ALICE, IdentityName("p:2"), BY), silent)
 
-    about = {"account_id": str(alice), "username": "alice", "identity": "p:2", "session": None}
+    about = {"account_id": str(alice), "username": "alice", "identity": "p:2", "session": None, "groups": []}
     assert as_json(linked) == {**about, "action": "link", "reach": "done"}
     assert isinstance(unlinked, Changed)
     assert as_json(unlinked) | {"reach": ""} == {**about, "action": "unlink", "reach": ""}

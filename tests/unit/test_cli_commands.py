@@ -26,6 +26,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "accounts enable": ALICE,
     "accounts find": ("alice",),
     "accounts link": ("alice", "p:2", "--reason", "ticket 4711"),
+    "accounts list": (),
     "accounts show": ("alice",),
     "accounts unlink": ("alice", "p:1", "--reason", "ticket 4711", "--yes"),
     "applications list": (),
@@ -61,7 +62,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
 
 The store holds the account `alice`, who logs in with `p:1`; sessions are in the daemon's memory.
 """
-IN_LINES: Final = frozenset({"fsck"})
+IN_LINES: Final = frozenset({"accounts list", "fsck"})
 """Print an object for each line, because there may be more than a program wants to hold."""
 NOT_FOR_PROGRAMS: Final = {
     "serve": "it serves until it is told to stop; its log is JSON where no terminal is",
