@@ -33,6 +33,7 @@ from identity.keyring import Purpose
 from identity.login.carrying import Carrying
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import AfterLogin, Entering
+from identity.login.following import Invited
 from identity.login.pacing import Pacing
 from identity.login.pinning import ProviderPins
 from identity.login.provider_events import ProviderEvents
@@ -305,7 +306,9 @@ def _login(
         after=AfterLogin(logouts.remember, tokens.keep),
     )
     welcoming = Welcoming(accounts, entering, dependencies)
-    return LoginService(entering, welcoming, pacing, pins=pins, dependencies=dependencies)
+    return LoginService(
+        entering, welcoming, pacing, pins=pins, invited=Invited(accounts, dependencies), dependencies=dependencies
+    )
 
 
 def _place(ring: Ring, data: bytes) -> bytes:

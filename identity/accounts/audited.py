@@ -44,13 +44,15 @@ class Attempt:
 
     action: str
     id: UUID
-    account_id: AccountId
+    account_id: AccountId | None
     by: By
     key: IdentityKey | None = None
     name: UsernameKey | None = None
     session: SessionId | None = None
     groups: tuple[str, ...] = ()
     """Each with a + or - before it."""
+    invitation: str = ""
+    """Its id."""
 
 
 class AuditedChanges:
@@ -85,6 +87,7 @@ class AuditedChanges:
             "username": attempt.name,
             "session": attempt.session.hex() if attempt.session else None,
             "groups": " ".join(attempt.groups),
+            "invitation": attempt.invitation,
             "reason": attempt.by.why,
             "outcome": outcome,
         }

@@ -10,6 +10,8 @@ from dataclasses import replace
 from enum import Enum
 from uuid import uuid5
 
+from identity.accounts.invitation import id_of
+from identity.accounts.invited import InvitationUse
 from identity.accounts.linking import is_sign_up
 from identity.accounts.results import By
 from identity.accounts.store import (
@@ -44,12 +46,14 @@ class Completing:
     Args:
         parts: what every change stands on.
         note: hears of each account made, exactly once.
+        invitations: told of those that were used.
     """
 
-    def __init__(self, parts: AccountParts, *, note: Callable[[Event], None]) -> None:
+    def __init__(self, parts: AccountParts, *, note: Callable[[Event], None], invitations: InvitationUse) -> None:
         self._parts = parts
         self._store = parts.store
         self._note = note
+        self._invitations = invitations
 
     def finish(self, row: IdentityRow, *, by: By, name: UsernameRow | None = None) -> IdentityRow | None:
         """Carry a completing row to its end; idempotent, and safe beside others who do the same.
@@ -117,6 +121,7 @@ class Completing:
             op=self._parts.new_uuid(),
             created_at=row.claimed_at,
             identities={row.key: LinkedIdentity(row.claimed_at, row.label)},
+            groups=row.groups,
         )
         return put(self._store.accounts, account, expected=None)
 
@@ -127,6 +132,10 @@ class Completing:
         # expires, and nothing would finish it.
         owned = self._own_name(row, name) if new else None
         self._parts.checkpoint("complete.name-owned")
+        if new and row.invitation:
+            # Before the row is confirmed: a confirmed sign-up then never leaves an invitation that looks unused.
+            self._invitations.used(row, by=by)
+            self._parts.checkpoint("complete.invitation-used")
         state = IdentityState.NEEDS_NAME if new and owned is None else IdentityState.ACTIVE
         after = replace(row, state=state, op=self._parts.new_uuid())
         stands = put(self._store.identities, after, expected=row)
@@ -188,6 +197,7 @@ def _listing(account: AccountRow, row: IdentityRow) -> AccountRow:
 
 
 def _signed_up(row: IdentityRow, *, by: By, now: Millis) -> Event:
+    invitation = {"invitation": id_of(row.invitation)} if row.invitation else {}
     return Event(
         id=uuid5(row.claim, "sign-up"),
         at=now,
@@ -196,5 +206,5 @@ def _signed_up(row: IdentityRow, *, by: By, now: Millis) -> Event:
         actor=by.actor,
         address=by.address,
         request_id=by.request_id,
-        facts={"identity": row.key, "username": row.username},
+        facts={"identity": row.key, "username": row.username, **invitation},
     )

@@ -37,6 +37,8 @@ class SignUp:
     username: str
     label: str
     by: By
+    invitation: str = ""
+    """Key of the one that the person followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class BeingFinished:
         return "being-finished"
 
 
-SignUpOutcome: TypeAlias = SignedUp | AlreadyKnown | NameTaken | NameRefused | BeingFinished
+SignUpOutcome: TypeAlias = SignedUp | AlreadyKnown | NameTaken | NameRefused | BeingFinished | Refuse
 
 
 @dataclass(frozen=True, slots=True)

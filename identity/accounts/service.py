@@ -7,7 +7,7 @@ store is away; repeating the request then converges.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
@@ -17,9 +17,13 @@ from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
 from identity.accounts.grouping import Grouping
-from identity.accounts.linking import Refusal, Refuse
+from identity.accounts.invitation import InvitationRow, InvitationState, Worth
+from identity.accounts.invited import GroupGrants, InvitationUse
+from identity.accounts.inviting import InvitationMade, InvitationOver, InvitationRevoked, Invite, Inviting
+from identity.accounts.linking import Refusal, Refuse, SignIn, decide
 from identity.accounts.links import Links
 from identity.accounts.results import (
+    BeingFinished,
     By,
     Change,
     EnableOutcome,
@@ -49,9 +53,11 @@ from providers.base import Profile, fit
 CHECKPOINTS: Final = (
     "sign-up.identity-claimed",
     "sign-up.name-claimed",
+    "sign-up.invitation-claimed",
     "sign-up.committed",
     "complete.account-written",
     "complete.name-owned",
+    "complete.invitation-used",
     "complete.finished",
     "link.identity-claimed",
     "link.committed",
@@ -60,6 +66,9 @@ CHECKPOINTS: Final = (
     "ending.sessions-ended",
     "ending.revocation-done",
     "unlink.identity-deleted",
+    "invitation.claimant-stopped",
+    "invitation.granting",
+    "invitation.granted",
     "trail.begun",
     "trail.ended",
 )
@@ -100,13 +109,20 @@ class AccountService:
         self._clock = clock
         parts = AccountParts(store, clock, new_uuid, checkpoint)
         self._audited = AuditedChanges(parts, audit)
-        self._completing = Completing(parts, note=note)
+        self._invitations = InvitationUse(parts, note=note)
+        self._completing = Completing(parts, note=note, invitations=self._invitations)
         claiming = Claiming(parts, completing=self._completing)
         self._revoking = Revoking(parts, end_sessions=end_sessions)
-        self._signing_up = SigningUp(parts, claiming=claiming, completing=self._completing, policy=policy)
+        self._signing_up = SigningUp(
+            parts, claiming=claiming, completing=self._completing, invitations=self._invitations, policy=policy
+        )
         self._links = Links(parts, claiming=claiming, completing=self._completing, revoking=self._revoking)
         self._status = StatusChanges(parts, revoking=self._revoking)
         self._grouping = Grouping(self._revoking)
+        self._accepting = GroupGrants(parts, invitations=self._invitations, change_groups=self.change_groups)
+        self._inviting = Inviting(
+            parts, audited=self._audited, invitations=self._invitations, accepting=self._accepting
+        )
 
     def find(self, key: IdentityKey) -> IdentityRow | None:
         """Return the index row of an identity: one read, unless an interrupted sign-up or link is finished by it.
@@ -133,6 +149,41 @@ class AccountService:
     def suggest(self, handle: str, name: str) -> Username:
         """Return a username to offer, free a moment ago; see `SigningUp.suggest`."""
         return self._signing_up.suggest(handle, name)
+
+    def invite(self, request: Invite) -> InvitationMade:
+        """Make an invitation; see `Inviting.make`."""
+        return self._inviting.make(request)
+
+    def revoke_invitation(self, request: UUID, row: InvitationRow, *, by: By) -> InvitationRevoked | InvitationOver:
+        """Take an invitation back; see `Inviting.revoke`."""
+        return self._inviting.revoke(request, row, by=by)
+
+    def invitations(self) -> Iterator[tuple[InvitationRow, Worth]]:
+        """Yield every invitation that is kept, and what it is worth. Reads them all: for an operator."""
+        return self._inviting.all()
+
+    def invitation(self, key: str) -> InvitationRow | Refuse:
+        """Return an invitation that may be followed, or why not: one read, and it is not used up by it.
+
+        One that was given to an account by a request which was cut off is finished first.
+        """
+        found = self._invitations.look(key)
+        if isinstance(found, InvitationRow) and found.state is InvitationState.GRANTING:
+            self._accepting.settle(found)
+            found = self._invitations.look(key)
+        return found
+
+    def accept_invitation(self, invitation: str, key: IdentityKey, *, by: By) -> Refuse | BeingFinished | None:
+        """Give the groups of an invitation to the account that an identity leads to; see `GroupGrants.accept`.
+
+        None also for an identity that leads to no account which may log in: nothing is used.
+        """
+        row = self.find(key)
+        match decide(row, self.account(row.account_id) if row else None):
+            case SignIn(account=account):
+                return self._accepting.accept(invitation, account, key, by=by)
+            case _:
+                return None
 
     def link(self, request: LinkRequest) -> LinkOutcome:
         """Add an identity, proven by its owner or an operator, to an account; see `Links.link`."""

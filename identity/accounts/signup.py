@@ -12,6 +12,8 @@ from typing import Final
 from identity.accounts import usernames
 from identity.accounts.claiming import Claiming, pending
 from identity.accounts.completing import Completing
+from identity.accounts.invitation import InvitationRow
+from identity.accounts.invited import InvitationUse
 from identity.accounts.linking import account_of
 from identity.accounts.results import (
     AlreadyKnown,
@@ -38,14 +40,24 @@ class SigningUp:
         parts: what every change stands on.
         claiming: claims rows.
         completing: finishes committed ones.
+        invitations: hands each to one sign-up.
         policy: which names may be chosen.
     """
 
-    def __init__(self, parts: AccountParts, *, claiming: Claiming, completing: Completing, policy: NamePolicy) -> None:
+    def __init__(
+        self,
+        parts: AccountParts,
+        *,
+        claiming: Claiming,
+        completing: Completing,
+        invitations: InvitationUse,
+        policy: NamePolicy,
+    ) -> None:
         self._parts = parts
         self._store = parts.store
         self._claiming = claiming
         self._completing = completing
+        self._invitations = invitations
         self._policy = policy
 
     def sign_up(self, request: SignUp) -> SignUpOutcome:
@@ -78,7 +90,11 @@ class SigningUp:
             # The claim on the identity stays: the person chooses again under it for up to 15 minutes.
             return NameTaken(name, self._free(name))
         self._parts.checkpoint("sign-up.name-claimed")
-        committed = replace(row, username=name, state=IdentityState.COMPLETING, op=self._parts.new_uuid())
+        invited = self._invited(row, request)
+        if invited is not None and not isinstance(invited, InvitationRow):
+            return invited
+        terms = replace(row, invitation=invited.key, groups=invited.groups) if invited else row
+        committed = replace(terms, username=name, state=IdentityState.COMPLETING, op=self._parts.new_uuid())
         # The commit point, without an expiry: a crash before it leaves nothing for good, and after it the next
         # login finishes the account from this row alone (D5).
         if put(self._store.identities, committed, expected=row) is not Applied.APPLIED:
@@ -91,6 +107,15 @@ class SigningUp:
                 return NameTaken(name, self._free(name))
             case _:
                 return BeingFinished()
+
+    def _invited(self, row: IdentityRow, request: SignUp) -> InvitationRow | SignUpOutcome | None:
+        """Claim the invitation, if one was followed; a row that needs a name was committed with its own."""
+        if not request.invitation or row.state is IdentityState.NEEDS_NAME:
+            return None
+        claimed = self._invitations.claim(request.invitation, row)
+        if isinstance(claimed, InvitationRow):
+            self._parts.checkpoint("sign-up.invitation-claimed")
+        return claimed
 
     def suggest(self, handle: str, name: str) -> Username:
         """Return a name to offer the person, free a moment ago; at most ten reads.

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Final, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
+from identity.accounts.invitation import InvitationRow
 from identity.types import AccountId, IdentityKey, Millis, Username, UsernameKey
 from providers.base import Profile
 
@@ -65,6 +66,10 @@ class IdentityRow:
     op: UUID
     label: str = ""
     """What the account will list it under; here too, because the row alone must suffice to finish."""
+    invitation: str = ""
+    """Key of the one that the account was made with."""
+    groups: tuple[str, ...] = ()
+    """Those the account is to be in from the beginning, as the invitation has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +351,11 @@ class AccountStore(Protocol):
     @property
     def upstream_tokens(self) -> Rows[IdentityKey, KeptTokens]:
         """Tokens of providers, kept for applications."""
+        ...
+
+    @property
+    def invitations(self) -> Rows[str, InvitationRow]:
+        """Who may sign up by a link."""
         ...
 
     @property

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
+from identity.accounts.invitation import InvitationRow, InvitationState
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
@@ -104,6 +105,8 @@ IDENTITIES: Final = DurableTable(
         _long("claimed_at"),
         _uuid("op"),
         _text("label"),
+        _text("invitation"),
+        TableColumn("groups", ColumnKind.NAMES),
     ),
 )
 USERNAMES: Final = DurableTable(
@@ -160,6 +163,25 @@ UPSTREAM_TOKENS: Final = DurableTable(
         _uuid("op"),
     ),
 )
+INVITATIONS: Final = DurableTable(
+    "invitations",
+    InvitationRow,
+    (
+        _text("invitation_key", field="key"),
+        _enum("state", InvitationState),
+        _long("created_at"),
+        _long("ends_at"),
+        _text("actor"),
+        _text("reason"),
+        _text("guest"),
+        TableColumn("groups", ColumnKind.NAMES),
+        _uuid("claim", nullable=True),
+        _long("claimed_at"),
+        _text("identity_key", nullable=True, field="identity"),
+        _uuid("account_id", nullable=True),
+        _uuid("op"),
+    ),
+)
 _KINDS: Final[Mapping[object, ColumnKind]] = {str: ColumnKind.TEXT, bool: ColumnKind.BOOL}
 _SAID: Final = tuple(
     TableColumn("display_name" if each.name == "name" else each.name, _KINDS[each.type], field=each.name)
@@ -200,6 +222,7 @@ DURABLE_TABLES: Final[tuple[DurableTable[Any], ...]] = (
     ACCOUNTS,
     PROVIDERS,
     UPSTREAM_TOKENS,
+    INVITATIONS,
     PROFILES,
     REVOCATIONS,
     AUDIT,

@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from identity.accounts.audited import AuditedStore
+from identity.accounts.invitation import Worth
+from identity.accounts.inviting import Invite
 from identity.accounts.linking import Refuse
 from identity.accounts.results import (
     BeingFinished,
@@ -31,8 +33,9 @@ from identity.accounts.results import (
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow
 from identity.accounts.usernames import fold
-from identity.admin import naming
+from identity.admin import invitations, naming
 from identity.admin.finding import AccountAmbiguous, AccountNotFound, FoundAccount, Inspected, find, inspect
+from identity.admin.invitations import InvitationList, InvitationShown, RevokeInvitation
 from identity.admin.listing import accounts_from
 from identity.admin.members import members_of
 from identity.admin.problem import Problem
@@ -191,6 +194,20 @@ class OperatorService:
             return self._made(effect, told, lambda: self._accounts.change_groups(change))
 
         return self._of(request.account, changed)
+
+    def invite(self, request: Invite) -> InvitationShown:
+        """Make an invitation; its link is made of the request's secret, which is kept nowhere."""
+        return InvitationShown(self._accounts.invite(request).row, Worth.GOOD)
+
+    def invitations(self) -> InvitationList:
+        """Return every invitation that is kept."""
+        return invitations.listed(self._accounts)
+
+    def revoke_invitation(
+        self, request: RevokeInvitation, told: Callable[[InvitationShown], None]
+    ) -> InvitationShown | Problem:
+        """Take an invitation back."""
+        return invitations.revoke(self._accounts, request, told)
 
     def members(self, request: GroupQuestion) -> GroupMembers:
         """Return who was put into a group. Reads every account once."""

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from identity.accounts.store import REGROUPED, AccountRow, ProfileRow, Revocation
 from identity.accounts.tables import PROFILES
 from identity.admin.finding import FoundAccount, Inspected, InspectedLink
+from identity.admin.invitations import InvitationList, InvitationShown
 from identity.admin.naming import ByAccount, ByIdentity, ByUsername
 from identity.admin.problem import Problem
 from identity.admin.results import ApplicationList, Changed, GroupMembers, SessionList, SessionShown
@@ -21,7 +22,16 @@ from identity.clock import moment
 from identity.sessions.record import Ended, Session
 
 Result: TypeAlias = (
-    FoundAccount | Inspected | Changed | ApplicationList | GroupMembers | SessionList | SessionShown | Problem
+    FoundAccount
+    | Inspected
+    | Changed
+    | ApplicationList
+    | GroupMembers
+    | InvitationList
+    | InvitationShown
+    | SessionList
+    | SessionShown
+    | Problem
 )
 
 
@@ -154,6 +164,22 @@ def _members(found: GroupMembers) -> dict[str, Any]:
     return {"group": found.group, "members": members}
 
 
+def _invitation(shown: InvitationShown) -> dict[str, Any]:
+    row = shown.row
+    return {
+        "invitation": row.id,
+        "standing": shown.standing.value,
+        "for": row.guest,
+        "groups": list(row.groups),
+        "created_at": moment(row.created_at),
+        "ends_at": moment(row.ends_at),
+        "made_by": row.actor,
+        "reason": row.reason,
+        "account_id": str(row.account_id) if row.account_id else None,
+        "identity": row.identity,
+    }
+
+
 def _session(session: Session) -> dict[str, Any]:
     return {
         "session": session.id.hex(),
@@ -182,6 +208,8 @@ _SHAPES: Final[Mapping[type, Callable[[Any], dict[str, Any]]]] = {
     Changed: _changed,
     ApplicationList: lambda listed: {"applications": [_application(each) for each in listed.applications]},
     GroupMembers: _members,
+    InvitationList: lambda listed: {"invitations": [_invitation(each) for each in listed.invitations]},
+    InvitationShown: _invitation,
     SessionList: _sessions,
     SessionShown: lambda shown: _session(shown.session),
 }

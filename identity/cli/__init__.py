@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "doctor",
     "fsck",
     "groups",
+    "invite",
     "keys",
     "migrate",
     "providers",
@@ -55,6 +56,7 @@ Examples:
   identityd.py sessions list alice         where an account is logged in
   identityd.py applications list           which programs are registered
   identityd.py groups add staff alice      let an account enter what its group may enter
+  identityd.py invite new --for Ann        a link that lets one person sign up
   identityd.py sessions ring --help        change the list of memcached nodes
   identityd.py fsck                        find what a crash left in the account store
   identityd.py backup FILE                 copy the accounts while the daemon serves

@@ -5,8 +5,10 @@ Owns these sentences, one for each problem of `identity.admin`.
 
 from typing import Final
 
+from identity.accounts.invitation import Worth
 from identity.accounts.linking import Refusal
 from identity.admin.finding import AccountAmbiguous, AccountNotFound, Miss, Why
+from identity.admin.invitations import InvitationPast, InvitationUnclear
 from identity.admin.naming import ByAccount, ByIdentity, ByUsername, Reading
 from identity.admin.problem import Problem
 from identity.admin.results import (
@@ -35,6 +37,11 @@ _REFUSALS: Final = {
     Refusal.NO_ACCOUNT: "the account is gone",
     Refusal.SIGN_UP_CLOSED: "no account may be made",
     Refusal.NOT_ADMITTED: "no rule about who may have an account holds",
+    Refusal.NOT_INVITED: "an account is made with an invitation only",
+    Refusal.INVITATION_UNKNOWN: "there is no such invitation",
+    Refusal.INVITATION_EXPIRED: "the invitation is over",
+    Refusal.INVITATION_USED: "the invitation was used",
+    Refusal.INVITATION_REVOKED: "the invitation was taken back",
     Refusal.DISABLED: "{account} is disabled; enable it first, or leave its ways to log in as they are",
     Refusal.SUSPENDED: "{identity} is suspended; enable {account} first",
     Refusal.MERGING: "{account} is being merged with another one; try again in a moment",
@@ -61,7 +68,7 @@ _UNREAD: Final = {
 def is_usage(problem: Problem) -> bool:
     """Tell whether the command line is at fault rather than what was found."""
     match problem:
-        case IdentityUnclear() | SessionUnclear(matches=None):
+        case IdentityUnclear() | SessionUnclear(matches=None) | InvitationUnclear(matches=None):
             return True
         case _:
             return False
@@ -78,6 +85,8 @@ def sentence(problem: Problem, text: str) -> str:
             return _unread(problem)
         case IdentityUnclear():
             return _unclear(problem)
+        case InvitationUnclear() | InvitationPast():
+            return _no_invitation(problem)
         case _:
             return _not_changed(problem)
 
@@ -137,6 +146,27 @@ def _unclear(problem: IdentityUnclear) -> str:
         )
     either = " or ".join(map(plain, problem.meant))
     return f"{plain(problem.text)} can mean {either}: write the second so, or add --exact for the first"
+
+
+_PAST: Final = {
+    Worth.USED: "was used; disable the account if its owner must not have it (`identityd.py invite list` names it)",
+    Worth.EXPIRED: "is over already",
+    Worth.REVOKED: "was taken back already",
+    Worth.BUSY: "is being used at this moment; try again in half a minute",
+    Worth.UNKNOWN: "is gone",
+}
+
+
+def _no_invitation(problem: InvitationUnclear | InvitationPast) -> str:
+    match problem:
+        case InvitationPast(shown):
+            return f"invitation {shown.row.id} {_PAST[shown.standing]}. Nothing was changed."
+        case InvitationUnclear(matches=None):
+            return "INVITATION: at least 4 digits of what `invite list` shows, or the whole link"
+        case InvitationUnclear(text, 0):
+            return f"there is no invitation {plain(text)}. Nothing was changed."
+        case InvitationUnclear(text, several):
+            return f"{several} invitations begin with {plain(text)}; give more of it. Nothing was changed."
 
 
 def _no_session(problem: SessionUnclear) -> str:

@@ -61,7 +61,7 @@ def open_to_all(config: Config) -> Iterator[str]:
         if app.allow == PUBLIC:
             yield (
                 f"[app:{app.id}] allow: is left out, so everybody who can log in at {' or '.join(public)} may enter; "
-                "write who may, or [accounts] sign_up = rules (docs/configuration.md)"
+                "write who may, or [accounts] sign_up = rules or invited (docs/configuration.md)"
             )
 
 

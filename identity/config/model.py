@@ -259,7 +259,8 @@ class AccountsSection:
     sign_up: SignUpMode = option(
         types.choice(SignUpMode),
         SignUpMode.OPEN,
-        "Who may sign up: everybody who can log in at a provider, those of whom a rule holds, or nobody.",
+        "Who may sign up: everybody who can log in at a provider, those of whom a rule holds or who were invited, only "
+        "those who were invited (identityd.py invite), or nobody.",
         live=True,
     )
     rules: tuple[ProviderRule | FactRule, ...] = option(

@@ -3,12 +3,14 @@
 Owns the decision at a login's end, before a username is asked for. Pure. Rules look at the provider and at what it
 said in this login (`membership`), never at who the person is.
 
-    sign_up  | a person without an account         | one with an account
-    ---------+-------------------------------------+-------------------------------------------
-    open     | may sign up                         | logs in
-    rules    | may sign up if a rule holds         | logs in; with `rules_at = login`, if a rule
-             |                                     | holds
-    closed   | may not sign up                     | logs in
+    sign_up  | a person without an account  | the same with an invitation | one with an account
+    ---------+------------------------------+-----------------------------+---------------------------------
+    open     | may sign up                  | may sign up                 | logs in
+    rules    | may sign up if a rule holds  | may sign up                 | logs in; with `rules_at = login`,
+             |                              |                             | if a rule holds or the account
+             |                              |                             | was made with an invitation
+    invited  | may not sign up              | may sign up                 | logs in
+    closed   | may not sign up              | may not sign up             | logs in
 """
 
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ class SignUpMode(Enum):
 
     OPEN = "open"
     RULES = "rules"
+    INVITED = "invited"
     CLOSED = "closed"
 
 
@@ -41,10 +44,17 @@ class Admission:
     rules: tuple[ProviderRule | FactRule, ...] = ()
     at: RulesAt = RulesAt.SIGN_UP
 
-    def refusal(self, provider: str, facts: tuple[str, ...], *, newcomer: bool) -> Refusal | None:
-        """Tell why a person may not go on; None if they may. Applies the table above."""
+    def refusal(self, provider: str, facts: tuple[str, ...], *, newcomer: bool, invited: bool) -> Refusal | None:
+        """Tell why a person may not go on; None if they may. Applies the table above.
+
+        `invited`: a newcomer shows an invitation that is good, or the account was made with one.
+        """
         if newcomer and self.mode is SignUpMode.CLOSED:
             return Refusal.SIGN_UP_CLOSED
+        if invited:
+            return None
+        if newcomer and self.mode is SignUpMode.INVITED:
+            return Refusal.NOT_INVITED
         asked = self.mode is SignUpMode.RULES and (newcomer or self.at is RulesAt.LOGIN)
         if asked and not any_holds(self.rules, Entrant("", provider, (), facts)):
             return Refusal.NOT_ADMITTED

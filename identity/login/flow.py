@@ -25,6 +25,7 @@ from providers.base import Profile
 FLOW_MS: Final[Millis] = 10 * MINUTE
 SIGN_UP_MS: Final[Millis] = 15 * MINUTE
 TOLD_MS: Final[Millis] = 60 * MINUTE
+FOLLOWED_MS: Final[Millis] = 60 * MINUTE
 SKEW_MS: Final[Millis] = MINUTE
 """A record made by another daemon may be dated this far ahead."""
 SECRET_BYTES: Final = 32
@@ -84,6 +85,8 @@ class Flow:
     """What the provider wants back at `finish`."""
     answer: Mapping[str, str] | None = field(default=None, repr=False)
     """None: the answer comes in the address. Empty: it will come by a cross-site POST. Else: what that brought."""
+    invitation: str = field(default="", repr=False)
+    """Key of the one that the person followed."""
 
     @property
     def expires_at(self) -> Millis:
@@ -131,6 +134,8 @@ class SignUpRecord:
     created_at: Millis
     persistent: bool = False
     """As of the flow it comes from."""
+    invitation: str = field(default="", repr=False)
+    """As of the flow."""
     step: SignUpStep = SignUpStep.CHOOSE_NAME
 
     @property
@@ -151,6 +156,19 @@ class ToldOnce:
     user: str = field(repr=False)
     """As it was sent, with the first answer."""
     created_at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedLink:
+    """An invitation whose link was opened in this browser: its key, which is a hash of the link's secret."""
+
+    key: str = field(repr=False)
+    created_at: Millis
+
+
+def followed_flaw(followed: FollowedLink, *, now: Millis) -> Flaw | None:
+    """Tell why the link must be opened again; None if it need not."""
+    return None if _fresh(followed.created_at, followed.created_at + FOLLOWED_MS, now=now) else Flaw.EXPIRED
 
 
 def told_flaw(told: ToldOnce, *, provider: str, now: Millis) -> Flaw | None:

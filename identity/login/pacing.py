@@ -30,6 +30,8 @@ class Counted(Enum):
 
     START = "s"
     """A login was begun."""
+    LINK = "i"
+    """The link of an invitation was opened."""
     ANSWER = "a"
     """A provider is about to be asked about an answer."""
     NOTICE = "n"

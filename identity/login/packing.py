@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from identity.login.codes import StartCode
-from identity.login.flow import Flow, SignUpRecord, ToldOnce
+from identity.login.flow import Flow, FollowedLink, SignUpRecord, ToldOnce
 
 
 class _Packed(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind"):
@@ -35,12 +35,17 @@ class _PackedStart(_Packed, tag="start"):
     record: StartCode
 
 
+class _PackedFollowed(_Packed, tag="followed"):
+    record: FollowedLink
+
+
 P = TypeVar("P", bound=_Packed)
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _FLOW: Final = msgspec.json.Decoder(_PackedFlow)
 _SIGN_UP: Final = msgspec.json.Decoder(_PackedSignUp)
 _TOLD: Final = msgspec.json.Decoder(_PackedTold)
+_FOLLOWED: Final = msgspec.json.Decoder(_PackedFollowed)
 _START: Final = msgspec.json.Decoder(_PackedStart)
 
 
@@ -90,6 +95,18 @@ def unpack_start(body: bytes) -> StartCode:
     code = _unpacked(body, _START, "start").record
     _require_times(code.created_at)
     return code
+
+
+def pack_followed(followed: FollowedLink) -> bytes:
+    """Return the bytes of a link that was opened."""
+    return _ENCODER.encode(_PackedFollowed(followed))
+
+
+def unpack_followed(body: bytes) -> FollowedLink:
+    """Return the link that was opened. Raises ValueError for anything `pack_followed` does not write."""
+    followed = _unpacked(body, _FOLLOWED, "followed").record
+    _require_times(followed.created_at)
+    return followed
 
 
 def _unpacked(body: bytes, decoder: msgspec.json.Decoder[P], kind: str) -> P:

@@ -18,7 +18,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from identity.accounts.linking import ChooseName, Unknown, identity_key
+from identity.accounts.invitation import InvitationRow
+from identity.accounts.linking import ChooseName, Refusal, Refuse, Unknown, identity_key
+from identity.accounts.results import BeingFinished
 from identity.errors import FlowInvalid, LoginNotFresh, ProviderTrouble, StoreUnavailable
 from identity.login.carrying import LONGEST
 from identity.login.dependencies import LoginDependencies
@@ -35,11 +37,12 @@ from identity.login.flow import (
     tag_of,
     told_flaw,
 )
+from identity.login.following import Invited
 from identity.login.freshness import proven_since
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, pack_told, unpack_flow, unpack_told
 from identity.login.pinning import ProviderPins
-from identity.login.results import Chosen, Finished, LoginDenied, Started, UsernameForm, Visit
+from identity.login.results import Chosen, Finished, LoginBusy, LoginDenied, Started, UsernameForm, Visit
 from identity.login.returning import safe_return, shorter
 from identity.login.rules import LoginRules
 from identity.login.staying import stays
@@ -61,6 +64,7 @@ class LoginService:
         welcoming: sign-ups.
         pacing: how many may come from one place.
         pins: which issuer each provider's name stands for.
+        invited: those who follow a link.
         dependencies: seals, markers, settings, time and chance.
     """
 
@@ -71,13 +75,20 @@ class LoginService:
         pacing: Pacing,
         *,
         pins: ProviderPins,
+        invited: Invited,
         dependencies: LoginDependencies,
     ) -> None:
         self._entering = entering
         self._welcoming = welcoming
         self._pacing = pacing
         self._pins = pins
+        self._invited = invited
         self._dependencies = dependencies
+
+    @property
+    def invited(self) -> Invited:
+        """Those who follow a link."""
+        return self._invited
 
     @property
     def rules(self) -> LoginRules:
@@ -105,11 +116,13 @@ class LoginService:
         stay: str | None = None,
         force_login: bool = False,
         account: AccountId | None = None,
+        invitation: str = "",
     ) -> Started:
         """Make the values a login begins with, fresh for each. No I/O.
 
         `stay` is what the person said about staying logged in; the operator's rule decides what it counts.
         `force_login` demands that the provider logs the person in again; with `account`, as its owner.
+        `invitation` is the key of the one that the person followed.
         """
         secret = self._dependencies.secret
         flow = Flow(
@@ -123,6 +136,7 @@ class LoginService:
             force_login=force_login,
             account=account,
             persistent=stays(self.rules.stay, stay),
+            invitation=invitation,
         )
         return Started(flow, self.start_of(flow))
 
@@ -236,14 +250,14 @@ class LoginService:
         until = spent_until(flow.expires_at, now=self._dependencies.clock())
         if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
-        if refused := self._refusal(person, visit, newcomer=False):
+        if refused := self._refused(flow, person, visit):
             return refused
         enter = partial(self._entering.enter_as, flow.account) if flow.account else self._entering.enter
         entered = enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent, grant=profile.grant)
         match entered:
             case Unknown() | ChooseName():
                 newcomer = isinstance(entered, Unknown)
-                if newcomer and (refused := self._refusal(person, visit, newcomer=True)):
+                if newcomer and (refused := self._newcomer_refused(flow, person, visit)):
                     return refused
                 self._entering.hold(person, profile.grant)
                 return self._welcoming.begin(flow, person)
@@ -257,11 +271,40 @@ class LoginService:
         )
         return replace(person, facts=facts.kept(self.rules.facts, person.provider, said))
 
-    def _refusal(self, person: ProvenPerson, visit: Visit, *, newcomer: bool) -> LoginDenied | None:
-        """Refuse a person whom the operator does not admit."""
-        reason = self.rules.admission.refusal(person.provider, person.facts, newcomer=newcomer)
-        if reason is None:
+    def _refused(self, flow: Flow, person: ProvenPerson, visit: Visit) -> LoginDenied | LoginBusy | None:
+        """Refuse a person with an account whom the operator does not admit; let one who is admitted have their groups.
+
+        Whether the account was made with an invitation is looked up, by one read more, only for those of whom no
+        rule holds.
+        """
+        asked = self.rules.admission.refusal
+        reason = asked(person.provider, person.facts, newcomer=False, invited=False)
+        if reason and asked(
+            person.provider, person.facts, newcomer=False, invited=self._invited.excused(person.identity)
+        ):
+            return self._denied(person, reason, visit)
+        if not flow.invitation:
             return None
+        match self._invited.accepted(flow.invitation, person.identity, visit):
+            case Refuse(reason=reason):
+                return self._denied(person, reason, visit)
+            case BeingFinished():
+                return LoginBusy()
+            case None:
+                return None
+
+    def _newcomer_refused(self, flow: Flow, person: ProvenPerson, visit: Visit) -> LoginDenied | None:
+        """Refuse a person without an account who may not have one."""
+        found = self._invited.look(flow.invitation) if flow.invitation else None
+        reason = self.rules.admission.refusal(
+            person.provider, person.facts, newcomer=True, invited=isinstance(found, InvitationRow)
+        )
+        if isinstance(found, Refuse):
+            # Who followed a link hears what is wrong with it, also where no link is needed.
+            reason = found.reason
+        return self._denied(person, reason, visit) if reason else None
+
+    def _denied(self, person: ProvenPerson, reason: Refusal, visit: Visit) -> LoginDenied:
         self._entering.refuse(person.provider, reason.value, visit)
         return LoginDenied(reason)
 

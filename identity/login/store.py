@@ -24,6 +24,8 @@ class RecordKind(Enum):
     """The right to one sub-session on an application's host."""
     TOLD = "o1"
     """What a provider says of a person only once."""
+    FOLLOWED = "i1"
+    """An invitation whose link was opened."""
     HINT = "h1"
     """The ID token that a browser shows when it logs out at its provider."""
     NAMES = "t1"

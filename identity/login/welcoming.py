@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from identity.accounts.linking import ChooseName, Unknown
+from identity.accounts.linking import ChooseName, Refuse, Unknown
 from identity.accounts.results import AlreadyKnown, BeingFinished, By, NameTaken, SignedUp, SignUp
 from identity.accounts.service import AccountService
 from identity.accounts.usernames import NameRefused, check, fold
@@ -40,7 +40,7 @@ from identity.login.flow import (
     tag_of,
 )
 from identity.login.packing import pack_sign_up, unpack_sign_up
-from identity.login.results import AskAgain, Chosen, LoginBusy, NeedsUsername, UsernameForm, Visit
+from identity.login.results import AskAgain, Chosen, LoginBusy, LoginDenied, NeedsUsername, UsernameForm, Visit
 from identity.login.returning import shorter
 from identity.login.rules import provider_unknown
 from identity.login.store import RecordKind
@@ -59,6 +59,7 @@ _OUTCOMES: Final[Mapping[type, str]] = {
     NameTaken: "name-taken",
     NameRefused: "name-refused",
     BeingFinished: "being-finished",
+    Refuse: "invitation-refused",
 }
 
 
@@ -85,6 +86,7 @@ class Welcoming:
             return_to=flow.return_to,
             created_at=self._dependencies.clock(),
             persistent=flow.persistent,
+            invitation=flow.invitation,
         )
         tag = tag_of(record.reference)
         for fitting in _smaller(record):
@@ -140,7 +142,9 @@ class Welcoming:
         if not isinstance(wanted, NameRefused):
             self._count(record, wanted)
         by = By("self", address=visit.address, request_id=visit.request_id)
-        outcome = self._accounts.sign_up(SignUp(record.claim, person.identity, username, person.label, by))
+        outcome = self._accounts.sign_up(
+            SignUp(record.claim, person.identity, username, person.label, by, record.invitation)
+        )
         self._entering.tally_sign_up(person.provider, _OUTCOMES[type(outcome)])
         match outcome:
             case NameTaken(alternatives=alternatives):
@@ -149,6 +153,9 @@ class Welcoming:
                 return AskAgain(record, problem)
             case BeingFinished():
                 return LoginBusy()
+            case Refuse(reason=reason):
+                self._entering.refuse(person.provider, reason.value, visit)
+                return LoginDenied(reason)
         return self._entered(record, visit)
 
     def _entered(self, record: SignUpRecord, visit: Visit) -> Chosen:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
+from identity.accounts.invitation import InvitationRow
 from identity.accounts.store import (
     AccountRow,
     Applied,
@@ -224,6 +225,7 @@ class MemoryAccounts:
         self.accounts: Final = MemoryRows[AccountId, AccountRow](lambda row: row.key, clock, frozen=_frozen)
         self.providers: Final = MemoryRows[str, ProviderPin](lambda row: row.key, clock)
         self.upstream_tokens: Final = MemoryRows[IdentityKey, KeptTokens](lambda row: row.key, clock)
+        self.invitations: Final = MemoryRows[str, InvitationRow](lambda row: row.key, clock)
         self.profiles: Final = MemoryProfiles()
         self.revocations: Final = MemoryRevocations()
         self.copy_note: Final = MemoryCopyNote()

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final, Generic, TypeVar
 
+from identity.accounts.invitation import InvitationRow
 from identity.accounts.store import (
     UNFINISHED_COPY,
     AccountRow,
@@ -28,7 +29,15 @@ from identity.errors import ConfigError, StoreUnavailable
 from identity.stores.sqlite_connections import Readers, connect, hold, require_restored, unavailable
 from identity.stores.sqlite_plain import PAGE, SqliteAudit, SqliteCopyNote, SqliteProfiles, SqliteRevocations
 from identity.stores.sqlite_schema import migrate
-from identity.stores.sqlite_tables import ACCOUNTS, IDENTITIES, PROVIDERS, UPSTREAM_TOKENS, USERNAMES, SqliteTable
+from identity.stores.sqlite_tables import (
+    ACCOUNTS,
+    IDENTITIES,
+    INVITATIONS,
+    PROVIDERS,
+    UPSTREAM_TOKENS,
+    USERNAMES,
+    SqliteTable,
+)
 from identity.stores.sqlite_writer import Writer
 from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, UsernameKey
 
@@ -153,6 +162,9 @@ class SqliteAccounts:
         self.providers: Final = SqliteRows[str, ProviderPin](PROVIDERS, readers=readers, writer=writer, clock=clock)
         self.upstream_tokens: Final = SqliteRows[IdentityKey, KeptTokens](
             UPSTREAM_TOKENS, readers=readers, writer=writer, clock=clock
+        )
+        self.invitations: Final = SqliteRows[str, InvitationRow](
+            INVITATIONS, readers=readers, writer=writer, clock=clock
         )
         self.profiles: Final = SqliteProfiles(readers=readers, writer=writer)
         self.revocations: Final = SqliteRevocations(readers=readers, writer=writer)

@@ -130,6 +130,30 @@ _UPSTREAM_TOKENS: Final = (
     "CREATE INDEX upstream_tokens_expiring ON upstream_tokens (expires_at) WHERE expires_at IS NOT NULL",
 )
 
+_INVITATIONS: Final = (
+    """
+    CREATE TABLE invitations (
+        invitation_key TEXT NOT NULL PRIMARY KEY,
+        state TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        ends_at INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        guest TEXT NOT NULL,
+        groups TEXT NOT NULL,
+        claim TEXT,
+        claimed_at INTEGER NOT NULL,
+        identity_key TEXT,
+        account_id TEXT,
+        op TEXT NOT NULL,
+        expires_at INTEGER
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX invitations_expiring ON invitations (expires_at) WHERE expires_at IS NOT NULL",
+    "ALTER TABLE identities ADD COLUMN invitation TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE identities ADD COLUMN groups TEXT NOT NULL DEFAULT ''",
+)
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     _FIRST,
     _COPY_NOTE,
@@ -137,6 +161,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     _SUSPENSIONS,
     _GROUPS,
     _UPSTREAM_TOKENS,
+    _INVITATIONS,
 )
 """What brings the file from version n to n + 1, at index n."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from identity.accounts import tables
+from identity.accounts.invitation import InvitationRow
 from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
 from identity.accounts.tables import DurableTable
 from identity.stores.spelling import SQLITE, RowPacking
@@ -68,6 +69,7 @@ USERNAMES: Final = SqliteTable[UsernameRow](tables.USERNAMES)
 ACCOUNTS: Final = SqliteTable[AccountRow](tables.ACCOUNTS)
 PROVIDERS: Final = SqliteTable[ProviderPin](tables.PROVIDERS)
 UPSTREAM_TOKENS: Final = SqliteTable[KeptTokens](tables.UPSTREAM_TOKENS)
+INVITATIONS: Final = SqliteTable[InvitationRow](tables.INVITATIONS)
 PROFILES: Final = SqlitePlainTable(tables.PROFILES)
 REVOCATIONS: Final = SqlitePlainTable(tables.REVOCATIONS)
 AUDIT: Final = SqlitePlainTable(tables.AUDIT)

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from identity.accounts import tables
+from identity.accounts.invitation import InvitationRow
 from identity.accounts.store import (
     AccountStore,
     Applied,
@@ -113,6 +114,10 @@ def _put_profile(side: CopySide, profile: ProfileRow) -> bool:
     return True
 
 
+def _put_invitation(side: CopySide, row: InvitationRow) -> bool:
+    return side.store.invitations.insert(row, expires_at=row.expires_at) is Applied.APPLIED
+
+
 def _put_event(side: CopySide, event: Event) -> bool:
     side.audit.append(event)
     return True
@@ -154,6 +159,7 @@ KEYED: Final[tuple[CopiedTable[Any], ...]] = (
     _rows(tables.ACCOUNTS, lambda store: store.accounts),
     _rows(tables.PROVIDERS, lambda store: store.providers),
     _rows(tables.UPSTREAM_TOKENS, lambda store: store.upstream_tokens, kept=lambda row: row.account_id is not None),
+    _keyed(tables.INVITATIONS, lambda store: store.invitations, _put_invitation),
     _keyed(tables.PROFILES, lambda store: store.profiles, _put_profile),
 )
 """Tables whose rows are read back one by one, as a login will read them."""

@@ -1,6 +1,6 @@
 """What is wrong between the rows of the identity map, and its remedy.
 
-Pure. Owns six tables, one for each thing that is looked at, and the codes of `identityd.py fsck`
+Pure. Owns seven tables, one for each thing that is looked at, and the codes of `identityd.py fsck`
 (docs/operations.md explains each). Invariant: a remedy is named only where the rules of creation,
 link and unlink leave one reading of the rows; whatever else is found is for an operator to see.
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from identity.accounts.invitation import InvitationRow, InvitationState
 from identity.accounts.linking import CLAIM_TTL_MS, in_merge
 from identity.accounts.store import (
     AccountRow,
@@ -48,6 +49,7 @@ class Fault(Enum):
     NAME_LOST = "name-lost"
     NAME_UNCONFIRMED = "name-unconfirmed"
     NAME_TAKEN = "name-taken"
+    INVITATION_UNFINISHED = "invitation-unfinished"
     TOKENS_LEFT = "tokens-left"
     TOKENS_UNWANTED = "tokens-unwanted"
     REVOCATION_ABANDONED = "revocation-abandoned"
@@ -236,6 +238,23 @@ def of_account(account: AccountRow, rows: Mapping[IdentityKey, IdentityRow | Non
     if restored or any(young(at, now=now) for at in times) or any(_leading(account, rows)):
         return None
     return Diagnosis(Fault.UNREACHABLE, Remedy.ASK)
+
+
+def of_invitation(row: InvitationRow, *, now: Millis) -> Diagnosis | None:
+    """Judge an invitation. The first match wins.
+
+    | claimed | invitation        | diagnosis                     |
+    |---------|-------------------|-------------------------------|
+    | lately  | any               | none                          |
+    |         | claimed, granting | invitation-unfinished: finish |
+    |         | others            | none                          |
+
+    The next person who follows its link finds out what became of it, as fsck does.
+    """
+    using = row.state in {InvitationState.CLAIMED, InvitationState.GRANTING}
+    if not using or young(row.claimed_at, now=now):
+        return None
+    return Diagnosis(Fault.INVITATION_UNFINISHED, Remedy.FINISH)
 
 
 def of_tokens(

@@ -1,9 +1,10 @@
 """Looking through the whole identity map for what does not agree, while daemons use it.
 
 Owns the walk over the tables and its order: index rows first, because finishing them settles the
-rest; names next; accounts, when both are in order; last what is still to be revoked. A scanned row is
-only a hint: it is read again, settled, with its counterparts, and judged (`diagnosis.py`) only if
-it is still the same afterwards. Streams: at most a few rows for each thread are in memory.
+rest; names next; accounts, when both are in order; last tokens, invitations and what is still to
+be revoked. A scanned row is only a hint: it is read again, settled, with its counterparts, and
+judged (`diagnosis.py`) only if it is still the same afterwards. Streams: at most a few rows for
+each thread are in memory.
 """
 
 from collections import deque
@@ -36,6 +37,7 @@ class WalkedTable(Enum):
     USERNAMES = "usernames"
     ACCOUNTS = "accounts"
     UPSTREAM_TOKENS = "upstream_tokens"
+    INVITATIONS = "invitations"
     REVOCATIONS = "revocations"
 
 
@@ -105,6 +107,8 @@ class Fsck:
         yield from self._over(WalkedTable.ACCOUNTS, (row.key for row in store.accounts.scan()), self._account)
         tokens = (row.key for row in store.upstream_tokens.scan())
         yield from self._over(WalkedTable.UPSTREAM_TOKENS, tokens, self._tokens)
+        invitations = (row.key for row in store.invitations.scan())
+        yield from self._over(WalkedTable.INVITATIONS, invitations, self._invitation)
         yield from self._over(WalkedTable.REVOCATIONS, store.revocations.open(), self._revocation)
 
     def _over(
@@ -198,6 +202,18 @@ class Fsck:
             account = self._store.accounts.read_settled(row.account_id)
             wrong = diagnosis.of_tokens(row, account, keeping=self._keeping, now=self._clock())
             return row, (Suspect(wrong, row.account_id, key, tokens=row),) if wrong else ()
+
+        return _steady(judged, lambda: rows.read_settled(key))
+
+    def _invitation(self, key: str) -> tuple[Suspect, ...]:
+        rows = self._store.invitations
+
+        def judged() -> tuple[object, tuple[Suspect, ...]]:
+            row = rows.read_settled(key)
+            wrong = diagnosis.of_invitation(row, now=self._clock()) if row else None
+            if row is None or wrong is None or row.account_id is None:
+                return row, ()
+            return row, (Suspect(wrong, row.account_id, row.identity, invitation=row),)
 
         return _steady(judged, lambda: rows.read_settled(key))
 

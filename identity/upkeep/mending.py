@@ -12,6 +12,9 @@ from typing import Final
 
 from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.completing import Completing
+from identity.accounts.grouping import Grouping
+from identity.accounts.invitation import InvitationRow
+from identity.accounts.invited import GroupGrants, InvitationUse
 from identity.accounts.linking import Refusal, Refuse, in_merge, is_sign_up
 from identity.accounts.results import By
 from identity.accounts.revoking import Raised, Revoking
@@ -52,6 +55,7 @@ class Suspect:
     rows: tuple[IdentityRow, ...] = ()
     """The index rows of what the account lists."""
     tokens: KeptTokens | None = None
+    invitation: InvitationRow | None = None
 
     @property
     def username(self) -> UsernameKey | None:
@@ -90,8 +94,11 @@ class Mending:
         self._parts = parts
         self._store = parts.store
         self._audited = AuditedChanges(parts, audit)
-        self._completing = Completing(parts, note=audit.append)
+        invitations = InvitationUse(parts, note=audit.append)
+        self._completing = Completing(parts, note=audit.append, invitations=invitations)
         self._revoking = Revoking(parts, end_sessions=_left_to_the_daemon)
+        grouping = Grouping(self._revoking)
+        self._accepting = GroupGrants(parts, invitations=invitations, change_groups=grouping.change)
 
     def mend(self, suspect: Suspect) -> Mended:
         """Take the step of the remedy. Raises StoreUnavailable; what was done until then is whole."""
@@ -104,8 +111,8 @@ class Mending:
 
     def _step(self, suspect: Suspect) -> Callable[[By], Mended] | None:
         match suspect:
-            case Suspect(diagnosis=Diagnosis(remedy=Remedy.FINISH), identity=IdentityRow() as row):
-                return lambda by: self._finish(row, by=by)
+            case Suspect(diagnosis=Diagnosis(remedy=Remedy.FINISH)):
+                return lambda by: self._finish(suspect, by=by)
             case Suspect(diagnosis=Diagnosis(remedy=Remedy.REMOVE)):
                 return lambda _: self._remove(suspect)
             case Suspect(diagnosis=Diagnosis(remedy=Remedy.RESTORE), key=str() as key, account=AccountRow() as account):
@@ -117,10 +124,20 @@ class Mending:
             case _:
                 return None
 
-    def _finish(self, row: IdentityRow, *, by: By) -> Mended:
+    def _finish(self, suspect: Suspect, *, by: By) -> Mended:
+        if suspect.invitation is not None:
+            return self._settle(suspect.invitation)
+        row = suspect.identity
+        if row is None:
+            return Mended.LEFT
         after = self._completing.finish(row, by=by)
         waits = after is not None and after.state is IdentityState.COMPLETING
         return Mended.LEFT if waits else Mended.DONE
+
+    def _settle(self, invitation: InvitationRow) -> Mended:
+        self._accepting.settle(invitation)
+        after = self._store.invitations.read_settled(invitation.key)
+        return Mended.MOVED if after == invitation else Mended.DONE
 
     def _remove(self, suspect: Suspect) -> Mended:
         gone = (suspect.identity is None or self._store.identities.delete(suspect.identity) is Applied.APPLIED) and (

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from identity.accounts.invitation import InvitationRow, InvitationState
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
@@ -68,6 +69,8 @@ def new_identity() -> IdentityRow:
         claimed_at=NOON,
         op=uuid4(),
         label="@alice",
+        invitation="a" * 64,
+        groups=("ops", "staff"),
     )
 
 
@@ -82,6 +85,8 @@ def changed_identity(row: IdentityRow) -> IdentityRow:
         claimed_at=NOON + 1,
         op=uuid4(),
         label="@bob “the builder” 🛠",
+        invitation="",
+        groups=(),
     )
 
 
@@ -184,11 +189,52 @@ def changed_tokens(row: KeptTokens) -> KeptTokens:
 
 UPSTREAM_TOKENS: Final = Kind("upstream_tokens", lambda store: store.upstream_tokens, new_tokens, changed_tokens)
 
+
+def new_invitation() -> InvitationRow:
+    """Make an invitation under a key no test used yet."""
+    return InvitationRow(
+        key=uuid4().hex * 2,
+        state=InvitationState.OPEN,
+        created_at=NOON,
+        ends_at=NOON + 1,
+        actor="operator:ann",
+        reason="ticket “4711”",
+        guest="Bob, who starts on Monday",
+        groups=("ops", "staff"),
+        claim=uuid4(),
+        claimed_at=NOON + 2,
+        identity=IdentityKey("twitter:1"),
+        account_id=AccountId(uuid4()),
+        op=uuid4(),
+    )
+
+
+def changed_invitation(row: InvitationRow) -> InvitationRow:
+    """Return the invitation with everything but its key changed, and nothing where nothing may be."""
+    return replace(
+        row,
+        state=InvitationState.USED,
+        created_at=NOON + 3,
+        ends_at=NOON + 4,
+        actor="operator:bob",
+        reason="another",
+        guest="",
+        groups=(),
+        claim=None,
+        claimed_at=0,
+        identity=None,
+        account_id=None,
+        op=uuid4(),
+    )
+
+
+INVITATIONS: Final = Kind("invitations", lambda store: store.invitations, new_invitation, changed_invitation)
+
 every_table = pytest.mark.parametrize(
-    "kind", [IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS], ids=lambda kind: kind.name
+    "kind", [IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS, INVITATIONS], ids=lambda kind: kind.name
 )
 tables_that_expire = pytest.mark.parametrize(
-    "kind", [IDENTITIES, USERNAMES, UPSTREAM_TOKENS], ids=lambda kind: kind.name
+    "kind", [IDENTITIES, USERNAMES, UPSTREAM_TOKENS, INVITATIONS], ids=lambda kind: kind.name
 )
 
 

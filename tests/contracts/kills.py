@@ -5,20 +5,34 @@ it the people come back: within the claims' life, or later.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
-from uuid import uuid5
+from uuid import uuid4, uuid5
 
 import pytest
 
+from identity.accounts.invitation import InvitationState
 from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS, Refusal, Refuse, SignIn, decide
 from identity.accounts.results import BeingFinished, Linked, Reached, SignedUp, SignUpOutcome, Unlink
 from identity.accounts.store import AccountStatus
 from identity.accounts.usernames import fold
 from identity.types import SECOND, AccountId, Millis
-from tests.support.accounts import Registry
+from tests.support.accounts import Registry, Stopped
 from tests.support.clock import ManualClock
-from tests.support.dying import BY, CHANGES, DISABLE, GROUPS, LINK, SIGN_UP, UNLINK, Victim, change, owner
+from tests.support.dying import (
+    ACCEPT,
+    BY,
+    CHANGES,
+    DISABLE,
+    GROUPS,
+    LINK,
+    SIGN_UP,
+    TAKE_OVER,
+    UNLINK,
+    Victim,
+    change,
+    owner,
+)
 from tests.support.wholeness import disagreements
 
 AT_ONCE: Final[Millis] = SECOND
@@ -136,6 +150,53 @@ class KillsContract:
         assert left.log_in() == made.account_id != stranger.account_id
         assert left.wrong() == []
 
+    @pytest.mark.parametrize(
+        "left",
+        [
+            Kill(name, each, later)
+            for name in ("invited", "take-over")
+            for each in CHANGES[name]
+            for later in (AT_ONCE, CLAIM_TTL_MS)
+        ],
+        ids=str,
+        indirect=True,
+    )
+    def test_a_killed_sign_up_with_an_invitation_leaves_it_good_or_an_account_with_its_groups(self, left: Left) -> None:
+        """The link would be used up by an account that is not there, or make two."""
+        registry, key = left.registry, left.victim.invitation
+        reached = left.log_in()
+        if reached is None:
+            assert left.kill.checkpoint in TAKE_OVER[: TAKE_OVER.index("sign-up.committed")]
+            if left.kill.too_soon:
+                left.pass_by(CLAIM_REST_MS)
+            other = registry.sign_up(left.victim.subject(5), left.victim.name("bob"), invitation=key)
+            assert isinstance(other, SignedUp)
+            reached = other.account_id
+        else:
+            assert registry.account(reached).username == left.victim.name()
+
+        late = registry.sign_up(left.victim.subject(6), left.victim.name("carol"), invitation=key)
+
+        assert late == Refuse(Refusal.INVITATION_USED)
+        assert registry.account(reached).groups == ("staff",)
+        assert registry.invitation(key).state is InvitationState.USED
+        assert registry.invitation(key).account_id == reached
+        assert left.wrong() == []
+
+    @kills("accept", ACCEPT)
+    def test_a_killed_acceptance_is_finished_by_the_next_who_follows_the_link(self, left: Left) -> None:
+        """The link would be used up and the groups not there, or they would be given twice."""
+        registry, key = left.registry, left.victim.invitation
+        alice = owner(registry.service, left.victim)
+
+        again = registry.service.invitation(key)
+
+        assert again == Refuse(Refusal.INVITATION_USED)
+        assert registry.account(alice).groups == ("staff",)
+        assert registry.invitation(key).account_id == alice
+        assert registry.service.accept_invitation(key, left.victim.key(1), by=BY) is None
+        assert left.wrong() == []
+
     @kills("link", LINK)
     def test_after_a_killed_link_the_identity_is_linked_or_can_be(self, left: Left) -> None:
         """The identity would be neither the person's nor anybody else's."""
@@ -221,8 +282,22 @@ class KillsContract:
         assert (newest.action, newest.id) == (f"{name}-begun", uuid5(request, f"{name}:"))
 
 
+def abandon(registry: Registry, victim: Victim) -> None:
+    """Let another person's sign-up claim the invitation, and stop there long ago."""
+    registry.stop_at("sign-up.invitation-claimed")
+    with pytest.raises(Stopped):
+        registry.sign_up(victim.subject(8), victim.name("mallory"), invitation=victim.invitation)
+    found = registry.invitation(victim.invitation)
+    long_ago = replace(found, claimed_at=found.claimed_at - CLAIM_TTL_MS, op=uuid4())
+    registry.store.invitations.replace(long_ago, expected=found, expires_at=found.expires_at)
+
+
 def make_victim(registry: Registry, name: str, victim: Victim) -> None:
     """Make the account that is going to be changed, if the change needs one."""
-    if name != "sign-up":
+    if name in {"invited", "take-over", "accept"}:
+        registry.invite("staff", secret=victim.invitation_secret)
+    if name == "take-over":
+        abandon(registry, victim)
+    if name not in {"sign-up", "invited", "take-over"}:
         further = [victim.subject(2)] if name == "unlink" else []
         registry.member(victim.subject(1), victim.name(), *further)

@@ -11,7 +11,7 @@ from identity.sessions.check import NOT_ALLOWED, Outcome
 from identity.sessions.record import Ended
 from identity.sessions.store import Unread
 from identity.web.http.base import Route
-from identity.web.people import demo, login
+from identity.web.people import demo, refusal_words
 from identity.web.programs import checks, forward_auth, session_start
 from identity.web.routes import ROUTES
 from tests.support.sources import ROOT, files, tree
@@ -80,7 +80,7 @@ def test_every_code_is_on_the_page() -> None:
     """Otherwise a program meets a code whose meaning is nowhere."""
     written = _first("code", "status", "meaning")
 
-    assert set(_raised()) | {refusal.value for refusal in login._REFUSALS} == written - {"internal"}
+    assert set(_raised()) | {refusal.value for refusal in refusal_words.REFUSALS} == written - {"internal"}
 
 
 def test_every_code_has_the_status_on_the_page() -> None:

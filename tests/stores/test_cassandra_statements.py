@@ -13,6 +13,7 @@ from tests.support.sources import ROOT, tree
 
 CONDITIONAL: Final = {table.name for table in CONDITIONAL_TABLES} | {"schema_migrations", "schema_locks"}
 SCANNERS: Final = {
+    "identity/accounts/inviting.py",
     "identity/admin/listing.py",
     "identity/admin/members.py",
     "identity/upkeep/fsck.py",

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
+from identity.accounts.invitation import InvitationRow
+from identity.accounts.inviting import Invite
 from identity.accounts.linking import SignIn, decide, identity_key
 from identity.accounts.results import (
     By,
@@ -21,7 +23,7 @@ from identity.accounts.usernames import NamePolicy
 from identity.audit import AuditLog, Event
 from identity.errors import StoreUnavailable
 from identity.stores.memory import MemoryAccounts
-from identity.types import AccountId, Clock, IdentityKey
+from identity.types import DAY, AccountId, Clock, IdentityKey, Millis
 from tests.support.clock import ManualClock
 
 PERSON = By("self", address="2001:db8::1", request_id="r-1")
@@ -97,10 +99,28 @@ class Registry:
         self.at[checkpoint] = stop
 
     def sign_up(
-        self, subject: str = "1", username: str = "alice", *, claim: UUID | None = None, label: str = "@alice"
+        self,
+        subject: str = "1",
+        username: str = "alice",
+        *,
+        claim: UUID | None = None,
+        label: str = "@alice",
+        invitation: str = "",
     ) -> SignUpOutcome:
         """Sign up; with a claim of its own unless one is given."""
-        return self.service.sign_up(SignUp(claim or uuid4(), key(subject), username, label, PERSON))
+        asked = SignUp(claim or uuid4(), key(subject), username, label, PERSON, invitation)
+        return self.service.sign_up(asked)
+
+    def invite(self, *groups: str, lasts_ms: Millis = DAY, secret: str = "") -> InvitationRow:
+        """Make an invitation."""
+        secret = secret or (uuid4().hex * 2)[:43]
+        return self.service.invite(Invite(uuid4(), secret, OPERATOR, lasts_ms, "Bob", groups)).row
+
+    def invitation(self, key: str) -> InvitationRow:
+        """Return an invitation that must be there."""
+        found = self.store.invitations.read_settled(key)
+        assert found is not None
+        return found
 
     def member(self, subject: str = "1", username: str = "alice", *further: str) -> AccountId:
         """Make an account with one way to log in or more."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from identity.accounts.invitation import InvitationRow, InvitationState
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
@@ -33,7 +34,7 @@ from identity.accounts.store import (
 from identity.audit import Event
 from identity.stores.cassandra.settings import Settings
 from identity.stores.sqlite import SqliteAccounts
-from identity.types import AccountId, IdentityKey, Username, UsernameKey
+from identity.types import DAY, AccountId, IdentityKey, Username, UsernameKey
 from identity.upkeep.copied_tables import TABLES, CopySide
 from identity.upkeep.copying import Copying, CopyOutcome, CopyProgress
 from tests.support.cassandra_accounts import opened
@@ -94,6 +95,22 @@ def fill(side: CopySide, people: Iterable[int]) -> None:
     owner = person(1).account.key
     tokens = KeptTokens(person(1).identities[0].key, owner, b"sealed", NOON, None, 0, uuid5(_TOWN, "tokens"))
     side.store.upstream_tokens.insert(tokens)
+    invitation = InvitationRow(
+        "a" * 64,
+        InvitationState.OPEN,
+        NOON,
+        NOON + DAY,
+        "operator:ann",
+        "why",
+        "Bob",
+        ("staff",),
+        None,
+        0,
+        None,
+        None,
+        uuid5(_TOWN, "invitation"),
+    )
+    side.store.invitations.insert(invitation, expires_at=invitation.expires_at)
     side.store.revocations.add(Revocation(uuid5(_TOWN, "r"), owner, bytes(range(16)), 7, 9, NOON, IdentityKey("p:1")))
     side.audit.append(Event(uuid5(_TOWN, "nobody"), NOON, "login-refused", None, "system"))
 

@@ -269,6 +269,7 @@ def everything(registry: Registry) -> Iterator[object]:
     yield from registry.store.usernames.scan()
     yield from registry.store.accounts.scan()
     yield from registry.store.upstream_tokens.scan()
+    yield from registry.store.invitations.scan()
     yield from registry.store.revocations.open()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 
+from identity.accounts.invitation import key_of
 from identity.accounts.results import By, Change, GroupsChange, LinkRequest, SignedUp, SignUp, Unlink
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
@@ -46,6 +47,17 @@ LINK: Final = (
     "complete.finished",
     "trail.ended",
 )
+INVITED: Final = (
+    "sign-up.identity-claimed",
+    "sign-up.name-claimed",
+    "sign-up.invitation-claimed",
+    "sign-up.committed",
+    "complete.account-written",
+    "complete.name-owned",
+    "complete.invitation-used",
+    "complete.finished",
+)
+TAKE_OVER: Final = (*INVITED[:2], "invitation.claimant-stopped", *INVITED[2:])
 UNLINK: Final = (
     "trail.begun",
     "ending.revocation-kept",
@@ -57,7 +69,17 @@ UNLINK: Final = (
 )
 DISABLE: Final = tuple(name for name in UNLINK if not name.startswith("unlink."))
 GROUPS: Final = DISABLE
-CHANGES: Final = {"sign-up": SIGN_UP, "link": LINK, "unlink": UNLINK, "disable": DISABLE, "groups": GROUPS}
+ACCEPT: Final = ("invitation.granting", *GROUPS, "invitation.granted")
+CHANGES: Final = {
+    "sign-up": SIGN_UP,
+    "invited": INVITED,
+    "take-over": TAKE_OVER,
+    "accept": ACCEPT,
+    "link": LINK,
+    "unlink": UNLINK,
+    "disable": DISABLE,
+    "groups": GROUPS,
+}
 """The changes that are killed, and every checkpoint of each in its order."""
 
 BY: Final = By("self")
@@ -82,6 +104,16 @@ class Victim:
     def name(self, name: str = "alice") -> str:
         """Return a username."""
         return f"{name}{self.tag}"
+
+    @property
+    def invitation_secret(self) -> str:
+        """Return the secret of the link that is followed."""
+        return f"{self.tag:a<43}"
+
+    @property
+    def invitation(self) -> str:
+        """Return the key of the invitation."""
+        return str(key_of(self.invitation_secret))
 
     @property
     def request(self) -> UUID:
@@ -119,10 +151,13 @@ def service(store: Accounts, *, ended: Path, clock: Clock, checkpoint: Callable[
 
 def change(accounts: AccountService, name: str, victim: Victim) -> object:
     """Make one of the changes that are killed: to the account of the victim's first identity."""
-    if name == "sign-up":
-        return accounts.sign_up(SignUp(victim.request, victim.key(1), victim.name(), "@alice", BY))
+    if name in {"sign-up", "invited", "take-over"}:
+        invitation = "" if name == "sign-up" else victim.invitation
+        return accounts.sign_up(SignUp(victim.request, victim.key(1), victim.name(), "@alice", BY, invitation))
     account_id = owner(accounts, victim)
     match name:
+        case "accept":
+            return accounts.accept_invitation(victim.invitation, victim.key(1), by=BY)
         case "link":
             return accounts.link(LinkRequest(victim.request, account_id, victim.key(2), "@second", BY))
         case "unlink":

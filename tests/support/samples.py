@@ -39,6 +39,7 @@ WAYS: Final = tuple(
 )
 
 
+_INVITED: Final = {"ways": WAYS, "ends_at": NOON + 7 * DAY, "grouped": False, "signs_up": True, "username": ""}
 _REFUSED: Final = {
     "username": "ada",
     "application": "wiki.example.com",
@@ -55,6 +56,9 @@ def _logging_in() -> tuple[Sample, ...]:
     welcome = {"action": "/welcome?signup=k3jd9a2x", "csrf": CSRF, "provider": "GitHub", "handle": "ada-l"}
     return (
         Sample("login", "login", {"ways": WAYS}),
+        Sample("invitation", "invitation", _INVITED),
+        Sample("invitation-groups", "invitation", {**_INVITED, "grouped": True, "username": "ada"}),
+        Sample("invitation-closed", "invitation", {**_INVITED, "grouped": True, "signs_up": False}),
         Sample("login-ask", "login", {"ways": WAYS, "staying": WAYS, "last": "github"}),
         Sample("login-ticked", "login", {"ways": WAYS, "staying": WAYS, "ticked": True}),
         Sample("login-last", "login", {"ways": WAYS, "last": "github", "destination": "wiki.example.com"}),
@@ -191,6 +195,11 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
     ("no-account", 403, {}),
     ("sign-up-closed", 403, {}),
     ("not-admitted", 403, {}),
+    ("not-invited", 403, {}),
+    ("invitation-unknown", 403, {}),
+    ("invitation-expired", 403, {}),
+    ("invitation-used", 403, {}),
+    ("invitation-revoked", 403, {}),
     ("not-found", 404, {}),
     ("method-not-allowed", 405, {}),
     ("being-finished", 409, {}),

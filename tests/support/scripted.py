@@ -105,6 +105,7 @@ class CountedAccounts:
         self.accounts = CountedRows(inner.accounts, self.reads, "accounts")
         self.providers = CountedRows(inner.providers, self.reads, "providers")
         self.upstream_tokens = CountedRows(inner.upstream_tokens, self.reads, "upstream tokens")
+        self.invitations = CountedRows(inner.invitations, self.reads, "invitations")
         self.profiles = CountedProfiles(inner.profiles, self.reads)
         self.revocations = inner.revocations
         self.audit = inner.audit

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from identity.accounts import tables
+from identity.accounts.invitation import InvitationRow
 from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
 from identity.accounts.tables import DurableTable
 from identity.stores.cassandra import statements
@@ -37,6 +38,7 @@ USERNAMES: Final = ConditionalPacking[UsernameRow](statements.USERNAMES, tables.
 ACCOUNTS: Final = ConditionalPacking[AccountRow](statements.ACCOUNTS, tables.ACCOUNTS)
 PROVIDERS: Final = ConditionalPacking[ProviderPin](statements.PROVIDERS, tables.PROVIDERS)
 UPSTREAM_TOKENS: Final = ConditionalPacking[KeptTokens](statements.UPSTREAM_TOKENS, tables.UPSTREAM_TOKENS)
+INVITATIONS: Final = ConditionalPacking[InvitationRow](statements.INVITATIONS, tables.INVITATIONS)
 PROFILES: Final = RowPacking(tables.PROFILES, CASSANDRA, store="cassandra")
 REVOCATIONS: Final = RowPacking(tables.REVOCATIONS, CASSANDRA, store="cassandra")
 AUDIT: Final = RowPacking(tables.AUDIT, CASSANDRA, store="cassandra")

@@ -125,7 +125,8 @@ USERNAMES: Final = ConditionalTable(tables.USERNAMES.name, tables.USERNAMES.name
 ACCOUNTS: Final = ConditionalTable(tables.ACCOUNTS.name, tables.ACCOUNTS.names)
 PROVIDERS: Final = ConditionalTable(tables.PROVIDERS.name, tables.PROVIDERS.names)
 UPSTREAM_TOKENS: Final = ConditionalTable(tables.UPSTREAM_TOKENS.name, tables.UPSTREAM_TOKENS.names)
-CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS)
+INVITATIONS: Final = ConditionalTable(tables.INVITATIONS.name, tables.INVITATIONS.names)
+CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS, INVITATIONS)
 
 
 def _select(name: str, table: DurableTable[Any], where: str = "", *, kind: StatementKind) -> Statement:

@@ -9,6 +9,7 @@ from typing import Final
 
 from cassandra.cluster import Session
 
+from identity.accounts.invitation import InvitationRow
 from identity.accounts.store import AccountRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
 from identity.stores.cassandra import columns
 from identity.stores.cassandra.connection import CassandraConnection
@@ -65,6 +66,7 @@ class CassandraAccounts:
         self.upstream_tokens: Final = CassandraRows[IdentityKey, KeptTokens](
             columns.UPSTREAM_TOKENS, connection, clock=clock
         )
+        self.invitations: Final = CassandraRows[str, InvitationRow](columns.INVITATIONS, connection, clock=clock)
         self.profiles: Final = CassandraProfiles(connection)
         self.revocations: Final = CassandraRevocations(connection)
         self.copy_note: Final = CassandraCopyNote(connection)

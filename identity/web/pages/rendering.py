@@ -48,6 +48,7 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         ),
         "notices": _page("csrf", "notices", "seen", "onward"),
         "demo": _page("action", "csrf", "provider", "people", "hidden", problem=""),
+        "invitation": _page("ways", "ends_at", "grouped", "signs_up", "username"),
         "refused": _page("username", "application", "again", "another", "request_id", "code"),
         "error": _page(
             "status", "code", "public", "request_id", again="", provider="", username="", others=(), login="/login"
@@ -85,6 +86,11 @@ _LEADS_TO_LOGIN: Final = frozenset(
         "being-finished",
         "sign-up-closed",
         "not-admitted",
+        "not-invited",
+        "invitation-used",
+        "invitation-expired",
+        "invitation-revoked",
+        "invitation-unknown",
         "account-disabled",
         "identity-suspended",
     }
@@ -146,6 +152,7 @@ class Pages:
             "strong": Markup("<strong>{}</strong>").format,
             "style": STYLESHEET.url,
             "t": catalogue.say,
+            "until": _until,
             "when": self._when,
             "wording": self._wording,
         }
@@ -186,6 +193,10 @@ class Pages:
         is_exact = self._catalogue.has(f"error.{own}.title")
         name = own if is_exact else _by_status(status)
         return Wording(f"error.{name}", is_exact, name in _LEADS_TO_LOGIN)
+
+
+def _until(at: Millis) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(times.machine(at), times.exact(at))
 
 
 def _by_status(status: int) -> str:

@@ -12,6 +12,8 @@ login are set and deleted here and nowhere else:
     last provider          a provider proved who     never; it lasts half a year
                            the person is
     told once              a posted answer has it    a login ends well
+    invitation             an invitation's link is   a login ends well
+                           opened
     logout hint            a provider with a logout  the browser logs out there
                            proved who the person is
     session token          a login ends well         (the session service says)
@@ -25,6 +27,7 @@ from http import HTTPStatus
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
+from identity.accounts.invitation import PATH
 from identity.accounts.linking import Refusal
 from identity.errors import (
     BadInput,
@@ -51,6 +54,7 @@ from identity.web.http.page import PageHandler
 from identity.web.http.refusals import SignUpBeingFinished
 from identity.web.pages import Way
 from identity.web.people import binding_cookies, logout_hint
+from identity.web.people.refusal_words import REFUSALS
 from providers.base import (
     Callback,
     LoginStale,
@@ -75,6 +79,8 @@ REASONS: Final = frozenset(
     {*(ended.code for ended in Ended), "anonymous", STALE, "foreign", "newer-key", DENIED, DOUBTFUL, UNPROVEN}
 )
 """Why a browser was sent to the login page, as far as the page has words for it."""
+INVITATION: Final = PATH
+"""The page of an invitation whose link this browser opened."""
 NOTICES: Final = "/account/notice"
 ADDRESS_CHARS: Final = 16_384
 ANSWER_CHARS: Final = 8_192
@@ -83,16 +89,6 @@ _PROOFS: Final = ("code", "oauth_token", "oauth_verifier")
 """What is exchanged for a token, in OAuth 2 and in OAuth 1.0a (RFC 5849 §2.2)."""
 _LAST_MS: Final = 180 * DAY
 PROVIDER: Final = "/login/([a-z0-9-]{1,32})"
-_REFUSALS: Final = {
-    Refusal.DISABLED: "This account is disabled. Ask whoever runs this service.",
-    Refusal.SUSPENDED: "The provider closed your account there, or says that it may be in other hands. "
-    "Log in another way, or ask whoever runs this service.",
-    Refusal.MERGING: "This account is being joined with another one at this moment. Try again in a minute.",
-    Refusal.MERGED: "This account was joined with another one. Log in with the other one.",
-    Refusal.SIGN_UP_CLOSED: "There is no account for this login, and new ones are not made here.",
-    Refusal.NOT_ADMITTED: "This login service is only for certain people, and your login is not one of theirs.",
-    Refusal.NO_ACCOUNT: "The account this login belongs to cannot be found. Ask whoever runs this service.",
-}
 
 
 class LoginHandler(PageHandler):
@@ -108,6 +104,8 @@ class LoginHandler(PageHandler):
     """Gives the ways to log in without this provider, for the error page."""
     who: str = ""
     """Who is logged in although this login came to nothing, for the error page."""
+    invited: bool = False
+    """Whether the person follows an invitation, and goes on doing so in whatever is offered."""
 
     def provider(self, name: str) -> Provider:
         """Return a provider that is configured and switched on. Raises NotFound."""
@@ -139,7 +137,7 @@ class LoginHandler(PageHandler):
     def offer(self, provider: Provider, return_to: str, *, stay: str = "", max_age: int | None = None) -> None:
         """Remember what an error page offers: to begin again, here or at another provider."""
         self.at = provider.label
-        self.again = begin_path(provider.name, return_to, stay=stay, max_age=max_age)
+        self.again = begin_path(provider.name, return_to, stay=stay, max_age=max_age, invited=self.invited)
         every = partial(self.ways, return_to, stay=stay, max_age=max_age)
         self.others = lambda: [way for way in every() if way.name != provider.name]
 
@@ -147,7 +145,12 @@ class LoginHandler(PageHandler):
         """Return every way to log in that leads there; with `max_age` those that can prove a fresh login."""
         able = (each for each in self.context.providers.values() if max_age is None or proves_logins(each))
         return [
-            Way(each.name, each.label, begin_path(each.name, return_to, stay=stay, max_age=max_age)) for each in able
+            Way(
+                each.name,
+                each.label,
+                begin_path(each.name, return_to, stay=stay, max_age=max_age, invited=self.invited),
+            )
+            for each in able
         ]
 
     def max_age(self) -> int | None:
@@ -191,8 +194,9 @@ class LoginHandler(PageHandler):
         """Give the browser its session; what the person must know first stands between it and where it goes."""
         names = self.context.names
         self.put_spent()
-        if self.own_cookie(names.told_once):
-            self.put_cookie(binding_cookies.removed(names.told_once, names=names))
+        for once in (names.told_once, names.invitation):
+            if self.own_cookie(once):
+                self.put_cookie(binding_cookies.removed(once, names=names))
         for cookie in signed.opened.set_cookies:
             self.put_cookie(cookie)
         self.onward(notice_path(signed.return_to) if signed.opened.notices else signed.return_to)
@@ -203,7 +207,7 @@ class LoginHandler(PageHandler):
             raise SignUpBeingFinished
         refusal = SignUpBeingFinished if outcome.reason is Refusal.MERGING else Forbidden
         self.again = self.again if refusal is SignUpBeingFinished else ""
-        raise refusal(outcome.reason.value, public=_REFUSALS.get(outcome.reason))
+        raise refusal(outcome.reason.value, public=REFUSALS.get(outcome.reason))
 
     def answer_error(self, error: IdentityError) -> None:
         """Show the error, and delete the binding of what was used up."""
@@ -273,6 +277,7 @@ class ProviderAnswer(LoginHandler):
         await self.keep_pace(Counted.ANSWER, name)
         self.spend(cookie)
         max_age = 0 if flow.force_login else None
+        self.invited = bool(flow.invitation)
         self.offer(provider, flow.return_to, stay=self.said(flow), max_age=max_age)
         if params is None:
             told = context.login.told(name, self.binding(context.names.told_once))
@@ -280,6 +285,9 @@ class ProviderAnswer(LoginHandler):
         profile = await self._ask(provider, flow, params)
         if profile is None:
             self.put_spent()
+            if self.invited:
+                self.go(INVITATION)
+                return
             self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow), max_age=max_age))
             return
         try:
@@ -349,9 +357,12 @@ def proves_logins(provider: Provider) -> bool:
     return isinstance(provider, ProvesLogins) and provider.proves_fresh_login
 
 
-def begin_path(provider: str, return_to: str, *, stay: str = "", max_age: int | None = None) -> str:
+def begin_path(
+    provider: str, return_to: str, *, stay: str = "", max_age: int | None = None, invited: bool = False
+) -> str:
     """Return the address that begins a login; a fresh one with `max_age`, in seconds."""
-    return _with(f"/login/{provider}", return_to=return_to, stay=stay, max_age=_spelt(max_age))
+    invitation = "yes" if invited else ""
+    return _with(f"/login/{provider}", return_to=return_to, stay=stay, max_age=_spelt(max_age), invitation=invitation)
 
 
 def chooser_path(reason: str, return_to: str, *, stay: str = "", max_age: int | None = None) -> str:

@@ -35,6 +35,7 @@ from identity.web.http.base import Listener, Route
 from identity.web.pages import Way
 from identity.web.people.login import (
     ADDRESS_CHARS,
+    INVITATION,
     PROVIDER,
     REASONS,
     STALE,
@@ -122,11 +123,18 @@ class Begin(LoginHandler):
         await self.keep_pace(Counted.START, name)
         return_to, stay = context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS)), self.query("stay")
         forced = max_age is not None
+        self.invited = self.query("invitation") == "yes"
+        invitation = context.login.invited.key(self.binding(context.names.invitation)) if self.invited else ""
+        if self.invited and not invitation:
+            self.go(INVITATION)  # which says what is missing
+            return
         if forced and not proves_logins(provider):
             self.go(chooser_path(UNPROVEN, return_to, max_age=max_age))
             return
         account = await self._whose() if forced else None
-        started = context.login.start(name, return_to=return_to, stay=stay, force_login=forced, account=account)
+        started = context.login.start(
+            name, return_to=return_to, stay=stay, force_login=forced, account=account, invitation=invitation
+        )
         self.offer(provider, started.flow.return_to, stay=self.said(started.flow), max_age=max_age)
         try:
             begun = await provider.begin(started.start, context.http(name))

@@ -78,6 +78,11 @@ class CookieNames:
         return self._name("s", secret)
 
     @property
+    def invitation(self) -> str:
+        """Name of the cookie that holds the invitation whose link was opened last."""
+        return self._prefix("i")
+
+    @property
     def told_once(self) -> str:
         """Name of the cookie that holds what a provider says of a person only once."""
         return self._prefix("n")
