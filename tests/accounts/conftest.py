@@ -9,6 +9,19 @@ from identity.stores.memory import MemoryAccounts
 from identity.stores.sqlite import SqliteAccounts
 from tests.support.accounts import Registry
 from tests.support.clock import ManualClock
+from tests.support.contention import WatchedStore
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Give the time."""
+    return ManualClock()
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> WatchedStore:
+    """Give a store in which others may interfere."""
+    return WatchedStore(MemoryAccounts(clock=clock))
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -10,14 +10,12 @@ from identity.accounts.results import AlreadyKnown, BeingFinished, NameTaken, Si
 from identity.accounts.store import (
     AccountRow,
     AccountStatus,
-    Applied,
     IdentityRow,
     IdentityState,
     LinkedIdentity,
     UsernameState,
 )
 from identity.errors import StoreUnavailable
-from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, UsernameKey
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import ManualClock
@@ -27,35 +25,9 @@ ALICE = UsernameKey("alice")
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """Give the time."""
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> WatchedStore:
-    """Give a store in which others may interfere."""
-    return WatchedStore(MemoryAccounts(clock=clock))
-
-
-@pytest.fixture
 def registry(clock: ManualClock, store: WatchedStore) -> Registry:
     """Give a service."""
     return Registry(store, clock=clock)
-
-
-def cut_short(registry: Registry, checkpoint: str, subject: str = "1", username: str = "alice") -> None:
-    """Sign up, and end at a checkpoint."""
-    registry.stop_at(checkpoint)
-    with pytest.raises(Stopped):
-        registry.sign_up(subject, username)
-
-
-def set_status(store: WatchedStore, account_id: AccountId, status: AccountStatus) -> None:
-    """Change an account's status as a merge would."""
-    account = store.accounts.there(account_id)
-    after = replace(account, status=status, op=uuid4(), version=account.version + 1)
-    assert store.accounts.rows.replace(after, expected=account) is Applied.APPLIED
 
 
 def state(registry: Registry, subject: str = "1") -> IdentityState | None:
@@ -70,7 +42,7 @@ AFTER_THE_COMMIT = ["sign-up.committed", "complete.account-written", "complete.n
 @pytest.mark.parametrize("checkpoint", AFTER_THE_COMMIT)
 def test_the_next_login_finishes_what_was_committed(registry: Registry, checkpoint: str) -> None:
     """A power failure in the wrong second would lock somebody out of an account that exists."""
-    cut_short(registry, checkpoint)
+    registry.cut_short(checkpoint)
 
     account_id = registry.log_in("1")
 
@@ -87,7 +59,7 @@ def test_what_was_committed_is_finished_after_its_claims_expired_too(
     registry: Registry, clock: ManualClock, checkpoint: str
 ) -> None:
     """People come back the next day."""
-    cut_short(registry, checkpoint)
+    registry.cut_short(checkpoint)
     clock.advance(CLAIM_TTL_MS)
 
     account_id = registry.log_in("1")
@@ -114,7 +86,7 @@ def test_a_helper_in_the_middle_does_no_harm(registry: Registry, checkpoint: str
 
 def test_a_roll_forward_is_noted_as_the_system_s(registry: Registry) -> None:
     """The audit would miss the account, or name an address that did not make it."""
-    cut_short(registry, "sign-up.committed")
+    registry.cut_short("sign-up.committed")
 
     registry.log_in("1")
 
@@ -137,7 +109,7 @@ def test_the_form_sent_again_after_the_commit_finishes_it(registry: Registry) ->
 
 def test_a_sign_up_that_meets_a_committed_one_finishes_it(registry: Registry) -> None:
     """Nobody must have to wait for a process that is gone."""
-    cut_short(registry, "sign-up.committed")
+    registry.cut_short("sign-up.committed")
 
     known = registry.sign_up("1", "bob")
 
@@ -147,7 +119,7 @@ def test_a_sign_up_that_meets_a_committed_one_finishes_it(registry: Registry) ->
 
 def lose_the_name(registry: Registry, clock: ManualClock) -> AccountId:
     """Commit a sign-up whose name expires and is taken by another person; return the account's id."""
-    cut_short(registry, "sign-up.committed")
+    registry.cut_short("sign-up.committed")
     row = registry.store.identities.read_settled(key("1"))
     assert row is not None
     clock.advance(CLAIM_TTL_MS)
@@ -188,7 +160,7 @@ def test_a_name_that_is_just_being_taken_is_lost_too(registry: Registry, clock: 
 
     def lose() -> None:
         clock.advance(CLAIM_REST_MS + 1)
-        cut_short(registry, "sign-up.name-claimed", "2")
+        registry.cut_short("sign-up.name-claimed", "2")
 
     registry.at["sign-up.committed"] = lose
     claim = uuid4()
@@ -204,7 +176,7 @@ def test_a_new_choice_that_is_cut_short_is_finished_too(registry: Registry, cloc
     """The second commit must be worth as much as the first."""
     account_id = lose_the_name(registry, clock)
     registry.service.find(key("1"))
-    cut_short(registry, "sign-up.committed", "1", "bob")
+    registry.cut_short("sign-up.committed", "1", "bob")
 
     assert registry.log_in("1") == account_id
     assert registry.account(account_id).username == "bob"
@@ -259,7 +231,7 @@ def test_a_link_to_an_account_that_was_merged_frees_the_identity(registry: Regis
     """An absorbed account must not collect ways to log in."""
     account_id = registry.member("1", "alice")
     committed_link(store, registry.account(account_id))
-    set_status(store, account_id, AccountStatus.MERGED)
+    store.set_status(account_id, AccountStatus.MERGED)
 
     assert registry.service.find(key("2")) is None
     assert registry.ways(account_id) == {"p:1"}
@@ -269,13 +241,13 @@ def test_a_link_waits_while_the_account_is_being_merged(registry: Registry, stor
     """It would be added to the account that is about to be empty."""
     account_id = registry.member("1", "alice")
     row = committed_link(store, registry.account(account_id))
-    set_status(store, account_id, AccountStatus.MERGING)
+    store.set_status(account_id, AccountStatus.MERGING)
 
     assert registry.service.find(key("2")) == row
     assert registry.sign_up("2", "bob") == BeingFinished()
     assert registry.link(registry.member("3", "carol"), "2") == BeingFinished()
 
-    set_status(store, account_id, AccountStatus.ACTIVE)
+    store.set_status(account_id, AccountStatus.ACTIVE)
     assert registry.log_in("2") == account_id
 
 
@@ -283,9 +255,9 @@ def test_a_sign_up_whose_account_was_merged_already_is_left_to_the_merge(
     registry: Registry, store: WatchedStore
 ) -> None:
     """Deleting its row would make the person a newcomer."""
-    cut_short(registry, "complete.account-written")
+    registry.cut_short("complete.account-written")
     row = store.identities.read_settled(key("1"))
-    set_status(store, row.account_id, AccountStatus.MERGED)
+    store.set_status(row.account_id, AccountStatus.MERGED)
 
     assert registry.service.find(key("1")) == row
     assert registry.sign_up("1", "bob") == BeingFinished()
@@ -354,7 +326,7 @@ def test_an_endless_race_for_the_account_ends(registry: Registry, store: Watched
 
 def test_an_endless_race_for_the_index_row_ends(registry: Registry, store: WatchedStore) -> None:
     """The same for the row itself."""
-    cut_short(registry, "sign-up.committed")
+    registry.cut_short("sign-up.committed")
     store.identities.before = store.identities.touch
 
     with pytest.raises(StoreUnavailable, match="identity row"):
@@ -363,7 +335,7 @@ def test_an_endless_race_for_the_index_row_ends(registry: Registry, store: Watch
 
 def test_an_endless_race_for_the_name_ends(registry: Registry, store: WatchedStore) -> None:
     """And for the name."""
-    cut_short(registry, "sign-up.committed")
+    registry.cut_short("sign-up.committed")
     store.usernames.before = store.usernames.touch
 
     with pytest.raises(StoreUnavailable, match="username row"):

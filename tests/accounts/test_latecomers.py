@@ -13,26 +13,13 @@ import pytest
 from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS
 from identity.accounts.results import NameTaken, SignedUp
 from identity.accounts.store import IdentityState, UsernameState
-from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, UsernameKey
-from tests.support.accounts import Registry, Stopped, key
+from tests.support.accounts import Registry, key
 from tests.support.clock import ManualClock
 from tests.support.contention import WatchedStore
 from tests.support.wholeness import disagreements
 
 ALICE = UsernameKey("alice")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """Give the time."""
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> WatchedStore:
-    """Give a store in which others may interfere."""
-    return WatchedStore(MemoryAccounts(clock=clock))
 
 
 @pytest.fixture
@@ -43,17 +30,10 @@ def registry(clock: ManualClock, store: WatchedStore) -> Iterator[Registry]:
     assert disagreements(store) == []
 
 
-def cut_short(registry: Registry, checkpoint: str, subject: str, username: str) -> None:
-    """Sign up, and end at a checkpoint."""
-    registry.stop_at(checkpoint)
-    with pytest.raises(Stopped):
-        registry.sign_up(subject, username)
-
-
 def lose_alice(registry: Registry, clock: ManualClock) -> None:
     """Let somebody take the name of the first sign-up over and disappear, and have that noticed."""
     clock.advance(CLAIM_REST_MS + 1)
-    cut_short(registry, "sign-up.name-claimed", "2", "alice")
+    registry.cut_short("sign-up.name-claimed", "2", "alice")
     row = registry.service.find(key("1"))
     assert row is not None
     assert row.state is IdentityState.NEEDS_NAME
@@ -84,7 +64,7 @@ def test_a_name_owned_too_late_is_given_back_while_the_new_one_is_still_being_wr
     def meanwhile() -> None:
         lose_alice(registry, clock)
         clock.advance(CLAIM_TTL_MS)
-        cut_short(registry, "sign-up.committed", "1", "bob")
+        registry.cut_short("sign-up.committed", "1", "bob")
 
     registry.at["complete.account-written"] = meanwhile
 
@@ -159,7 +139,7 @@ def test_a_sign_up_that_wakes_up_in_the_next_one_finishes_that(registry: Registr
 
     def meanwhile() -> None:
         lose_alice(registry, clock)
-        cut_short(registry, "sign-up.committed", "1", "bob")
+        registry.cut_short("sign-up.committed", "1", "bob")
 
     registry.at["sign-up.committed"] = meanwhile
 

@@ -11,7 +11,6 @@ from identity.accounts.results import AlreadyKnown, BeingFinished, Linked, NotRe
 from identity.accounts.store import AccountStatus, IdentityState, LinkedIdentity, Revocation
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
-from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import NOON, ManualClock
@@ -19,27 +18,9 @@ from tests.support.contention import WatchedStore
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """Give the time."""
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> WatchedStore:
-    """Give a store in which others may interfere."""
-    return WatchedStore(MemoryAccounts(clock=clock))
-
-
-@pytest.fixture
 def registry(clock: ManualClock, store: WatchedStore) -> Registry:
     """Give a service."""
     return Registry(store, clock=clock)
-
-
-def set_status(store: WatchedStore, account_id: AccountId, status: AccountStatus) -> None:
-    """Change an account's status behind the service's back."""
-    account = store.accounts.there(account_id)
-    store.accounts.rows.replace(replace(account, status=status, op=uuid4()), expected=account)
 
 
 def test_a_linked_identity_logs_in_to_the_account(registry: Registry) -> None:
@@ -166,7 +147,7 @@ def test_an_account_that_may_not_log_in_gets_no_further_way(
 ) -> None:
     """A disabled thief would link his own identity for later."""
     alice = registry.member("1", "alice")
-    set_status(store, alice, status)
+    store.set_status(alice, status)
 
     assert registry.link(alice, "2") == Refuse(reason)
     assert registry.log_in("2") is None
@@ -206,7 +187,7 @@ def test_a_link_that_never_gets_its_turn_is_to_be_tried_again(registry: Registry
 def test_a_link_to_an_account_that_a_merge_takes_meanwhile_is_refused(registry: Registry, store: WatchedStore) -> None:
     """The way would be added to an account that is about to be empty."""
     alice = registry.member("1", "alice")
-    registry.at["link.committed"] = lambda: set_status(store, alice, AccountStatus.MERGED)
+    registry.at["link.committed"] = lambda: store.set_status(alice, AccountStatus.MERGED)
 
     assert registry.link(alice, "2") == Refuse(Refusal.MERGED)
     assert registry.log_in("2") is None
@@ -301,7 +282,7 @@ def test_an_account_in_a_merge_is_left_to_it(
 ) -> None:
     """The merge is moving its ways one by one."""
     alice = registry.member("1", "alice", "2")
-    set_status(store, alice, status)
+    store.set_status(alice, status)
 
     assert registry.unlink(alice, "2") == Refuse(reason)
 
@@ -309,7 +290,7 @@ def test_an_account_in_a_merge_is_left_to_it(
 def test_a_disabled_account_may_lose_a_way(registry: Registry, store: WatchedStore) -> None:
     """An operator disables the account, takes the thief's way from it, and enables it."""
     alice = registry.member("1", "alice", "2")
-    set_status(store, alice, AccountStatus.DISABLED)
+    store.set_status(alice, AccountStatus.DISABLED)
 
     assert registry.unlink(alice, "2") == Reached(alice)
 

@@ -1,7 +1,6 @@
 """Disabling, ending everywhere, what could not be reached, profiles, and what a login costs."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -12,25 +11,12 @@ from identity.accounts.revoking import ABANDONED_MS
 from identity.accounts.store import AccountStatus, ProfileRow, Revocation
 from identity.errors import StoreCorrupt, StoreUnavailable
 from identity.sessions.record import Ended
-from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, SessionId
 from providers.base import Profile
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import NOON, ManualClock
 from tests.support.contention import WatchedStore
 from tests.support.guards import Expectation
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """Give the time."""
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> WatchedStore:
-    """Give a store in which others may interfere."""
-    return WatchedStore(MemoryAccounts(clock=clock))
 
 
 @pytest.fixture
@@ -42,12 +28,6 @@ def registry(clock: ManualClock, store: WatchedStore) -> Registry:
 def disable(registry: Registry, account_id: AccountId) -> EndingOutcome:
     """Disable an account as an operator does."""
     return registry.service.disable(registry.change(account_id))
-
-
-def set_status(store: WatchedStore, account_id: AccountId, status: AccountStatus) -> None:
-    """Change an account's status behind the service's back."""
-    account = store.accounts.there(account_id)
-    store.accounts.rows.replace(replace(account, status=status, op=uuid4()), expected=account)
 
 
 def test_a_returning_login_costs_two_durable_reads(registry: Registry, store: WatchedStore) -> None:
@@ -174,7 +154,7 @@ def test_an_account_in_a_merge_is_left_to_it(
 ) -> None:
     """Enabling an absorbed account would bring it back beside the one that absorbed it."""
     alice = registry.member("1", "alice")
-    set_status(store, alice, status)
+    store.set_status(alice, status)
 
     assert disable(registry, alice) == Refuse(reason)
     assert registry.service.enable(registry.change(alice)) == Refuse(reason)

@@ -14,23 +14,10 @@ from identity.accounts.store import (
 )
 from identity.accounts.usernames import NamePolicy, NameProblem, NameRefused
 from identity.errors import StoreUnavailable
-from identity.stores.memory import MemoryAccounts
 from identity.types import AccountId, UsernameKey
 from tests.support.accounts import Registry, Stopped, key
 from tests.support.clock import NOON, ManualClock
 from tests.support.contention import WatchedRows, WatchedStore
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """Give the time."""
-    return ManualClock()
-
-
-@pytest.fixture
-def store(clock: ManualClock) -> WatchedStore:
-    """Give a store in which others may interfere."""
-    return WatchedStore(MemoryAccounts(clock=clock))
 
 
 @pytest.fixture

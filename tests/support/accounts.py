@@ -1,6 +1,7 @@
 """An account service with everything around it on record, for tests of the identity map."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 from identity.accounts.invitation import InvitationRow
@@ -97,6 +98,13 @@ class Registry:
             raise Stopped
 
         self.at[checkpoint] = stop
+
+    def cut_short(self, checkpoint: str, subject: str = "1", username: str = "alice") -> None:
+        """Sign up, and end at a checkpoint."""
+        self.stop_at(checkpoint)
+        with suppress(Stopped):
+            self.sign_up(subject, username)
+            raise AssertionError(f"the sign-up never came to {checkpoint}")
 
     def sign_up(
         self,

@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+
+import pytest
 
 from identity.applications.application import Application
 from identity.config.model import Config
@@ -129,6 +131,25 @@ class TokenSite(LoginSite):
     def failing(self, times: int = 1) -> None:
         """Let the next refreshes fail."""
         self.keeper.fails = [ProviderBroken("the token endpoint answered 500") for _ in range(times)]
+
+
+@pytest.fixture(scope="module")
+def running_tokens() -> Iterator[TokenSite]:
+    """Give the daemon."""
+    with TokenSite() as site:
+        yield site
+
+
+@pytest.fixture
+def token_site(running_tokens: TokenSite) -> TokenSite:
+    """Give the module's daemon with no person known to it, and no token."""
+    running_tokens.start_over()
+    return running_tokens
+
+
+def said(reply: Reply) -> tuple[int, str]:
+    """Return the status and the error's code."""
+    return reply.status, str(reply.json().get("error", ""))
 
 
 def as_photos() -> dict[str, str]:

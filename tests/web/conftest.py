@@ -9,6 +9,7 @@ from tests.support.application_hosts import running_sites, sites  # noqa: F401 -
 from tests.support.browser import Browser
 from tests.support.logins import logins, running_logins  # noqa: F401 - fixtures
 from tests.support.same_host_application import home  # noqa: F401 - a fixture
+from tests.support.token_site import running_tokens, token_site  # noqa: F401 - fixtures
 from tests.support.web import ACCOUNT, LOCAL, Site
 
 

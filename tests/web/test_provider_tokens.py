@@ -14,32 +14,18 @@ from identity.membership.rules import UserRule
 from identity.types import HOUR, MINUTE, SECOND, IdentityKey
 from identity.upstream_tokens.service import REST_MS
 from providers.base import ProviderBroken, ProviderSlow
-from tests.support.browser import Reply
 from tests.support.guards import Expectation
-from tests.support.token_site import TokenSite, as_photos
+from tests.support.token_site import TokenSite, as_photos, said
 from tests.support.waiting import until
 from tests.support.web import basic, connection
 
 ExpectLog = Callable[..., Expectation]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[TokenSite]:
-    """Give the daemon."""
-    with TokenSite() as site:
-        yield site
-
-
 @pytest.fixture
-def site(running: TokenSite) -> TokenSite:
-    """Give it empty."""
-    running.start_over()
-    return running
-
-
-def said(reply: Reply) -> tuple[int, str]:
-    """Return the status and the error's code."""
-    return reply.status, str(reply.json().get("error", ""))
+def site(token_site: TokenSite) -> TokenSite:
+    """Give the daemon, empty."""
+    return token_site
 
 
 def test_an_application_fetches_its_persons_token(site: TokenSite) -> None:

@@ -1,37 +1,23 @@
 """What becomes of kept tokens when a link or an account goes, and when a person only logs out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 
 from identity.accounts.results import By, Change, LinkRequest, Unlink
 from identity.types import IdentityKey
-from tests.support.browser import Reply
 from tests.support.guards import Expectation
-from tests.support.token_site import TokenSite
+from tests.support.token_site import TokenSite, said
 from tests.support.waiting import until
 
 ExpectLog = Callable[..., Expectation]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[TokenSite]:
-    """Give the daemon."""
-    with TokenSite() as site:
-        yield site
-
-
 @pytest.fixture
-def site(running: TokenSite) -> TokenSite:
-    """Give it empty."""
-    running.start_over()
-    return running
-
-
-def said(reply: Reply) -> tuple[int, str]:
-    """Return the status and the error's code."""
-    return reply.status, str(reply.json().get("error", ""))
+def site(token_site: TokenSite) -> TokenSite:
+    """Give the daemon, empty."""
+    return token_site
 
 
 @pytest.mark.threat(30)
