@@ -191,14 +191,14 @@ def in_force(config: Config, client: OutboundClient, standing: Standing, *, befo
         providers = {**providers, **_alike(before, config)}
     dependencies = _dependencies(wiring, standing.cache, providers)
     logouts = UpstreamLogouts(accounts, dependencies, count=metrics.count)
-    means = dependencies, logouts, standing.tokens
+    means, forget = (dependencies, logouts, standing.tokens), standing.tokens.forget
     context = Context(
         sessions=sessions,
         checker=session_checker(wiring, standing.cache, standing.watching),
         accounts=accounts,
         login=_login(wiring, accounts, sessions, pins=_pins(config, standing.accounts, clock), means=means),
         logouts=logouts,
-        events=ProviderEvents(accounts, dependencies, note=wiring.note, count=metrics.count),
+        events=ProviderEvents(accounts, dependencies, note=wiring.note, count=metrics.count, forget=forget),
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
         tokens=Refreshing(standing.tokens, standing.durable, providers=providers, http=client.for_provider),
         pages=Pages(clock=clock, kinds={section.name: section.kind for section in config.providers}),

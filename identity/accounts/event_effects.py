@@ -3,26 +3,28 @@
 Pure. Owns the table. Invariant: whatever may mean that another person holds the account there ends
 sessions, and nothing a provider says gives more access than the person had before it.
 
-| what happened                      | why       | sessions that end            | logins through it       |
-|------------------------------------|-----------|------------------------------|-------------------------|
-| account-disabled                   | hijacking | all of the account           | suspended               |
-| account-disabled                   | any other | opened through the identity  | suspended               |
-| account-purged                     |           | opened through the identity  | suspended               |
-| account-enabled                    |           | none                         | resumed                 |
-| account-credential-change-required |           | opened through the identity  | as before               |
-| sessions-revoked                   |           | opened through the identity  | as before               |
-| tokens-revoked                     |           | opened through the identity  | as before               |
-| consent-revoked                    |           | opened through the identity  | as before               |
-| token-revoked                      |           | none: no token is kept here  | as before               |
-| email-enabled, email-disabled      |           | none: an address is no key   | as before               |
-| verification, unknown              |           | none                         | as before               |
+| what happened                      | why       | sessions that end            | logins through it       | tokens    |
+|------------------------------------|-----------|------------------------------|-------------------------|-----------|
+| account-disabled                   | hijacking | all of the account           | suspended               | stay      |
+| account-disabled                   | any other | opened through the identity  | suspended               | stay      |
+| account-purged                     |           | opened through the identity  | suspended               | forgotten |
+| account-enabled                    |           | none                         | resumed                 | stay      |
+| account-credential-change-required |           | opened through the identity  | as before               | stay      |
+| sessions-revoked                   |           | opened through the identity  | as before               | stay      |
+| tokens-revoked                     |           | opened through the identity  | as before               | forgotten |
+| consent-revoked                    |           | opened through the identity  | as before               | forgotten |
+| token-revoked                      |           | none: it does not say whose  | as before               | stay      |
+| email-enabled, email-disabled      |           | none: an address is no key   | as before               | stay      |
+| verification, unknown              |           | none                         | as before               | stay      |
 
 A thief who held the account may have opened sessions in other ways too, once he was in: so all end. The
-person's own new login is welcome, unless it is suspended; then the other ways to log in remain.
+person's own new login is welcome, and brings new tokens, unless it is suspended; then the other ways to log
+in remain. Tokens are those kept for applications. A suspended identity's are handed out to none, and stay,
+because it may be resumed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -53,6 +55,8 @@ class EventEffect:
 
     sessions: EndedByEvent
     logins: LoginsAfter = LoginsAfter.UNCHANGED
+    forgets_tokens: bool = False
+    """The provider's tokens that are kept for applications are good no more."""
 
     @property
     def idle(self) -> bool:
@@ -62,16 +66,17 @@ class EventEffect:
 
 _NOTED: Final = EventEffect(EndedByEvent.NONE)
 _LOGGED_OUT: Final = EventEffect(EndedByEvent.THROUGH_IDENTITY)
+_REVOKED: Final = EventEffect(EndedByEvent.THROUGH_IDENTITY, forgets_tokens=True)
 _CLOSED: Final = EventEffect(EndedByEvent.THROUGH_IDENTITY, LoginsAfter.SUSPENDED)
 _HIJACKED: Final = EventEffect(EndedByEvent.ALL, LoginsAfter.SUSPENDED)
 _EFFECTS: Final[Mapping[SecurityEventType, EventEffect]] = {
     SecurityEventType.ACCOUNT_DISABLED: _CLOSED,
-    SecurityEventType.ACCOUNT_PURGED: _CLOSED,
+    SecurityEventType.ACCOUNT_PURGED: replace(_CLOSED, forgets_tokens=True),
     SecurityEventType.ACCOUNT_ENABLED: EventEffect(EndedByEvent.NONE, LoginsAfter.RESUMED),
     SecurityEventType.CREDENTIAL_CHANGE_REQUIRED: _LOGGED_OUT,
     SecurityEventType.SESSIONS_REVOKED: _LOGGED_OUT,
-    SecurityEventType.TOKENS_REVOKED: _LOGGED_OUT,
-    SecurityEventType.CONSENT_REVOKED: _LOGGED_OUT,
+    SecurityEventType.TOKENS_REVOKED: _REVOKED,
+    SecurityEventType.CONSENT_REVOKED: _REVOKED,
     SecurityEventType.TOKEN_REVOKED: _NOTED,
     SecurityEventType.EMAIL_ENABLED: _NOTED,
     SecurityEventType.EMAIL_DISABLED: _NOTED,

@@ -12,6 +12,8 @@ forgets (memcached) keeps a person logged in whom it concerns.
     of a person unknown here       noted
     of an event that asks for      noted, with the account if there is one
     nothing
+    that its tokens are good no    kept tokens from before it are forgotten, then as any other
+    more
     any other                      what the table says; twice is as once but for sessions that
                                    were opened in between
 """
@@ -19,7 +21,7 @@ forgets (memcached) keeps a person logged in whom it concerns.
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID, uuid5
 
 from identity.accounts.event_effects import effect_of, worded
@@ -32,8 +34,14 @@ from identity.errors import BadInput, StoreError
 from identity.login.dependencies import LoginDependencies
 from identity.login.flow import record_name
 from identity.login.store import RecordKind
-from identity.types import SECOND, AccountId, Count, IdentityKey
+from identity.types import SECOND, AccountId, Count, IdentityKey, Millis
 from providers.security_notices import SecurityEvent, SecurityNotice
+
+Forget: TypeAlias = Callable[[IdentityKey, AccountId, Millis], bool]
+"""Forgets the kept tokens of an identity and account that a provider gave up to a moment; whether there were any.
+
+Raises StoreUnavailable.
+"""
 
 ACTION: Final = "security-event"
 METRIC: Final = "identityd_security_events_total"
@@ -49,6 +57,7 @@ class ProviderEvents:
         dependencies: markers and time.
         note: hears of what changes nothing, for the audit; must not block.
         count: adds to the counter of events.
+        forget: forgets kept tokens.
     """
 
     def __init__(
@@ -58,7 +67,9 @@ class ProviderEvents:
         *,
         note: Callable[[Event], None],
         count: Count,
+        forget: Forget,
     ) -> None:
+        self._forget = forget
         self._accounts = accounts
         self._dependencies = dependencies
         self._note = note
@@ -99,6 +110,8 @@ class ProviderEvents:
             self._audit(request_id, by, key, account_id=row.account_id if row else None, outcome=outcome)
         else:
             happened_at = notice.happened_at * SECOND
+            if effect.forgets_tokens and self._forget(row.key, row.account_id, happened_at):
+                self._audit_forgotten(request_id, by, row)
             outcome = self._change(ProviderEvent(request_id, row.account_id, row.key, effect, happened_at, by))
         self._tally(provider, event, outcome)
         return outcome
@@ -130,6 +143,20 @@ class ProviderEvents:
                 address=by.address,
                 request_id=by.request_id,
                 facts={name: value for name, value in facts.items() if value},
+            )
+        )
+
+    def _audit_forgotten(self, request_id: UUID, by: By, row: IdentityRow) -> None:
+        self._note(
+            Event(
+                id=uuid5(request_id, "tokens-forgotten"),
+                at=self._dependencies.clock(),
+                action="tokens-forgotten",
+                account_id=row.account_id,
+                actor=by.actor,
+                address=by.address,
+                request_id=by.request_id,
+                facts={"identity": row.key, "outcome": "ended-there", "reason": by.why},
             )
         )
 

@@ -150,6 +150,21 @@ class UpstreamTokens:
                 return
         raise StoreUnavailable(detail="the row of kept tokens changed in every round")
 
+    def forget(self, key: IdentityKey, account_id: AccountId, until: Millis) -> bool:
+        """Forget the tokens that were kept up to a moment; tell whether there were any.
+
+        For tokens that their provider says are good no more: those it gave later stay. One read and one
+        conditional write. Raises StoreUnavailable.
+        """
+        for _ in range(ROUNDS):
+            row = self._rows.read_settled(key)
+            # Providers tell whole seconds.
+            if row is None or row.account_id != account_id or row.kept_at >= until + SECOND:
+                return False
+            if self._rows.delete(row) is Applied.APPLIED:
+                return True
+        raise StoreUnavailable(detail="the row of kept tokens changed in every round")
+
     def _of(self, row: KeptTokens | None, account_id: AccountId | None) -> KeptGrant | None:
         """Return what a row holds for this account, or for a person who has none yet; nothing of another account."""
         if row is None or row.account_id not in {account_id, None}:

@@ -9,6 +9,8 @@ Type = SecurityEventType
 NONE, THROUGH, ALL = EndedByEvent.NONE, EndedByEvent.THROUGH_IDENTITY, EndedByEvent.ALL
 SAME, SUSPENDED, RESUMED = LoginsAfter.UNCHANGED, LoginsAfter.SUSPENDED, LoginsAfter.RESUMED
 
+FORGETTING = {Type.ACCOUNT_PURGED, Type.TOKENS_REVOKED, Type.CONSENT_REVOKED}
+"""After which the provider's tokens are good no more."""
 TABLE = [
     (Type.ACCOUNT_DISABLED, HIJACKING, ALL, SUSPENDED),
     (Type.ACCOUNT_DISABLED, "bulk-account", THROUGH, SUSPENDED),
@@ -31,7 +33,7 @@ TABLE = [
 @pytest.mark.parametrize(("kind", "reason", "sessions", "logins"), TABLE)
 def test_every_event_has_its_effect(kind: Type, reason: str, sessions: EndedByEvent, logins: LoginsAfter) -> None:
     """Otherwise a thief stays in, or a person is locked out by a mail setting."""
-    assert effect_of(SecurityEvent(kind, "ada", reason)) == EventEffect(sessions, logins)
+    assert effect_of(SecurityEvent(kind, "ada", reason)) == EventEffect(sessions, logins, kind in FORGETTING)
 
 
 def test_the_table_knows_every_event() -> None:
