@@ -18,7 +18,7 @@ from identity import __version__
 from identity.composing import Parts, Standing, in_force
 from identity.config import Config
 from identity.housekeeping import Housekeeping
-from identity.machine import daemon, places
+from identity.machine import daemon, hindrance, places
 from identity.metrics import Metrics
 from identity.outbound.circuit import Circuit
 from identity.outbound.client import Called, OutboundClient
@@ -91,8 +91,12 @@ async def _serve(config: Config, rereading: Rereading, ready: Callable[[], None]
             reloading = Reloading(
                 built.standing, built.daemon, built.housekeeping, rereading=rereading, client_for=client_by
             )
+            if handed.predecessor:
+                context = built.standing.in_force.context
+                await handed.predecessor.prove(partial(context.durable.run, context.probes))
+            why = hindrance(config)
             try:
-                await run(built.daemon, ready=bound, reload=reloading, supervisor=handed.supervisor, status=status)
+                await run(built.daemon, ready=bound, reload=reloading, handed=handed, status=status, hindrance=why)
             finally:
                 await reloading.stopped()
         finally:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from identity.config import Config
+from identity.config import AccountStoreKind, Config, SessionStoreKind
 from identity.config.model import ServerSection
 from identity.config.values import unix_path
 from identity.errors import ConfigError
@@ -73,6 +73,15 @@ def _addresses(name: str) -> set[str]:
         return {str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
     except OSError:
         return set()
+
+
+def hindrance(config: Config) -> str:
+    """Return why no other process can go on where this one is; empty if one can."""
+    if config.sessions.store is SessionStoreKind.MEMORY:
+        return "sessions are in this process's memory and end with it; restart, or set [sessions] store = memcached"
+    if config.accounts.store is AccountStoreKind.MEMORY:
+        return "accounts are in this process's memory and end with it; restart, or set [accounts] store = sqlite"
+    return ""
 
 
 def places(config: Config) -> str:

@@ -35,6 +35,7 @@ COMMANDS: Final = (
     "restore",
     "serve",
     "sessions",
+    "upgrade",
 )
 """Each is in the file of its name, as the function of its name."""
 
@@ -51,6 +52,7 @@ Examples:
   identityd.py providers test              try the login providers, and say what is wrong
   identityd.py migrate                     bring the account store to this release's tables
   identityd.py serve --config my.ini       serve until told to stop
+  identityd.py upgrade                     let another version take over, without a refused request
   identityd.py accounts list --prefix al   the accounts, by username
   identityd.py accounts show alice         an account, its ways to log in, its audit
   identityd.py sessions list alice         where an account is logged in
@@ -85,6 +87,7 @@ Environment:
 Signals, to a serving daemon:
   SIGHUP                                   read the configuration, key ring and certificate again; what
                                            may change at once does, and the log says what changed
+  SIGUSR2                                  let a successor take over, as `upgrade` does
   SIGTERM, SIGINT                          take no new requests, answer those under way, stop
 
 \b

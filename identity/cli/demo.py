@@ -64,10 +64,11 @@ def demo(folder: Path, port: int | None, internal_port: int | None) -> None:
         -H 'Content-Type: application/json' \\
         -d '{"cookie": "", "method": "GET", "url": "http://localhost:8887/", "navigation": true}'
     """  # noqa: D301 - click knows a paragraph to keep by this very character
+    taken = serve.handed_down()
     given = overrides(port, internal_port)
     config = prepare(folder, given)
     ready = partial(say, f"identityd demonstration: open {config.server.public_url}")
-    serve.run(config, partial(read, folder, given), ready=ready)
+    serve.run(config, partial(read, folder, given), ready=ready, handed=taken)
 
 
 def prepare(folder: Path, given: dict[str, str]) -> "Config":

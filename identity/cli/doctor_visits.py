@@ -94,17 +94,26 @@ def site(url: str, ca_file: Path | None) -> Site:
 
 def readiness(address: str, port: int) -> dict[str, Any] | str:
     """Return what the daemon's `/readyz` says, or why there is no answer."""
-    path = unix_path(address)
-    connection = _Unix(path) if path else _tcp(address, port)
-    place = address if path else f"{address} port {port}"
-    answer = _asked(connection, "/readyz", [("Host", connection.host)])
+    said = said_by(address, port, "/readyz")
+    return said if isinstance(said, str) or "parts" in said else f"on {_place(address, port)} is no identityd"
+
+
+def said_by(address: str, port: int, path: str) -> dict[str, Any] | str:
+    """Return what the internal listener says at an address of its own, or why there is no answer."""
+    unix = unix_path(address)
+    connection = _Unix(unix) if unix else _tcp(address, port)
+    answer = _asked(connection, path, [("Host", connection.host)])
     if answer.trouble:
-        return f"no daemon answers on {place}: {answer.trouble}"
+        return f"no daemon answers on {_place(address, port)}: {answer.trouble}"
     try:
         said = json.loads(answer.body)
     except ValueError:
         said = None
-    return said if isinstance(said, dict) and "parts" in said else f"on {place} is no identityd"
+    return said if isinstance(said, dict) else f"on {_place(address, port)} is no identityd"
+
+
+def _place(address: str, port: int) -> str:
+    return address if unix_path(address) else f"{address} port {port}"
 
 
 class _Unix(http.client.HTTPConnection):

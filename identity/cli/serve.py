@@ -6,6 +6,7 @@ Owns the order of a start: configuration, log, warnings, then the application.
 import faulthandler
 import gc
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,14 +40,25 @@ def serve(path: Path, port: int | None, internal_port: int | None) -> None:
     \b
     Signals:
       SIGHUP             read the configuration, the key ring and the TLS certificate again
+      SIGUSR2            let a successor take over without a refused request: see `upgrade`
       SIGTERM, SIGINT    take no new requests, answer those under way, stop
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
-    from identity.web.process import handed
 
-    taken, given = handed.take(os.environ), overrides(port, internal_port)
+    taken, given = handed_down(), overrides(port, internal_port)
     read = partial(config.load, path, environ=os.environ, overrides=given)
     run(read(), read, handed=taken)
+
+
+def handed_down() -> "Handed":
+    """Return what the program that started this process handed down. Raises ConfigError for sockets that will not do.
+
+    From here on SIGUSR2, which asks for a takeover, ends nothing.
+    """
+    from identity.web.process import handed
+
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    return handed.take(os.environ)
 
 
 def run(

@@ -28,8 +28,9 @@ from identity.web.http import request_heads
 from identity.web.http.accepting import Accepting
 from identity.web.http.base import Route
 from identity.web.http.framing import Door
+from identity.web.process.handed import Handed
 from identity.web.process.listening import Listening, SocketFile, listen, socket_file
-from identity.web.process.supervisor import Supervisor
+from identity.web.process.successor import Succession
 from identity.web.state.context import Context
 from identity.web.state.traffic import Traffic
 
@@ -45,6 +46,9 @@ MOST: Final = 16_384
 """Connections of one listener, however many files may be open: each may hold the head of a request."""
 GRACE_S: Final = 0.1
 """Time for clients to close connections whose last answer said so."""
+RETIRE_S: Final = 120.0
+"""How long connections may stay open after a takeover: idle for as long as `idle_s`, and for a last answer."""
+LOOK_EVERY_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +116,19 @@ class Daemon:
         more: Iterable[Route] = (),
         drain_s: float = 10.0,
     ) -> None:
-        self._traffic = Traffic()
+        self.traffic = Traffic()
         self._drain_s = drain_s
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self.sockets: dict[str, socket.socket] = {}
+        """Those it listens on, by name."""
+        self.retired = False
+        """Whether a successor serves."""
         self._certificates: list[Certificates] = []
         self._files: list[SocketFile] = []
         more = tuple(more)
-        public_pages = routes.public(context, self._traffic, more=more)
-        internal_pages = routes.internal(context, self._traffic, more=more)
+        public_pages = routes.public(context, self.traffic, more=more)
+        internal_pages = routes.internal(context, self.traffic, more=more)
         self._applications = (public_pages, internal_pages)
         doors = Door(public_pages, max_body=PUBLIC_BODY), Door(internal_pages)
         self._listeners = [
@@ -129,16 +138,14 @@ class Daemon:
     def start(self) -> Ports:
         """Bind and serve. Raises ConfigError for an address that cannot be bound."""
         try:
-            ports = [self._listen(server, listening) for server, listening in self._listeners]
+            ports = [
+                self._listen(name, *listener)
+                for name, listener in zip(("public", "internal"), self._listeners, strict=True)
+            ]
         except ConfigError:
             self._close()
             raise
         return Ports(*ports)
-
-    @property
-    def under_way(self) -> int:
-        """How many requests are being answered."""
-        return self._traffic.under_way
 
     async def told_to_stop(self) -> None:
         """Wait for `stop`."""
@@ -150,8 +157,24 @@ class Daemon:
         await self._drain()
 
     def stop(self) -> None:
-        """Begin to stop; harmless when stopping already."""
+        """Begin to stop, or hurry if a successor serves already; harmless when stopping."""
+        self._hurry.set()
         self._stop.set()
+
+    def retire(self) -> None:
+        """Begin to stop, as slowly as clients like: a successor takes all that is new."""
+        self.retired = True
+        self._files.clear()
+        self._stop.set()
+
+    @property
+    def has_files(self) -> bool:
+        """Whether files of sockets are removed at the end."""
+        return bool(self._files)
+
+    def adopt_files(self) -> None:
+        """Remove the files of the sockets that were handed down at the end."""
+        self._files = [made for made in map(socket_file, self.sockets.values()) if made]
 
     def certify(self, certificate: Path | None, key: Path | None) -> None:
         """Use these files for new connections of listeners with TLS. Raises ConfigError and keeps what is."""
@@ -182,11 +205,11 @@ class Daemon:
         server.most = min(MOST, max(64, (_file_limit() - FILES_KEPT) // 2))
         return server, listening
 
-    def _listen(self, server: HttpServer, listening: Listening) -> int:
+    def _listen(self, name: str, server: HttpServer, listening: Listening) -> int:
         sock = listening.sock or listen(listening)
         if not listening.sock and (made := socket_file(sock)):
             self._files.append(made)
-        listener = Accepting(sock)
+        listener = self.sockets[name] = Accepting(sock)
         server.add_sockets([listener])
         return 0 if listener.family == socket.AF_UNIX else int(listener.getsockname()[1])
 
@@ -198,14 +221,35 @@ class Daemon:
             server.stop()
 
     async def _drain(self) -> None:
-        self._traffic.draining = True
-        log.info("stopping: %d requests under way", self._traffic.under_way)
+        self.traffic.draining = True
+        log.info("%s: %d requests under way", "retiring" if self.retired else "stopping", self.traffic.under_way)
         self._close()
-        if not await self._traffic.quiet(within_s=self._drain_s):
-            log.warning("stopped with %d requests unanswered", self._traffic.under_way)
+        for server, _ in self._listeners:
+            server.conn_params.no_keep_alive = True
+        if self.retired:
+            # A client that asks on a kept connection just when it is closed has lost its request. So each is
+            # kept until its next answer, which says that it is the last, or until the client closes it.
+            await self._until(lambda: not any(server._connections for server, _ in self._listeners), RETIRE_S)  # noqa: SLF001
+        await self._until(lambda: not self._busy(), self._drain_s)
         await asyncio.sleep(GRACE_S)
+        await self._until(lambda: not self._busy(), GRACE_S)
+        if self.traffic.under_way:
+            log.warning("stopped with %d requests unanswered", self.traffic.under_way)
         for server, _ in self._listeners:
             await server.close_all_connections()
+
+    async def _until(self, reached: Callable[[], bool], within_s: float) -> None:
+        """Wait until something holds, or the time is over; what waits for clients ends when there is a hurry."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within_s
+        hurried = self._hurry.is_set if within_s == RETIRE_S else lambda: False
+        while not (reached() or hurried()) and loop.time() < end:  # noqa: ASYNC110 - what arrives in part tells no event
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _busy(self) -> bool:
+        """Tell whether a request is being answered, or has arrived in part."""
+        half = (request_heads.begun(each.stream) for server, _ in self._listeners for each in server._connections)  # noqa: SLF001
+        return bool(self.traffic.under_way) or any(half)
 
 
 async def run(
@@ -213,20 +257,27 @@ async def run(
     *,
     ready: Callable[[Ports], None] = lambda _: None,
     reload: Callable[[Callable[[], None]], None] = lambda done: done(),
-    supervisor: Supervisor | None = None,
+    handed: Handed | None = None,
     status: str = "serving",
+    hindrance: str = "",
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT, or until a successor does; be taken over on SIGUSR2.
 
     Args:
         daemon: what serves.
         ready: hears the ports that were bound.
         reload: called at SIGHUP with what it calls when it is done.
-        supervisor: is told what the daemon does.
-        status: how it is called while it serves.
+        handed: what the program that started this process handed down.
+        status: how the supervisor is told that it serves.
+        hindrance: why no successor can take over; empty if one can.
     """
-    supervisor = supervisor or Supervisor()
-    loop = asyncio.get_running_loop()
+    handed = handed or Handed()
+    supervisor, loop = handed.supervisor, asyncio.get_running_loop()
+    succession = Succession(daemon.traffic, supervisor, hindrance=hindrance)
+    takeovers: set[asyncio.Task[None]] = set()
+
+    def take_over() -> None:
+        takeovers.add(loop.create_task(_hand_over(daemon, succession)))
 
     def hung_up() -> None:
         supervisor.reloading()
@@ -236,10 +287,16 @@ async def run(
         loop.add_signal_handler(number, daemon.stop)
     loop.add_signal_handler(signal.SIGHUP, hung_up)
     ready(daemon.start())
+    if handed.predecessor and await handed.predecessor.relieve():
+        daemon.adopt_files()
+    loop.add_signal_handler(signal.SIGUSR2, take_over)
     supervisor.ready(status)
     supervisor.watch()
     await daemon.told_to_stop()
-    supervisor.stopping(f"answering {daemon.under_way} requests before the end")
+    for each in takeovers:
+        each.cancel()
+    if not daemon.retired:
+        supervisor.stopping(f"answering {daemon.traffic.under_way} requests before the end")
     await daemon.stopped()
 
 
@@ -250,6 +307,11 @@ def _loaded(context: ssl.SSLContext, certificate: Path, key: Path | None) -> ssl
         problem = f"[server] tls_certificate: cannot be used: {type(error).__name__}"
         raise ConfigError((problem,)) from error
     return context
+
+
+async def _hand_over(daemon: Daemon, succession: Succession) -> None:
+    if await succession.hand_over(daemon.sockets, files=daemon.has_files):
+        daemon.retire()
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -63,7 +63,7 @@ def test_it_runs_where_there_is_nothing_but_a_python(unpacked: Path, tmp_path: P
 
     seen = jail.seen(place, "/srv/renamed")
 
-    assert seen["healthz"] == [200, '{"status":"ok"}']
+    assert seen["healthz"][0] == 200
     assert (seen["check"]["verdict"], seen["check"]["user"]["name"]) == ("ok", "alice")
     assert "etc" not in seen["root"]
     assert seen["uid"] != 0 or os.getuid() != 0

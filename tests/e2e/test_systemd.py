@@ -55,6 +55,7 @@ class TestWords:
             _, reloading, again = systemd.heard()
             pid = unit.pid
             code = unit.stop()
+            until(lambda: systemd.said("STOPPING=1"))
             last = systemd.heard()[-1]
 
         assert first.pid == pid

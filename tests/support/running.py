@@ -59,6 +59,7 @@ class Running:
         self.folder = folder
         self.port, self.internal_port = free_port(), free_port()
         self.url = public_url or f"http://localhost:{self.port}"
+        self.python = sys.executable
         self.program = ROOT / "identityd.py"
         """What is started; a test may name another copy, or a link to one."""
         self._demo = demo
@@ -107,7 +108,7 @@ class Running:
         """Return the command line."""
         how = ["demo", "--data", str(self.folder)] if self._demo else ["serve", "--config", "identityd.ini"]
         ports = ["--port", str(self.port), "--internal-port", str(self.internal_port)]
-        return [sys.executable, str(self.program), *how, *ports]
+        return [self.python, str(self.program), *how, *ports]
 
     def _launch(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:

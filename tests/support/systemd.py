@@ -4,12 +4,12 @@ What is played is the protocol (sd_listen_fds(3), sd_notify(3)) with real socket
 machine of its own. As systemd does, it goes by the process that a word comes from.
 """
 
-import contextlib
 import os
 import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ for name in ("LISTEN_PID", "WATCHDOG_PID"):
         os.environ[name] = str(os.getpid())
 os.execv(sys.argv[2], sys.argv[2:])
 """
+_LOOKS_EVERY_S: Final = 0.1
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
@@ -50,17 +51,23 @@ class Systemd:
         self.folder = Path(mkdtemp())
         self._ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ear.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._ear.setblocking(False)
+        self._ear.settimeout(_LOOKS_EVERY_S)
         self.address = f"@identityd-test-{os.getpid()}-{id(self)}" if abstract else str(self.folder / "notify")
         self._ear.bind(self.address.replace("@", "\0", 1) if abstract else self.address)
         self._words: list[Word] = []
+        self._over = threading.Event()
+        # It reads all the time, as systemd does: few words fit into the queue.
+        self._thread = threading.Thread(target=self._listen)
         self.files: dict[str, socket.socket | IO[str]] = {}
         """What is handed down, by name and in this order."""
 
     def __enter__(self) -> "Systemd":
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
         self._ear.close()
         for file in self.files.values():
             file.close()
@@ -93,14 +100,18 @@ class Systemd:
                 start_new_session=True,
             )
 
+    def _listen(self) -> None:
+        while not self._over.is_set():
+            try:
+                data, extra, _, _ = self._ear.recvmsg(4_096, socket.CMSG_SPACE(_CREDENTIALS.size))
+            except TimeoutError:
+                continue
+            pids = [_CREDENTIALS.unpack(found)[0] for _, kind, found in extra if kind == socket.SCM_CREDENTIALS]
+            lines = dict(line.partition("=")[::2] for line in data.decode().splitlines())
+            self._words.append(Word(pids[0] if pids else 0, lines))
+
     def heard(self) -> list[Word]:
         """Return every word so far."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                data, extra, _, _ = self._ear.recvmsg(4_096, socket.CMSG_SPACE(_CREDENTIALS.size))
-                pids = [_CREDENTIALS.unpack(found)[0] for _, kind, found in extra if kind == socket.SCM_CREDENTIALS]
-                lines = dict(line.partition("=")[::2] for line in data.decode().splitlines())
-                self._words.append(Word(pids[0] if pids else 0, lines))
         return list(self._words)
 
     def said(self, line: str) -> bool:

@@ -229,7 +229,7 @@ class TestStopping:
             with connection(site.ports.public) as sock:
                 sock.sendall(PAGE.replace(b"fast", b"slow"))
                 assert Gate.entered.wait(10)
-            until(lambda: site.daemon._traffic.under_way == 0)
+            until(lambda: site.daemon.traffic.under_way == 0)
             Gate.opened.set()
 
 

@@ -77,10 +77,10 @@ def test_a_successor_is_told_whom_to_tell() -> None:
     """Otherwise the watchdog ends the successor, which it never hears."""
     environ = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}
 
-    told = Supervisor.of(environ, pid=7).environment(pid=9)
+    told = Supervisor.of(environ, pid=7).environment()
 
-    assert told == {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "9"}
-    assert Supervisor().environment(pid=9) == {}
+    assert told == {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "30000000"}
+    assert Supervisor().environment() == {}
 
 
 def test_a_supervisor_that_reads_nothing_does_not_hold_the_loop_up(

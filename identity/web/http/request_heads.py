@@ -42,6 +42,11 @@ def search_once(stream: IOStream) -> None:
     stream._find_read_pos = _Search(stream, stream._find_read_pos)  # type: ignore[method-assign] # noqa: SLF001
 
 
+def begun(stream: IOStream) -> bool:
+    """Tell whether a request, or the TLS handshake before one, has arrived in part."""
+    return bool(stream._read_buffer_size) or getattr(stream, "_ssl_accepting", False)  # noqa: SLF001
+
+
 class _Search:
     """The search for the end of what is read now."""
 

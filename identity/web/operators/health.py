@@ -4,6 +4,7 @@ Owns `/healthz`, `/readyz` and `/metrics`. They tell names and problems, never a
 person or a secret, and have no side effects.
 """
 
+import os
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
@@ -25,8 +26,17 @@ class Alive(JsonHandler):
     needs_clock = False
 
     def get(self) -> None:
-        """Say so."""
-        self.answer({"status": "ok"})
+        """Say so, and which process it is: an operator's `upgrade` sees by it who serves."""
+        traffic: Traffic = self.application.settings["traffic"]
+        self.answer(
+            {
+                "status": "ok",
+                "version": __version__,
+                "process": os.getpid(),
+                "takeovers": traffic.takeovers,
+                "takeover": traffic.takeover.value,
+            }
+        )
 
     head = get
 
@@ -41,11 +51,11 @@ class Ready(JsonHandler):
         probes = [*self._clock(), *await self.context.durable.run(self.context.probes), *self._applications()]
         traffic: Traffic = self.application.settings["traffic"]
         missing = [probe.name for probe in probes if probe.problem]
-        ready = not missing and not traffic.draining
+        ready = not missing and not traffic.stopping
         self.set_status(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
         self.answer(
             {
-                "status": "stopping" if traffic.draining else "ready" if ready else "not-ready",
+                "status": "stopping" if traffic.stopping else "ready" if ready else "not-ready",
                 "version": __version__,
                 "missing": missing,
                 "full": [probe.name for probe in probes if probe.full],

@@ -39,9 +39,9 @@ class Supervisor:
         watched = every.isdecimal() and owner in ("", str(pid))
         return cls(address, watchdog_s=int(every) / _SECOND_US if watched else 0.0)
 
-    def environment(self, *, pid: int) -> dict[str, str]:
-        """Return the variables with which another process speaks to the same one."""
-        watched = {"WATCHDOG_USEC": str(round(self.watchdog_s * _SECOND_US)), "WATCHDOG_PID": str(pid)}
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which another process speaks to the same one; whose they are it says itself."""
+        watched = {"WATCHDOG_USEC": str(round(self.watchdog_s * _SECOND_US))}
         return ({"NOTIFY_SOCKET": self.address} if self.address else {}) | (watched if self.watchdog_s else {})
 
     def ready(self, status: str) -> None:
@@ -56,13 +56,10 @@ class Supervisor:
         """Say that the daemon stops."""
         self._say("STOPPING=1", f"STATUS={status}")
 
-    def status(self, status: str) -> None:
-        """Say in a line how the daemon is."""
-        self._say(f"STATUS={status}")
-
     def main_process(self, pid: int) -> None:
-        """Say that another process is the daemon from now on."""
+        """Say that another process is the daemon from now on; this one has nothing to say any more."""
         self._say(f"MAINPID={pid}")
+        self.address = ""
 
     def watch(self) -> None:
         """Say from the event loop, again and again, that it turns; a loop that is stuck says nothing."""

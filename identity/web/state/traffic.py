@@ -1,9 +1,18 @@
-"""What is under way: requests being answered, and whether the daemon is stopping.
+"""What is under way: requests being answered, whether the daemon is stopping, and who takes it over.
 
-Owns the wait of a graceful stop. Only the event loop touches it.
+Only the event loop touches it.
 """
 
-import asyncio
+from enum import Enum
+
+
+class Takeover(Enum):
+    """How the last takeover went."""
+
+    NONE = "none"
+    UNDER_WAY = "under-way"
+    FAILED = "failed"
+    DONE = "done"
 
 
 class Traffic:
@@ -11,10 +20,16 @@ class Traffic:
 
     def __init__(self) -> None:
         self._under_way: set[object] = set()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
         self.draining = False
         """True once the daemon stops: every answer then closes its connection."""
+        self.takeovers = 0
+        """How often a successor was asked for."""
+        self.takeover = Takeover.NONE
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing answers soon: a daemon that was taken over is no loss to its clients."""
+        return self.draining and self.takeover is not Takeover.DONE
 
     @property
     def under_way(self) -> int:
@@ -24,19 +39,7 @@ class Traffic:
     def begin(self, request: object) -> None:
         """Note a request."""
         self._under_way.add(request)
-        self._quiet.clear()
 
     def end(self, request: object) -> None:
         """Note its end; more than once is harmless."""
         self._under_way.discard(request)
-        if not self._under_way:
-            self._quiet.set()
-
-    async def quiet(self, *, within_s: float) -> bool:
-        """Wait until nothing is under way; False if it took longer."""
-        try:
-            async with asyncio.timeout(within_s):
-                await self._quiet.wait()
-        except TimeoutError:
-            return False
-        return True
