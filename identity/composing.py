@@ -25,6 +25,7 @@ from identity.audit import AuditQueue, Event, Rationed
 from identity.config import Config, SessionStoreKind
 from identity.config.changes import unchanged
 from identity.config.entry import admission, facts_asked
+from identity.config.files import branding_of
 from identity.errors import ConfigError, StoreError
 from identity.forward_auth.peers import TrustedPeers
 from identity.housekeeping import AuditingWatcher, Clearing, end_sessions
@@ -173,13 +174,17 @@ class Standing:
         self.tokens.rules = token_rules(made.config)
 
 
+def _pages(config: Config, clock: Clock) -> Pages:
+    return Pages(clock=clock, site=branding_of(config), kinds={each.name: each.kind for each in config.providers})
+
+
 def in_force(config: Config, client: OutboundClient, standing: Standing, *, before: InForce | None = None) -> InForce:
     """Compose what a configuration asks for, on any thread. Puts nothing in force.
 
     Providers that are configured as `before` are the same objects: they know discovery documents and keys.
 
     Raises:
-        ConfigError: a provider's name means another one now.
+        ConfigError: a provider's name means another one now, or the logo cannot be shown.
     """
     parts, wiring = standing.parts, standing.wiring(config)
     metrics, clock, server = parts.metrics, parts.clock, config.server
@@ -201,7 +206,7 @@ def in_force(config: Config, client: OutboundClient, standing: Standing, *, befo
         events=ProviderEvents(accounts, dependencies, note=wiring.note, count=metrics.count, forget=forget),
         starts=Starting(sessions, dependencies, note=wiring.note, count=metrics.count),
         tokens=Refreshing(standing.tokens, standing.durable, providers=providers, http=client.for_provider),
-        pages=Pages(clock=clock, kinds={section.name: section.kind for section in config.providers}),
+        pages=_pages(config, clock),
         http=client.for_provider,
         providers=providers,
         applications=open_applications(config),

@@ -28,6 +28,8 @@ class Application:
     id: ClientId
     secrets: tuple[Secret, ...]
     hosts: tuple[Host, ...]
+    label: str = ""
+    """What people call it; empty is its host."""
     return_to: tuple[str, ...] = ()
     """Origins a login may return to, as browsers write them."""
     mint: bool = True

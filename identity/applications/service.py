@@ -29,6 +29,11 @@ class ApplicationService:
         """Return the application a host is registered to."""
         return self._store.by_host(host)
 
+    def called(self, host: Host) -> str:
+        """Return what people call the application of a host: its label, otherwise the host."""
+        app = self.of_host(host)
+        return app.label if app and app.label else host
+
     def get(self, client_id: ClientId) -> Application | None:
         """Return the application with this id."""
         return self._store.by_id(client_id)

@@ -49,6 +49,11 @@ class AppSection:
     second_secret: Secret | None = option(
         types.optional_secret(_SHORTEST_SECRET), None, "A second valid secret, while the first is being changed."
     )
+    label: str = option(
+        types.text("text of at most 64 characters", pattern=r"[^\x00-\x1f\x7f]{1,64}", empty=True),
+        "",
+        "What people call it, on the login's pages; empty is its host.",
+    )
     hosts: tuple[Host, ...] = option(
         values.hosts,
         (),
@@ -98,6 +103,7 @@ class AppSection:
         return Application(
             id=client_id,
             secrets=(self.secret,) if self.second_secret is None else (self.secret, self.second_secret),
+            label=self.label,
             hosts=self.hosts,
             return_to=tuple(str(origin) for origin in self.return_to),
             mint=self.mint,

@@ -17,6 +17,8 @@ from identity.config.rules import Rule
 from identity.config.values import unix_path
 from identity.errors import ConfigError
 from identity.keyring import KeyRing
+from identity.web.pages.branding import NAME, Branding, Logo, logo_of
+from identity.web.pages.style import STYLESHEET, in_colour
 
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 """What SQLite puts beside the account file, and believes."""
@@ -92,6 +94,38 @@ def cassandra_files(config: Config) -> Iterator[str]:
         yield from _unreadable("[cassandra] tls_key", given.tls_key, secret=True)
 
 
+def branding_of(config: Config) -> Branding:
+    """Return what the pages show of the operator; the logo is read. Raises ConfigError."""
+    given = config.site
+    if problems := tuple(logo(config)):
+        raise ConfigError(problems)
+    return Branding(
+        name=given.name or NAME,
+        contact=given.contact,
+        logo=_logo(given.logo),
+        stylesheet=in_colour(given.colour) if given.colour else STYLESHEET,
+        colour=given.colour,
+    )
+
+
+def logo(config: Config) -> Iterator[str]:
+    """It is sent to every browser, so it must be a picture and small."""
+    try:
+        _logo(config.site.logo)
+    except ValueError as error:
+        yield f"[site] logo: {error}"
+
+
+def _logo(path: Path | None) -> Logo | None:
+    if path is None:
+        return None
+    body = custody.read(path, secret=False)
+    try:
+        return logo_of(body)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+
+
 def socket_folders(config: Config) -> Iterator[str]:
     """A user who can put a socket in the place of ours answers a proxy as this daemon would."""
     server = config.server
@@ -137,6 +171,7 @@ RULES: Final = (
     Rule(key_ring, ("keys.file",)),
     Rule(certificate, ("server.tls_certificate",)),
     Rule(certificate_key, ("server.tls_key",)),
+    Rule(logo, ("site.logo",)),
     Rule(socket_folders, ("server.address", "server.internal_address")),
     Rule(
         cassandra_files,

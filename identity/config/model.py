@@ -19,6 +19,7 @@ from identity.config.cassandra import CassandraSection
 from identity.config.membership import GroupSection, provider_rules
 from identity.config.memcached import MemcachedSection
 from identity.config.outbound import OutboundSection
+from identity.config.site import SiteSection
 from identity.config.values import HIGHEST_PORT, Network, WebOrigin
 from identity.login.admission import RulesAt, SignUpMode
 from identity.login.staying import Stay
@@ -333,6 +334,7 @@ class Config:
     """Everything that was configured. Paths are absolute or relative to the working directory."""
 
     server: ServerSection = field(default_factory=ServerSection)
+    site: SiteSection = field(default_factory=SiteSection)
     keys: KeysSection = field(default_factory=KeysSection)
     sessions: SessionsSection = field(default_factory=SessionsSection)
     memcached: MemcachedSection = field(default_factory=MemcachedSection)
@@ -360,6 +362,7 @@ class Config:
 
 SECTIONS: Final[Mapping[str, type]] = {
     "server": ServerSection,
+    "site": SiteSection,
     "keys": KeysSection,
     "sessions": SessionsSection,
     "memcached": MemcachedSection,

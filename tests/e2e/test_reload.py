@@ -134,6 +134,18 @@ def test_a_file_that_cannot_be_used_changes_nothing_and_is_said(
     assert reloads(daemon) == {"applied": 0, "unchanged": 1, "refused": 1}
 
 
+def test_the_pages_are_the_operators_from_the_next_one_on(daemon: Running) -> None:
+    """A mail address that is gone would stand on every error page until the next restart."""
+    daemon.write({"site": {"name": "Example Login", "colour": "#b00020"}, f"app:{APP}": {"label": "Wiki"}})
+    daemon.hang_up()
+    page = daemon.page("/login")
+    sheet = daemon.page(page.partition('rel="stylesheet" href="')[2].partition('"')[0])
+
+    assert "<title>Log in · Example Login</title>" in page
+    assert "--accent: #b00020" in sheet
+    assert {"reloaded: [site] name changed", "reloaded: [site] colour changed"} <= set(messages(daemon))
+
+
 def test_what_needs_a_restart_is_named_and_the_rest_is_taken(daemon: Running) -> None:
     """An operator believes that the daemon moved, or that nothing of an edit counts."""
     cookie = daemon.sign_up("alice")

@@ -37,12 +37,14 @@ class ApplicationHosts(LoginSite):
     hosts: frozenset[Host] = frozenset({Host("login.example"), Host("wiki.example"), Host("shop.example")})
     origins: frozenset[str] = frozenset({WIKI, SHOP})
     mints: dict[ClientId, bool] = field(default_factory=dict)
+    labels: dict[ClientId, str] = field(default_factory=dict)
 
     def apps(self) -> Iterator[Application]:
         """Yield both applications."""
         for client, secret, host in ((APP, APP_SECRET, "wiki.example"), (SHOP_APP, SHOP_SECRET, "shop.example")):
             mint = self.mints.get(client, True)
-            yield replace(application(client, secret, hosts=[Host(host)]), mint=mint, return_to=tuple(self.origins))
+            app = application(client, secret, hosts=[Host(host)])
+            yield replace(app, label=self.labels.get(client, ""), mint=mint, return_to=tuple(self.origins))
 
     def browser(self) -> "HostVisitor":
         """Return a browser without any cookie."""

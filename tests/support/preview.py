@@ -14,7 +14,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
 
-from identity.web.pages import STYLESHEET, Pages
+from identity.web.pages import STYLESHEET, Branding, Pages
 from tests.support.clock import ManualClock
 from tests.support.samples import samples
 
@@ -25,7 +25,7 @@ def write(directory: Path) -> list[Path]:
     """Write every sample as a file beside its stylesheet."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "style.css").write_bytes(STYLESHEET.body)
-    pages = Pages(clock=ManualClock(), site="Example Login")
+    pages = Pages(clock=ManualClock(), site=Branding(name="Example Login"))
     written = []
     for sample in samples():
         path = directory / f"{sample.label}.html"

@@ -7,9 +7,10 @@ tested is what was looked at.
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
-from identity.sessions.record import Copied, Ended, Notice
+from identity.sessions.record import Copied, Notice
 from identity.types import DAY, HOUR, MINUTE, Millis
-from identity.web.pages import Device, LinkedLogin, Way
+from identity.web.pages import Device, LinkedLogin, OpenedApplication, Way
+from identity.web.people.login import REASONS
 from providers.demo import PEOPLE
 from tests.support.clock import NOON
 
@@ -39,10 +40,27 @@ WAYS: Final = tuple(
 )
 
 
+ELSEWHERE: Final = ("https://wiki.example.com/", "https://shop.example.com/")
+"""Where the ways back to applications lead."""
+APPLICATIONS: Final = ("Wiki", "shop.example.com", "photos-of-the-whole-family.example.com")
+MANY: Final = tuple(
+    Way(name, label, f"/login/{name}")
+    for name, label in [
+        *((way.name, way.label) for way in WAYS),
+        ("uni", "Rheinische Friedrich-Wilhelms-Universität, Fachbereich Physik"),
+        ("work", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamten"),
+        ("hebrew", "האוניברסיטה העברית בירושלים"),
+        *((name, name.capitalize()) for name in ("gitlab", "discord", "mastodon", "twitch", "amazon", "spotify")),
+    ]
+)
+LONGEST: Final = "a-name-of-forty-characters-that-are-many"
+_FRESH: Final = {"ways": WAYS[:2], "fresh": True, "destination": "Wiki", "back": ELSEWHERE[0]}
+
+
 _INVITED: Final = {"ways": WAYS, "ends_at": NOON + 7 * DAY, "grouped": False, "signs_up": True, "username": ""}
 _REFUSED: Final = {
     "username": "ada",
-    "application": "wiki.example.com",
+    "application": "Wiki",
     "again": "https://login.example.com/account",
     "another": "https://login.example.com/login?another=yes",
     "request_id": REQUEST_ID,
@@ -61,14 +79,20 @@ def _logging_in() -> tuple[Sample, ...]:
         Sample("invitation-closed", "invitation", {**_INVITED, "grouped": True, "signs_up": False}),
         Sample("login-ask", "login", {"ways": WAYS, "staying": WAYS, "last": "github"}),
         Sample("login-ticked", "login", {"ways": WAYS, "staying": WAYS, "ticked": True}),
-        Sample("login-last", "login", {"ways": WAYS, "last": "github", "destination": "wiki.example.com"}),
+        Sample("login-last", "login", {"ways": WAYS, "last": "github", "destination": "Wiki"}),
+        Sample("login-many", "login", {"ways": MANY, "staying": MANY, "last": "uni", "destination": APPLICATIONS[2]}),
+        Sample("login-fresh", "login", {**_FRESH, "who": "ada", "unable": ("ORCID",)}),
+        Sample("login-fresh-account", "login", {"ways": WAYS[:1], "fresh": True, "who": "ada"}),
+        Sample("login-fresh-unknown", "login", _FRESH),
+        Sample("login-fresh-none", "login", {**_FRESH, "ways": (), "who": "ada", "unable": ("ORCID", "GitHub")}),
         Sample("login-demo", "login", {"ways": (Way("demo", "Demo provider", "/login/demo"),)}),
         Sample("login-none", "login", {"ways": ()}),
         *(
             Sample(f"login-because-{code}", "login", {"ways": WAYS, "last": "google", "reason": code})
-            for code in [*(reason.code for reason in Ended), "anonymous", "stale", "foreign", "doubtful"]
+            for code in sorted(REASONS)
         ),
         Sample("refused", "refused", _REFUSED),
+        Sample("refused-long", "refused", {**_REFUSED, "username": LONGEST, "application": APPLICATIONS[2]}),
         Sample("demo", "demo", _DEMO),
         Sample("demo-empty", "demo", {**_DEMO, "problem": "empty"}),
         Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),
@@ -93,7 +117,9 @@ def _device(number: int, agent: str, address: str, *, age: Millis, idle: Millis,
         created_at=NOON - age,
         active_at=NOON - idle,
         is_this=is_this,
-        applications=("shop.example.com", "wiki.example.com") if is_this else (),
+        applications=(OpenedApplication("Shop", ELSEWHERE[1]), OpenedApplication("wiki.example.com"))
+        if is_this
+        else (),
     )
 
 
@@ -107,6 +133,15 @@ IDENTITIES: Final = (
     LinkedLogin("github", "GitHub", "ada-l", NOON - 400 * DAY),
     LinkedLogin("google", "Google", "ada.lovelace@example.com", NOON - 64 * DAY),
 )
+LONG: Final = {
+    "username": LONGEST,
+    "name": "محمد بن عبد الله الخوارزمي",
+    "email": f"{'ada.lovelace.' * 4}countess@a-department-with-a-long-name.example.com",
+    "identities": (
+        LinkedLogin("work", MANY[5].label, f"{'ada.' * 20}@example.com", NOON - DAY, ("Wiki", "shop")),
+        LinkedLogin("hebrew", MANY[6].label, "עדה לאבלייס", NOON),
+    ),
+}
 NOTICE: Final = Notice(
     at=NOON - 2 * HOUR,
     reason=Copied.REUSE,
@@ -118,7 +153,6 @@ NOTICE: Final = Notice(
 )
 
 
-APPLICATIONS: Final = ("wiki.example.com", "shop.example.com", "photos-of-the-whole-family.example.com")
 _HOME: Final = {"home": "https://login.example.com/"}
 _LEAVING: Final = {
     "csrf": CSRF,
@@ -151,10 +185,17 @@ def _account() -> tuple[Sample, ...]:
     known = {"name": "Ada Lovelace", "email": "ada.lovelace@example.com"}
     return (
         Sample("account", "account", {**account, **known}),
+        Sample("account-back", "account", {**account, **known, "back": ELSEWHERE[0], "back_to": "Wiki"}),
+        Sample("account-long", "account", {**account, **LONG}),
         Sample("account-one", "account", {**account, "devices": DEVICES[:1], "identities": IDENTITIES[:1]}),
         Sample("account-ended", "account", {**account, **known, "done": "ended"}),
         Sample("account-unread", "account", {**account, "identities": None}),
         Sample("logout", "logout", {"csrf": CSRF, "account": ACCOUNT, "username": "ada"}),
+        Sample(
+            "logout-back",
+            "logout",
+            {"csrf": CSRF, "username": LONGEST, "back": ELSEWHERE[0], "back_to": "Wiki"},
+        ),
         Sample("logout-away", "logout", {"csrf": CSRF}),
         Sample("logout-others", "logout", {"csrf": CSRF, "username": "ada", "others": 3}),
         Sample("logout-applications", "logout", {"csrf": CSRF, "username": "ada", "applications": APPLICATIONS}),
@@ -178,13 +219,22 @@ def _account() -> tuple[Sample, ...]:
     )
 
 
-ERRORS: Final[tuple[tuple[str, int, dict[str, str]], ...]] = (
+_THERE: Final = {"back": "/", "back_to": "Wiki", **_HOME}
+ERRORS: Final[tuple[tuple[str, int, dict[str, Any]], ...]] = (
     ("flow-invalid", 400, {}),
     ("flow-invalid", 400, {"username": "ada", "again": "/login/github"}),
-    ("start-invalid", 400, {"again": "/.identityd/login", "login": "/.identityd/login", **_HOME}),
+    ("start-invalid", 400, {"again": "/.identityd/login", "login": "/.identityd/login", **_THERE}),
     ("no-return", 403, _HOME),
-    ("application-logout-queued", 503, _HOME),
-    ("application-logout-not-kept", 503, _HOME),
+    ("application-logout-queued", 503, _THERE),
+    ("application-logout-not-kept", 503, _THERE),
+    ("other-account", 403, {"again": "/login?max_age=0"}),
+    ("login-not-fresh", 403, {"provider": "GitHub", "again": "/login/github?max_age=0", "others": WAYS[:1]}),
+    ("identity-suspended", 403, {}),
+    ("too-many-names", 429, {}),
+    ("too-many-logins", 429, {}),
+    ("rate-limited", 429, {}),
+    ("too-large", 413, {}),
+    ("provider-slow", 502, {"provider": "GitHub", "again": "/login/github", "others": WAYS[:1] + WAYS[2:]}),
     ("bad-request", 400, {}),
     ("parameter-missing", 400, {"public": "The parameter “state” is missing."}),
     ("not-same-site", 403, {}),

@@ -56,7 +56,7 @@ def test_every_problem_is_reported_at_once() -> None:
         ("[server]\nprot = 1\n", "did you mean port?"),
         ("[servers]\n", "did you mean server?"),
         ("[server]\ndevices = 1\n", "it belongs to [sessions]"),
-        ("[nonsense]\n", "there are server, keys, sessions"),
+        ("[nonsense]\n", "there are server, site, keys"),
         ("[provider:x]\nkind = githup\n", "did you mean github?"),
         ("[provider]\nkind = github\n", "like [provider:example]"),
         (f"{OIDC}client_secret = 0123456789ab\nscopes = x\n", "did you mean scope?"),

@@ -37,7 +37,7 @@ def test_the_first_application_leads_through_a_login_to_the_page_that_was_asked_
 
     login = browser.go(PAGE)
     assert (login.status, browser.hops[-1].partition("?")[0]) == (200, f"{LOGIN}/login")
-    assert "continue to wiki.example" in text(login)
+    assert "to go on to wiki.example" in text(login)
     page = browser.log_in_at(login)
 
     assert (user(page), browser.hops[-1]) == ("ada", PAGE)

@@ -321,7 +321,7 @@ def test_a_fresh_login_leads_back_to_an_application(site: LoginSite) -> None:
     browser = member(site)
     site.clock.advance(10 * MINUTE)
     page = browser.get(f"/login?{urlencode({'max_age': '60', 'return_to': WIKI + '/pay'})}")
-    assert "You will continue to wiki.example." in text(page)
+    assert "Then you go on to wiki.example" in text(page)
 
     assert location(again(site, browser, max_age="60", return_to=f"{WIKI}/pay")) == f"{WIKI}/pay"
 

@@ -46,7 +46,7 @@ def test_the_account_page_names_the_applications_of_each_session(sites: Applicat
     browser.enter(PAGE)
     browser.go(SHOP)
 
-    assert "Used for shop.example, wiki.example" in text(browser.get(f"{LOGIN}/account"))
+    assert "Used for shop.example , wiki.example" in text(browser.get(f"{LOGIN}/account"))
 
 
 def test_an_application_can_be_left_alone(sites: ApplicationHosts) -> None:

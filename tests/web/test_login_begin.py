@@ -37,7 +37,7 @@ def test_the_chooser_says_at_which_application_the_login_ends(logins: LoginSite)
     """Otherwise people could not tell what they log in for."""
     page = logins.browser().get(f"/login?{urlencode({'return_to': WIKI + '/Main'})}").body.decode()
 
-    assert "You will continue to wiki.example." in page
+    assert "to go on to <strong>wiki.example</strong>." in page
 
 
 def test_the_chooser_puts_the_provider_used_last_first(logins: LoginSite) -> None:
@@ -50,7 +50,7 @@ def test_the_chooser_puts_the_provider_used_last_first(logins: LoginSite) -> Non
     page = browser.get("/login")
 
     assert ways(page) == ["/login/google", "/login/github"]
-    assert "You used Google last time" in page.body.decode()
+    assert "Used last time" in page.body.decode()
 
 
 @pytest.mark.parametrize("forged", ["nobody", "<script>", "github, google", "a" * 5000])

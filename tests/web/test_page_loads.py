@@ -10,7 +10,7 @@ from identity.web import routes
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
 from identity.web.people import ack, demo, provider_logout, security_events
-from identity.web.people.assets import Style
+from identity.web.people.assets import Picture, Style
 from tests.support.account_site import AccountSite, text
 from tests.support.application_hosts import ApplicationHosts
 from tests.support.browser import Browser, Jar, Reply
@@ -21,6 +21,7 @@ EXEMPT: Final = frozenset(
     {
         ack.Ack,
         Style,
+        Picture,
         provider_logout.BackChannelLogout,
         provider_logout.FrontChannelLogout,
         security_events.SecurityEvents,
@@ -125,6 +126,7 @@ def test_an_exempt_address_answers_whatever_asks(account_site: AccountSite, ada:
         headers = {"Sec-Fetch-Dest": dest, "Sec-Fetch-Mode": "no-cors", **ada.jar.header}
         assert account_site.site.public("GET", "/.identityd/ack", headers=headers).status == 204
         assert account_site.site.public("GET", "/.identityd/style.css", headers=headers).status == 200
+        assert b"not-a-page" not in account_site.site.public("GET", "/.identityd/logo", headers=headers).body
         assert account_site.site.public("GET", "/nothing", headers=headers).status == 404
 
 

@@ -25,7 +25,7 @@ from identity.web.pages.script import LOCAL_TIMES
 from identity.web.pages.style import STYLESHEET
 from providers import REGISTRY
 from tests.support.clock import ManualClock
-from tests.support.samples import HOSTILE, NOTICED, Sample, hostile, samples
+from tests.support.samples import ELSEWHERE, HOSTILE, NOTICED, Sample, hostile, samples
 
 SAMPLES: Final = samples()
 VOID: Final = {"meta", "link", "input", "hr", "br", "img", "circle", "path", "rect"}
@@ -151,6 +151,8 @@ def test_links_are_local_and_spelt_canonically(pages: Pages, sample: Sample) -> 
     targets += [attrs["action"] for attrs in document.all("form")]
 
     for target in targets:
+        if target in ELSEWHERE:
+            continue
         # On an application's host the login service's own pages are elsewhere.
         parts = urlsplit(str(target).replace(sample.values.get("home", "/"), "/", 1))
         assert not parts.scheme
@@ -206,7 +208,7 @@ def test_the_provider_used_last_stands_first_and_is_named(pages: Pages) -> None:
     document = Document(pages.render("login", ways=ways, last="github"))
 
     assert [attrs["href"] for attrs in document.all("a")][1:] == ["/login/github", "/login/google"]
-    assert "You used GitHub last time" in document.text
+    assert "Used last time" in document.text
 
 
 def test_a_button_has_the_drawing_of_its_kind_whatever_the_section_is_called() -> None:

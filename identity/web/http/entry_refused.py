@@ -37,7 +37,7 @@ def page(context: Context, *, username: str, host: Host, path: str, request_id: 
     return context.pages.render(
         "refused",
         username=username,
-        application=host,
+        application=context.applications.called(host),
         again=f"{context.origin_of(host) or ''}{path}",
         another=f"{context.public_url}/login?{asked}",
         request_id=request_id,

@@ -271,7 +271,7 @@ class PageHandler(Handler):
         """Render the page of an error, with ways on that exist on this host; `more` is the page's."""
         told: dict[str, object] = {"again": again, **more, **self._home_link()}
         if self.is_application:
-            told["login"] = handover.LOGIN
+            told |= {"login": handover.LOGIN, "back": "/", "back_to": self.context.applications.called(self.host)}
         return error_page(self.context, error, request_id=self.request_id, **told)
 
     def _home_link(self) -> dict[str, str]:
@@ -303,7 +303,7 @@ def error_page(context: Context, error: IdentityError, *, request_id: str, **way
 
     `ways` may hold `again`, an address worth another try; `provider`, the label of the one that
     failed; `others`, the ways to log in without it; `username`, who is logged in all the same; `login`
-    and `home`, where these are on another host.
+    and `home`, where these are on another host; `back` and `back_to`, the application that led here.
     """
     return context.pages.render(
         "error",

@@ -13,6 +13,8 @@ from identity.errors import BadInput
 from identity.web.http.refusals import WrongMediaType
 
 LIMIT: Final = 2_048
+ADDRESS_CHARS: Final = 16_384
+"""Of an address that is a parameter."""
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _SHOWN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")

@@ -39,8 +39,9 @@ more than text.
 - `seen` names the notices shown, and comes back with the answer.
 """
 
+from identity.web.pages.branding import Branding
 from identity.web.pages.rendering import Pages
 from identity.web.pages.style import STYLESHEET, Stylesheet
-from identity.web.pages.views import Device, LinkedLogin, Way
+from identity.web.pages.views import Device, LinkedLogin, OpenedApplication, Way
 
-__all__ = ["STYLESHEET", "Device", "LinkedLogin", "Pages", "Stylesheet", "Way"]
+__all__ = ["STYLESHEET", "Branding", "Device", "LinkedLogin", "OpenedApplication", "Pages", "Stylesheet", "Way"]

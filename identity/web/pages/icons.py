@@ -58,11 +58,11 @@ def icon(name: str) -> Markup:
     )
 
 
-def favicon() -> str:
-    """Return the key as an address of its own; without one, browsers ask the site for /favicon.ico."""
+def favicon(colour: str) -> str:
+    """Return the key as an address of its own."""
     drawing = (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#3a72c4" '
-        f'stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round">{_SHAPES["key"]}</svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" '
+        f'stroke="{colour}" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round">{_SHAPES["key"]}</svg>'
     )
     return f"data:image/svg+xml,{quote(drawing)}"
 

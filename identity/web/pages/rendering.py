@@ -13,9 +13,9 @@ from markupsafe import Markup
 from identity.sessions.client_summary import THIS_COMPUTER, is_local
 from identity.types import Clock, Millis
 from identity.web.pages import icons, times
+from identity.web.pages.branding import PLAIN, Branding
 from identity.web.pages.catalogue import ENGLISH, Catalogue
 from identity.web.pages.script import LOCAL_TIMES
-from identity.web.pages.style import STYLESHEET
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
@@ -35,13 +35,33 @@ def _page(*needs: str, **may: object) -> Page:
 PAGES: Final[Mapping[str, Page]] = MappingProxyType(
     {
         "login": _page(
-            "ways", staying=(), ticked=False, last="", reason="", destination="", fresh=False, who="", unable=()
+            "ways",
+            staying=(),
+            ticked=False,
+            last="",
+            reason="",
+            destination="",
+            back="",
+            fresh=False,
+            who="",
+            unable=(),
         ),
         "welcome": _page(
             "action", "csrf", "provider", "username", handle="", problem="", free=(), hidden=(), shortest=3, longest=32
         ),
-        "account": _page("csrf", "account", "username", "devices", identities=None, name="", email="", done=""),
-        "logout": _page("csrf", account="", username="", others=0, applications=()),
+        "account": _page(
+            "csrf",
+            "account",
+            "username",
+            "devices",
+            identities=None,
+            name="",
+            email="",
+            done="",
+            back="",
+            back_to="",
+        ),
+        "logout": _page("csrf", account="", username="", others=0, applications=(), back="", back_to=""),
         "logout-application": _page("csrf", "application", account="", login="", username="", others=()),
         "signed-out": _page(
             scope="here", provider="", applications=(), application="", again="/login", there="", leads=False
@@ -51,7 +71,17 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "invitation": _page("ways", "ends_at", "grouped", "signs_up", "username"),
         "refused": _page("username", "application", "again", "another", "request_id", "code"),
         "error": _page(
-            "status", "code", "public", "request_id", again="", provider="", username="", others=(), login="/login"
+            "status",
+            "code",
+            "public",
+            "request_id",
+            again="",
+            provider="",
+            username="",
+            others=(),
+            login="/login",
+            back="",
+            back_to="",
         ),
     }
 )
@@ -111,22 +141,23 @@ class Pages:
 
     Args:
         clock: for "3 minutes ago".
-        site: what this login service is called, in the heading and the titles.
+        site: what they show of the operator.
         catalogue: the language.
         kinds: of each provider, by its configured name; decides its drawing.
     """
 
-    __slots__ = ("_catalogue", "_clock", "_templates")
+    __slots__ = ("_catalogue", "_clock", "_templates", "site")
 
     def __init__(
         self,
         *,
         clock: Clock,
-        site: str = "identityd",
+        site: Branding = PLAIN,
         catalogue: Catalogue = ENGLISH,
         kinds: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._clock = clock
+        self.site: Final = site
         self._catalogue = catalogue
         environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -137,20 +168,22 @@ class Pages:
             auto_reload=False,
         )
         environment.globals |= {
+            "contact": site.contact,
             "count": catalogue.count,
             "device_icon": icons.device_icon,
             "direction": catalogue.say("page.direction"),
-            "favicon": icons.favicon(),
+            "favicon": site.favicon,
             "has": catalogue.has,
             "icon": icons.icon,
             "language": catalogue.language,
+            "logo": site.logo.url if site.logo else "",
             "local_times": Markup(LOCAL_TIMES),  # noqa: S704 - our own file
             "moment": self._moment,
             "place": self._place,
             "provider_icon": partial(icons.provider_icon, kinds=kinds),
-            "site": site,
+            "site": site.name,
             "strong": Markup("<strong>{}</strong>").format,
-            "style": STYLESHEET.url,
+            "style": site.stylesheet.url,
             "t": catalogue.say,
             "until": _until,
             "when": self._when,

@@ -5,6 +5,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from identity.web.pages.colour import DARK, LIGHT, Accent, accent
+
 PATH: Final = "/.identityd/style.css"
 
 
@@ -21,9 +23,18 @@ class Stylesheet:
         return f"{PATH}?v={self.version}"
 
 
-def _read() -> Stylesheet:
-    body = Path(__file__).with_name("style.css").read_bytes()
+def in_colour(colour: str) -> Stylesheet:
+    """Return the stylesheet with an operator's colour in the place of ours."""
+    light, dark = _set(accent(colour, LIGHT)), _set(accent(colour, DARK))
+    return _sheet(STYLESHEET.body + f"\n{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n".encode())
+
+
+def _set(one: Accent) -> str:
+    return f":root {{ --accent: {one.accent}; --accent-ink: {one.ink}; --accent-wash: {one.wash}; }}"
+
+
+def _sheet(body: bytes) -> Stylesheet:
     return Stylesheet(body, sha256(body).hexdigest()[:16])
 
 
-STYLESHEET: Final = _read()
+STYLESHEET: Final = _sheet(Path(__file__).with_name("style.css").read_bytes())

@@ -15,6 +15,16 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedApplication:
+    """An application a session was used for."""
+
+    label: str
+    """What people call it."""
+    href: str = ""
+    """The way back to it; empty if none is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkedLogin:
     """A way to log in that belongs to the account."""
 
@@ -43,5 +53,5 @@ class Device:
     active_at: Millis
     is_this: bool
     """It is the session that asks."""
-    applications: tuple[str, ...] = ()
-    """Hosts of the applications it was used for."""
+    applications: tuple[OpenedApplication, ...] = ()
+    """Those it was used for."""

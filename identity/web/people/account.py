@@ -16,10 +16,10 @@ from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow, ProfileRow
 from identity.errors import BadInput, Forbidden, StoreUnavailable
 from identity.sessions.record import Ended, Session
-from identity.types import AccountId, SessionId
+from identity.types import AccountId, Host, SessionId
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, SignedIn
-from identity.web.pages import Device, LinkedLogin
+from identity.web.pages import Device, LinkedLogin, OpenedApplication
 from identity.web.people.logout import EndingPage, hosts_below, provider_of
 
 _SESSION_HEX: Final = 32
@@ -44,6 +44,7 @@ class Account(EndingPage):
             self.context.durable.run(_known, self.context.accounts, who.account_id),
         )
         profile = known.profile if known else None
+        back, back_to = self.way_back()
         self.show(
             "account",
             csrf=self.csrf_token(who.session.id),
@@ -54,6 +55,8 @@ class Account(EndingPage):
             name=profile.name if profile else "",
             email=profile.email if profile else "",
             done="ended" if self.query("done") == "ended" else "",
+            back=back,
+            back_to=back_to,
         )
 
     def _device(self, session: Session, alive: Collection[Session], who: SignedIn) -> Device:
@@ -65,8 +68,12 @@ class Account(EndingPage):
             created_at=session.created_at,
             active_at=session.active_at,
             is_this=session.id == who.session.id,
-            applications=hosts_below(session, alive),
+            applications=tuple(self._opened(host) for host in hosts_below(session, alive)),
         )
+
+    def _opened(self, host: str) -> OpenedApplication:
+        origin = self.context.origin_of(Host(host))
+        return OpenedApplication(self.context.applications.called(Host(host)), f"{origin}/" if origin else "")
 
     def _identities(self, account: AccountRow | None) -> tuple[LinkedLogin, ...]:
         linked = sorted(account.identities.items(), key=lambda item: item[1].linked_at) if account else []
@@ -85,7 +92,7 @@ class Account(EndingPage):
         """Return the applications that may fetch the provider's tokens, if they are kept."""
         context = self.context
         apps = context.applications.all() if context.tokens.keeps(provider) else ()
-        return tuple(sorted(app.id for app in apps if provider in app.tokens_of))
+        return tuple(sorted(app.label or app.id for app in apps if provider in app.tokens_of))
 
 
 class EndSession(EndingPage):

@@ -8,7 +8,7 @@ from identity.forward_auth import targets
 from identity.sessions.check import Outcome
 from identity.web.http.base import Listener, Route, is_local
 from identity.web.http.page import PageHandler, Side
-from identity.web.people.login import ADDRESS_CHARS
+from identity.web.http.parameters import ADDRESS_CHARS
 
 
 class Ack(PageHandler):

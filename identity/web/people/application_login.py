@@ -34,8 +34,9 @@ from identity.types import Host
 from identity.web.http import entry_refused, parameters
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import Side
+from identity.web.http.parameters import ADDRESS_CHARS
 from identity.web.people import binding_cookies
-from identity.web.people.login import ADDRESS_CHARS, DOUBTFUL, REASONS, LoginHandler
+from identity.web.people.login import DOUBTFUL, REASONS, LoginHandler
 
 CHALLENGE_CHARS: Final = 64
 

@@ -82,7 +82,6 @@ REASONS: Final = frozenset(
 INVITATION: Final = PATH
 """The page of an invitation whose link this browser opened."""
 NOTICES: Final = "/account/notice"
-ADDRESS_CHARS: Final = 16_384
 ANSWER_CHARS: Final = 8_192
 """Characters of one parameter of a provider's answer; codes of some are kilobytes long."""
 _PROOFS: Final = ("code", "oauth_token", "oauth_verifier")

@@ -29,12 +29,12 @@ from identity.login.pacing import Counted
 from identity.login.staying import Stay
 from identity.sessions.check import Outcome, Verdict
 from identity.sessions.record import Ended
-from identity.types import SECOND, AccountId
+from identity.types import SECOND, AccountId, Host
 from identity.web.http import entry_refused
 from identity.web.http.base import Listener, Route
+from identity.web.http.parameters import ADDRESS_CHARS
 from identity.web.pages import Way
 from identity.web.people.login import (
-    ADDRESS_CHARS,
     INVITATION,
     PROVIDER,
     REASONS,
@@ -68,6 +68,7 @@ class Chooser(LoginHandler):
         ways = self._known_ways(known, return_to, max_age=max_age)
         asks = self.context.login.rules.stay is Stay.ASK
         staying = self._known_ways(known, return_to, stay="yes", max_age=max_age) if asks else []
+        destination, back = self._destination(return_to)
         self.show(
             "login",
             ways=ways,
@@ -75,11 +76,21 @@ class Chooser(LoginHandler):
             ticked=self.query("stay") == "yes" or (max_age is not None and _stays(verdict)),
             last=self.own_cookie(self.context.names.last_provider) or "",
             reason=reason if reason in REASONS else "",
-            destination=urlsplit(return_to).netloc or (host if host in self.context.hosts else ""),
+            destination=destination,
+            back=back,
             fresh=max_age is not None,
             who=(verdict.username or "") if max_age is not None else "",
             unable=self._unable(known) if max_age is not None else (),
         )
+
+    def _destination(self, return_to: str) -> tuple[str, str]:
+        """Return what people call the application a login leads on to, and where its front page is; else nothing."""
+        parts, host = urlsplit(return_to), handover.led_to(return_to)
+        led = Host(parts.netloc) if parts.netloc else host if host in self.context.hosts else None
+        if led is None:
+            return "", ""
+        origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else self.context.origin_of(led)
+        return self.context.applications.called(led), f"{origin}/" if origin else ""
 
     def _is_fresh(self, verdict: Verdict, max_age: int | None) -> bool:
         if max_age is None or verdict.session is None:

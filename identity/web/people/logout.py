@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from identity.errors import StoreError, StoreUnavailable
@@ -20,10 +20,11 @@ from identity.login import handover
 from identity.sessions.check import Check, Mode, Verdict
 from identity.sessions.record import Ended, Session
 from identity.sessions.service import LOGOUT_DELETIONS
-from identity.types import AccountId, IdentityKey, Locator, SessionId
+from identity.types import AccountId, Host, IdentityKey, Locator, SessionId
 from identity.web.http import csrf
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
+from identity.web.http.parameters import ADDRESS_CHARS
 from identity.web.http.refusals import NotSameSite
 from providers.base import EndsSessions, LogoutThere
 
@@ -75,6 +76,16 @@ class EndingPage(PageHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(self.error_page(StoreUnavailable(code)))
 
+    def called(self, hosts: Iterable[str]) -> tuple[str, ...]:
+        """Return what people call the applications of these hosts, each once."""
+        return tuple(sorted({self.context.applications.called(Host(host)) for host in hosts}))
+
+    def way_back(self) -> tuple[str, str]:
+        """Return the way back to the application that led here, and what people call it; empty where none did."""
+        there = self.context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS))
+        host = urlsplit(there).netloc
+        return (there, self.context.applications.called(Host(host))) if host else ("", "")
+
     def provider_label(self, name: str) -> str:
         """Return what people call a provider; the name itself for one that is not configured any more."""
         provider = self.context.providers.get(name)
@@ -106,13 +117,16 @@ class Logout(EndingPage):
 
     def ask(self, verdict: Verdict, session: Session, alive: Collection[Session]) -> None:
         """Show the form."""
+        back, back_to = self.way_back()
         self.show(
             "logout",
             csrf=self.csrf_token(session.id),
             account=str(verdict.account_id),
             username=verdict.username,
             others=sum(each.login is None and each.id != session.id for each in alive),
-            applications=hosts_below(session, alive),
+            applications=self.called(hosts_below(session, alive)),
+            back=back,
+            back_to=back_to,
         )
 
     def ask_anyway(self, binding: SessionId) -> None:
@@ -133,7 +147,7 @@ class Logout(EndingPage):
             there=there,
             leads=leads,
             provider=self.asked_provider(),
-            applications=self.asked_hosts(),
+            applications=self.called(self.asked_hosts()),
         )
 
     async def post(self) -> None:
@@ -247,15 +261,15 @@ class ApplicationLogout(Logout):
             csrf=self.csrf_token(session.id),
             account=str(verdict.account_id),
             login=login.id.hex(),
-            application=self.host,
+            application=self.context.applications.called(self.host),
             username=verdict.username,
-            others=tuple(host for host in hosts_below(login, alive) if host != self.host),
+            others=self.called(host for host in hosts_below(login, alive) if host != self.host),
         )
 
     def ask_anyway(self, binding: SessionId) -> None:
         """Offer what can be done without the record."""
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        self.show("logout-application", status=status, csrf=self.csrf_token(binding), application=self.host)
+        status, here = HTTPStatus.SERVICE_UNAVAILABLE, self.context.applications.called(self.host)
+        self.show("logout-application", status=status, csrf=self.csrf_token(binding), application=here)
 
     def say_ended(self) -> None:
         """Say whether only this application's session was ended, or the login with all of them."""
@@ -265,8 +279,8 @@ class ApplicationLogout(Logout):
             scope=done if done in _DONE_THERE else "already",
             there=self.context.public_url + way if done == "login" and (way := self.way_there()) else "",
             provider=self.asked_provider(),
-            applications=self.asked_hosts() if done == "login" else (),
-            application=self.host,
+            applications=self.called(self.asked_hosts()) if done == "login" else (),
+            application=self.context.applications.called(self.host),
             again=handover.LOGIN,
         )
 

@@ -17,7 +17,8 @@ from typing import Final
 from identity.errors import BadInput
 from identity.types import Millis
 from identity.web.http.base import Listener, Route
-from identity.web.people.login import ADDRESS_CHARS, NOTICES, LoginHandler
+from identity.web.http.parameters import ADDRESS_CHARS
+from identity.web.people.login import NOTICES, LoginHandler
 
 MINE: Final = "mine"
 ELSEWHERE: Final = "elsewhere"

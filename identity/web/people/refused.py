@@ -9,7 +9,7 @@ from identity.sessions.check import Outcome
 from identity.web.http import entry_refused
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, Side
-from identity.web.people.login import ADDRESS_CHARS
+from identity.web.http.parameters import ADDRESS_CHARS
 
 
 class EntryRefused(PageHandler):

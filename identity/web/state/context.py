@@ -21,6 +21,7 @@ from identity.login.upstream_logout import UpstreamLogouts
 from identity.sessions.checkers import Checker
 from identity.sessions.service import SessionService
 from identity.types import Clock, Host, Millis, RandomBytes
+from identity.web.pages.branding import Branding
 from identity.web.state.dropped_cookies import Arriving
 from identity.web.state.gathering import Asker
 from identity.web.state.pool import Pool
@@ -31,6 +32,11 @@ from providers.base import Http, Provider
 
 class Renderer(Protocol):
     """Turns a page's name and values into a whole HTML document. `identity.web.pages.Pages` is one."""
+
+    @property
+    def site(self) -> Branding:
+        """What the pages show of the operator, with the files they load."""
+        ...
 
     def render(self, name: str, /, **values: object) -> bytes:
         """Render the page. Every value is escaped; an unknown page or a missing value raises."""
