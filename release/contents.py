@@ -7,6 +7,7 @@
 | lib/cp312/ … | those that differ, for each target |
 | licences/ | the licence texts of the libraries, and of those compiled into them |
 | sbom/cp312.cdx.json … | the bill of materials, CycloneDX, for each target |
+| share/ | completions for bash, zsh and fish |
 | docs/, examples/, config.example.ini, README.md … | the manual |
 | SHA256SUMS | every other file, for `sha256sum -c` |
 
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from identity.cli import completion
 from release.targets import WheelTarget
 from release.wheels import fetched, licences, unpack
 
@@ -49,8 +51,15 @@ def write(root: Path, targets: Sequence[WheelTarget], *, source: Path, wheels: P
     _libraries(root, chosen)
     for target in targets:
         _bill(root, target)
+    _completions(root)
     _modes(root)
     _sums(root)
+
+
+def _completions(root: Path) -> None:
+    for shell, place in completion.FILES.items():
+        (root / place).parent.mkdir(parents=True)
+        (root / place).write_text(completion.script(shell))
 
 
 def _libraries(root: Path, chosen: dict[WheelTarget, tuple[Path, ...]]) -> None:

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "applications",
     "backup",
     "check-config",
+    "completion",
     "copy",
     "demo",
     "doctor",
@@ -65,6 +66,7 @@ Examples:
   identityd.py restore FILE                put such a copy in their place
   identityd.py copy --help                 move all accounts to another store
   identityd.py sessions simulate           how long a stolen copy lives, played here
+  identityd.py completion --help           let the shell complete all this
   identityd.py COMMAND --help              more about one command
 
 \b

@@ -67,8 +67,10 @@ IN_LINES: Final = frozenset({"accounts list", "fsck"})
 NOT_FOR_PROGRAMS: Final = {
     "serve": "it serves until it is told to stop; its log is JSON where no terminal is",
     "demo": "the same, for people who try it",
+    "completion": "it prints what a shell reads",
 }
 WITHOUT_CONFIGURATION: Final = {
+    "completion": "answers from the commands alone, so that it is there at once",
     "demo": "makes one of its own, in the folder of --data",
     "sessions simulate": "plays networks and thieves, not this installation",
 }
