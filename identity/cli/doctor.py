@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 @click.option(
     "--ca-file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Trust these certificates as well."
 )
+@click.option(
+    "--resolve",
+    "resolved",
+    metavar="HOST:ADDRESS",
+    multiple=True,
+    help="Connect to this IP address for HOST, as before a name is switched to a new proxy; repeatable.",
+)
 @click.option("--as", "who", help="Your name in the audit; default: who called sudo, or the system's user.")
 @JSON
 def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
@@ -48,6 +55,7 @@ def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
     Examples:
       identityd.py doctor
       identityd.py doctor --url https://app.example.com/profile
+      identityd.py doctor --url https://app.example.com/ --resolve app.example.com:192.0.2.7
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     from identity import config
     from identity.cli import doctor_visits, prompts
@@ -56,7 +64,7 @@ def doctor(path: Path, **given: Any) -> None:  # noqa: ANN401 - options
     ports = overrides(given["port"], given["internal_port"])
     read = config.load(path, environ=os.environ, overrides=ports, demo=True)
     actor = prompts.actor(given["who"])
-    site = doctor_visits.site(given["url"], given["ca_file"]) if given["url"] else None
+    site = doctor_visits.site(given["url"], given["ca_file"], given["resolved"]) if given["url"] else None
     if report(_findings(read, site, actor), as_json=given["as_json"]):
         raise SystemExit(PROBLEMS)
 
@@ -71,6 +79,11 @@ def _findings(read: "Config", site: "Site | None", actor: str) -> "Iterator[Find
         return
     proof = f"made-up-{secrets.token_hex(8)}"
     yield words.of_registration(site.host, read)
+    first = site.ask(words.ACK)
+    yield from words.of_ack(first)
+    if first.trouble:
+        yield words.UNREACHED
+        return
     yield from _as_stranger(site, proof)
     if read.sessions.store is not SessionStoreKind.MEMCACHED:
         yield words.NO_SESSION
@@ -81,7 +94,6 @@ def _findings(read: "Config", site: "Site | None", actor: str) -> "Iterator[Find
 def _as_stranger(site: "Site", proof: str) -> "Iterator[Finding]":
     from identity.cli import doctor_words as words
 
-    yield from words.of_ack(site.ask(words.ACK))
     yield from words.of_internal(site.ask(words.READY))
     yield from words.of_stranger(site.ask(site.path))
     yield from words.of_claimed_user(site.ask(site.path, words.pretended(proof)))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -58,20 +59,16 @@ class Site:
     port: int
     path: str
     trust: ssl.SSLContext | None
+    address: str
+    """Where to connect: the name itself, or the address it is to have."""
 
     def ask(self, path: str, headers: Headers = ()) -> PageAnswer:
         """Load a page."""
-        if self.trust:
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self.hostname, self.port, timeout=_TIMEOUT_S, context=self.trust
-            )
-        else:
-            connection = http.client.HTTPConnection(self.hostname, self.port, timeout=_TIMEOUT_S)
-        return _asked(connection, path, [("Host", self.host), *NAVIGATION, *headers])
+        return _asked(_ToSite(self), path, [("Host", self.host), *NAVIGATION, *headers])
 
 
-def site(url: str, ca_file: Path | None) -> Site:
-    """Read the address to try. Raises UsageError."""
+def site(url: str, ca_file: Path | None, resolved: Sequence[str] = ()) -> Site:
+    """Read the address to try; `resolved` are HOST:ADDRESS, where to connect for a name. Raises UsageError."""
     parts = urlsplit(url)
     try:
         port = parts.port
@@ -89,7 +86,20 @@ def site(url: str, ca_file: Path | None) -> Site:
             raise click.UsageError(f"--ca-file: {ca_file} holds no certificates (PEM)") from None
     host = parts.hostname if port in (None, usual) else f"{parts.hostname}:{port}"
     path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    return Site(secure, host.lower(), parts.hostname, port or usual, path, trust)
+    address = _addresses(resolved).get(parts.hostname, parts.hostname)
+    return Site(secure, host.lower(), parts.hostname, port or usual, path, trust, address)
+
+
+def _addresses(resolved: Sequence[str]) -> dict[str, str]:
+    """Read HOST:ADDRESS, the address of either kind and IPv6 in brackets or not. Raises UsageError."""
+    found = {}
+    for text in resolved:
+        host, _, address = text.partition(":")
+        try:
+            found[host.lower()] = str(ip_address(address.removeprefix("[").removesuffix("]")))
+        except ValueError:
+            raise click.UsageError(f"--resolve: {text!r} is not HOST:ADDRESS, like app.example.com:192.0.2.7") from None
+    return found
 
 
 def readiness(address: str, port: int) -> dict[str, Any] | str:
@@ -114,6 +124,19 @@ def said_by(address: str, port: int, path: str) -> dict[str, Any] | str:
 
 def _place(address: str, port: int) -> str:
     return address if unix_path(address) else f"{address} port {port}"
+
+
+class _ToSite(http.client.HTTPConnection):
+    """A connection to a site: its certificate is the name's, wherever that leads."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site.hostname, site.port, timeout=_TIMEOUT_S)
+        self._site = site
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self._site.address, self.port), self.timeout)
+        trust, name = self._site.trust, self._site.hostname
+        self.sock = trust.wrap_socket(plain, server_hostname=name) if trust else plain
 
 
 class _Unix(http.client.HTTPConnection):

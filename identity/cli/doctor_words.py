@@ -11,8 +11,9 @@ Owns the judgement of each answer and its sentence. Makes no request.
     a session whose token is due, 3 stray  | let through; four Set-Cookie lines of ours (a token and
     names beside it                        | three deletions), each a line of its own; no-store
     the same, X-Identity-User of our own   | what we made up is not in the page
-    a session whose token is not due yet   | the application's own Cache-Control, not `public`; `no-cache`
-                                           | where it has none
+    a session whose token is not due yet   | from no shared cache (Age), and for none: the application's own
+                                           | Cache-Control or Expires with `private` or Vary: Cookie;
+                                           | `no-cache` where it has none
     a token that is not of the line        | 307 to the same address, with the marker
     the same beside one of an unknown key  | 503 with Retry-After, no cookie of ours
     a Cookie header of 6 KB                | let through
@@ -20,6 +21,7 @@ Owns the judgement of each answer and its sentence. Makes no request.
 
 import re
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -57,6 +59,11 @@ _SPELT: Final = ("identityd doctor", "identityd%20doctor")
 """The test account's name, as a page and as a header spell it."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TOO_LONG: Final = frozenset({400, 413, 414, 431, 494, 500, 502})
+
+UNREACHED: Final = warning(
+    "nothing else was tried through the proxy; where the address leads elsewhere yet, say where it is to lead with "
+    "--resolve HOST:ADDRESS"
+)
 
 NO_SESSION: Final = warning(
     "the sessions are in the daemon's memory, where no test session can be opened: whether cookies, bounces, 503 and "
@@ -146,6 +153,9 @@ def of_ack(answer: PageAnswer) -> Iterator[Finding]:
 
 def of_internal(answer: PageAnswer) -> Iterator[Finding]:
     """Judge whether the internal listener can be reached from outside."""
+    if answer.trouble:
+        yield warning(f"whether the internal listener can be reached through the proxy is not known: {answer.trouble}")
+        return
     answered = '"parts"' in answer.body and '"missing"' in answer.body
     # It refuses the name that this proxy gave it, and would answer under one that a client can choose.
     refused = answer.status == HTTPStatus.MISDIRECTED_REQUEST and "internal_hosts" in answer.body
@@ -233,9 +243,13 @@ def of_cache(answer: PageAnswer) -> Iterator[Finding]:
     """Judge whether a guarded answer without a token may be kept, and so shown after the logout."""
     if not is_in(answer):
         return
-    said = {part.strip().lower() for line in answer.all("cache-control") for part in line.split(",")}
-    names = {part.partition("=")[0] for part in said}
-    kept_s = max((int(part[8:]) for part in said if _MAX_AGE.fullmatch(part)), default=None)
+    if answer.first("age").isdecimal() and int(answer.first("age")) > 0:
+        yield problem(
+            f"a guarded answer comes out of a shared cache (Age: {answer.first('age')}), which hands it to persons it "
+            "was not made for; let no cache keep what is guarded, best with `Cache-Control: no-store`"
+        )
+        return
+    names, kept_s = _kept(answer)
     if names & {"no-store", "no-cache"} or kept_s == 0:
         yield ok("after a logout the browser asks for the address again")
     elif names & {"public", "s-maxage"}:
@@ -248,6 +262,11 @@ def of_cache(answer: PageAnswer) -> Iterator[Finding]:
             "a guarded answer does not say how long it may be kept: the browser shows it after the logout without "
             "asking; add `Cache-Control: no-cache, private` where the application has no such line (the examples do)"
         )
+    elif "private" not in names and not _varies(answer):
+        yield problem(
+            f"a guarded answer may be kept for {kept_s} s by every cache on its way, and handed to other persons: let "
+            "the application say `private` too, or `no-store`"
+        )
     elif kept_s > _KEPT_S:
         yield warning(
             f"the application lets browsers keep a guarded answer for {kept_s} s: for so long it is shown after a "
@@ -255,6 +274,30 @@ def of_cache(answer: PageAnswer) -> Iterator[Finding]:
         )
     else:
         yield ok(f"the application itself says how long a browser may keep its answer: {kept_s} s, also over a logout")
+
+
+def _kept(answer: PageAnswer) -> tuple[set[str], int | None]:
+    """Return the words of Cache-Control, and for how many seconds a cache may keep the answer; None if nothing says."""
+    said = {part.strip().lower() for line in answer.all("cache-control") for part in line.split(",")}
+    kept_s = max((int(part[8:]) for part in said if _MAX_AGE.fullmatch(part)), default=None)
+    if kept_s is None and answer.all("expires"):
+        kept_s = max(0, _lasts_s(answer))
+    return {part.partition("=")[0] for part in said}, kept_s
+
+
+def _lasts_s(answer: PageAnswer) -> int:
+    """Return how long after its Date an answer expires; a date that is none is in the past (RFC 9111, 5.3)."""
+    try:
+        begin, end = (parsedate_to_datetime(answer.first(name)) for name in ("date", "expires"))
+    except ValueError:
+        return 0
+    return int((end - begin).total_seconds())
+
+
+def _varies(answer: PageAnswer) -> bool:
+    """Tell whether a cache keeps the answer for the same cookies only, which no other person has."""
+    names = {part.strip().lower() for line in answer.all("vary") for part in line.split(",")}
+    return bool(names & {"cookie", "*"})
 
 
 def of_spoof(answer: PageAnswer, proof: str) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
 
 OWN_COOKIES: Final = ("own1=1; Path=/", "own2=2; Path=/")
-OWN_CACHE: Final = "max-age=60"
+OWN_CACHE: Final = "private, max-age=60"
 LONGEST_HEADER: Final = 8_192
 """As most application servers have it."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")

@@ -22,6 +22,7 @@ from tests.support.operator_commands import untouched_log
 PREFIX = "__Host-idd-"
 LOGIN = ("Location", "https://login.example/login?return_to=x")
 FOUR = tuple(("Set-Cookie", f"{PREFIX}{n}=x; Path=/") for n in range(4))
+DATE = "Tue, 02 Jan 2029 00:00:00 GMT"
 NO_STORE = ("Cache-Control", "no-store")
 PROOF = "made-up-1"
 
@@ -256,7 +257,8 @@ def test_without_a_daemon_and_a_proxy_it_says_so(tmp_path: Path) -> None:
     assert (alone.exit_code, tried.exit_code) == (0, 2)
     assert alone.stdout.startswith("warning  no daemon answers on ")
     assert "problem  the proxy cannot be reached: connection refused" in tried.stdout
-    assert "the sessions are in the daemon's memory" in tried.stdout
+    assert [line.split()[0] for line in tried.stdout.splitlines()] == ["warning", "problem", "problem", "warning"]
+    assert "nothing else was tried" in tried.stdout
 
 
 @pytest.mark.parametrize("url", ["wiki.example", "ftp://wiki.example/", "https://me@wiki.example/", "https://wiki:x/"])
@@ -282,7 +284,8 @@ def test_an_address_is_read_as_a_browser_reads_it() -> None:
         (("private",), "problem"),
         (("public, max-age=60",), "problem"),
         (("max-age=60", "s-maxage=5"), "problem"),
-        (("max-age=60",), "ok"),
+        (("max-age=60",), "problem"),
+        (("max-age=60, private",), "ok"),
         (("private, MAX-AGE=86400",), "warning"),
         (("max-age=0, must-revalidate",), "ok"),
         (("no-cache, private",), "ok"),
@@ -294,3 +297,64 @@ def test_whether_an_answer_is_kept_over_a_logout(lines: tuple[str, ...], level: 
     answer = PageAnswer(200, tuple(("Cache-Control", line) for line in lines))
 
     assert levels(words.of_cache(answer)) == [level]
+
+
+@pytest.mark.threat(58)
+@pytest.mark.parametrize(
+    ("lines", "level"),
+    [
+        ((("Cache-Control", "private, max-age=60"), ("Age", "7")), "problem"),
+        ((("Cache-Control", "private, max-age=60"), ("Age", "0")), "ok"),
+        ((("Cache-Control", "no-cache, private"), ("Age", "3")), "problem"),
+        ((("Cache-Control", "max-age=60"), ("Vary", "Accept, Cookie")), "ok"),
+        ((("Cache-Control", "max-age=60"), ("Vary", "Accept")), "problem"),
+        ((("Date", DATE), ("Expires", "Tue, 02 Jan 2029 00:01:00 GMT")), "problem"),
+        ((("Date", DATE), ("Expires", "Tue, 02 Jan 2029 00:01:00 GMT"), ("Cache-Control", "private")), "ok"),
+        ((("Date", DATE), ("Expires", "Wed, 03 Jan 2029 00:00:00 GMT"), ("Cache-Control", "private")), "warning"),
+        ((("Date", DATE), ("Expires", "Mon, 01 Jan 2029 00:00:00 GMT")), "ok"),
+        ((("Date", DATE), ("Expires", "0")), "ok"),
+    ],
+)
+def test_whether_caches_on_the_way_keep_a_guarded_answer(lines: tuple[tuple[str, str], ...], level: str) -> None:
+    """One person's page would be another's; browsers and caches read older lines than Cache-Control too."""
+    assert levels(words.of_cache(PageAnswer(200, lines))) == [level]
+
+
+def test_what_was_not_reached_is_not_in_order() -> None:
+    """An operator stops looking at what is called in order."""
+    assert levels(words.of_internal(PageAnswer(0, trouble="no answer within 20 s"))) == ["warning"]
+
+
+def test_a_name_leads_where_the_operator_says(tmp_path: Path) -> None:
+    """Before the name is switched, the new proxy must have been tried under it."""
+    file = str(written(tmp_path))
+    port = free_port()
+    url = f"http://app.not-switched.invalid:{port}/"
+
+    led = run("--config", file, "--url", url, "--resolve", "app.not-switched.invalid:127.0.0.1")
+
+    assert "the proxy cannot be reached: connection refused" in led.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("a.example:192.0.2.7", "192.0.2.7"),
+        ("A.EXAMPLE:[2001:db8::1]", "2001:db8::1"),
+        ("a.example:2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_addresses_of_either_kind_are_taken(text: str, address: str) -> None:
+    """With brackets, as in an address, or without."""
+    tried = site("https://a.example/", None, ["b.example:192.0.2.9", text])
+
+    assert (tried.address, tried.hostname, tried.host) == (address, "a.example", "a.example")
+
+
+@pytest.mark.parametrize("text", ["a.example", "a.example:", "a.example:b.example", "a.example:443:192.0.2.7"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    """Otherwise the old proxy would be tried, and called in order."""
+    refused = run("--config", str(written(tmp_path)), "--url", "https://a.example/", "--resolve", text)
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "is not HOST:ADDRESS" in refused.stderr
