@@ -94,7 +94,7 @@ Signals, to a serving daemon:
 
 \b
 Exit codes:
-  (the same with --json, which every command but serve and demo takes; errors are then JSON, too)
+  (the same with --json, which every command takes but serve, demo and completion; errors are then JSON, too)
   0                                        done, or stopped when asked to
   1                                        something failed that is not the configuration, or was refused
   2                                        the configuration or the command line is wrong

@@ -9,7 +9,7 @@ import click
 from identity.cli.failing import INTERRUPTED, CommandFailed, of_store
 from identity.cli.operator_service import configured
 from identity.cli.options import JSON, config_option
-from identity.cli.saying import say
+from identity.cli.saying import counted, say
 
 if TYPE_CHECKING:
     from identity.config import Config
@@ -58,7 +58,8 @@ def backup(path: Path, file: Path, *, as_json: bool) -> None:
         say(json.dumps({"file": str(file), **said, "key_ring": str(read.keys.file), "configuration": str(path)}))
         return
     say(
-        f"{file}: {said['accounts']:,} accounts, newest change {said['newest_change']}, {said['bytes']:,} bytes; whole."
+        f"{file}: {counted(said['accounts'], 'account')}, newest change {said['newest_change']}, "
+        f"{said['bytes']:,} bytes; whole."
     )
     say(f"Keep copies of {read.keys.file} and {path} with it, as secret as these are.")
 

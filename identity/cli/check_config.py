@@ -13,7 +13,11 @@ from identity.errors import ConfigError
 @click.command(name="check-config", short_help="Say what is wrong, and what to do about it.")
 @config_option
 @port_options
-@click.option("--offline", is_flag=True, help="Read and check only; ask no other machine.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Read and check only, and say what to register at each provider; ask no other machine.",
+)
 @JSON
 def check_config(path: Path, port: int | None, internal_port: int | None, *, offline: bool, as_json: bool) -> None:
     """Say what is wrong with the configuration, and what to do about it.
@@ -40,6 +44,6 @@ def check_config(path: Path, port: int | None, internal_port: int | None, *, off
     else:
         found = [warning(text) for text in read.warnings]
         found += probes.of_files(path, read)
-        found += [] if offline else probes.of_servers(read)
+        found += probes.of_registrations(read) if offline else probes.of_servers(read)
     if report(found, as_json=as_json):
         raise SystemExit(PROBLEMS)

@@ -147,7 +147,7 @@ class _Report:
         if self._as_json:
             say(json.dumps({"checked": dict(self._checked), **outcomes, "seconds": seconds}))
             return
-        tables = ", ".join(f"{count:,} {table}" for table, count in self._checked.items()) or "nothing"
+        tables = ", ".join(f"{table} {count:,}" for table, count in self._checked.items()) or "nothing"
         say(f"Looked at {tables} in {seconds} s ({self._rate():,} rows/s).")
         say(", ".join(f"{name} {count:,}" for name, count in outcomes.items()) + ".")
         if self._outcomes["found"]:

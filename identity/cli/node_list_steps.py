@@ -14,7 +14,7 @@ import click
 from identity import config
 from identity.cli import prompts
 from identity.cli.failing import NOT_CONFIRMED, CommandFailed, MisusedCommand
-from identity.cli.saying import answer, say
+from identity.cli.saying import answer, counted, say
 from identity.config import Config, MemcachedAddress, SessionStoreKind
 from identity.config.values import read_node
 from identity.errors import ConfigError, StoreError, StoreUnavailable
@@ -123,8 +123,9 @@ def _meaning(read: Config, looks: Sequence[NodeReport], before: Sequence[str]) -
     staying = [look for look in looks if look.name in before]
     records, moving = sum(look.records for look in staying), sum(look.moving for look in staying)
     for name in sorted(after - set(before)):
-        share = f", {100 * moving // records} in 100" if records else ""
-        yield f"Node {name} joins: it is emptied, and {moving} of {records} accounts log in again{share}."
+        share = f" ({100 * moving // records} in 100)" if records else ""
+        again = f"{counted(moving, 'account')} of {records:,}{share}"
+        yield f"Node {name} joins: it is emptied. To log in again: {again}."
     for name in sorted(set(before) - after):
         yield f"Node {name} leaves: its accounts log in again, about 1 in {len(before)}. Those of other nodes do not."
     yield "Every daemon answers `try again` from now until it is restarted with this configuration."
@@ -156,7 +157,7 @@ def _looked(read: Config, address: MemcachedAddress) -> tuple[bool, str, int | N
 
 def _state(look: NodeReport) -> str:
     stray = f", {look.moving} of them out of place" if look.moving else ""
-    records = f"{look.records} accounts{stray}"
+    records = f"{counted(look.records, 'account')}{stray}"
     match look.standing:
         case NodeStanding.NEW:
             return f"in use; {records}"

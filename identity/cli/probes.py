@@ -14,12 +14,14 @@ from typing import Final
 
 from identity.cli import provider_trial
 from identity.cli.findings import Finding, ok, problem, warning
+from identity.cli.saying import counted
 from identity.config import AccountStoreKind, Config, MemcachedAddress, SessionStoreKind, load_ring
 from identity.config.model import ServerSection
 from identity.config.values import unix_path
 from identity.errors import ConfigError
 from identity.opening import require_time
 from identity.web.process.listening import group_id
+from providers.base import callback_address
 
 _SQLITE_HEADER: Final = b"SQLite format 3\0"
 _DAY_S: Final = 86_400
@@ -48,6 +50,17 @@ def of_files(path: Path, config: Config) -> Iterator[Finding]:
         yield _account_file(config.sqlite.file)
     for app in config.apps:
         yield ok(f"application {app.id} on {', '.join(app.hosts)}")
+
+
+def of_registrations(config: Config) -> Iterator[Finding]:
+    """Say what must be registered at each provider; asks none."""
+    for section in config.providers:
+        what = f"provider {section.name} ({section.label})"
+        if section.enabled:
+            address = callback_address(str(config.server.public_url), section.name)
+            yield ok(f"{what}: register {address} there; it was not asked")
+        else:
+            yield ok(f"{what}: switched off")
 
 
 def _place(server: ServerSection, address: str, port: int) -> str:
@@ -117,7 +130,7 @@ def _certificate(certificate: Path, key: Path, hostname: str) -> Iterator[Findin
         return
     days = int((ssl.cert_time_to_seconds(not_after) - time.time()) // _DAY_S)
     say = warning if days < _SOON_DAYS else ok
-    yield say(f"certificate {certificate} for {hostname}: valid for {days} more days")
+    yield say(f"certificate {certificate} for {hostname}: valid for {counted(days, 'more day')}")
 
 
 def _handshake(server_context: ssl.SSLContext, browser_context: ssl.SSLContext, hostname: str) -> str:

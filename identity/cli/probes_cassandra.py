@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from identity.cli.findings import Finding, ok, problem, warning
+from identity.cli.saying import counted
 from identity.config import Config
 from identity.config.cassandra import CassandraSection
 from identity.config.values import join_host
@@ -109,7 +110,7 @@ def _nodes(reached: ClusterReached, given: CassandraSection) -> Iterator[Finding
         )
     centres = reached.data_centres
     if given.local_data_centre not in centres:
-        there = ", ".join(f"{name} ({_number(nodes, 'node')})" for name, nodes in centres.items())
+        there = ", ".join(f"{name} ({counted(nodes, 'node')})" for name, nodes in centres.items())
         yield problem(
             f"[cassandra] local_data_centre: the cluster has no {given.local_data_centre}; it has {there}; "
             "capitals matter"
@@ -184,8 +185,8 @@ def _sparse(there: Keyspace, reached: ClusterReached, given: CassandraSection) -
     copies = there.copies.get(local, 0)
     if 0 < copies < min(_ENOUGH, nodes):
         yield warning(
-            f"[cassandra] keyspace: {given.keyspace} has {_number(copies, 'copy')} in {local} with its {nodes} nodes; "
-            f"with {_ENOUGH} any one may be down: ALTER {_statement(reached, given)}"
+            f"[cassandra] keyspace: {given.keyspace} has {counted(copies, 'copy')} in {local} with its "
+            f"{counted(nodes, 'node')}; with {_ENOUGH} any one may be down: ALTER {_statement(reached, given)}"
         )
     if sum(there.copies.values()) == 1 and reached.commitlog_sync in ("periodic", ""):
         syncs = "is periodic" if reached.commitlog_sync else "cannot be read by this role"
@@ -202,8 +203,3 @@ def _statement(reached: ClusterReached, given: CassandraSection) -> str:
 def _replication(data_centres: Mapping[str, int]) -> str:
     copies = "".join(f", '{name}': {min(nodes, _ENOUGH)}" for name, nodes in data_centres.items())
     return f"{{'class': '{BY_DATA_CENTRE}'{copies}}}"
-
-
-def _number(count: int, word: str) -> str:
-    plural = {"copy": "copies"}.get(word, f"{word}s")
-    return f"{count} {word if count == 1 else plural}"

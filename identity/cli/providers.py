@@ -5,7 +5,7 @@ Owns the commands and their manual. What a trial asks a provider is in `provider
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from identity.config.model import ProviderSection
     from providers.base import Provider
     from providers.registration import RegisteredClient
+
+
+_FRESH: Final = {
+    True: "yes: an application may send people to /login?max_age=…",
+    False: "no: /login?max_age=… cannot be answered through it",
+}
 
 
 @click.group(no_args_is_help=True)
@@ -95,6 +101,7 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
     say(f"  client                       {entry['client'] or 'none'}")
     say(f"  a person is known by         {entry['subject']} of {entry['issuer']}")
     pin = entry["pinned"]
+    say(f"  proves fresh logins          {_FRESH[entry['proves_fresh_logins']]}")
     say(f"  pinned                       {pin['at'] if pin else 'at the first login'}")
     say(f"  tokens                       {_tokens(entry)}")
 
@@ -284,7 +291,7 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
 def _registration(read: "Config", section: "ProviderSection") -> dict[str, Any]:
     from identity.outside import site
     from providers import REGISTRY, build, scope_of
-    from providers.base import callback_address
+    from providers.base import ProvesLogins, callback_address
 
     public_url = str(read.server.public_url)
     provider = build(section.kind, section.name, section.options, site=site(read))
@@ -295,6 +302,7 @@ def _registration(read: "Config", section: "ProviderSection") -> dict[str, Any]:
         "callback": callback_address(public_url, section.name),
         "logout": dict(_logout(provider, public_url)),
         "security_events": _events(provider, public_url),
+        "proves_fresh_logins": isinstance(provider, ProvesLogins) and provider.proves_fresh_login,
         "scope": asked,
         "client": client,
         "issuer": scope.issuer,

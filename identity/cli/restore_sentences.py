@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from identity.audit import Event
 from identity.cli.progress import Progress
+from identity.cli.saying import counted
 from identity.config import AccountStoreKind, Config
 from identity.errors import ConfigError
 from identity.restoring import Prepared
@@ -81,7 +82,7 @@ def before(ready: Prepared, file: Path) -> Iterator[str]:
     """Say what a restore means, before it is agreed to."""
     contents = ready.contents
     yield (
-        f"{contents.accounts:,} accounts take the place of those in {file}; "
+        f"What is in {file} gives way to {counted(contents.accounts, 'account')}; "
         f"the newest change they know is of {moment(contents.newest_change)}."
     )
     nodes = f" memcached {', '.join(ready.nodes)}: emptied." if ready.nodes else ""

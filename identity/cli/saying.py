@@ -43,6 +43,12 @@ def answer(values: object, text: str = "", *, as_json: bool) -> None:
         say(text)
 
 
+def counted(count: int, word: str) -> str:
+    """Return so many of a thing: 1 account, 2 accounts."""
+    plural = {"copy": "copies"}.get(word, f"{word}s")
+    return f"{count:,} {word if count == 1 else plural}"
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table, its head first."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

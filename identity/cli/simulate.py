@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from identity.cli.saying import say
+from identity.cli.saying import counted, say
 
 if TYPE_CHECKING:
     from identity.sessions.rotation import RotationPace
@@ -241,7 +241,7 @@ def _bar(part: "Part", total: "Total") -> str:
 
 
 def _rate(total: "Total", took: float) -> str:
-    return f"{total.requests:,} requests, {total.requests / max(took, 0.001):,.0f}/s"
+    return f"{counted(total.requests, 'request')}, {total.requests / max(took, 0.001):,.0f}/s"
 
 
 def _print(given: Given, *, finished: bool, took: float) -> None:
@@ -257,7 +257,7 @@ def _print(given: Given, *, finished: bool, took: float) -> None:
     say(report.as_text(given.shown))
     state = "" if finished else "Stopped early. "
     false = report.false_logouts(given.shown)
-    say(f"{state}{played:,} requests in {took:.0f} s, seed {given.seed}: {false} false logouts.")
+    say(f"{state}{counted(played, 'request')} in {took:.0f} s, seed {given.seed}: {counted(false, 'false logout')}.")
 
 
 def _draw(given: Given, path: Path) -> None:
@@ -274,4 +274,4 @@ def _draw(given: Given, path: Path) -> None:
 
 def _caption(given: Given) -> str:
     thefts = max((r.total.sessions for r in given.shown if r.total.lives), default=0)
-    return f"{thefts:,} thefts for each line, seed {given.seed}"
+    return f"{counted(thefts, 'theft')} for each line, seed {given.seed}"

@@ -22,6 +22,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 LARGEST: Final = 1_048_576
@@ -82,7 +83,7 @@ def problem_of_place(path: Path, *, beside: bool = False) -> str:
             continue
         return (
             f"the folder {folder} can be written by everybody on this machine (mode {stat.S_IMODE(mode):04o}), so "
-            f"{path.name} can be exchanged; run `chmod o-w {folder}`, or keep the file elsewhere"
+            f"{path.name} can be exchanged; run `chmod o-w {quote(str(folder))}`, or keep the file elsewhere"
         )
     return ""
 
@@ -94,7 +95,7 @@ def problem_of_writing(path: Path) -> str:
         return ""
     return (
         f"{path} can be changed by everybody on this machine (mode {stat.S_IMODE(mode):04o}), so nothing in it can "
-        f"be believed; look what is in it, then run `chmod o-w {path}`"
+        f"be believed; look what is in it, then run `chmod o-w {quote(str(path))}`"
     )
 
 
@@ -133,7 +134,8 @@ def _require(path: Path, found: os.stat_result, *, secret: bool) -> None:
     if others:
         what, chmod = ("read or changed", "chmod 600") if secret else ("changed", "chmod o-w")
         raise ValueError(
-            f"{path} can be {what} by everybody on this machine (mode {stat.S_IMODE(mode):04o}); run `{chmod} {path}`"
+            f"{path} can be {what} by everybody on this machine (mode {stat.S_IMODE(mode):04o}); "
+            f"run `{chmod} {quote(str(path))}`"
         )
     if problem := problem_of_place(path):
         raise ValueError(problem)

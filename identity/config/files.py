@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from identity import keyring
@@ -53,7 +54,9 @@ def read_secret(path: Path) -> str:
 def load_ring(path: Path) -> KeyRing:
     """Read the key ring; at start and again on SIGHUP. Raises ConfigError with every problem in it."""
     if not os.path.lexists(path):
-        raise ConfigError((f"[keys] file: {path} is not there; make it with `identityd.py keys new --file {path}`",))
+        raise ConfigError(
+            (f"[keys] file: {path} is not there; make it with `identityd.py keys new --file {quote(str(path))}`",)
+        )
     try:
         text = read_private(path)
     except ValueError as error:
@@ -146,7 +149,7 @@ def account_file(config: Config) -> Iterator[str]:
     path, folder = config.sqlite.file, config.sqlite.file.parent
     mode, folder_mode = custody.mode_of(path), custody.mode_of(folder)
     if folder_mode is None or not stat.S_ISDIR(folder_mode):
-        yield f"[sqlite] file: the folder {folder} does not exist; make it with `mkdir -p {folder}`"
+        yield f"[sqlite] file: the folder {folder} does not exist; make it with `mkdir -p {quote(str(folder))}`"
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield f"[sqlite] file: the folder {folder} cannot be written by this user; the database needs files beside it"
     elif mode is not None and not stat.S_ISREG(mode):
@@ -188,7 +191,7 @@ def warnings_of(path: Path, config: Config) -> Iterator[str]:
     if mode & stat.S_IROTH and any(True for _ in config.secrets()):
         yield (
             f"[file] {path.name}: everybody on this machine can read the configuration and it may hold secrets; "
-            f"run `chmod 640 {path}`, or keep the secrets in files of their own"
+            f"run `chmod 640 {quote(str(path))}`, or keep the secrets in files of their own"
         )
 
 

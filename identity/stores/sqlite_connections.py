@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from threading import Lock
 from typing import IO, Final
 
@@ -78,7 +79,9 @@ def hold(path: Path, *, alone: bool = False) -> IO[bytes]:
 def _require_untouched(path: Path, mode: int) -> None:
     if mode & stat.S_IWOTH:
         # Changing the mode now would only hide what another user may have written.
-        problem = f"[sqlite] file: {path} can be changed by everybody on this machine; run `chmod o-w {path}`"
+        problem = (
+            f"[sqlite] file: {path} can be changed by everybody on this machine; run `chmod o-w {quote(str(path))}`"
+        )
         raise ConfigError((problem,))
 
 

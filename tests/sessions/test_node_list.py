@@ -159,7 +159,7 @@ def test_a_node_that_joins_costs_its_own_accounts_a_login_and_nobody_else(city: 
     moved = city.of("c", THREE)
     assert 0 < len(moved) < BROWSERS / 2
     assert result.exit_code == 0
-    assert f"{len(moved)} of {BROWSERS} accounts log in again" in result.stdout
+    assert f"To log in again: {len(moved)} accounts of {BROWSERS}" in result.stdout
     assert set(city.live().values()) == {"store-down"}
     city.start(THREE, 2)
     assert city.live() == dict.fromkeys(moved, "lost")

@@ -149,7 +149,18 @@ def test_offline_asks_nobody(folder: Path) -> None:
     text = f"{GITHUB}[sessions]\nstore = memcached\n[memcached]\nnodes = a=127.0.0.1:1\n"
     code, lines = check(folder, text, "--offline")
     assert code == 0
-    assert not any(" memcached " in line or " provider " in line for line in lines)
+    assert not any(" memcached " in line for line in lines)
+
+
+def test_offline_says_what_to_register_and_that_it_was_not_asked(folder: Path) -> None:
+    """It is needed before the provider would answer, and a line must not look like an answer of its."""
+    off = GITHUB.replace("provider:github]", "provider:spare]\nenabled = no")
+    _, lines = check(folder, f"[server]\npublic_url = https://login.example\n{GITHUB}{off}", "--offline")
+    address = "https://login.example/login/github/callback"
+    assert about(lines, "provider github") == (
+        f"ok       provider github (GitHub): register {address} there; it was not asked"
+    )
+    assert about(lines, "provider spare") == "ok       provider spare (GitHub): switched off"
 
 
 def tls(authority: Authority, *names: str) -> str:
@@ -165,7 +176,7 @@ def test_a_certificate_is_tried_as_a_browser_would(folder: Path, authority: Auth
     """This one is right and ends soon, which is worth a line."""
     code, lines = check(folder, tls(authority, "localhost"))
     assert code == 0
-    assert about(lines, "for localhost: valid for 1 more days").startswith("warning ")
+    assert about(lines, "for localhost: valid for 1 more day").startswith("warning ")
 
 
 def test_a_certificate_of_another_host_is_a_problem(folder: Path, authority: Authority) -> None:

@@ -56,7 +56,7 @@ def test_rows_in_order_are_said_in_two_lines(folder: Path, registry: Registry) -
 
     assert result.exit_code == 0
     first, second = result.stdout.splitlines()
-    assert first.startswith("Looked at 2 identities, 1 usernames, 1 accounts in ")
+    assert first.startswith("Looked at identities 2, usernames 1, accounts 1 in ")
     assert second == "found 0, mended 0, left 0, waits 0."
     assert result.stderr == ""
 
@@ -150,7 +150,7 @@ def test_an_interrupted_run_says_that_everything_is_whole(
 
     assert result.exit_code == 1
     assert "Interrupted. What was mended is whole; run it again for the rest." in result.stderr
-    assert result.stdout.startswith("Looked at 1 identities in ")
+    assert result.stdout.startswith("Looked at identities 1 in ")
 
 
 def test_a_terminal_shows_how_far_it_is(folder: Path, registry: Registry) -> None:

@@ -106,6 +106,14 @@ def test_the_addresses_to_enter_are_shown_before_the_first_start(command: Comman
     assert SECRET not in result.output
 
 
+def test_whether_a_provider_proves_a_fresh_login_is_shown(command: Command) -> None:
+    """An application that asks for one gets nowhere through a provider that cannot."""
+    assert json.loads(command.run("show", "company", "--json").stdout)["proves_fresh_logins"] is True
+    assert (
+        "  proves fresh logins          no: /login?max_age=… cannot be answered" in command.run("show", "github").stdout
+    )
+
+
 def test_the_logout_address_is_shown_where_it_is_wanted(command: Command) -> None:
     """Registered where it is not switched on, a provider would meet 404 with every logout."""
     assert "logout" not in command.run("show", "company").stdout

@@ -1,5 +1,8 @@
 """The example file, the manual and the code say the same about every option."""
 
+import os
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
@@ -88,3 +91,23 @@ def test_every_kind_of_provider_has_its_table() -> None:
         assert f"kind = {kind.name}`" in tables
         for option in options_of(kind.options):
             assert f"| `{option.name}` |" in tables
+
+
+@pytest.mark.parametrize(
+    ("words", "here", "exit_code"), [(("--help",), True, 0), (("--chekc",), True, 2), ((), False, 1)]
+)
+def test_nothing_is_written_but_when_that_is_asked_for(
+    tmp_path: Path, words: tuple[str, ...], exit_code: int, *, here: bool
+) -> None:
+    """A newcomer who asks what it does must not find files changed."""
+    files = [tmp_path / "config.example.ini", tmp_path / "docs" / "configuration.md"]
+    if here:
+        files[1].parent.mkdir()
+        for file in files:
+            file.write_text("mine")
+    command = [sys.executable, "-m", "identity.config", *words]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (exit_code, False)
+    assert [file.read_text() if file.exists() else "" for file in files] == ["mine" if here else ""] * 2
+    assert ("project's folder" in " ".join(done.stdout.split())) is (exit_code == 0)
