@@ -32,13 +32,17 @@ def complaint(error: ImportError) -> str:
         return f"The library {error.path or error.name} cannot be used on this machine: {error}"
     if LIBRARIES.is_dir():
         return f"The library {error.name} is missing from {HERE}. Unpack or install this version again."
+    if not os.access(HERE, os.R_OK | os.X_OK) or (os.path.lexists(OWN) and not os.access(OWN, os.X_OK)):
+        return (
+            f"This user may not use {OWN}: let it read the folder, or install for all users (`make install PREFIX=…`)."
+        )
     return f"The library {error.name} is missing. `make run` installs everything into .venv once."
 
 
 if __name__ == "__main__":
     if LIBRARIES.is_dir():
         find_libraries()
-    elif sys.prefix == sys.base_prefix and OWN.exists():
+    elif sys.prefix == sys.base_prefix and os.access(OWN, os.X_OK):
         os.execv(OWN, [str(OWN), *sys.argv])  # noqa: S606 - no shell wanted
     try:
         from identity.cli import main

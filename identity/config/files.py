@@ -40,7 +40,8 @@ def read_configuration(path: Path) -> str:
     except UnicodeDecodeError:
         raise ConfigError((f"[file] {path}: is not UTF-8 text; save it as UTF-8",)) from None
     except custody.Unreadable as error:
-        problem = f"[file] {path}: cannot be read: {error.why}; name another with --config"
+        begin = " or begin with a copy of config.example.ini" if not os.path.lexists(path) else ""
+        problem = f"[file] {path}: cannot be read: {error.why}; name another with --config{begin}"
         raise ConfigError((problem,)) from None
     except ValueError as error:
         raise ConfigError((f"[file] {error}",)) from None

@@ -67,3 +67,13 @@ def test_every_document_the_code_speaks_of_exists() -> None:
 
 def _document(mention: str) -> bool:
     return (ROOT / mention).is_file() or any((ROOT / "docs" / "adr").glob(f"{Path(mention).name}-*.md"))
+
+
+def test_what_the_tour_says_a_page_says_is_on_a_page() -> None:
+    """A newcomer who reads something else than the tour promised takes it for a fault."""
+    tour = (ROOT / "README.md").read_text().partition("## A tour")[2].partition("\n## ")[0]
+    catalogue = (ROOT / "identity/locale/en.po").read_text()
+    quoted = [text for text in re.findall(r"\*([A-Z][^*]{20,})\*", tour) if "→" not in text]
+
+    assert len(quoted) >= 2
+    assert [text for text in quoted if f'msgstr "{text}"' not in catalogue] == []

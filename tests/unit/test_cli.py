@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import click
@@ -123,7 +124,8 @@ def test_serve_without_a_configuration_says_which_file_is_missing(tmp_path: Path
     assert result.exit_code == 2
     assert (
         result.stderr
-        == f"[file] {tmp_path}/none.ini: cannot be read: no such file or directory; name another with --config\n"
+        == f"[file] {tmp_path}/none.ini: cannot be read: no such file or directory; name another with --config "
+        "or begin with a copy of config.example.ini\n"
     )
 
 
@@ -280,3 +282,18 @@ def test_migrate_refuses_a_role_where_there_is_none(tmp_path: Path, words: tuple
 
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+def test_a_user_who_may_not_use_the_libraries_is_told_so(tmp_path: Path) -> None:
+    """The first start as the daemon's own user must not be a traceback, nor send it to install what is there."""
+    spec = spec_from_file_location("identityd_program", ROOT / "identityd.py")
+    assert spec
+    assert spec.loader
+    started = module_from_spec(spec)
+    spec.loader.exec_module(started)
+    started.HERE, started.LIBRARIES, started.OWN = tmp_path, tmp_path / "lib", tmp_path / "python"
+    missing = ModuleNotFoundError(name="click")
+
+    assert "`make run` installs" in started.complaint(missing)
+    started.OWN.symlink_to(tmp_path / "of-another-user")
+    assert started.complaint(missing).startswith(f"This user may not use {tmp_path / 'python'}: ")

@@ -246,7 +246,10 @@ def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(tmp_path: Path) 
     with pytest.raises(ConfigError) as missing:
         config.load(tmp_path / "none.ini", environ={})
     assert missing.value.problems == (
-        f"[file] {tmp_path}/none.ini: cannot be read: no such file or directory; name another with --config",
+        (
+            f"[file] {tmp_path}/none.ini: cannot be read: no such file or directory; name another with --config "
+            "or begin with a copy of config.example.ini"
+        ),
     )
     (tmp_path / "latin.ini").write_bytes(b"[server]\n# \xfc\n")
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
