@@ -23,7 +23,7 @@ from identity.accounts.store import Revocation
 from identity.applications.disclosure import Attribute
 from identity.audit import AuditQueue, Event, Rationed
 from identity.config import Config, SessionStoreKind
-from identity.config.changes import unchanged
+from identity.config.changes import providers_alike
 from identity.config.entry import admission, facts_asked
 from identity.config.files import branding_of
 from identity.errors import ConfigError, StoreError
@@ -230,15 +230,11 @@ def in_force(config: Config, client: OutboundClient, standing: Standing, *, befo
 
 
 def _alike(before: InForce, config: Config) -> Mapping[str, Provider]:
-    sections, known = {each.name: each for each in config.providers if each.enabled}, before.context.providers
-    then, now = facts_asked(before.config), facts_asked(config)
+    then, now, known = facts_asked(before.config), facts_asked(config), before.context.providers
     return {
-        old.name: known[old.name]
-        for old in before.config.providers
-        if old.name in known
-        and old.name in sections
-        and unchanged(old, sections[old.name])
-        and names_asked(then, old.name) == names_asked(now, old.name)
+        name: known[name]
+        for name in providers_alike(before.config, config)
+        if name in known and names_asked(then, name) == names_asked(now, name)
     }
 
 

@@ -51,5 +51,6 @@ def outbound_rules(config: Config) -> OutboundRules:
         connect_ms=given.connect_timeout_ms,
         calls=given.calls,
         proxy=proxy,
+        ca_file=str(given.ca_file or ""),
         direct=direct,
     )

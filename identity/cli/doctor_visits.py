@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import click
 
 from identity.config.values import unix_path
+from identity.outbound.rules import UNKNOWN_AUTHORITY
 
 _TIMEOUT_S: Final = 20
 _BODY: Final = 1 << 20
@@ -185,4 +186,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {_TIMEOUT_S} s"
     text = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or type(error).__name__
-    return str(text).lower()
+    private = isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in UNKNOWN_AUTHORITY
+    return str(text).lower() + ("; name the file of a private authority with --ca-file" if private else "")

@@ -56,9 +56,14 @@ def compare(running: Config, read: Config) -> Changes:
     return Changes(_merged(running, read), (*now, *families), tuple(waiting))
 
 
-def unchanged(before: ProviderSection, after: ProviderSection) -> bool:
-    """Tell whether two providers are configured alike."""
-    return not any(_of_provider(before, after))
+def providers_alike(before: Config, after: Config) -> frozenset[str]:
+    """Return the providers that are configured alike, and called alike: what one of them remembers still holds."""
+    if any(section == "outbound" for section, _ in _differing(before, after)):
+        return frozenset()
+    known = {each.name: each for each in before.providers}
+    return frozenset(
+        each.name for each in after.providers if each.name in known and not any(_of_provider(known[each.name], each))
+    )
 
 
 def _differing(running: Config, read: Config) -> Iterator[tuple[str, Option]]:

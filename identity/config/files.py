@@ -5,6 +5,7 @@ one is believed. Must not print or quote what a file holds.
 """
 
 import os
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,6 +144,24 @@ def socket_folders(config: Config) -> Iterator[str]:
             yield f"[server] {option}: {problem}"
 
 
+def outbound_authorities(config: Config) -> Iterator[str]:
+    """Who can write it decides which provider is genuine; without a certificate in it none would be."""
+    path = config.outbound.ca_file
+    problems = tuple(_unreadable("[outbound] ca_file", path))
+    yield from problems
+    if path and not problems and not _holds_certificates(path):
+        yield f"[outbound] ca_file: {path} holds no certificate of an authority in PEM (-----BEGIN CERTIFICATE-----)"
+
+
+def _holds_certificates(path: Path) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(path)
+    except OSError:
+        return False
+    return bool(context.cert_store_stats()["x509_ca"])
+
+
 def account_file(config: Config) -> Iterator[str]:
     """SQLite keeps files beside its own, so the folder must be writable too; by us, and not by every user."""
     if config.accounts.store is not AccountStoreKind.SQLITE:
@@ -181,6 +200,7 @@ RULES: Final = (
         cassandra_files,
         ("accounts.store", "cassandra.tls_ca", "cassandra.tls_certificate", "cassandra.tls_key"),
     ),
+    Rule(outbound_authorities, ("outbound.ca_file",)),
     Rule(account_file, ("accounts.store", "sqlite.file")),
 )
 """What refuses to start because of a file."""

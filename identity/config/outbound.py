@@ -5,6 +5,7 @@ or any other option.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from identity.config import values
@@ -50,6 +51,13 @@ class OutboundSection:
         values.hostnames,
         (),
         "Host names of providers that may resolve to private addresses.",
+        live=True,
+    )
+    ca_file: Path | None = option(
+        types.optional_path,
+        None,
+        "Certificates (PEM) of authorities that may vouch for providers, beside the system's own: for a private one, "
+        "or where the system has none.",
         live=True,
     )
     proxy: Secret | None = option(

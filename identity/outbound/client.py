@@ -67,7 +67,7 @@ class OutboundClient:
         rules: the operator's limits.
         on_call: told of each call that ended.
         on_circuit: told of a provider whose circuit was opened or closed.
-        trust: which certificates are accepted; the system's by default.
+        trust: which certificates are accepted; by default those of the system's authorities and of `rules.ca_file`.
         resolve: finds the addresses of a name; by default the system does, on threads of each provider's own.
         clock: counts milliseconds from anywhere, and is never set back.
     """
@@ -109,7 +109,10 @@ class OutboundClient:
         """Return new exchanges with one provider."""
         from identity.outbound.exchange import Exchanges  # noqa: PLC0415 - a demonstration calls no provider
 
-        self._trust = self._trust or ssl.create_default_context()
+        if self._trust is None:
+            self._trust = ssl.create_default_context()
+            if self.rules.ca_file:
+                self._trust.load_verify_locations(self.rules.ca_file)
         return Exchanges(rules, self._resolve, self._trust)
 
     async def fetch(

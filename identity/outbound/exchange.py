@@ -13,7 +13,7 @@ from identity.outbound.call import Call, CallFailed
 from identity.outbound.circuit import CallEnd
 from identity.outbound.connections import AddressRefused, GuardedConnections
 from identity.outbound.lookup import Resolve
-from identity.outbound.rules import LARGEST, OutboundRules
+from identity.outbound.rules import LARGEST, UNKNOWN_AUTHORITY, OutboundRules
 from providers.base import HttpResponse, ProviderBroken, ProviderSlow
 
 _FAULTY: Final = 500
@@ -57,13 +57,22 @@ def _failed(call: Call, url: str, error: Exception) -> ProviderBroken:
     refused = isinstance(error.__cause__, AddressRefused)
     # What the operating system or TLS says about a connection helps and holds nothing of a request;
     # the other texts may quote an answer.
-    told = f": {error}" if refused or isinstance(error, httpx2.ConnectError) else ""
+    told = f": {error}{_remedy(error)}" if refused or isinstance(error, httpx2.ConnectError) else ""
     text = f"{call.asked(url)}: {type(error).__name__}{told}"
     call.tells(CallEnd.UNTOLD if refused else _ended(call, error), text)
     if isinstance(error, httpx2.TimeoutException):
         return ProviderSlow(text)
     broke = isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError)
     return CallFailed(text, worth_another=broke and not refused)
+
+
+def _remedy(error: BaseException | None) -> str:
+    """Return what to do about a certificate whose authority is not known; nothing about any other trouble."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    if error is None or error.verify_code not in UNKNOWN_AUTHORITY:
+        return ""
+    return "; if the authority behind its certificate is a private one, name it in [outbound] ca_file"
 
 
 def _ended(call: Call, error: Exception) -> CallEnd:

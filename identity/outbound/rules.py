@@ -9,6 +9,8 @@ from identity.types import Millis
 
 LARGEST: Final = 1_048_576
 """Bytes of an answer, on the wire and after decompression."""
+UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
+"""What OpenSSL says of a chain that ends at no authority it trusts (X509_V_ERR_…, of x509_vfy.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class OutboundRules:
     """Calls to one provider at once; what is beyond waits for a moment and is then refused."""
     proxy: str = field(default="", repr=False)
     """Where calls are sent instead, `http://host:port`; may hold a password."""
+    ca_file: str = ""
+    """Path of certificates (PEM) of authorities that are trusted beside the system's."""
     direct: tuple[str, ...] = ()
     """Hosts and domains that are called without the proxy (`NO_PROXY`)."""
 

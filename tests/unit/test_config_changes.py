@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from identity.config import parse
-from identity.config.changes import compare
+from identity.config.changes import compare, providers_alike
 from identity.config.model import SECTIONS, Config
 from options.option import Option, options_of
 
@@ -110,3 +110,13 @@ def test_under_another_address_everything_waits() -> None:
 
     assert (found.now, found.config) == ((), running)
     assert found.waiting == ("[server] public_url", "[app:wiki]")
+
+
+def test_a_provider_that_is_called_otherwise_is_not_alike() -> None:
+    """It would go on remembering that it could not be reached, under the settings that are mended now."""
+    text = "[provider:hub]\nkind = github\nclient_id = me\nclient_secret = 0123456789\n"
+
+    assert providers_alike(provider(), read(text)) == {"hub"}
+    assert providers_alike(provider(), read(f"{text}[outbound]\ntimeout_s = 3\n")) == set()
+    assert providers_alike(provider(), provider(client_id="you")) == set()
+    assert providers_alike(read(), provider()) == set()
