@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.support import needs
 from tests.support.certificates import Authority
 from tests.support.upgrades import upgraded_and_back
 
@@ -14,10 +15,13 @@ BETWEEN = 1_500
 
 def main() -> None:
     """Measure and print."""
+    write = sys.stdout.write
+    if lacking := next(filter(None, map(needs.missing, ("memcached", "nginx"))), ""):
+        write(f"upgrade and roll-back: {lacking}\n")
+        return
     with TemporaryDirectory() as folder:
         authority = Authority(Path(folder))
         went = upgraded_and_back(Path(folder), authority, people=PEOPLE, per_second=PER_SECOND, between=BETWEEN)
-    write = sys.stdout.write
     write(f"upgrade and roll-back, {PEOPLE} browsers, {PER_SECOND} requests/s behind nginx\n")
     for line, took in zip(went.said, went.took_s, strict=True):
         write(f"  {took:5.1f} s   {line.strip()}\n")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,8 @@ class Running:
         self.folder = folder
         self.port, self.internal_port = free_port(), free_port()
         self.url = public_url or f"http://localhost:{self.port}"
+        self.internal_socket: Path | None = None
+        """Where the internal listener is a Unix socket."""
         self.python = sys.executable
         self.program = ROOT / "identityd.py"
         """What is started; a test may name another copy, or a link to one."""
@@ -149,7 +152,12 @@ class Running:
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """Make one request of the internal listener."""
         connection = http.client.HTTPConnection("127.0.0.1", self.internal_port, timeout=_ANSWERS_WITHIN_S)
+        if self.internal_socket:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(_ANSWERS_WITHIN_S)
         try:
+            if self.internal_socket:
+                connection.sock.connect(str(self.internal_socket))
             connection.request(method, path, body or None, dict(headers or {}))
             answer = connection.getresponse()
             return answer.status, answer.msg, answer.read()

@@ -7,6 +7,7 @@ account's page, a page behind `auth_request`, a form behind it. Every answer is 
 import http.client
 import itertools
 import queue
+import shutil
 import ssl
 import threading
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -112,25 +114,30 @@ class BusySite:
         folder: for files.
         authority: certifies the proxy.
         people: how many browsers.
+        unix: let nginx ask through Unix sockets.
     """
 
-    def __init__(self, folder: Path, authority: Authority, *, people: int) -> None:
+    def __init__(self, folder: Path, authority: Authority, *, people: int, unix: bool) -> None:
         self._certificate = authority.issue("localhost", "wiki.localhost")
         self._trust = authority.client_context()
         self._node, self._behind, self._proxy = MemcachedNode(), Behind(), new_proxy("nginx")
         self._partner = EmptySite(self._certificate)
         self.url = f"https://localhost:{self._proxy.port}"
         self.versions = Versions(folder, OLD, NEW)
+        self._sockets = Path(mkdtemp())
+        """A path that is short enough for them."""
         self.daemon = Upgradable(
             folder / "run",
             {
-                "server": {"logins_per_minute": "0", "log_level": "warning"},
+                "server": {"logins_per_minute": "0", "log_level": "warning", **(self._places() if unix else {})},
                 "sessions": {"store": "memcached"},
                 "memcached": {"nodes": f"one={self._node.name}", "timeout_s": "5", "connect_timeout_s": "5"},
             },
             program=self.versions.program,
             public_url=self.url,
         )
+        self._unix = unix
+        self.daemon.internal_socket = self._sockets / "internal.sock" if unix else None
         self._wanted = people
         self.people: list[Browser] = []
         self._new = itertools.count()
@@ -150,7 +157,8 @@ class BusySite:
                     certificate=self._certificate,
                     login="localhost",
                     wiki="wiki.localhost",
-                )
+                ),
+                faults=self._of_example() if self._unix else None,
             )
             with ThreadPoolExecutor(4) as hands:
                 self.people = list(hands.map(lambda _: self.person(), range(self._wanted)))
@@ -164,9 +172,23 @@ class BusySite:
             browser.transport.close()  # type: ignore[attr-defined]
         self._proxy.stop()
         self.daemon.kill()
+        shutil.rmtree(self._sockets)
         self._node.kill()
         self._partner.__exit__()
         self._behind.__exit__()
+
+    def _places(self) -> dict[str, str]:
+        places = {"address": "public", "internal_address": "internal"}
+        return {option: f"unix:{self._sockets}/{name}.sock" for option, name in places.items()} | {
+            "trusted_proxies": "unix:"
+        }
+
+    def _of_example(self) -> dict[str, str]:
+        """Return what docs/proxies.md says to change in nginx's example."""
+        return {
+            "server 127.0.0.1:8887;": f"server unix:{self._sockets}/public.sock;",
+            "server 127.0.0.1:8888;": f"server unix:{self._sockets}/internal.sock;",
+        }
 
     def person(self) -> Browser:
         """Return a browser that has just signed up."""
@@ -225,10 +247,12 @@ class Upgraded:
     logged_in: int
 
 
-def upgraded_and_back(folder: Path, authority: Authority, *, people: int, per_second: float, between: int) -> Upgraded:
+def upgraded_and_back(
+    folder: Path, authority: Authority, *, people: int, per_second: float, between: int, unix: bool = False
+) -> Upgraded:
     """Upgrade a busy site and roll it back; `between` is how many answers come before, between and after."""
     said, took = [], []
-    with BusySite(folder, authority, people=people) as site:
+    with BusySite(folder, authority, people=people, unix=unix) as site:
         with site.busy(per_second=per_second) as seen:
             _more(seen, between)
             for version in (NEW, OLD):
