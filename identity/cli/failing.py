@@ -67,6 +67,8 @@ NEXT: Final[Mapping[str, str]] = {
     "ring-differs": "write the lines of the message into every configuration, or do what else it says",
     "no-account": "look for what a crash left with `identityd.py fsck`",
     "account-merged": _SHOW,
+    "no-daemon": "start it, with `systemctl start identityd` or `identityd.py serve`",
+    "not-taken-over": f"the daemon goes on; put right what the message or its log names, then {_AGAIN}",
 }
 """What to do, by code; a code that is not here has what its message says."""
 

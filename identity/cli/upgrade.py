@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from identity import __version__
-from identity.cli.options import config_option, overrides, port_options
-from identity.cli.saying import say
+from identity.cli.failing import CommandFailed
+from identity.cli.options import JSON, config_option, overrides, port_options
+from identity.cli.saying import answer
 
 if TYPE_CHECKING:
     from identity.config import Config
 
+NO_DAEMON: Final = "no-daemon"
+NOT_TAKEN_OVER: Final = "not-taken-over"
 _WITHIN_S: Final = 90.0
 """More than a successor may take (`successor.WITHIN_S`), its stores included."""
 _ASK_EVERY_S: Final = 0.1
@@ -28,7 +31,8 @@ _LOG: Final = "its log says why, in the lines before `takeover-failed` (journalc
 @click.command()
 @config_option
 @port_options
-def upgrade(path: Path, port: int | None, internal_port: int | None) -> None:
+@JSON
+def upgrade(path: Path, port: int | None, internal_port: int | None, *, as_json: bool) -> None:
     """Let the version that is installed now take over from the running daemon.
 
     No request is refused and no session ends. The daemon starts its successor by the command line it
@@ -50,16 +54,23 @@ def upgrade(path: Path, port: int | None, internal_port: int | None) -> None:
 
     read = config.load(path, environ=os.environ, overrides=overrides(port, internal_port), demo=True)
     if why := hindrance(read):
-        raise click.ClickException(f"nothing was done: {why}")
+        raise CommandFailed(f"nothing was done: {why}", NOT_TAKEN_OVER)
     before = _daemon(read)
     _ask_for_successor(before["process"])
     after = _outcome(read, before)
-    say(f"process {after['process']} serves version {after['version']}; before it was {_of(before)}")
     if after["version"] != __version__:
-        raise click.ClickException(
-            f"that is not the version of this program, {__version__}: the daemon was started as "
-            f"`{_command_line(after['process'])}`; start it through the link, once, by a restart"
+        raise CommandFailed(
+            f"process {after['process']} serves version {after['version']}, and this program is {__version__}: the "
+            f"daemon was started as `{_command_line(after['process'])}`; start it through the link, once, by a restart",
+            NOT_TAKEN_OVER,
         )
+    values = {"process": after["process"], "version": after["version"], "before": _identified(before)}
+    text = f"process {after['process']} serves version {after['version']}; before it was {_of(before)}"
+    answer(values, text, as_json=as_json)
+
+
+def _identified(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: said[name] for name in ("process", "version")}
 
 
 def _of(said: dict[str, Any]) -> str:
@@ -67,28 +78,28 @@ def _of(said: dict[str, Any]) -> str:
 
 
 def _daemon(read: "Config") -> dict[str, Any]:
-    """Return what the daemon says of itself. Raises ClickException."""
+    """Return what the daemon says of itself. Raises CommandFailed."""
     from identity.cli.doctor_visits import said_by
 
     said = said_by(read.server.internal_address, read.server.internal_port, "/healthz")
     if isinstance(said, str):
-        raise click.ClickException(f"nothing was done: {said}; start it with `systemctl start identityd` or `serve`")
+        raise CommandFailed(f"nothing was done: {said}", NO_DAEMON)
     if "process" not in said:
-        raise click.ClickException("nothing was done: the running version cannot be taken over; restart it once")
+        raise CommandFailed("nothing was done: the running version cannot be taken over; restart it once")
     return said
 
 
 def _ask_for_successor(process: int) -> None:
     """Send the signal, to a process that is an identityd."""
     if "serve" not in _command_line(process).split() and "demo" not in _command_line(process).split():
-        raise click.ClickException(
+        raise CommandFailed(
             f"nothing was done: process {process} is no identityd here; call this on its machine and in its container, "
             f"or send it SIGUSR2 yourself: `kill -USR2 {process}`"
         )
     try:
         os.kill(process, signal.SIGUSR2)
     except OSError as error:
-        raise click.ClickException(
+        raise CommandFailed(
             f"nothing was done: process {process} cannot be signalled: {(error.strerror or '').lower()}; "
             "call this as root or as the daemon's user"
         ) from None
@@ -102,7 +113,7 @@ def _command_line(process: int) -> str:
 
 
 def _outcome(read: "Config", before: dict[str, Any]) -> dict[str, Any]:
-    """Wait until another process answers. Raises ClickException if none will."""
+    """Wait until another process answers. Raises CommandFailed if none will."""
     from identity.cli.doctor_visits import said_by
 
     end = time.monotonic() + _WITHIN_S
@@ -111,6 +122,6 @@ def _outcome(read: "Config", before: dict[str, Any]) -> dict[str, Any]:
         if isinstance(said, dict) and said.get("process") != before["process"]:
             return said
         if isinstance(said, dict) and said["takeover"] == "failed" and said["takeovers"] > before["takeovers"]:
-            raise click.ClickException(f"nothing was taken over: {_of(before)} goes on; {_LOG}")
+            raise CommandFailed(f"nothing was taken over: {_of(before)} goes on; {_LOG}", NOT_TAKEN_OVER)
         time.sleep(_ASK_EVERY_S)
-    raise click.ClickException(f"no other process answers yet; {_of(before)} was asked for one; {_LOG}")
+    raise CommandFailed(f"no other process answers yet; {_of(before)} was asked for one; {_LOG}", NOT_TAKEN_OVER)

@@ -172,44 +172,6 @@ class TestStopping:
             assert b"Connection: close" in answer
             assert b'{"late":true}' in answer
 
-    def test_a_request_that_has_arrived_in_part_is_answered(self) -> None:
-        """Otherwise who sends over a slow line sees a broken connection at every restart."""
-        site = Site(routes=ROUTES)
-        with site, connection(site.ports.public) as sock:
-            sock.sendall(PAGE[:20])
-            until(site.daemon._busy)
-            site.call(site.daemon.stop)
-            until(lambda: not _accepts(site.ports.public))
-            sock.sendall(PAGE[20:])
-
-            answer = _read_all(sock)
-
-            assert answer.startswith(b"HTTP/1.1 200 ")
-            assert b"Connection: close" in answer
-
-    def test_a_connection_within_its_handshake_is_answered(self, authority: Authority) -> None:
-        """Otherwise a browser that was let in sees a broken connection."""
-        made = authority.issue()
-        site = Site(routes=ROUTES, listening={"certificate": made.certificate, "key": made.key})
-        with site, connection(site.ports.public) as sock:
-            until(site.daemon._busy)
-            site.call(site.daemon.stop)
-            until(lambda: not _accepts(site.ports.public))
-            with authority.client_context().wrap_socket(sock, server_hostname="localhost") as tls:
-                tls.sendall(PAGE)
-
-                assert tls.recv(65_536).startswith(b"HTTP/1.1 200 ")
-
-    @pytest.mark.parametrize("part", [b"", PAGE[:20]])
-    def test_what_comes_no_further_is_given_up(self, part: bytes) -> None:
-        """Otherwise a client that sends half a request keeps the old release alive."""
-        site = Site(routes=ROUTES, drain_s=0.2)
-        with site, connection(site.ports.public) as sock:
-            sock.sendall(part)
-            site.stop()
-
-            assert _read_all(sock) == b""
-
     def test_no_new_connection_is_taken_while_stopping(self) -> None:
         """Otherwise a stop under load never ends."""
         site = Site(routes=ROUTES)
