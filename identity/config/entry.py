@@ -6,6 +6,7 @@ Owns one function per check, as `rules.py`, of which these are a part. Pure.
 from collections.abc import Iterator
 
 from identity.accounts.usernames import fold
+from identity.applications.application import Application
 from identity.applications.entry import EntryRules
 from identity.config.model import Config
 from identity.login.admission import Admission, SignUpMode
@@ -63,6 +64,19 @@ def open_to_all(config: Config) -> Iterator[str]:
                 f"[app:{app.id}] allow: is left out, so everybody who can log in at {' or '.join(public)} may enter; "
                 "write who may, or [accounts] sign_up = rules or invited (docs/configuration.md)"
             )
+
+
+def unheard_rules(config: Config) -> Iterator[str]:
+    """A proxy names a host and no application: of several on one host the first one's rules answer it."""
+    first: dict[str, Application] = {}
+    for app in config.apps:
+        for host in app.hosts:
+            owner = first.setdefault(host, app)
+            if owner.allow != app.allow:
+                yield (
+                    f"[app:{app.id}] allow: a proxy that asks about {host} is answered by the rules of "
+                    f"[app:{owner.id}], which has the host before it; give each its own"
+                )
 
 
 def more_than_is_kept(config: Config) -> Iterator[str]:

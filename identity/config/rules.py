@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from identity.applications.application import Application
-from identity.config.entry import known_providers, more_than_is_kept, open_to_all, sayable_facts, sign_up_rules
+from identity.config.entry import (
+    known_providers,
+    more_than_is_kept,
+    open_to_all,
+    sayable_facts,
+    sign_up_rules,
+    unheard_rules,
+)
 from identity.config.listeners import (
     demo_address,
     internal_listener,
@@ -292,6 +299,7 @@ WARNINGS: Final = (
     shared_among_applications,
     kept_for_none,
     open_to_all,
+    unheard_rules,
     more_than_is_kept,
     forgetting,
     unused_nodes,

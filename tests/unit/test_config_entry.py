@@ -134,3 +134,19 @@ def test_who_may_have_an_account_is_asked_about_first() -> None:
     asked = facts_asked(parse(text, base=Path()))
 
     assert [[str(fact) for fact in facts] for facts in asked] == [["corp/claim.c=d"], ["corp/claim.a=b"]]
+
+
+def test_a_rule_that_no_proxy_is_answered_by_is_warned_of() -> None:
+    """It looks as if it guarded, and lets in whom the other application on the host lets in."""
+    other = f"[app:blog]\nsecret = {'0123456789' * 4}\n"
+
+    def warned(text: str) -> list[str]:
+        return [each for each in parse(text, base=Path()).warnings if "is answered by the rules of" in each]
+
+    [said] = warned(f"{other}{APP}allow = group:staff\n")
+    assert said.startswith("[app:wiki] allow: a proxy that asks about ")
+    assert "[app:blog], which has the host before it" in said
+    own = "[server]\npublic_url = https://login.example\n"
+    assert warned(f"{own}{other}hosts = blog.example\n{APP}allow = group:staff\n") == []
+    assert warned(f"{other}allow = group:staff\n{APP}allow = group:staff\n") == []
+    assert warned(other + APP) == []
