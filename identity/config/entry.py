@@ -4,6 +4,7 @@ Owns one function per check, as `rules.py`, of which these are a part. Pure.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from identity.accounts.usernames import fold
 from identity.applications.application import Application
@@ -15,6 +16,9 @@ from identity.membership.groups import Groups
 from identity.membership.rules import PUBLIC, FactRule, MemberRule, ProviderRule
 from identity.membership.rules import facts_asked as rules_facts
 from providers import REGISTRY
+
+_WRITTEN: Final = frozenset(f"{CLAIM}{name}" for name in ("email", "upn", "preferred_username", "unique_name"))
+"""Claims that name a person, and that no provider promises to have checked."""
 
 
 def entry_rules(config: Config) -> EntryRules:
@@ -89,6 +93,19 @@ def more_than_is_kept(config: Config) -> Iterator[str]:
                 f"[accounts], [app:…], [group:…]: {lists} lists of rules ask what {provider} says, and {MOST} answers "
                 "of one login are kept, in this order; a person of whom more hold is not known to be in the last ones"
             )
+
+
+def unproven_claims(config: Config) -> Iterator[str]:
+    """Where all the world has accounts, an administrator of a tenant of his own writes any address (nOAuth)."""
+    public = {each.name for each in config.providers if each.enabled and REGISTRY[each.kind].open_to_all(each.options)}
+    named = {ANY, *public} if public else public
+    for where, rules in _everywhere(config):
+        for fact in rules_facts(rules):
+            if fact.name in _WRITTEN and fact.provider in named:
+                yield (
+                    f"{where}: {fact} is what the person, or an administrator of a tenant of theirs, wrote, and proves "
+                    "nothing where all the world has accounts; ask for email_domain, tenant, hd or user:NAME"
+                )
 
 
 def known_providers(config: Config) -> Iterator[str]:

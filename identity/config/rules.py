@@ -17,6 +17,7 @@ from identity.config.entry import (
     sayable_facts,
     sign_up_rules,
     unheard_rules,
+    unproven_claims,
 )
 from identity.config.listeners import (
     demo_address,
@@ -300,6 +301,7 @@ WARNINGS: Final = (
     kept_for_none,
     open_to_all,
     unheard_rules,
+    unproven_claims,
     more_than_is_kept,
     forgetting,
     unused_nodes,

@@ -150,3 +150,27 @@ def test_a_rule_that_no_proxy_is_answered_by_is_warned_of() -> None:
     assert warned(f"{own}{other}hosts = blog.example\n{APP}allow = group:staff\n") == []
     assert warned(f"{other}allow = group:staff\n{APP}allow = group:staff\n") == []
     assert warned(other + APP) == []
+
+
+MICROSOFT = "[provider:entra]\nkind = microsoft\nclient_id = me\nclient_secret = 0123456789ab\ntenant = {}\n"
+_ONE_TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+
+
+@pytest.mark.threat(14)
+@pytest.mark.parametrize(
+    ("provider", "rule", "warned"),
+    [
+        (MICROSOFT.format("common"), "provider:entra/claim.email=ada@example.com", True),
+        (MICROSOFT.format("organizations"), "provider:*/claim.upn=ada@example.com", True),
+        (MICROSOFT.format(_ONE_TENANT), "provider:entra/claim.email=ada@example.com", False),
+        (MICROSOFT.format("common"), f"provider:entra/tenant={_ONE_TENANT}", False),
+        (PUBLIC_PROVIDERS["google"], "provider:google/claim.email=ada@example.com", True),
+        (PUBLIC_PROVIDERS["google"], "provider:google/email_domain=example.com", False),
+        (CORP, "provider:corp/claim.preferred_username=ada", False),
+    ],
+)
+def test_a_rule_about_what_anybody_can_write_is_warned_of(provider: str, rule: str, *, warned: bool) -> None:
+    """With a tenant of their own, strangers have the address of the company's director in their tokens."""
+    found = parse(f"{provider}{APP}allow = {rule}\n", base=Path()).warnings
+
+    assert any("proves nothing where all the world has accounts" in each for each in found) is warned
