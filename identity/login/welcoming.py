@@ -20,9 +20,10 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from identity.accounts.linking import ChooseName, Refuse, Unknown
+from identity.accounts.linking import ChooseName, Refusal, Refuse, Unknown
 from identity.accounts.results import AlreadyKnown, BeingFinished, By, NameTaken, SignedUp, SignUp
 from identity.accounts.service import AccountService
+from identity.accounts.store import IdentityState
 from identity.accounts.usernames import NameRefused, check, fold
 from identity.errors import FlowInvalid, StoreError, TooOften
 from identity.login.carrying import LONGEST
@@ -138,6 +139,8 @@ class Welcoming:
 
     def _choose(self, record: SignUpRecord, username: str, visit: Visit) -> Chosen:
         person = record.person
+        if refused := self._refusal(record):
+            return self._denied(person, refused, visit)
         wanted = check(username, self._dependencies.rules.names)
         if not isinstance(wanted, NameRefused):
             self._count(record, wanted)
@@ -154,9 +157,23 @@ class Welcoming:
             case BeingFinished():
                 return LoginBusy()
             case Refuse(reason=reason):
-                self._entering.refuse(person.provider, reason.value, visit)
-                return LoginDenied(reason)
+                return self._denied(person, reason, visit)
         return self._entered(record, visit)
+
+    def _refusal(self, record: SignUpRecord) -> Refusal | None:
+        """Tell whether the operator has shut the door while the form was open; None if it may be finished.
+
+        The account may be made already, and lacks its name only: that costs a read where the door is shut.
+        """
+        person, admission = record.person, self._dependencies.rules.admission
+        invited = bool(record.invitation)  # whether it still counts is asked where it is used up
+        refused = admission.refusal(person.provider, person.facts, newcomer=True, invited=invited)
+        row = self._accounts.find(person.identity) if refused else None
+        return None if row and row.state is not IdentityState.PENDING else refused
+
+    def _denied(self, person: ProvenPerson, reason: Refusal, visit: Visit) -> LoginDenied:
+        self._entering.refuse(person.provider, reason.value, visit)
+        return LoginDenied(reason)
 
     def _entered(self, record: SignUpRecord, visit: Visit) -> Chosen:
         entered: Entered = self._entering.enter(
@@ -196,7 +213,8 @@ class Welcoming:
 def _smaller(record: SignUpRecord) -> Iterator[SignUpRecord]:
     """Yield the sign-up as it is, then with less and less of what is only information.
 
-    What is left out comes again with the next login.
+    What is left out comes again with the next login. Of what rules ask about the first fact stays: with it the
+    person was admitted, if that took one.
     """
     yield record
     person, said = record.person, replace(record.person.said, picture="")
@@ -206,7 +224,7 @@ def _smaller(record: SignUpRecord) -> Iterator[SignUpRecord]:
     yield replace(record, person=short, return_to=return_to)
     bare = Profile(name=short.said.name, email_verified=False)
     yield replace(record, person=replace(short, said=bare), return_to=return_to)
-    yield replace(record, person=replace(short, said=bare, facts=()), return_to=return_to)
+    yield replace(record, person=replace(short, said=bare, facts=short.facts[:1]), return_to=return_to)
 
 
 def _adding(mine: bytes) -> Callable[[bytes], bytes | None]:

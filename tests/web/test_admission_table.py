@@ -195,6 +195,8 @@ open    sign-up   welcome          welcome              enters        enters
 open    login     welcome          welcome              enters        enters
 rules   sign-up   welcome          not-admitted         enters        enters
 rules   login     welcome          not-admitted         enters        not-admitted
+invited sign-up   not-invited      not-invited          enters        enters
+invited login     not-invited      not-invited          enters        enters
 closed  sign-up   sign-up-closed   sign-up-closed       enters        enters
 closed  login     sign-up-closed   sign-up-closed       enters        enters
 """
@@ -226,4 +228,4 @@ def meets(made: Posting, sub: str) -> str:
         return "enters" if browser.whoami() == sub else "welcome" if b"username" in page.body else "?"
     assert browser.whoami() is None
     assert reply.status == 403
-    return next(word for word in ("not-admitted", "sign-up-closed", "?") if word.encode() in reply.body)
+    return next(word for word in ("not-admitted", "not-invited", "sign-up-closed", "?") if word.encode() in reply.body)

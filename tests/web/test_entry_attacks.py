@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from identity.accounts.results import By, Linked, LinkRequest
+from identity.login.admission import SignUpMode
 from identity.stores.memory import MemoryAccounts
 from identity.stores.memory_cache import MemoryCache
 from identity.types import IdentityKey
@@ -28,6 +29,7 @@ ALLOW: Final = {
     "staff": "group:staff",
     "other": "user:adam",
 }
+GROUPS: Final = {"mapped": f"provider:{PROVIDER}/org=acme"}
 
 
 @pytest.fixture
@@ -35,8 +37,7 @@ def site() -> Iterator[EntrySite]:
     """Give a daemon with these applications."""
     clock = ManualClock()
     stores = Stores(MemoryAccounts(clock=clock), MemoryCache(clock=clock), Trips(), clock)
-    groups = {"mapped": f"provider:{PROVIDER}/org=acme"}
-    with EntrySite(stores=stores, allow=ALLOW, groups=groups) as running:
+    with EntrySite(stores=stores, allow=ALLOW, groups=GROUPS) as running:
         yield running
 
 
@@ -143,3 +144,45 @@ def test_the_login_leads_to_the_page_that_refuses_and_no_further(site: EntrySite
 
         assert reply.status == status
         assert anew.hops.count(page) <= 2
+
+
+@pytest.mark.threat(70)
+@pytest.mark.parametrize(
+    ("mode", "org", "expected"),
+    [
+        (SignUpMode.OPEN, "", "enters"),
+        (SignUpMode.RULES, "acme", "enters"),
+        (SignUpMode.RULES, "other", "not-admitted"),
+        (SignUpMode.INVITED, "acme", "not-invited"),
+        (SignUpMode.CLOSED, "acme", "sign-up-closed"),
+    ],
+)
+def test_a_form_that_was_open_when_the_door_was_shut_makes_no_account(
+    site: EntrySite, mode: SignUpMode, org: str, expected: str
+) -> None:
+    """An operator shuts sign-up because of who is coming; a heap of open forms would go on for a quarter of an hour."""
+    site.corp.people["ada"] = person("ada", facts=(("org", org),))
+    browser = site.browser()
+    form = browser.get(location(browser.log_in("ada", provider=PROVIDER)))
+    with EntrySite(stores=site.stores, allow=ALLOW, groups=GROUPS, mode=mode) as later:
+        later.adopt(browser)
+
+        reply = browser.choose(form, "ada")
+
+        found = later.accounts.find(IdentityKey(f"{PROVIDER}:ada"))
+        assert (found is not None, expected == "enters" or expected.encode() in reply.body) == (
+            expected == "enters",
+            True,
+        )
+        assert reply.status == (303 if expected == "enters" else 403)
+
+
+def test_one_whose_account_is_made_already_finishes_a_form_though_the_door_is_shut(site: EntrySite) -> None:
+    """Nothing new is made: a person with two windows would be told that they may not have what they have."""
+    browser = site.browser()
+    first, second = (browser.get(location(browser.log_in("ada", provider=PROVIDER))) for _ in range(2))
+    assert browser.choose(first, "ada").status == 303
+    with EntrySite(stores=site.stores, allow=ALLOW, groups=GROUPS, mode=SignUpMode.CLOSED) as later:
+        later.adopt(browser)
+
+        assert browser.choose(second, "ada").status == 303

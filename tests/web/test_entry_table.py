@@ -122,7 +122,7 @@ def tried(
 
 @pytest.mark.parametrize(
     ("mode", "names"),
-    [(SignUpMode.OPEN, tuple(ALLOW)), (SignUpMode.RULES, ONE_OF_EACH), (SignUpMode.CLOSED, ONE_OF_EACH)],
+    [(mode, tuple(ALLOW) if mode is SignUpMode.OPEN else ONE_OF_EACH) for mode in SignUpMode],
     ids=lambda each: each.value if isinstance(each, SignUpMode) else "",
 )
 def test_every_rule_at_every_age_by_every_way_of_asking(
