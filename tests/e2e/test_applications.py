@@ -27,7 +27,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
         **{f"app:{name}": {"secret": SECRET % name, "hosts": f"{name}.localhost:{front.port}"} for name in _NAMES},
     }
     with Running(tmp_path / "run", sections, public_url=front.url) as daemon:
-        front.serve(daemon_port=daemon.port, internal_port=daemon.internal_port)
+        front.lead_to(daemon_port=daemon.port, internal_port=daemon.internal_port)
         with front:
             yield front
         assert '"level": "ERROR"' not in daemon.log()

@@ -91,7 +91,7 @@ def stormy(
     if in_cassandra:
         running.migrate("--create-keyspace", "DC1=1")
     with running as daemon:
-        front.serve(daemon_port=daemon.port, internal_port=daemon.internal_port)
+        front.lead_to(daemon_port=daemon.port, internal_port=daemon.internal_port)
         with front:
             yield daemon, front
 

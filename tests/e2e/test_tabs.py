@@ -23,7 +23,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
     hosts = f"wiki.localhost:{front.port}"
     sections = {"app:wiki": {"secret": "a secret of the wiki, of 32 characters at least", "hosts": hosts}}
     with Running(tmp_path / "run", sections, public_url=front.url) as daemon:
-        front.serve(daemon_port=daemon.port, internal_port=daemon.internal_port)
+        front.lead_to(daemon_port=daemon.port, internal_port=daemon.internal_port)
         with front:
             yield front
 

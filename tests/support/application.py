@@ -16,7 +16,6 @@ Each answer sets two cookies of the application's own and has a `Cache-Control` 
 
 import asyncio
 import json
-import threading
 from typing import Any, Final
 
 from tornado.httpserver import HTTPServer
@@ -24,6 +23,8 @@ from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketHandler
+
+from tests.support.own_loop import OwnLoop
 
 OWN_COOKIES: Final = ("own1=1; Path=/", "own2=2; Path=/")
 OWN_CACHE: Final = "private, max-age=60"
@@ -44,10 +45,11 @@ setInterval(call, 500);
 </script>"""
 
 
-class Behind:
+class Behind(OwnLoop):
     """The application, on a thread of its own; a context manager. `asked` counts what reached it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.port = 0
         self.asked = 0
         self.partner = ""
@@ -55,22 +57,9 @@ class Behind:
         self.preloads = False
         """Whether its page renews its tokens itself, as one with `mint = no` must."""
         self.longest_header = LONGEST_HEADER
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="application")
 
-    def __enter__(self) -> "Behind":
-        self._thread.start()
-        self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._loop:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
-
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    async def serve(self) -> None:
+        """Answer until the end."""
         routes: list[Any] = [
             (r".*/echo", _Echo),
             (r".*/status/(\d+)", _Status),
@@ -85,12 +74,8 @@ class Behind:
         application = Application(routes, behind=self, log_function=lambda _: None)
         server = HTTPServer(application, max_body_size=1 << 26, max_header_size=self.longest_header)
         sockets = bind_sockets(0, "127.0.0.1")
-        server.add_sockets(sockets)
         self.port = sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stop.wait()
-        server.stop()
-        await server.close_all_connections()
+        await self.until_the_end(server, sockets)
 
 
 class _Handler(RequestHandler):

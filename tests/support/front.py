@@ -5,8 +5,6 @@ to the daemon. Every answer may be delayed, which reorders it, or dropped after 
 done its work, which is what a dying mobile connection does.
 """
 
-import asyncio
-import threading
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -17,6 +15,7 @@ from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
+from tests.support.own_loop import OwnLoop
 from tests.support.waiting import RealClock, delay
 
 _HOP_BY_HOP: Final = {"connection", "transfer-encoding", "content-length", "keep-alive", "content-encoding"}
@@ -46,7 +45,7 @@ class Weather:
     delayed: int = 0
 
 
-class Front:
+class Front(OwnLoop):
     """The proxy, on a thread of its own; a context manager.
 
     Args:
@@ -56,39 +55,23 @@ class Front:
     """
 
     def __init__(self, port: int, *, calls: int = 6) -> None:
+        super().__init__()
         self.port = port
         self.url = f"http://localhost:{port}"
         self.weather = Weather()
         self.calls = calls
         self.public = self.internal = ""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="front")
 
-    def serve(self, *, daemon_port: int, internal_port: int) -> None:
+    def lead_to(self, *, daemon_port: int, internal_port: int) -> None:
         """Send requests to this daemon from now on."""
         self.public, self.internal = f"http://127.0.0.1:{daemon_port}", f"http://127.0.0.1:{internal_port}"
 
-    def __enter__(self) -> "Front":
-        self._thread.start()
-        self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._loop:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
-
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+    async def serve(self) -> None:
+        """Send requests on until the end."""
         async with httpx2.AsyncClient(follow_redirects=False, timeout=20, trust_env=False) as client:
             routes: list[Any] = [(r"/app/call", _Call), (r"/app.*", _Page), (r".*", _Pass)]
             server = HTTPServer(Application(routes, front=self, client=client, log_function=lambda _: None))
-            server.add_sockets(bind_sockets(self.port, "127.0.0.1"))
-            self._ready.set()
-            await self._stop.wait()
-            server.stop()
-            await server.close_all_connections()
+            await self.until_the_end(server, bind_sockets(self.port, "127.0.0.1"))
 
 
 class _Handler(RequestHandler):

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Self
 
 from tests.support.certificates import Certificate
-from tests.support.crowd import CrowdServer
+from tests.support.crowd import Crowded, CrowdServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Asked:
 
 
 @dataclass
-class Origin:
+class Origin(Crowded):
     """The server; `answer` decides from what was asked. Use as a context manager."""
 
     answer: Callable[[Asked], Answer] = lambda _: Answer()
@@ -51,29 +51,11 @@ class Origin:
     """How many were opened to it."""
 
     def __post_init__(self) -> None:
-        self.over = threading.Event()
-        handler = type("Handler", (_Handler,), {"origin": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
-        if self.certificate:
+        server = self.listen(type("Handler", (_Handler,), {"origin": self}), made=_Server)
+        if self.certificate and isinstance(server, _Server):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate.certificate, self.certificate.key)
-            self._server.tls = context
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        """Where it listens on 127.0.0.1."""
-        return int(self._server.server_address[1])
+            server.tls = context
 
     def url(self, path: str = "/", *, host: str = "127.0.0.1") -> str:
         """Return an address of it."""

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.support.client_proofs import is_client, proves
 from tests.support.clock import ManualClock
-from tests.support.crowd import CrowdServer
+from tests.support.crowd import Crowded
 from tests.support.faults import Fault
 from tests.support.oauth1 import OAuth1Server
 from tests.support.rerouting import home, rerouted
@@ -46,7 +46,7 @@ class _Code:
 
 
 @dataclass
-class Upstream:
+class Upstream(Crowded):
     """The provider. Use as a context manager; attributes may be changed between requests."""
 
     clock: ManualClock
@@ -103,25 +103,7 @@ class Upstream:
         self._codes: dict[str, _Code] = {}
         self._tokens: set[str] = set()
         self._lock = threading.Lock()
-        self._ending = threading.Event()
-        handler = type("Handler", (UpstreamHandler,), {"upstream": self})
-        self._server = CrowdServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        """Where it listens on 127.0.0.1."""
-        return int(self._server.server_address[1])
+        self.listen(type("Handler", (UpstreamHandler,), {"upstream": self}))
 
     @property
     def url(self) -> str:
@@ -271,4 +253,4 @@ class Upstream:
 
     def wait_for_end(self) -> None:
         """Hold a request until the server ends."""
-        self._ending.wait(10)
+        self.over.wait(10)
