@@ -130,7 +130,7 @@ def test_a_copied_cookie_of_an_application_dies_and_takes_no_other_with_it(
 
     shop = person.new_page()
     shop.goto(app(front, "shop"))
-    expect(shop.get_by_text("For safety this service asks for a new login here.")).to_be_visible()
+    expect(shop.get_by_text("For safety this site asks for a new login here.")).to_be_visible()
     shop.get_by_role("link", name="Continue with Demo").click()
     shop.get_by_role("button", name=re.compile("Ida Brook")).click()
     told = shop.get_by_role("heading", name="Your session was used in two places")

@@ -47,7 +47,7 @@ def test_somebody_signs_up_and_is_still_known_after_a_restart(tmp_path: Path, br
         daemon.kill()
         daemon.start()
         page.goto(daemon.url)
-        assert "lost its list of sessions" in page.inner_text("main")
+        assert "because of a fault at this site" in page.inner_text("main")
         log_in(page, daemon.url)
 
         assert page.url == f"{daemon.url}/account"

@@ -139,7 +139,7 @@ def test_memcached_killed_is_503_and_never_a_logout_and_a_new_login_works_after_
     for node in memcached:
         node.start()
     lost = person.get_when_up("/account")
-    assert "lost its list of sessions" in lost.text
+    assert "because of a fault at this site" in lost.text
     assert "niaj" in person.log_in("niaj").text
     assert daemon.check(person.cookie)["verdict"] == "ok"
 
