@@ -91,6 +91,8 @@ class ProviderKind(Generic[OptionsT]):
     """What it can say of a person; `claim.` stands for every claim."""
     open_to_all: Callable[[OptionsT], bool] = lambda _: True
     """Whether, as it is configured, all the world can have an account there and log in here."""
+    protocol: bool = False
+    """Whether it names a protocol and no service: people know the service by the name of its section."""
     console: str = ""
     """Where an application is registered there; empty where that is the operator's own server."""
     register: Callable[[OptionsT, ClientToRegister, Http], Awaitable[RegisteredClient]] | None = None

@@ -191,6 +191,7 @@ def build(settings: ProviderSettings[OAuth1Options]) -> Provider:
 KIND: Final = ProviderKind(
     name="oauth1",
     label="OAuth 1.0a",
+    protocol=True,
     subject="whatever `subject` points to; choose what never changes hands",
     options=OAuth1Options,
     scope=lambda given: SubjectScope(given.profile_url, given.subject),

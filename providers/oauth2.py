@@ -261,6 +261,7 @@ def build(settings: ProviderSettings[OAuth2Options]) -> Provider:
 KIND: Final = ProviderKind(
     name="oauth2",
     label="OAuth 2",
+    protocol=True,
     subject="whatever `subject` points to; choose what never changes hands",
     options=OAuth2Options,
     scope=lambda given: SubjectScope(given.issuer or given.profile_url, given.subject),

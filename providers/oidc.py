@@ -221,6 +221,7 @@ def _settled(answer: HttpResponse, asked: str, given: OidcOptions) -> dict[str, 
 KIND: Final = ProviderKind(
     name="oidc",
     label="OpenID Connect",
+    protocol=True,
     subject="`sub`; one configured name is one issuer",
     options=OidcOptions,
     scope=lambda given: SubjectScope(given.issuer, "sub"),

@@ -49,6 +49,7 @@ def fetched(target: WheelTarget, lock: Path, folder: Path) -> tuple[Path, ...]:
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         (place / "wanted.txt").write_text(wanted)
+        sys.stderr.write(f"Fetching the libraries for {target.tag} (once)\n")
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
         strict = ["--require-hashes", "--no-deps", "--only-binary=:all:", *target.options()]
         asked = ["--dest", str(place), "--requirement", str(place / "wanted.txt")]

@@ -15,7 +15,7 @@ from identity.config import files, ini, values
 from identity.config.applications import AppSection
 from identity.config.membership import GroupSection
 from identity.config.model import APP, FAMILIES, GROUP, PROVIDER, SECTIONS, Config, ProviderSection, ServerSection
-from identity.config.rules import RULES, WARNINGS, Rule
+from identity.config.rules import PROVIDERS, RULES, WARNINGS, Rule
 from identity.config.sources import Sources, suggestion
 from identity.config.values import WebOrigin
 from identity.errors import ConfigError
@@ -142,6 +142,7 @@ class _Loader:
     def _provider(self, section: str, name: str, given: Mapping[str, str]) -> ProviderSection | None:
         kind = REGISTRY.get(given.get("kind", ""))
         if kind is None:
+            self._faulty.add(PROVIDERS)
             self._note(section, {"kind": f"{_no_kind(given.get('kind', ''))}; there are {', '.join(REGISTRY)}"})
             return None
         before = len(self.problems)
@@ -151,9 +152,11 @@ class _Loader:
         said = {option: text for option, text in given.items() if option not in silent}
         read = self._values(section, (*common, *own), said)
         if len(self.problems) > before:
+            self._faulty.add(PROVIDERS)
             return None
         options = kind.options(**{option.field: read.pop(option.field) for option in own})
-        return ProviderSection(name=name, **{**read, "label": read["label"] or kind.label}, options=options)
+        label = read["label"] or (name.capitalize() if kind.protocol else kind.label)
+        return ProviderSection(name=name, **{**read, "label": label}, options=options)
 
 
 def _no_kind(given: str) -> str:

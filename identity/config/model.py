@@ -317,7 +317,7 @@ class ProviderSection:
     label: str = option(
         types.text("text of at most 64 characters", pattern=".{1,64}", empty=True),
         "",
-        "What people see on the login page; empty is the kind's own name.",
+        "What people see on the login page; empty is the service's name; for oidc, oauth2, oauth1 the section's.",
     )
     enabled: bool = option(types.flag, True, "With no, logins through it stop at once; its accounts stay.")
     keep_tokens: bool = option(

@@ -37,6 +37,10 @@ from providers.kind import ProviderSite
 T = TypeVar("T", bound=Hashable)
 
 
+PROVIDERS: Final = "providers"
+"""What a rule needs that looks for a provider by its name: that all sections of providers could be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule and the options it needs, as `section.option`."""
@@ -275,10 +279,10 @@ RULES: Final = (
     Rule(username_lengths, ("usernames.min_length", "usernames.max_length")),
     Rule(demo_address, ("server.address",)),
     Rule(app_secrets),
-    Rule(app_tokens),
+    Rule(app_tokens, (PROVIDERS,)),
     Rule(app_origins, ("server.public_url",)),
     Rule(buildable, ("server.public_url",)),
-    Rule(known_providers),
+    Rule(known_providers, (PROVIDERS,)),
     Rule(sayable_facts),
     Rule(sign_up_rules, ("accounts.sign_up", "accounts.rules")),
 )

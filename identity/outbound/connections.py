@@ -76,7 +76,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError("the name cannot be resolved") from error
         if not self._rules.allowed.permits(host, found):
-            raise AddressRefused(f"{host} is on a private address; list it in [outbound] if it belongs there")
+            raise AddressRefused(
+                f"{host} is on a private address; if it belongs there, list it in [outbound] allow_networks"
+            )
         return found[:_MOST_ADDRESSES]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from identity.config import parse
 from tests.support.sources import CODE, ROOT, files, name
 
 _README_LINES: Final = 200
@@ -77,3 +78,11 @@ def test_what_the_tour_says_a_page_says_is_on_a_page() -> None:
 
     assert len(quoted) >= 2
     assert [text for text in quoted if f'msgstr "{text}"' not in catalogue] == []
+
+
+def test_the_readme_configuration_would_start() -> None:
+    """It is copied before anything else is read."""
+    [example] = re.findall(r"```ini\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    text = re.sub(r"secret_file = \S+", "secret = a secret of more than thirty-two characters", example)
+
+    assert not parse(text, base=ROOT).warnings

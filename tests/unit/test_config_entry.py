@@ -80,6 +80,17 @@ def test_what_would_guard_nothing_or_shut_everybody_out_refuses_to_start(text: s
     assert any(problem in each for each in problems_of(text))
 
 
+def test_a_provider_that_could_not_be_read_is_said_once() -> None:
+    """The first file of a newcomer lacks a secret, and was told that its rules name no provider."""
+    rules = "[accounts]\nsign_up = rules\nrules = provider:corp\n[group:staff]\nmembers = provider:corp\n"
+    tokens = f"{APP}allow = provider:corp\ntokens_of = corp\n"
+
+    assert [each.split(":")[1] for each in problems_of(f"[provider:corp]\nkind = github\n{rules}{tokens}")] == [
+        "corp] client_id",
+        "corp] client_secret",
+    ]
+
+
 CORP = "[provider:corp]\nkind = oidc\nissuer = https://id.corp.example\nclient_id = me\nclient_secret = 0123456789ab\n"
 PUBLIC_PROVIDERS = {
     "github": GITHUB,

@@ -91,7 +91,7 @@ def test_overrides_from_the_command_line_win_and_are_checked() -> None:
 def test_a_provider_gets_all_options_of_its_kind() -> None:
     """A provider built without a default would fail at somebody's login instead of at the start."""
     read = config.parse(f"{OIDC}client_secret = 0123456789ab\n", base=Path()).providers[0]
-    assert (read.name, read.kind, read.label, read.enabled) == ("corp", "oidc", "OpenID Connect", True)
+    assert (read.name, read.kind, read.label, read.enabled) == ("corp", "oidc", "Corp", True)
     assert read.options.issuer == "https://id.example.com"
     assert read.options.scope == ("openid", "profile", "email")
     assert [secret.text() for secret in secrets_of(read.options)] == ["0123456789ab"]
