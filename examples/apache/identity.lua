@@ -10,6 +10,12 @@ local socket = require "socket"
 
 local HOST, PORT = "127.0.0.1", 8888
 local TIMEOUT_S = 3
+-- The page for browsers while identityd is away.
+local AWAY = ""
+do
+  local file = io.open("/etc/apache2/away.html", "r")
+  if file then AWAY = file:read("*a"); file:close() end
+end
 -- What identityd needs of the browser's request. The body stays here.
 local PASSED = {
   "Cookie", "User-Agent", "Accept", "Authorization", "Origin",
@@ -161,6 +167,13 @@ function identity(r)
   -- Whatever is not a verdict is an outage: nobody is logged out.
   if status ~= 401 and status ~= 403 then
     r.err_headers_out["Retry-After"] = headers["retry-after"] or "5"
+    -- A browser that opens a page gets one, and whatever else asks a bare 503.
+    if (r.headers_in["Accept"] or ""):find("text/html", 1, true) and AWAY ~= "" then
+      r.status, r.content_type = 503, "text/html; charset=utf-8"
+      r.err_headers_out["Cache-Control"] = "no-store"
+      r:write(AWAY)
+      return apache2.DONE
+    end
     return 503
   end
   if not location then return 401 end

@@ -8,6 +8,13 @@
 --   cookies out of it
 --   http-request use-service lua.identity_no   refuses
 
+-- The page for browsers while identityd is away.
+local AWAY = ""
+do
+  local file = io.open("/etc/haproxy/away.html", "r")
+  if file then AWAY = file:read("*a"); file:close() end
+end
+
 -- What identityd needs of the browser's request. The body stays here.
 local PASSED = {
   "cookie", "user-agent", "accept", "authorization", "origin",
@@ -134,10 +141,15 @@ core.register_service("identity_no", "http", function(applet)
     left = left - #chunk
   end
 
+  -- A browser that opens a page gets one, and whatever else asks a bare 503.
+  local accept = first(applet.headers["accept"]) or ""
+  local page = kept("no") == "503" and accept:find("text/html", 1, true) and AWAY or ""
   applet:set_status(tonumber(kept("no")))
   applet:add_header("cache-control", "no-store")
-  applet:add_header("content-length", "0")
+  applet:add_header("content-length", tostring(#page))
+  if page ~= "" then applet:add_header("content-type", "text/html; charset=utf-8") end
   if kept("location") then applet:add_header("location", kept("location")) end
   if kept("retry_after") then applet:add_header("retry-after", kept("retry_after")) end
   applet:start_response()
+  if page ~= "" and applet.method ~= "HEAD" then applet:send(page) end
 end)

@@ -15,6 +15,7 @@ from identity.errors import NotFound
 from identity.types import Host
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
+from identity.web.pages import away
 from tests.support.account_site import AccountSite
 from tests.support.browser import Jar
 from tests.support.openid_provider import MODULES
@@ -133,6 +134,17 @@ def test_axe_finds_nothing_on_a_desktop_by_day(desktop: Page, label: str) -> Non
     desktop.goto(f"/sample/{label}")
 
     assert violations(desktop) == []
+
+
+@pytest.mark.axe
+def test_axe_finds_nothing_on_the_page_of_an_outage(phone: Page, desktop: Page) -> None:
+    """It is shown by a proxy, to the same people. That it tries again by itself is left out: axe would count that."""
+    text = away.page().decode().replace('http-equiv="refresh"', 'name="tries-again"')
+    for tab in (phone, desktop):
+        tab.set_content(text)
+
+        assert violations(tab) == []
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 @pytest.mark.parametrize("label", LABELS)

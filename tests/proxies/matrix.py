@@ -247,6 +247,16 @@ ROWS: Final = (
         differs={"traefik": "503; if it hangs, first 504"},
     ),
     Row(
+        "away",
+        "meanwhile a page of ours, with 503 and `Retry-After`, for a browser that opens one; none for calls",
+        (
+            "test_a_person_sees_what_happened_while_identityd_is_down",
+            "test_a_person_sees_it_while_identityd_hangs",
+            "test_what_is_no_page_gets_none",
+        ),
+        differs={"traefik": "from a web server beside it; 502 for the login's own pages"},
+    ),
+    Row(
         "load",
         "identityd stopped, started, killed and started under load: 200 and 503 only, nobody logged out",
         ("test_a_stop_and_a_crash_under_load_log_nobody_out",),

@@ -13,6 +13,7 @@ import pytest
 from tests.proxies.matrix import expected
 from tests.support.browser import CALL, PAGE, Browser, Jar, Reply
 from tests.support.guarded_application import APPLICATION, GuardedApplication
+from tests.support.proxies import AWAY
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.memcached
@@ -25,6 +26,9 @@ HANDSHAKE: Final = (
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
 )
 KINDS: Final = (PAGE, CALL, HANDSHAKE)
+OPENED: Final = (*PAGE, ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"))
+"""What a browser says when a person opens a page: Chromium's and Firefox's begin so."""
+SCRIPT: Final = (*CALL, ("Accept", "*/*"))
 IN_A_BROWSER: Final = 180
 """Names a browser keeps for one site."""
 TRIES: Final = 10
@@ -112,6 +116,71 @@ class TestOutages:
         assert touched == []
         assert [member.load("GET", ECHO).status for member in members] == [200] * len(members)
         assert not re.search("audit: (reuse|stale-copy|crash-rollback)", guarded.daemon.log())
+
+
+def assert_a_page(reply: Reply) -> None:
+    """Hold an outage to the page that people can read; as ever, it is no verdict."""
+    assert_an_outage(reply)
+    assert reply.one("Location") is None
+    assert reply.body == AWAY.read_bytes()
+    assert (reply.one("Content-Type") or "").startswith("text/html")
+
+
+class TestWhatPeopleSee:
+    """While identityd is away a browser that opens a page gets one that says so and tries again by itself."""
+
+    def test_a_person_sees_what_happened_while_identityd_is_down(self, guarded: GuardedApplication) -> None:
+        """Otherwise people read the two words of a proxy, and do not know whether they lost anything."""
+        member, asked = guarded.member(), guarded.behind.asked
+        wiki, _ = guarded.enter_wiki(member, "/echo")
+        asked = guarded.behind.asked
+        guarded.daemon.kill()
+        try:
+            for browser, method, path in ((member, "GET", ECHO), (member, "POST", ECHO), (wiki, "GET", "/echo")):
+                assert_a_page(browser.load(method, path, OPENED))
+            head = member.load("HEAD", ECHO, OPENED)
+            assert (head.status, head.body) == (503, b"")
+            for path in ("/login", "/account"):
+                assert_closed(member.load("GET", path, OPENED), guarded.name)
+            assert_closed(wiki.load("GET", "/.identityd/begin", OPENED), guarded.name)
+        finally:
+            guarded.daemon.start()
+        assert guarded.behind.asked == asked
+        until(lambda: member.load("GET", ECHO, OPENED).status == 200)
+
+    def test_what_is_no_page_gets_none(self, guarded: GuardedApplication) -> None:
+        """Otherwise a script reads a page where it expects JSON, and an image is one."""
+        member = guarded.member()
+        guarded.daemon.kill()
+        try:
+            for path in (ECHO, "/.identityd/ack"):
+                reply = member.load("GET", path, SCRIPT)
+                assert reply.status in {502, 503}
+                assert b"tries again" not in reply.body
+        finally:
+            guarded.daemon.start()
+        until(lambda: member.load("GET", ECHO, CALL).status == 200)
+
+    def test_a_person_sees_it_while_identityd_hangs(self, guarded: GuardedApplication) -> None:
+        """A stuck process is an outage as any other."""
+        member, asked = guarded.member(), guarded.behind.asked
+        os.kill(guarded.daemon.pid, signal.SIGSTOP)
+        try:
+            reply = member.load("GET", ECHO, OPENED)
+        finally:
+            os.kill(guarded.daemon.pid, signal.SIGCONT)
+        if expected("down", guarded.name) == "503":  # else the first answer is the proxy's own
+            assert_a_page(reply)
+        assert guarded.behind.asked == asked
+        until(lambda: member.load("GET", ECHO, CALL).status == 200)
+
+
+def assert_closed(reply: Reply, name: str) -> None:
+    """Hold the login's own pages to the same, where nothing was asked before."""
+    if expected("away", name) == "yes":
+        assert_a_page(reply)
+    else:
+        assert reply.status in {502, 503}
 
 
 class TestFullJars:

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from tests.support.sources import ROOT
 from tests.support.waiting import serving
 
 EXAMPLES: Final = ROOT / "examples"
+AWAY: Final = EXAMPLES / "away.html"
+"""What people see while the daemon is away."""
 _STARTS_WITHIN_S: Final = 20
 
 
@@ -108,6 +111,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
             LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so
             LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+            LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
             LoadModule lua_module /usr/lib/apache2/modules/mod_lua.so
             Include {main}
             """,
@@ -164,6 +168,7 @@ class Proxy:
         self.folder = Path(tempfile.mkdtemp(prefix=f"identityd-{name}-"))
         self.folder.chmod(0o755)
         self._process: subprocess.Popen[bytes] | None = None
+        self._web: subprocess.Popen[bytes] | None = None
 
     def start(self, places: Places, *, faults: Mapping[str, str] | None = None) -> None:
         """Write the example with this machine's addresses, start it, and wait until it listens.
@@ -178,6 +183,7 @@ class Proxy:
             texts = {file: text.replace(old, new) for file, text in texts.items()}
         for file, text in texts.items():
             (self.folder / file).write_text(text)
+        (self.folder / AWAY.name).write_bytes(AWAY.read_bytes())
         main = self.folder / self._kind.main
         if self._kind.around:
             root = "" if os.geteuid() == 0 else "# "
@@ -209,11 +215,13 @@ class Proxy:
                     "server_name login.example.com": f"server_name {places.login}",
                     "server_name wiki.example.com": f"server_name {places.wiki}",
                     "include snippets/": f"include {self.folder}/",
+                    "/etc/nginx/": f"{self.folder}/",
                     r"https://partner\.example\.com": places.partner,
                 }
             case "caddy":
                 own = alone | {
                     "\nlogin.example.com {": f"\nhttps://{places.login}:{self.port} {{",
+                    "/etc/caddy": str(self.folder),
                     "\nwiki.example.com {": f"\nhttps://{places.wiki}:{self.port} {{",
                     "https://partner.example.com": places.partner,
                 }
@@ -225,7 +233,7 @@ class Proxy:
                     "/etc/ssl/wiki.example.com.pem": both,
                     "-m str login.example.com": f"-m str {places.login}",
                     "-m str wiki.example.com": f"-m str {places.wiki}",
-                    "/etc/haproxy/identity.lua": f"{self.folder}/identity.lua",
+                    "/etc/haproxy/": f"{self.folder}/",
                     "127.0.0.1:8889": f"127.0.0.1:{free_port()}",
                     "https://partner.example.com": places.partner,
                 }
@@ -236,7 +244,7 @@ class Proxy:
                     "<VirtualHost *:443>": f"<VirtualHost *:{self.port}>",
                     "ServerName login.example.com": f"ServerName {places.login}",
                     "ServerName wiki.example.com": f"ServerName {places.wiki}",
-                    "/etc/apache2/identity": f"{self.folder}/identity",
+                    "/etc/apache2/": f"{self.folder}/",
                     'HOST, PORT = "127.0.0.1", 8888': f'HOST, PORT = "127.0.0.1", {places.internal}',
                     "https://partner.example.com": places.partner,
                 }
@@ -250,7 +258,18 @@ class Proxy:
             "/etc/traefik/": f"{self.folder}/",
             "127.0.0.1:8889": f"127.0.0.1:{free_port()}",
             "127.0.0.1:8890": f"127.0.0.1:{free_port()}",
+            "127.0.0.1:8891": f"127.0.0.1:{self._beside()}",
         }
+
+    def _beside(self) -> int:
+        """Start the web server that has the page, as the example says it, and return its port."""
+        port = free_port()
+        self._web = subprocess.Popen(
+            [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(self.folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return port
 
     def _both(self, pem: Certificate) -> str:
         """Write certificate and key into one file, as HAProxy wants them."""
@@ -287,6 +306,9 @@ class Proxy:
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(5)
+        if self._web:
+            self._web.kill()
+            self._web.wait(5)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -146,7 +146,7 @@ class Pages:
         kinds: of each provider, by its configured name; decides its drawing.
     """
 
-    __slots__ = ("_catalogue", "_clock", "_templates", "site")
+    __slots__ = ("_away", "_catalogue", "_clock", "_templates", "site")
 
     def __init__(
         self,
@@ -175,6 +175,7 @@ class Pages:
             "favicon": site.favicon,
             "has": catalogue.has,
             "icon": icons.icon,
+            "inline_style": Markup(site.stylesheet.body.decode()),  # noqa: S704 - our own file
             "language": catalogue.language,
             "logo": site.logo.url if site.logo else "",
             "local_times": Markup(LOCAL_TIMES),  # noqa: S704 - our own file
@@ -190,6 +191,7 @@ class Pages:
             "wording": self._wording,
         }
         self._templates: Mapping[str, Template] = {n: environment.get_template(f"{n}.html") for n in PAGES}
+        self._away: Template = environment.get_template("away.html")
 
     def render(self, name: str, /, **values: object) -> bytes:
         """Return the page. Raises KeyError for an unknown page, TypeError for missing or unknown values."""
@@ -199,6 +201,10 @@ class Pages:
         if missing or unknown:
             raise TypeError(f"page {name!r}: missing {sorted(missing)}, unknown {sorted(unknown)}")
         return self._templates[name].render({HOME: "/", **page.may, **values}).encode()
+
+    def away(self) -> bytes:
+        """Return the page that others show while the daemon does not answer, with its style in it."""
+        return self._away.render().encode()
 
     def _when(self, at: Millis) -> Markup:
         """Say how long ago; exactly where the reader points at it."""
