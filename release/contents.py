@@ -15,6 +15,7 @@ No file names the place it was made at, and nothing depends on the day.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -23,7 +24,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from identity.cli import completion
 from release.targets import WheelTarget
 from release.wheels import fetched, licences, unpack
 
@@ -33,6 +33,12 @@ SUMS: Final = "SHA256SUMS"
 _FOLDERS: Final = ("identity", "providers", "options", "lab", "schema", "docs", "examples", "requirements")
 _FILES: Final = ("identityd.py", "config.example.ini", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md")
 _MADE_AGAIN: Final = shutil.ignore_patterns("__pycache__", "*.pyc", "node_modules")
+_COMPLETE: Final = """
+import json, sys
+sys.path[:0] = sys.argv[1:]
+from identity.cli import completion
+json.dump({place: completion.script(shell) for shell, place in completion.FILES.items()}, sys.stdout)
+"""
 _EXECUTABLE: Final = ("identityd.py",)
 
 
@@ -57,9 +63,12 @@ def write(root: Path, targets: Sequence[WheelTarget], *, source: Path, wheels: P
 
 
 def _completions(root: Path) -> None:
-    for shell, place in completion.FILES.items():
+    """Write what makes shells complete commands, as the release itself says it: what makes one has no click."""
+    command = [sys.executable, "-IB", "-c", _COMPLETE, str(root), str(root / "lib")]
+    made = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603 - what was just written
+    for place, script in json.loads(made).items():
         (root / place).parent.mkdir(parents=True)
-        (root / place).write_text(completion.script(shell))
+        (root / place).write_text(script)
 
 
 def _libraries(root: Path, chosen: dict[WheelTarget, tuple[Path, ...]]) -> None:
