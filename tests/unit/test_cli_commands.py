@@ -38,6 +38,9 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "groups add": ("staff", *ALICE),
     "groups members": ("staff",),
     "groups remove": ("staff", *ALICE),
+    "invite list": (),
+    "invite new": ("--reason", "ticket 4711"),
+    "invite revoke": ("3fa94c01", "--reason", "ticket 4711", "--yes"),
     "keys add": (),
     "keys list": (),
     "keys new": (),
@@ -56,6 +59,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "sessions ring remove": ("two", "--yes"),
     "sessions ring show": (),
     "sessions show": ("alice", "4f1a09c2"),
+    "upgrade": (),
     "sessions simulate": ("--requests", "100", "--thefts", "0", "--crashes", "0", "--processes", "1"),
 }
 """Words after each command; `{folder}` is one of the test's.
@@ -250,7 +254,11 @@ def _codes(kind: type[Problem]) -> Iterator[str]:
 
 def test_every_code_of_a_problem_says_what_to_do_next() -> None:
     """`next` would say nothing but that the message says it."""
-    refusals = {each.value for each in Refusal} - {"sign-up-closed", "not-admitted"}  # of logins, never of a command
+    refusals = {each.value for each in Refusal} - {
+        "sign-up-closed",
+        "not-admitted",
+        "not-invited",
+    }  # of logins, never of a command
     codes = {*_codes(Problem), *refusals, *(each.value for each in SessionTrouble)}
     assert codes - failing.NEXT.keys() == set()
 
