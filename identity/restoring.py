@@ -43,10 +43,15 @@ from identity.stores.sqlite_connections import hold
 from identity.types import Clock
 
 FORGOTTEN: Final = frozenset(
-    {"sign-up", "link", "unlink", "disable", "enable", "groups", "security-event", "provider-released"}
+    {
+        *("sign-up", "link", "unlink", "disable", "enable", "groups", "security-event", "provider-released"),
+        *("invite", "invite-revoke"),
+    }
 )
 """Actions that a restore undoes where they came after the backup. Ends of sessions are not: all have ended."""
-_TOOK_EFFECT: Final = frozenset({"", "done", "enabled", "linked", "not-everywhere-yet", "sessions-not-reached"})
+_TOOK_EFFECT: Final = frozenset(
+    {"", "done", "enabled", "linked", "made", "not-everywhere-yet", "revoked", "sessions-not-reached"}
+)
 
 
 class SessionNodes:

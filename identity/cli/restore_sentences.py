@@ -18,8 +18,6 @@ from identity.stores.sqlite_backup import BackupContents
 from identity.types import SECOND, Millis
 from identity.upkeep.copying import CopyProgress, CopyStage
 
-_CLOSING: Final = frozenset({"disable", "unlink"})
-_OPENING: Final = frozenset({"enable", "link"})
 _NAMED: Final = 20
 """Most names of people who sign up again that are printed; --json has all."""
 _AUDITED: Final = "look at the lines of logger identity.audit since then"
@@ -92,7 +90,7 @@ def before(ready: Prepared, file: Path) -> Iterator[str]:
 
 def after(ready: Prepared, kept: Path | None) -> Iterator[str]:
     """Say that it is done, and what is to be done now."""
-    closing = [_command(each) for each in closed(ready.forgotten or ())]
+    closing = closing_again(ready.forgotten or ())
     yield "done: the accounts are restored, and every session has ended."
     if kept:
         yield f"The account file that was there is kept: {kept}"
@@ -106,14 +104,41 @@ def after(ready: Prepared, kept: Path | None) -> Iterator[str]:
         yield f"What was closed since the backup is open again: {_AUDITED}."
 
 
-def closed(events: Sequence[Event]) -> list[Event]:
-    """Return the ends of ways in that still held, of accounts that were there before all of these events."""
+def closing_again(events: Sequence[Event]) -> list[str]:
+    """Return the commands that close what was closed by these events and not opened again by later ones.
+
+    Left out is what was made by them too: the backup does not know it.
+    """
     gone = {each.account_id for each in events if each.action == "sign-up"}
-    last: dict[tuple[object, str], Event] = {}
+    made = {each.facts.get("invitation") for each in events if each.action == "invite"}
+    last: dict[tuple[object, str], str] = {}
     for each in events:
-        if each.action in _CLOSING | _OPENING and each.account_id not in gone:
-            last[each.account_id, each.facts.get("identity", "")] = each
-    return [each for each in last.values() if each.action in _CLOSING]
+        if each.account_id not in gone and (each.action != "invite-revoke" or each.facts["invitation"] not in made):
+            last |= {(each.account_id, what): command for what, command in _closed_or_opened(each)}
+    return [command for command in last.values() if command]
+
+
+def _closed_or_opened(event: Event) -> Iterator[tuple[str, str]]:
+    """Yield what an event closed, with the command for it, or opened, with none."""
+    account = f"--account {event.account_id}"
+    why = f"--reason {quote('again after a restore: ' + event.facts.get('reason', event.actor))}"
+    match event.action:
+        case "disable":
+            yield "account", f"identityd.py accounts disable {account} --yes {why}"
+        case "enable":
+            yield "account", ""
+        case "unlink":
+            way = event.facts["identity"]
+            yield way, f"identityd.py accounts unlink {account} {quote(way)} --yes {why}"
+        case "link":
+            yield event.facts["identity"], ""
+        case "groups":
+            for word in event.facts["groups"].split():
+                taken = f"identityd.py groups remove {word[1:]} {account} {why}" if word[0] == "-" else ""
+                yield f"group {word[1:]}", taken
+        case "invite-revoke":
+            invitation = event.facts["invitation"]
+            yield invitation, f"identityd.py invite revoke {invitation} --yes {why}"
 
 
 def _lost(events: Sequence[Event] | None) -> Iterator[str]:
@@ -133,9 +158,3 @@ def _lost(events: Sequence[Event] | None) -> Iterator[str]:
         yield f"  {moment(each.at)}  {each.action:<14}  {each.account_id or '-'}  {each.actor}  {facts}"
     if not events:
         yield "Nothing that was opened or closed since is lost."
-
-
-def _command(event: Event) -> str:
-    identity = f" {quote(event.facts['identity'])}" if event.action == "unlink" else ""
-    why = quote(f"again after a restore: {event.facts.get('reason', event.actor)}")
-    return f"identityd.py accounts {event.action} --account {event.account_id}{identity} --yes --reason {why}"
