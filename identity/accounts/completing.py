@@ -115,7 +115,7 @@ class Completing:
         account = AccountRow(
             key=row.account_id,
             username=row.username,
-            status=AccountStatus.ACTIVE,
+            status=AccountStatus.WAITING if row.waits else AccountStatus.ACTIVE,
             epoch=1,
             version=1,
             op=self._parts.new_uuid(),

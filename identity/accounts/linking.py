@@ -98,6 +98,11 @@ class Refusal(Enum):
     INVITATION_EXPIRED = "invitation-expired"
     INVITATION_USED = "invitation-used"
     INVITATION_REVOKED = "invitation-revoked"
+    AWAITS_APPROVAL = "awaiting-approval"
+    """The account is made, and an operator has not approved it yet."""
+    REJECTED = "sign-up-rejected"
+    TOO_MANY_WAITING = "too-many-waiting"
+    NOT_WAITING = "not-waiting"
     MERGING = "account-merging"
     """Two accounts are being made one; try again in a moment."""
     MERGED = "account-merged"
@@ -162,6 +167,8 @@ def decide(row: IdentityRow | None, account: AccountRow | None) -> Decision:
     | active     | merging                        | Refuse MERGING          |
     | active     | merged                         | Refuse MERGED           |
     | active     | another one, or lists no such  | Unknown: was unlinked   |
+    | active     | lists it, waiting              | Refuse AWAITS_APPROVAL  |
+    | active     | lists it, rejected             | Refuse REJECTED         |
     | active     | lists it, disabled             | Refuse DISABLED         |
     | active     | lists it, active, suspended    | Refuse SUSPENDED        |
     | active     | lists it, active               | SignIn                  |
@@ -189,6 +196,9 @@ _IN_MERGE: Final = {
 }
 
 
+_CLOSED: Final = {AccountStatus.WAITING: Refusal.AWAITS_APPROVAL, AccountStatus.REJECTED: Refusal.REJECTED}
+
+
 def _decide_active(row: IdentityRow, account: AccountRow | None) -> Decision:
     if account is None:
         return Refuse(Refusal.NO_ACCOUNT)
@@ -197,7 +207,7 @@ def _decide_active(row: IdentityRow, account: AccountRow | None) -> Decision:
     if account.key != row.account_id or row.key not in account.identities:
         return Unknown()
     if account.status is not AccountStatus.ACTIVE:
-        return Refuse(Refusal.DISABLED)
+        return Refuse(_CLOSED.get(account.status, Refusal.DISABLED))
     return Refuse(Refusal.SUSPENDED) if account.suspended(row.key) else SignIn(account)
 
 

@@ -39,6 +39,8 @@ class SignUp:
     by: By
     invitation: str = ""
     """Key of the one that the person followed."""
+    waits: bool = False
+    """An operator has to approve it; never with an invitation."""
 
 
 @dataclass(frozen=True, slots=True)

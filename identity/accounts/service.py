@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from identity.accounts.approval import Approval, Approved, Rejected, Waiter, WaitingRoom
 from identity.accounts.audited import Attempt, AuditedChanges
 from identity.accounts.claiming import Claiming
 from identity.accounts.completing import Completing
@@ -54,6 +55,7 @@ CHECKPOINTS: Final = (
     "sign-up.identity-claimed",
     "sign-up.name-claimed",
     "sign-up.invitation-claimed",
+    "sign-up.waiting-listed",
     "sign-up.committed",
     "complete.account-written",
     "complete.name-owned",
@@ -69,6 +71,7 @@ CHECKPOINTS: Final = (
     "invitation.claimant-stopped",
     "invitation.granting",
     "invitation.granted",
+    "approval.decided",
     "trail.begun",
     "trail.ended",
 )
@@ -113,8 +116,15 @@ class AccountService:
         self._completing = Completing(parts, note=note, invitations=self._invitations)
         claiming = Claiming(parts, completing=self._completing)
         self._revoking = Revoking(parts, end_sessions=end_sessions)
+        self._room = WaitingRoom(parts)
+        self._approval = Approval(parts, room=self._room)
         self._signing_up = SigningUp(
-            parts, claiming=claiming, completing=self._completing, invitations=self._invitations, policy=policy
+            parts,
+            claiming=claiming,
+            completing=self._completing,
+            invitations=self._invitations,
+            room=self._room,
+            policy=policy,
         )
         self._links = Links(parts, claiming=claiming, completing=self._completing, revoking=self._revoking)
         self._status = StatusChanges(parts, revoking=self._revoking)
@@ -202,6 +212,18 @@ class AccountService:
     def enable(self, request: Change) -> EnableOutcome:
         """Let an account log in again; see `StatusChanges.enable`."""
         return self._audited.around(_attempt("enable", request), lambda: self._status.enable(request))
+
+    def approve(self, request: Change) -> Approved | Refuse:
+        """Let an account that waits log in; see `Approval.approve`."""
+        return self._audited.around(_attempt("approve", request), lambda: self._approval.approve(request))
+
+    def reject(self, request: Change) -> Rejected | Refuse:
+        """Refuse an account that waits; see `Approval.reject`."""
+        return self._audited.around(_attempt("reject", request), lambda: self._approval.reject(request))
+
+    def waiting(self) -> tuple[Waiter, ...]:
+        """Return who waits for an operator; see `WaitingRoom.all`."""
+        return self._room.all()
 
     def end_everywhere(self, request: Change) -> EndingOutcome:
         """End every session of an account; see `StatusChanges.end_everywhere`."""

@@ -10,11 +10,12 @@ from itertools import chain, islice
 from typing import Final
 
 from identity.accounts import usernames
+from identity.accounts.approval import WaitingRoom
 from identity.accounts.claiming import Claiming, pending
 from identity.accounts.completing import Completing
 from identity.accounts.invitation import InvitationRow
 from identity.accounts.invited import InvitationUse
-from identity.accounts.linking import account_of
+from identity.accounts.linking import Refuse, account_of
 from identity.accounts.results import (
     AlreadyKnown,
     BeingFinished,
@@ -41,6 +42,7 @@ class SigningUp:
         claiming: claims rows.
         completing: finishes committed ones.
         invitations: hands each to one sign-up.
+        room: where sign-ups wait that an operator has to approve.
         policy: which names may be chosen.
     """
 
@@ -51,6 +53,7 @@ class SigningUp:
         claiming: Claiming,
         completing: Completing,
         invitations: InvitationUse,
+        room: WaitingRoom,
         policy: NamePolicy,
     ) -> None:
         self._parts = parts
@@ -58,6 +61,7 @@ class SigningUp:
         self._claiming = claiming
         self._completing = completing
         self._invitations = invitations
+        self._room = room
         self._policy = policy
 
     def sign_up(self, request: SignUp) -> SignUpOutcome:
@@ -90,10 +94,9 @@ class SigningUp:
             # The claim on the identity stays: the person chooses again under it for up to 15 minutes.
             return NameTaken(name, self._free(name))
         self._parts.checkpoint("sign-up.name-claimed")
-        invited = self._invited(row, request)
-        if invited is not None and not isinstance(invited, InvitationRow):
-            return invited
-        terms = replace(row, invitation=invited.key, groups=invited.groups) if invited else row
+        terms = self._terms(row, request)
+        if not isinstance(terms, IdentityRow):
+            return terms
         committed = replace(terms, username=name, state=IdentityState.COMPLETING, op=self._parts.new_uuid())
         # The commit point, without an expiry: a crash before it leaves nothing for good, and after it the next
         # login finishes the account from this row alone (D5).
@@ -108,14 +111,25 @@ class SigningUp:
             case _:
                 return BeingFinished()
 
-    def _invited(self, row: IdentityRow, request: SignUp) -> InvitationRow | SignUpOutcome | None:
-        """Claim the invitation, if one was followed; a row that needs a name was committed with its own."""
-        if not request.invitation or row.state is IdentityState.NEEDS_NAME:
-            return None
-        claimed = self._invitations.claim(request.invitation, row)
-        if isinstance(claimed, InvitationRow):
+    def _terms(self, row: IdentityRow, request: SignUp) -> IdentityRow | Refuse | BeingFinished:
+        """Return the row with the invitation that it uses, or as one that waits for an operator.
+
+        A row that needs a name was committed with its own.
+        """
+        if row.state is IdentityState.NEEDS_NAME:
+            return row
+        if request.invitation:
+            claimed = self._invitations.claim(request.invitation, row)
+            if not isinstance(claimed, InvitationRow):
+                return claimed
             self._parts.checkpoint("sign-up.invitation-claimed")
-        return claimed
+            return replace(row, invitation=claimed.key, groups=claimed.groups)
+        if request.waits:
+            if refused := self._room.enter(row):
+                return refused
+            self._parts.checkpoint("sign-up.waiting-listed")
+            return replace(row, waits=True)
+        return row
 
     def suggest(self, handle: str, name: str) -> Username:
         """Return a name to offer the person, free a moment ago; at most ten reads.

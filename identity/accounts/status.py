@@ -84,6 +84,8 @@ class StatusChanges:
                 key: Suspension(max(now, each.at), "") if each.reason else each
                 for key, each in account.suspensions.items()
             }
+            if account.status is AccountStatus.WAITING:
+                return Refuse(Refusal.AWAITS_APPROVAL)
             return in_merge(account) or replace(account, status=AccountStatus.ACTIVE, suspensions=resumed)
 
         refused = self._write(request.account_id, enabled)

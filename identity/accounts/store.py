@@ -48,6 +48,9 @@ class AccountStatus(Enum):
     """Whether an account may log in."""
 
     ACTIVE = "active"
+    WAITING = "waiting"
+    """Just made; an operator has to approve it first."""
+    REJECTED = "rejected"
     DISABLED = "disabled"
     MERGING = "merging"
     MERGED = "merged"
@@ -70,6 +73,8 @@ class IdentityRow:
     """Key of the one that the account was made with."""
     groups: tuple[str, ...] = ()
     """Those the account is to be in from the beginning, as the invitation has it."""
+    waits: bool = False
+    """Whether the account is made as one that waits for an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,15 @@ class ProviderPin:
     subject: str
     """Which of the issuer's values identifies a person, for example `sub`."""
     pinned_at: Millis
+    op: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingList:
+    """Accounts that wait for an operator: by account id, when the sign-up claimed its identity, and which."""
+
+    key: str
+    entries: Mapping[str, str]
     op: UUID
 
 
@@ -356,6 +370,11 @@ class AccountStore(Protocol):
     @property
     def invitations(self) -> Rows[str, InvitationRow]:
         """Who may sign up by a link."""
+        ...
+
+    @property
+    def waiting(self) -> Rows[str, WaitingList]:
+        """Who waits for an operator."""
         ...
 
     @property

@@ -25,6 +25,7 @@ from identity.accounts.store import (
     Revocation,
     UsernameRow,
     UsernameState,
+    WaitingList,
 )
 from identity.audit import Event
 from providers.base import Profile
@@ -107,6 +108,7 @@ IDENTITIES: Final = DurableTable(
         _text("label"),
         _text("invitation"),
         TableColumn("groups", ColumnKind.NAMES),
+        TableColumn("waits", ColumnKind.BOOL),
     ),
 )
 USERNAMES: Final = DurableTable(
@@ -182,6 +184,11 @@ INVITATIONS: Final = DurableTable(
         _uuid("op"),
     ),
 )
+WAITING: Final = DurableTable(
+    "waiting",
+    WaitingList,
+    (_text("name", field="key"), TableColumn("people", ColumnKind.FACTS, field="entries"), _uuid("op")),
+)
 _KINDS: Final[Mapping[object, ColumnKind]] = {str: ColumnKind.TEXT, bool: ColumnKind.BOOL}
 _SAID: Final = tuple(
     TableColumn("display_name" if each.name == "name" else each.name, _KINDS[each.type], field=each.name)
@@ -223,6 +230,7 @@ DURABLE_TABLES: Final[tuple[DurableTable[Any], ...]] = (
     PROVIDERS,
     UPSTREAM_TOKENS,
     INVITATIONS,
+    WAITING,
     PROFILES,
     REVOCATIONS,
     AUDIT,

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from identity.accounts.approval import Waiter
 from identity.accounts.linking import Refusal
 from identity.accounts.store import AccountRow
 from identity.admin.finding import FoundAccount
@@ -38,6 +39,8 @@ class Action(Enum):
     END_SESSIONS = "end-sessions"
     END_SESSION = "end-session"
     GROUPS = "groups"
+    APPROVE = "approve"
+    REJECT = "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,13 @@ class Changed:
     reach: Reach = Reach.DONE
     detail: str = ""
     """What did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingAccounts:
+    """The accounts that wait for an operator, the oldest first."""
+
+    waiters: tuple[Waiter, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, Protocol, TypeAlias, TypeVar
 
+from identity.accounts.approval import Approved, Rejected
 from identity.accounts.audited import AuditedStore
 from identity.accounts.invitation import Worth
 from identity.accounts.inviting import Invite
@@ -72,6 +73,7 @@ from identity.admin.results import (
     SessionsUnread,
     SessionTrouble,
     SessionUnclear,
+    WaitingAccounts,
 )
 from identity.applications.service import ApplicationService
 from identity.errors import StoreCorrupt, StoreError
@@ -82,7 +84,7 @@ _ID_DIGITS: Final = 32
 _FEWEST_DIGITS: Final = 4
 
 T = TypeVar("T")
-AnyOutcome: TypeAlias = EnableOutcome | EndingOutcome | LinkOutcome
+AnyOutcome: TypeAlias = EnableOutcome | EndingOutcome | LinkOutcome | Approved | Rejected
 
 
 class OpenSessions(Protocol):
@@ -180,6 +182,18 @@ class OperatorService:
     def enable(self, request: ChangeAccount, told: Told) -> Changed | Problem:
         """Let an account log in again; sessions that were ended stay so."""
         return self._changed(Action.ENABLE, request, told, change=self._accounts.enable)
+
+    def approve(self, request: ChangeAccount, told: Told) -> Changed | Problem:
+        """Let an account that waits log in."""
+        return self._changed(Action.APPROVE, request, told, change=self._accounts.approve)
+
+    def reject(self, request: ChangeAccount, told: Told) -> Changed | Problem:
+        """Refuse an account that waits."""
+        return self._changed(Action.REJECT, request, told, change=self._accounts.reject)
+
+    def waiting(self) -> WaitingAccounts:
+        """Return who waits for an operator."""
+        return WaitingAccounts(self._accounts.waiting())
 
     def end_sessions(self, request: ChangeAccount, told: Told) -> Changed | Problem:
         """End every session of an account; it may log in again."""

@@ -8,13 +8,14 @@ tells which one is meant and opens nothing; of an application's secrets only how
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from identity.accounts.approval import MOST_WAITING
 from identity.accounts.store import REGROUPED, AccountRow, ProfileRow, Revocation
 from identity.accounts.tables import PROFILES
 from identity.admin.finding import FoundAccount, Inspected, InspectedLink
 from identity.admin.invitations import InvitationList, InvitationShown
 from identity.admin.naming import ByAccount, ByIdentity, ByUsername
 from identity.admin.problem import Problem
-from identity.admin.results import ApplicationList, Changed, GroupMembers, SessionList, SessionShown
+from identity.admin.results import ApplicationList, Changed, GroupMembers, SessionList, SessionShown, WaitingAccounts
 from identity.applications.application import Application
 from identity.applications.disclosure import Attribute
 from identity.audit import Event
@@ -31,6 +32,7 @@ Result: TypeAlias = (
     | InvitationShown
     | SessionList
     | SessionShown
+    | WaitingAccounts
     | Problem
 )
 
@@ -180,6 +182,11 @@ def _invitation(shown: InvitationShown) -> dict[str, Any]:
     }
 
 
+def _waiting(found: WaitingAccounts) -> dict[str, Any]:
+    rows = [{**listed(each.account), "since": moment(each.since)} for each in found.waiters]
+    return {"waiting": rows, "most": MOST_WAITING}
+
+
 def _session(session: Session) -> dict[str, Any]:
     return {
         "session": session.id.hex(),
@@ -210,6 +217,7 @@ _SHAPES: Final[Mapping[type, Callable[[Any], dict[str, Any]]]] = {
     GroupMembers: _members,
     InvitationList: lambda listed: {"invitations": [_invitation(each) for each in listed.invitations]},
     InvitationShown: _invitation,
+    WaitingAccounts: _waiting,
     SessionList: _sessions,
     SessionShown: lambda shown: _session(shown.session),
 }

@@ -120,6 +120,8 @@ _EFFECTS: Final = {
     Action.UNLINK: "{identity} will not log in to {account} any more, and the sessions opened through it end.",
     Action.DISABLE: "Every login of {account} will be refused, and every open session ends.",
     Action.ENABLE: "{account} may log in again, in every way it has.",
+    Action.APPROVE: "{account} may log in.",
+    Action.REJECT: "Every login of {account} will be refused; the username stays taken.",
     Action.END_SESSIONS: "Every open session of {account} ends; they may log in again.",
     Action.END_SESSION: "The session {session} of {account} ends, with those of applications below it.",
     Action.GROUPS: "{account}: {groups}.",
@@ -129,6 +131,8 @@ _DONE: Final = {
     Action.UNLINK: "{identity} is no way to log in to {account} any more",
     Action.DISABLE: "{account} is disabled: every login is refused",
     Action.ENABLE: "{account} may log in.",
+    Action.APPROVE: "{account} may log in; no message is sent, so tell them.",
+    Action.REJECT: "{account} is rejected: every login is refused.",
     Action.END_SESSIONS: "{account} is logged out everywhere",
     Action.END_SESSION: "session {session} of {account}",
     Action.GROUPS: "{account} is {groups}",
@@ -167,7 +171,7 @@ def outcome(changed: Changed) -> tuple[str, str]:
     """Return what was done, and the warning if it did not get everywhere yet; each may be empty."""
     what = _filled(_DONE[changed.effect.action], changed.effect)
     match changed.effect.action:
-        case Action.LINK | Action.ENABLE:
+        case Action.LINK | Action.ENABLE | Action.APPROVE | Action.REJECT:
             return what, ""
         case Action.GROUPS:
             return _regrouped(what, changed)

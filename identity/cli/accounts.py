@@ -244,6 +244,68 @@ def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  #
         operator.report(changed, as_json=given["as_json"])
 
 
+@accounts.command(short_help="List the sign-ups that wait for approval.")
+@config_option
+@JSON
+def waiting(path: Path, *, as_json: bool) -> None:
+    """List the accounts that wait for approval ([accounts] approval = yes), the oldest first.
+
+    At most 500 may wait; then sign-ups are refused until some are decided.
+
+    \b
+    Examples:
+      identityd.py accounts waiting
+      identityd.py accounts waiting --json | jq -r '.waiting[].username'
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    from identity.admin.shapes import as_json as shape
+    from identity.cli import account_sentences as sentences
+    from identity.clock import moment
+
+    with operator.opened(path) as service:
+        found = service.waiting()
+        lines = [f"{moment(each.since)}  {sentences.line_of(each.account)}" for each in found.waiters]
+        answer(shape(found), "\n".join(lines) or "No account waits.", as_json=as_json)
+
+
+@accounts.command(short_help="Let an account that waits log in.")
+@config_option
+@account_argument
+@change_options
+@JSON
+def approve(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
+    """Approve ACCOUNT, which waits: its next login enters. No message is sent to its owner.
+
+    \b
+    Example:
+      identityd.py accounts approve alice --reason "asked her team lead"
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    request = operator.change_of(account, how, given)
+    with operator.opened(path) as service:
+        changed = operator.answered(service.approve(request, operator.confirming(account)), account)
+        operator.report(changed, as_json=given["as_json"])
+
+
+@accounts.command(short_help="Refuse an account that waits.")
+@config_option
+@account_argument
+@YES
+@change_options
+@JSON
+def reject(path: Path, account: str, how: str | None, **given: Any) -> None:  # noqa: ANN401 - options
+    """Reject ACCOUNT, which waits: its logins are refused, and its username stays taken. `enable` opens it later.
+
+    \b
+    Examples:
+      identityd.py accounts reject mallory --reason "not one of us"
+      identityd.py accounts waiting --json | jq -r '.waiting[].account_id' |
+        xargs -n 1 identityd.py accounts reject --reason "a flood of strangers" --yes --account
+    """  # noqa: D301 - click knows a paragraph to keep by this very character
+    request, yes = operator.change_of(account, how, given, yes=given["yes"]), given["yes"]
+    with operator.opened(path) as service:
+        changed = operator.answered(service.reject(request, operator.confirming(account, yes=yes)), account)
+        operator.report(changed, as_json=given["as_json"])
+
+
 @accounts.command(short_help="Let an account log in again.")
 @config_option
 @account_argument

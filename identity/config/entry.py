@@ -33,7 +33,7 @@ def facts_asked(config: Config) -> tuple[tuple[Fact, ...], ...]:
 
 def admission(config: Config) -> Admission:
     """Return who may have an account."""
-    return Admission(config.accounts.sign_up, config.accounts.rules, config.accounts.rules_at)
+    return Admission(config.accounts.sign_up, config.accounts.rules, config.accounts.rules_at, config.accounts.approval)
 
 
 def sign_up_rules(config: Config) -> Iterator[str]:
@@ -43,6 +43,9 @@ def sign_up_rules(config: Config) -> Iterator[str]:
         yield "[accounts] rules: is missing; sign_up = rules needs at least one, like provider:google/hd=example.com"
     if accounts.rules and accounts.sign_up is not SignUpMode.RULES:
         yield f"[accounts] sign_up: is {accounts.sign_up.value}, so rules are never asked; write sign_up = rules"
+    if accounts.approval and accounts.sign_up in {SignUpMode.INVITED, SignUpMode.CLOSED}:
+        mode = accounts.sign_up.value
+        yield f"[accounts] approval: no person waits for it with sign_up = {mode}; write no, or sign_up = rules"
 
 
 def sayable_facts(config: Config) -> Iterator[str]:
@@ -60,13 +63,13 @@ def sayable_facts(config: Config) -> Iterator[str]:
 def open_to_all(config: Config) -> Iterator[str]:
     """With a public provider all the world has an account here, and enters what has no rule."""
     public = [each.name for each in config.providers if each.enabled and REGISTRY[each.kind].open_to_all(each.options)]
-    if config.demo or not public or config.accounts.sign_up is not SignUpMode.OPEN:
+    if config.demo or not public or config.accounts.sign_up is not SignUpMode.OPEN or config.accounts.approval:
         return
     for app in config.apps:
         if app.allow == PUBLIC:
             yield (
                 f"[app:{app.id}] allow: is left out, so everybody who can log in at {' or '.join(public)} may enter; "
-                "write who may, or [accounts] sign_up = rules or invited (docs/configuration.md)"
+                "write who may, or [accounts] sign_up = rules or invited, or approval = yes (docs/configuration.md)"
             )
 
 

@@ -278,6 +278,12 @@ class AccountsSection:
         "account.",
         live=True,
     )
+    approval: bool = option(
+        types.flag,
+        False,
+        "Whether a sign-up without an invitation waits until an operator approves it (identityd.py accounts waiting).",
+        live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -284,7 +284,7 @@ RULES: Final = (
     Rule(buildable, ("server.public_url",)),
     Rule(known_providers, (PROVIDERS,)),
     Rule(sayable_facts),
-    Rule(sign_up_rules, ("accounts.sign_up", "accounts.rules")),
+    Rule(sign_up_rules, ("accounts.sign_up", "accounts.rules", "accounts.approval")),
 )
 """What refuses to start."""
 

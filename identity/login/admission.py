@@ -11,6 +11,8 @@ said in this login (`membership`), never at who the person is.
              |                              |                             | was made with an invitation
     invited  | may not sign up              | may sign up                 | logs in
     closed   | may not sign up              | may not sign up             | logs in
+
+With `approval`, who signs up without an invitation waits, and no login passes, until an operator approves.
 """
 
 from dataclasses import dataclass
@@ -43,6 +45,8 @@ class Admission:
     mode: SignUpMode = SignUpMode.OPEN
     rules: tuple[ProviderRule | FactRule, ...] = ()
     at: RulesAt = RulesAt.SIGN_UP
+    approval: bool = False
+    """Whether who signs up without an invitation waits for an operator."""
 
     def refusal(self, provider: str, facts: tuple[str, ...], *, newcomer: bool, invited: bool) -> Refusal | None:
         """Tell why a person may not go on; None if they may. Applies the table above.

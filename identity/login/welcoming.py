@@ -60,7 +60,7 @@ _OUTCOMES: Final[Mapping[type, str]] = {
     NameTaken: "name-taken",
     NameRefused: "name-refused",
     BeingFinished: "being-finished",
-    Refuse: "invitation-refused",
+    Refuse: "refused",
 }
 
 
@@ -145,8 +145,9 @@ class Welcoming:
         if not isinstance(wanted, NameRefused):
             self._count(record, wanted)
         by = By("self", address=visit.address, request_id=visit.request_id)
+        waits = self._dependencies.rules.admission.approval and not record.invitation
         outcome = self._accounts.sign_up(
-            SignUp(record.claim, person.identity, username, person.label, by, record.invitation)
+            SignUp(record.claim, person.identity, username, person.label, by, record.invitation, waits=waits)
         )
         self._entering.tally_sign_up(person.provider, _OUTCOMES[type(outcome)])
         match outcome:

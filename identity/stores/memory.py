@@ -24,6 +24,7 @@ from identity.accounts.store import (
     ProviderPin,
     Revocation,
     UsernameRow,
+    WaitingList,
 )
 from identity.audit import Event
 from identity.types import AccountId, Clock, IdentityKey, Millis, UsernameKey
@@ -226,6 +227,7 @@ class MemoryAccounts:
         self.providers: Final = MemoryRows[str, ProviderPin](lambda row: row.key, clock)
         self.upstream_tokens: Final = MemoryRows[IdentityKey, KeptTokens](lambda row: row.key, clock)
         self.invitations: Final = MemoryRows[str, InvitationRow](lambda row: row.key, clock)
+        self.waiting: Final = MemoryRows[str, WaitingList](lambda row: row.key, clock)
         self.profiles: Final = MemoryProfiles()
         self.revocations: Final = MemoryRevocations()
         self.copy_note: Final = MemoryCopyNote()

@@ -24,6 +24,7 @@ from identity.accounts.store import (
     Outcome,
     ProviderPin,
     UsernameRow,
+    WaitingList,
 )
 from identity.errors import ConfigError, StoreUnavailable
 from identity.stores.sqlite_connections import Readers, connect, hold, require_restored, unavailable
@@ -36,6 +37,7 @@ from identity.stores.sqlite_tables import (
     PROVIDERS,
     UPSTREAM_TOKENS,
     USERNAMES,
+    WAITING,
     SqliteTable,
 )
 from identity.stores.sqlite_writer import Writer
@@ -166,6 +168,7 @@ class SqliteAccounts:
         self.invitations: Final = SqliteRows[str, InvitationRow](
             INVITATIONS, readers=readers, writer=writer, clock=clock
         )
+        self.waiting: Final = SqliteRows[str, WaitingList](WAITING, readers=readers, writer=writer, clock=clock)
         self.profiles: Final = SqliteProfiles(readers=readers, writer=writer)
         self.revocations: Final = SqliteRevocations(readers=readers, writer=writer)
         self.copy_note: Final = SqliteCopyNote(readers=readers, writer=writer)

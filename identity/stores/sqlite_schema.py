@@ -154,6 +154,18 @@ _INVITATIONS: Final = (
     "ALTER TABLE identities ADD COLUMN groups TEXT NOT NULL DEFAULT ''",
 )
 
+_APPROVAL: Final = (
+    """
+    CREATE TABLE waiting (
+        name TEXT NOT NULL PRIMARY KEY,
+        people TEXT NOT NULL,
+        op TEXT NOT NULL,
+        expires_at INTEGER
+    ) WITHOUT ROWID
+    """,
+    "ALTER TABLE identities ADD COLUMN waits INTEGER NOT NULL DEFAULT 0",
+)
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     _FIRST,
     _COPY_NOTE,
@@ -162,6 +174,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     _GROUPS,
     _UPSTREAM_TOKENS,
     _INVITATIONS,
+    _APPROVAL,
 )
 """What brings the file from version n to n + 1, at index n."""
 

@@ -10,7 +10,15 @@ from typing import Any, Final, Generic, TypeVar
 
 from identity.accounts import tables
 from identity.accounts.invitation import InvitationRow
-from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
+from identity.accounts.store import (
+    AccountRow,
+    ConditionalRow,
+    IdentityRow,
+    KeptTokens,
+    ProviderPin,
+    UsernameRow,
+    WaitingList,
+)
 from identity.accounts.tables import DurableTable
 from identity.stores.spelling import SQLITE, RowPacking
 
@@ -70,6 +78,7 @@ ACCOUNTS: Final = SqliteTable[AccountRow](tables.ACCOUNTS)
 PROVIDERS: Final = SqliteTable[ProviderPin](tables.PROVIDERS)
 UPSTREAM_TOKENS: Final = SqliteTable[KeptTokens](tables.UPSTREAM_TOKENS)
 INVITATIONS: Final = SqliteTable[InvitationRow](tables.INVITATIONS)
+WAITING: Final = SqliteTable[WaitingList](tables.WAITING)
 PROFILES: Final = SqlitePlainTable(tables.PROFILES)
 REVOCATIONS: Final = SqlitePlainTable(tables.REVOCATIONS)
 AUDIT: Final = SqlitePlainTable(tables.AUDIT)

@@ -160,6 +160,7 @@ KEYED: Final[tuple[CopiedTable[Any], ...]] = (
     _rows(tables.PROVIDERS, lambda store: store.providers),
     _rows(tables.UPSTREAM_TOKENS, lambda store: store.upstream_tokens, kept=lambda row: row.account_id is not None),
     _keyed(tables.INVITATIONS, lambda store: store.invitations, _put_invitation),
+    _rows(tables.WAITING, lambda store: store.waiting),
     _keyed(tables.PROFILES, lambda store: store.profiles, _put_profile),
 )
 """Tables whose rows are read back one by one, as a login will read them."""

@@ -274,7 +274,7 @@ def of_tokens(
     """
     if young(tokens.kept_at, now=now):
         return None
-    closed = {AccountStatus.DISABLED, AccountStatus.MERGED}
+    closed = {AccountStatus.DISABLED, AccountStatus.REJECTED, AccountStatus.MERGED}
     if account is None or tokens.key not in account.identities or account.status in closed:
         return Diagnosis(Fault.TOKENS_LEFT, Remedy.REMOVE)
     unwanted = tokens.key.partition(":")[0] not in keeping

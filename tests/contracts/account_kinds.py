@@ -24,6 +24,7 @@ from identity.accounts.store import (
     Suspension,
     UsernameRow,
     UsernameState,
+    WaitingList,
 )
 from identity.audit import AuditLog
 from identity.types import SECOND, AccountId, Clock, IdentityKey, Millis, Username, UsernameKey
@@ -71,6 +72,7 @@ def new_identity() -> IdentityRow:
         label="@alice",
         invitation="a" * 64,
         groups=("ops", "staff"),
+        waits=True,
     )
 
 
@@ -87,6 +89,7 @@ def changed_identity(row: IdentityRow) -> IdentityRow:
         label="@bob “the builder” 🛠",
         invitation="",
         groups=(),
+        waits=False,
     )
 
 
@@ -230,8 +233,23 @@ def changed_invitation(row: InvitationRow) -> InvitationRow:
 
 INVITATIONS: Final = Kind("invitations", lambda store: store.invitations, new_invitation, changed_invitation)
 
+
+def new_waiting() -> WaitingList:
+    """Make a list under a key no test used yet."""
+    return WaitingList(uuid4().hex, {str(uuid4()): f"{NOON} twitter:ä"}, uuid4())
+
+
+def changed_waiting(row: WaitingList) -> WaitingList:
+    """Return the list with everything but its key changed."""
+    return replace(row, entries={str(uuid4()): "1 p:1", str(uuid4()): "2 p:2"}, op=uuid4())
+
+
+WAITING: Final = Kind("waiting", lambda store: store.waiting, new_waiting, changed_waiting)
+
 every_table = pytest.mark.parametrize(
-    "kind", [IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS, INVITATIONS], ids=lambda kind: kind.name
+    "kind",
+    [IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS, INVITATIONS, WAITING],
+    ids=lambda kind: kind.name,
 )
 tables_that_expire = pytest.mark.parametrize(
     "kind", [IDENTITIES, USERNAMES, UPSTREAM_TOKENS, INVITATIONS], ids=lambda kind: kind.name

@@ -11,24 +11,28 @@ from uuid import uuid4, uuid5
 
 import pytest
 
+from identity.accounts.approval import Approved
 from identity.accounts.invitation import InvitationState
 from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS, Refusal, Refuse, SignIn, decide
 from identity.accounts.results import BeingFinished, Linked, Reached, SignedUp, SignUpOutcome, Unlink
-from identity.accounts.store import AccountStatus
+from identity.accounts.store import AccountStatus, IdentityState
 from identity.accounts.usernames import fold
 from identity.types import SECOND, AccountId, Millis
 from tests.support.accounts import Registry, Stopped
 from tests.support.clock import ManualClock
 from tests.support.dying import (
     ACCEPT,
+    APPROVE,
     BY,
     CHANGES,
     DISABLE,
     GROUPS,
     LINK,
     SIGN_UP,
+    SIGNING_UP,
     TAKE_OVER,
     UNLINK,
+    WAITS,
     Victim,
     change,
     owner,
@@ -183,6 +187,39 @@ class KillsContract:
         assert registry.invitation(key).account_id == reached
         assert left.wrong() == []
 
+    @kills("waits", WAITS)
+    def test_a_killed_sign_up_that_has_to_wait_waits_or_can_be_made(self, left: Left) -> None:
+        """A kill would let a person in whom no operator has seen, or lock them out unseen."""
+        registry = left.registry
+        row = registry.service.find(left.victim.key(1))
+        if row is None or row.state is not IdentityState.ACTIVE:
+            assert left.kill.checkpoint in WAITS[:3]
+            left.pass_by(CLAIM_REST_MS)
+            made = registry.sign_up(left.victim.subject(1), left.victim.name(), waits=True)
+            assert isinstance(made, SignedUp)
+        alice = owner(registry.service, left.victim)
+
+        assert left.log_in() is None
+        assert registry.account(alice).status is AccountStatus.WAITING
+        assert alice in {each.account.key for each in registry.service.waiting()}
+        assert registry.service.approve(registry.change(alice)) == Approved(alice)
+        assert left.log_in() == alice
+        assert left.wrong() == []
+
+    @kills("approve", APPROVE)
+    def test_a_killed_approval_is_made_or_can_be(self, left: Left) -> None:
+        """The list would show for ever whom no command takes off it."""
+        registry, alice = left.registry, owner(left.registry.service, left.victim)
+        untouched = left.kill.checkpoint == "trail.begun"
+
+        assert left.log_in() == (None if untouched else alice)
+        again = registry.service.approve(registry.change(alice))
+
+        assert again == (Approved(alice) if untouched else Refuse(Refusal.NOT_WAITING))
+        assert left.log_in() == alice
+        assert alice not in {each.account.key for each in registry.service.waiting()}
+        assert left.wrong() == []
+
     @kills("accept", ACCEPT)
     def test_a_killed_acceptance_is_finished_by_the_next_who_follows_the_link(self, left: Left) -> None:
         """The link would be used up and the groups not there, or they would be given twice."""
@@ -298,6 +335,8 @@ def make_victim(registry: Registry, name: str, victim: Victim) -> None:
         registry.invite("staff", secret=victim.invitation_secret)
     if name == "take-over":
         abandon(registry, victim)
-    if name not in {"sign-up", "invited", "take-over"}:
+    if name == "approve":
+        registry.sign_up(victim.subject(1), victim.name(), waits=True)
+    elif name not in SIGNING_UP:
         further = [victim.subject(2)] if name == "unlink" else []
         registry.member(victim.subject(1), victim.name(), *further)

@@ -18,7 +18,7 @@ from identity.upkeep.copied_tables import TABLES
 from tests.support.cassandra.cluster import CassandraCluster
 from tests.support.cassandra_accounts import migrated
 
-CONDITIONAL: Final = ("identities", "usernames", "accounts", "providers", "upstream_tokens", "invitations")
+CONDITIONAL: Final = ("identities", "usernames", "accounts", "providers", "upstream_tokens", "invitations", "waiting")
 ACCOUNT: Final = AccountId(UUID(int=1))
 CASSANDRA_OWN: Final = {
     "identities": ("identities", {}),
@@ -27,6 +27,7 @@ CASSANDRA_OWN: Final = {
     "providers": ("providers", {}),
     "upstream_tokens": ("upstream_tokens", {}),
     "invitations": ("invitations", {}),
+    "waiting": ("waiting", {}),
     "profiles": ("profiles", {}),
     "revocations": ("revocations", {"bucket": "int"}),
     "audit_of_accounts": ("audit", {"month": "int"}),

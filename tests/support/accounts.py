@@ -114,9 +114,10 @@ class Registry:
         claim: UUID | None = None,
         label: str = "@alice",
         invitation: str = "",
+        waits: bool = False,
     ) -> SignUpOutcome:
         """Sign up; with a claim of its own unless one is given."""
-        asked = SignUp(claim or uuid4(), key(subject), username, label, PERSON, invitation)
+        asked = SignUp(claim or uuid4(), key(subject), username, label, PERSON, invitation, waits=waits)
         return self.service.sign_up(asked)
 
     def invite(self, *groups: str, lasts_ms: Millis = DAY, secret: str = "") -> InvitationRow:

@@ -116,6 +116,7 @@ class WatchedStore:
         self.providers = WatchedRows(store.providers, self._count)
         self.upstream_tokens = WatchedRows(store.upstream_tokens, self._count)
         self.invitations = WatchedRows(store.invitations, self._count)
+        self.waiting = WatchedRows(store.waiting, self._count)
         self.profiles: Profiles = store.profiles
         self.revocations: Revocations = store.revocations
         self.copy_note: CopyNote = store.copy_note

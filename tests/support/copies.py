@@ -30,6 +30,7 @@ from identity.accounts.store import (
     Revocation,
     UsernameRow,
     UsernameState,
+    WaitingList,
 )
 from identity.audit import Event
 from identity.stores.cassandra.settings import Settings
@@ -44,6 +45,8 @@ from tests.support.sources import ROOT
 _TOWN: Final = UUID(int=0x1D)
 THREADS: Final = 32
 _TIMEOUT_S: Final = 120
+FEW: Final = frozenset({"revocations", "providers", "upstream_tokens", "invitations", "waiting"})
+"""Tables with never more than a batch."""
 BATCH: Final = 50
 """Small, so that a few people are many batches."""
 
@@ -111,6 +114,7 @@ def fill(side: CopySide, people: Iterable[int]) -> None:
         uuid5(_TOWN, "invitation"),
     )
     side.store.invitations.insert(invitation, expires_at=invitation.expires_at)
+    side.store.waiting.insert(WaitingList("sign-ups", {str(owner): f"{NOON} p:1"}, uuid5(_TOWN, "waiting")))
     side.store.revocations.add(Revocation(uuid5(_TOWN, "r"), owner, bytes(range(16)), 7, 9, NOON, IdentityKey("p:1")))
     side.audit.append(Event(uuid5(_TOWN, "nobody"), NOON, "login-refused", None, "system"))
 

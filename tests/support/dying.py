@@ -58,6 +58,8 @@ INVITED: Final = (
     "complete.finished",
 )
 TAKE_OVER: Final = (*INVITED[:2], "invitation.claimant-stopped", *INVITED[2:])
+WAITS: Final = (*SIGN_UP[:2], "sign-up.waiting-listed", *SIGN_UP[2:])
+APPROVE: Final = ("trail.begun", "approval.decided", "trail.ended")
 UNLINK: Final = (
     "trail.begun",
     "ending.revocation-kept",
@@ -75,12 +77,17 @@ CHANGES: Final = {
     "invited": INVITED,
     "take-over": TAKE_OVER,
     "accept": ACCEPT,
+    "waits": WAITS,
+    "approve": APPROVE,
     "link": LINK,
     "unlink": UNLINK,
     "disable": DISABLE,
     "groups": GROUPS,
 }
 """The changes that are killed, and every checkpoint of each in its order."""
+
+SIGNING_UP: Final = frozenset({"sign-up", "invited", "take-over", "waits"})
+"""Those that make the account."""
 
 BY: Final = By("self")
 ENDED: Final = "ended"
@@ -151,9 +158,10 @@ def service(store: Accounts, *, ended: Path, clock: Clock, checkpoint: Callable[
 
 def change(accounts: AccountService, name: str, victim: Victim) -> object:
     """Make one of the changes that are killed: to the account of the victim's first identity."""
-    if name in {"sign-up", "invited", "take-over"}:
-        invitation = "" if name == "sign-up" else victim.invitation
-        return accounts.sign_up(SignUp(victim.request, victim.key(1), victim.name(), "@alice", BY, invitation))
+    if name in SIGNING_UP:
+        invitation = victim.invitation if name in {"invited", "take-over"} else ""
+        asked = SignUp(victim.request, victim.key(1), victim.name(), "@alice", BY, invitation, waits=name == "waits")
+        return accounts.sign_up(asked)
     account_id = owner(accounts, victim)
     match name:
         case "accept":
@@ -165,7 +173,8 @@ def change(accounts: AccountService, name: str, victim: Victim) -> object:
         case "groups":
             return accounts.change_groups(GroupsChange(victim.request, account_id, BY, frozenset({"staff"})))
         case _:
-            return accounts.disable(Change(victim.request, account_id, BY))
+            made = accounts.approve if name == "approve" else accounts.disable
+            return made(Change(victim.request, account_id, BY))
 
 
 def repair(store: Accounts, *, clock: Clock, checkpoint: Callable[[str], None]) -> None:

@@ -67,7 +67,13 @@ class LoginSite(Site):
         """Forget everybody and everything; the clock stays where it is."""
         self.stop_at = ""
         self.forget_everything()
-        for rows in (self.store.identities, self.store.usernames, self.store.accounts, self.store.invitations):
+        for rows in (
+            self.store.identities,
+            self.store.usernames,
+            self.store.accounts,
+            self.store.invitations,
+            self.store.waiting,
+        ):
             rows.forget()
         self.store.reads.clear()
         self.providers.clear()

@@ -96,6 +96,7 @@ def _logging_in() -> tuple[Sample, ...]:
         Sample("demo", "demo", _DEMO),
         Sample("demo-empty", "demo", {**_DEMO, "problem": "empty"}),
         Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),
+        Sample("welcome-waits", "welcome", {**welcome, "username": "ada-l", "waits": True}),
         Sample("welcome-no-handle", "welcome", {**welcome, "username": "", "handle": "", "problem": "name-empty"}),
         Sample(
             "welcome-taken",
@@ -246,6 +247,9 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, Any]], ...]] = (
     ("sign-up-closed", 403, {}),
     ("not-admitted", 403, {}),
     ("not-invited", 403, {}),
+    ("awaiting-approval", 403, {}),
+    ("sign-up-rejected", 403, {}),
+    ("too-many-waiting", 403, {}),
     ("invitation-unknown", 403, {}),
     ("invitation-expired", 403, {}),
     ("invitation-used", 403, {}),

@@ -106,6 +106,7 @@ class CountedAccounts:
         self.providers = CountedRows(inner.providers, self.reads, "providers")
         self.upstream_tokens = CountedRows(inner.upstream_tokens, self.reads, "upstream tokens")
         self.invitations = CountedRows(inner.invitations, self.reads, "invitations")
+        self.waiting = CountedRows(inner.waiting, self.reads, "waiting")
         self.profiles = CountedProfiles(inner.profiles, self.reads)
         self.revocations = inner.revocations
         self.audit = inner.audit

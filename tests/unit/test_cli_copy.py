@@ -109,6 +109,7 @@ def test_a_copy_tells_every_table_and_what_to_do_next(move: Move) -> None:
         ["providers", "1", "0", "1", "0", "1", "1"],
         ["upstream_tokens", "1", "0", "1", "0", "1", "1"],
         ["invitations", "1", "0", "1", "0", "1", "1"],
+        ["waiting", "1", "0", "1", "0", "1", "1"],
         ["profiles", "3", "0", "3", "0", "3", "3"],
         ["revocations", "1", "0", "1", "0", "1", "1"],
         ["audit", "7", "0", "7", "0", "7", "7"],

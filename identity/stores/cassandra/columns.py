@@ -9,7 +9,15 @@ from typing import Any, Final, Generic, TypeVar
 
 from identity.accounts import tables
 from identity.accounts.invitation import InvitationRow
-from identity.accounts.store import AccountRow, ConditionalRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
+from identity.accounts.store import (
+    AccountRow,
+    ConditionalRow,
+    IdentityRow,
+    KeptTokens,
+    ProviderPin,
+    UsernameRow,
+    WaitingList,
+)
 from identity.accounts.tables import DurableTable
 from identity.stores.cassandra import statements
 from identity.stores.cassandra.statements import ConditionalTable
@@ -39,6 +47,7 @@ ACCOUNTS: Final = ConditionalPacking[AccountRow](statements.ACCOUNTS, tables.ACC
 PROVIDERS: Final = ConditionalPacking[ProviderPin](statements.PROVIDERS, tables.PROVIDERS)
 UPSTREAM_TOKENS: Final = ConditionalPacking[KeptTokens](statements.UPSTREAM_TOKENS, tables.UPSTREAM_TOKENS)
 INVITATIONS: Final = ConditionalPacking[InvitationRow](statements.INVITATIONS, tables.INVITATIONS)
+WAITING: Final = ConditionalPacking[WaitingList](statements.WAITING, tables.WAITING)
 PROFILES: Final = RowPacking(tables.PROFILES, CASSANDRA, store="cassandra")
 REVOCATIONS: Final = RowPacking(tables.REVOCATIONS, CASSANDRA, store="cassandra")
 AUDIT: Final = RowPacking(tables.AUDIT, CASSANDRA, store="cassandra")

@@ -126,7 +126,8 @@ ACCOUNTS: Final = ConditionalTable(tables.ACCOUNTS.name, tables.ACCOUNTS.names)
 PROVIDERS: Final = ConditionalTable(tables.PROVIDERS.name, tables.PROVIDERS.names)
 UPSTREAM_TOKENS: Final = ConditionalTable(tables.UPSTREAM_TOKENS.name, tables.UPSTREAM_TOKENS.names)
 INVITATIONS: Final = ConditionalTable(tables.INVITATIONS.name, tables.INVITATIONS.names)
-CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS, INVITATIONS)
+WAITING: Final = ConditionalTable(tables.WAITING.name, tables.WAITING.names)
+CONDITIONAL_TABLES: Final = (IDENTITIES, USERNAMES, ACCOUNTS, PROVIDERS, UPSTREAM_TOKENS, INVITATIONS, WAITING)
 
 
 def _select(name: str, table: DurableTable[Any], where: str = "", *, kind: StatementKind) -> Statement:

@@ -10,7 +10,7 @@ from typing import Final
 from cassandra.cluster import Session
 
 from identity.accounts.invitation import InvitationRow
-from identity.accounts.store import AccountRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow
+from identity.accounts.store import AccountRow, IdentityRow, KeptTokens, ProviderPin, UsernameRow, WaitingList
 from identity.stores.cassandra import columns
 from identity.stores.cassandra.connection import CassandraConnection
 from identity.stores.cassandra.migrations import Migrations
@@ -67,6 +67,7 @@ class CassandraAccounts:
             columns.UPSTREAM_TOKENS, connection, clock=clock
         )
         self.invitations: Final = CassandraRows[str, InvitationRow](columns.INVITATIONS, connection, clock=clock)
+        self.waiting: Final = CassandraRows[str, WaitingList](columns.WAITING, connection, clock=clock)
         self.profiles: Final = CassandraProfiles(connection)
         self.revocations: Final = CassandraRevocations(connection)
         self.copy_note: Final = CassandraCopyNote(connection)

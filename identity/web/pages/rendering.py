@@ -47,7 +47,17 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             unable=(),
         ),
         "welcome": _page(
-            "action", "csrf", "provider", "username", handle="", problem="", free=(), hidden=(), shortest=3, longest=32
+            "action",
+            "csrf",
+            "provider",
+            "username",
+            handle="",
+            problem="",
+            free=(),
+            hidden=(),
+            waits=False,
+            shortest=3,
+            longest=32,
         ),
         "account": _page(
             "csrf",
@@ -117,6 +127,7 @@ _LEADS_TO_LOGIN: Final = frozenset(
         "sign-up-closed",
         "not-admitted",
         "not-invited",
+        "awaiting-approval",
         "invitation-used",
         "invitation-expired",
         "invitation-revoked",

@@ -11,6 +11,9 @@ REFUSALS: Final = {
     Refusal.DISABLED: "This account is disabled. Ask whoever runs this service.",
     Refusal.SUSPENDED: "The provider closed your account there, or says that it may be in other hands. "
     "Log in another way, or ask whoever runs this service.",
+    Refusal.AWAITS_APPROVAL: "Your account is made, and has to be approved before you can use it.",
+    Refusal.REJECTED: "Your request for an account was not accepted.",
+    Refusal.TOO_MANY_WAITING: "Too many requests for an account wait for approval. Try again later.",
     Refusal.MERGING: "This account is being joined with another one at this moment. Try again in a minute.",
     Refusal.MERGED: "This account was joined with another one. Log in with the other one.",
     Refusal.SIGN_UP_CLOSED: "There is no account for this login, and new ones are not made here.",

@@ -87,6 +87,7 @@ class Welcome(LoginHandler):
             problem=problem,
             free=free,
             hidden=(("s", record.reference),),
+            waits=self.context.login.rules.admission.approval and not record.invitation,
             shortest=names.min_length,
             longest=names.max_length,
         )
