@@ -321,9 +321,10 @@ class KillsContract:
 
 def abandon(registry: Registry, victim: Victim) -> None:
     """Let another person's sign-up claim the invitation, and stop there long ago."""
-    registry.stop_at("sign-up.invitation-claimed")
+    other = Registry(registry.store, audit=registry.audit, clock=registry.clock)
+    other.stop_at("sign-up.invitation-claimed")
     with pytest.raises(Stopped):
-        registry.sign_up(victim.subject(8), victim.name("mallory"), invitation=victim.invitation)
+        other.sign_up(victim.subject(8), victim.name("mallory"), invitation=victim.invitation)
     found = registry.invitation(victim.invitation)
     long_ago = replace(found, claimed_at=found.claimed_at - CLAIM_TTL_MS, op=uuid4())
     registry.store.invitations.replace(long_ago, expected=found, expires_at=found.expires_at)

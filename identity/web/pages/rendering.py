@@ -246,7 +246,7 @@ class Pages:
 
 
 def _until(at: Millis) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(times.machine(at), times.exact(at))
+    return Markup('<time datetime="{}"><span class="exact">{}</span></time>').format(times.machine(at), times.exact(at))
 
 
 def _by_status(status: int) -> str:
