@@ -17,7 +17,7 @@ PIP := $(BIN)/python $(INSTALL)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run install bundle wheels test test-all test-nightly lint types layers bench simulate explore proxies catalogues options layout lock services services-nightly clean
+.PHONY: help run install bundle wheel wheels test test-all test-nightly lint types layers bench simulate explore proxies catalogues options layout lock services services-nightly clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -33,6 +33,9 @@ install: .cache/cyclonedx-bom/installed.txt ## Install for production (PREFIX=/u
 
 bundle: .cache/cyclonedx-bom/installed.txt ## Make dist/identityd-….tar.gz: unpacks and runs where there is Python, without compiler or network
 	@.cache/cyclonedx-bom/bin/python -m release bundle dist
+
+wheel: .cache/hatchling/installed.txt ## Make dist/identityd-….whl, for pip
+	@.cache/hatchling/bin/python -m hatchling build --target wheel --directory dist
 
 wheels: .cache/cyclonedx-bom/installed.txt ## Fetch the libraries of a bundle into .cache/wheels
 	@.cache/cyclonedx-bom/bin/python -m release wheels
@@ -83,12 +86,13 @@ services: ## Install what the suites need: memcached, Cassandra, Chromium, Firef
 	@.ci/services
 	@$(MAKE) --no-print-directory .cache/oidc-provider-mock/installed.txt
 	@$(MAKE) --no-print-directory wheels
+	@$(MAKE) --no-print-directory .cache/hatchling/installed.txt
 
 services-nightly: services ## Install what test-nightly needs besides: Keycloak, and Dex and Traefik, which take minutes to build
 	@.ci/services nightly
 
 lock: .cache/uv/installed.txt ## Renew requirements/*.txt from *.in (dev.txt keeps to run.txt), and the npm lock
-	@for name in run dev uv oidc-provider-mock cyclonedx-bom; do \
+	@for name in run dev uv oidc-provider-mock cyclonedx-bom hatchling; do \
 		.cache/uv/bin/uv pip compile requirements/$$name.in --output-file requirements/$$name.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header || exit 1; \
 	done

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Start identityd. Everything is in `identity.cli`; this file only finds the libraries."""
+"""Start identityd. Everything is in `identity.cli`; this file only finds it, and the libraries.
+
+In the wheel it is a package's `__init__.py`, with what stands beside it here beside it there.
+"""
 
 import os
 import sys
@@ -32,6 +35,8 @@ def complaint(error: ImportError) -> str:
         return f"The library {error.path or error.name} cannot be used on this machine: {error}"
     if LIBRARIES.is_dir():
         return f"The library {error.name} is missing from {HERE}. Unpack or install this version again."
+    if __name__ != "__main__":
+        return f"The library {error.name} is missing from {sys.prefix}. Install identityd there again, with pip."
     if not os.access(HERE, os.R_OK | os.X_OK) or (os.path.lexists(OWN) and not os.access(OWN, os.X_OK)):
         return (
             f"This user may not use {OWN}: let it read the folder, or install for all users (`make install PREFIX=…`)."
@@ -39,14 +44,21 @@ def complaint(error: ImportError) -> str:
     return f"The library {error.name} is missing. `make run` installs everything into .venv once."
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command line and exit."""
     if LIBRARIES.is_dir():
         find_libraries()
-    elif sys.prefix == sys.base_prefix and os.access(OWN, os.X_OK):
-        os.execv(OWN, [str(OWN), *sys.argv])  # noqa: S606 - no shell wanted
+    elif str(HERE) not in sys.path:
+        sys.path.insert(0, str(HERE))
     try:
-        from identity.cli import main
+        from identity.cli import main as run  # noqa: PLC0415 - not before it can be found
 
-        main()  # a command imports what it needs when it runs
+        run()  # a command imports what it needs when it runs
     except ImportError as missing:
         sys.exit(complaint(missing))
+
+
+if __name__ == "__main__":
+    if not LIBRARIES.is_dir() and sys.prefix == sys.base_prefix and os.access(OWN, os.X_OK):
+        os.execv(OWN, [str(OWN), *sys.argv])  # noqa: S606 - no shell wanted
+    main()

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from identity import __version__
 from release.targets import WheelTarget
 from release.wheels import fetched, licences, unpack
 
@@ -94,10 +95,13 @@ def _bill(root: Path, target: WheelTarget) -> None:
     bill.parent.mkdir(exist_ok=True)
     paths = os.pathsep.join(str(path) for path in (root / "lib", root / "lib" / target.tag))
     tool = [sys.executable, "-I", "-W", "ignore", "-m", "cyclonedx_py", "environment", "-S", "--output-reproducible"]
-    command = [*tool, "--pyproject", str(root / "pyproject.toml"), "--output-file", str(bill), sys.executable]
-    shutil.copyfile(Path(__file__).parents[1] / "pyproject.toml", root / "pyproject.toml")
+    about = root / "pyproject.toml"
+    command = [*tool, "--pyproject", str(about), "--output-file", str(bill), sys.executable]
+    # The bill is of identityd in this version, which the project's own file leaves to the code.
+    told = (Path(__file__).parents[1] / about.name).read_text()
+    about.write_text(told.replace('dynamic = ["version", "dependencies"]', f'version = "{__version__}"'))
     subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=True)  # noqa: S603 - our own command
-    (root / "pyproject.toml").unlink()
+    about.unlink()
 
 
 def _modes(root: Path) -> None:

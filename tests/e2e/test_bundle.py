@@ -13,7 +13,8 @@ from typing import Final
 import pytest
 
 from identity import __version__
-from tests.support import jail, needs
+from tests.support import jail, needs, pythons
+from tests.support.running import Running
 from tests.support.sources import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.wheels]
@@ -109,6 +110,26 @@ def test_every_library_has_its_licence_text_and_is_in_the_bill(unpacked: Path, t
     assert listed == {name.lower() for name in libraries}
     assert [name for name in sorted(libraries) if not any((unpacked / "licences" / name).iterdir())] == []
     assert all(path.stat().st_size > 0 for path in (unpacked / "licences").rglob("*"))
+
+
+def test_the_bill_is_of_identityd_in_this_version(unpacked: Path) -> None:
+    """Who asks which machines have a certain version would find its libraries and not the program."""
+    bills = [json.loads(path.read_text())["metadata"]["component"] for path in (unpacked / "sbom").glob("*.json")]
+
+    assert [(each["name"], each["version"]) for each in bills] == [("identityd", __version__)] * len(_PYTHONS)
+
+
+@pytest.mark.parametrize("python", pythons.found(_PYTHONS), ids=lambda path: path.name)
+def test_a_person_logs_in_under_each_python_it_names(unpacked: Path, tmp_path: Path, python: Path) -> None:
+    """A library that was built for one Python and not for another is missed at the first login only."""
+    daemon = Running(tmp_path / "run", {})
+    daemon.python, daemon.program = str(python), unpacked / "identityd.py"
+    with daemon:
+        told = daemon.check(daemon.sign_up("alice"))
+        log = daemon.log()
+
+    assert (told["verdict"], told["user"]["name"]) == ("ok", "alice")
+    assert f"on Python {python.name.removeprefix('python')}." in log
 
 
 @pytest.mark.parametrize("options", [(), ("-I",), ("-P",)])

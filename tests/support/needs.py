@@ -80,6 +80,14 @@ def _namespaces() -> str | None:
     return None if subprocess.run(command, capture_output=True, check=False).returncode else unshare
 
 
+def _hatchling() -> str | None:
+    """Return the Python that makes the wheel."""
+    folder = _CACHE / "hatchling"
+    python = folder / "bin" / "python"
+    current = _same(folder / "installed.txt", _ROOT / "requirements" / "hatchling.txt")
+    return str(python) if current and python.exists() else None
+
+
 def _wheels() -> str | None:
     """Return the Python that makes bundles, if what goes into one was fetched."""
     folder = _CACHE / "cyclonedx-bom"
@@ -140,6 +148,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "oidc-provider-mock": Part("OpenID provider of PyPI", _oidc_provider_mock, _SERVICES),
     "unshare": Part("namespaces", _namespaces, "apt-get install iproute2, and be root or allow user namespaces"),
     "wheels": Part("libraries of a bundle", _wheels, _SERVICES),
+    "hatchling": Part("what makes the wheel", _hatchling, _SERVICES),
     "keycloak": Part("Keycloak", _keycloak, _NIGHTLY),
     "dex": Part("Dex", partial(_built, "dex"), _NIGHTLY, ("dex",)),
     "traefik": Part("Traefik", partial(_built, "traefik"), _NIGHTLY, ("traefik",)),
@@ -161,6 +170,7 @@ MARKERS: Final[Mapping[str, tuple[str, ...]]] = {
     "axe": ("npm",),
     "oidc_provider_mock": ("oidc-provider-mock",),
     "wheels": ("wheels",),
+    "hatchling": ("hatchling",),
     "namespaces": ("unshare",),
     "keycloak": ("java", "keycloak"),
     "dex": ("dex",),
