@@ -205,7 +205,7 @@ def test_a_reload_never_waits(home: Path, name: str, make: Callable[[Path], None
     make(home / name)
 
     with pytest.raises(ConfigError):
-        ring.reload() if name == "keys" else config.require_certificate(read)
+        ring.read_again() if name == "keys" else config.require_certificate(read)
 
     assert ring().newest == 1
 
