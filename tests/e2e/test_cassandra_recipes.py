@@ -23,11 +23,12 @@ from tests.support.cassandra.driver import connected
 from tests.support.cassandra.settings import JAVA_OPTIONS
 from tests.support.memcached import MemcachedNode, free_port
 from tests.support.running import ROOT, Running
-from tests.support.waiting import until
+from tests.support.waiting import RealClock, elapse, until
 
 pytestmark = [pytest.mark.memcached, pytest.mark.cassandra]
 DOCUMENT: Final = (ROOT / "docs/cassandra.md").read_text()
 WHY: Final = ("--reason", "ticket 4711", "--as", "ann")
+_RIGHTS_KEPT_S: Final = 1.5
 _STANZA: Final = re.compile(r"^ *```(sql)?\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -65,6 +66,8 @@ class Installation:
         for statement in statements(text):
             if not statement.startswith(but):
                 self.cluster.session().execute(statement)
+        # The node remembers for so long what a role may do, as the document says.
+        elapse(_RIGHTS_KEPT_S, RealClock.CASSANDRA)
 
     def shell(self, text: str) -> str:
         """Type it into a shell, line by line as it stands there; return what was printed."""
