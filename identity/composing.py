@@ -35,6 +35,7 @@ from identity.login.carrying import Carrying
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import AfterLogin, Entering
 from identity.login.following import Invited
+from identity.login.links import LoginLinks
 from identity.login.pacing import Pacing
 from identity.login.pinning import ProviderPins
 from identity.login.provider_events import ProviderEvents
@@ -307,9 +308,8 @@ def _login(
         after=AfterLogin(logouts.remember, tokens.keep),
     )
     welcoming = Welcoming(accounts, entering, dependencies)
-    return LoginService(
-        entering, welcoming, pacing, pins=pins, invited=Invited(accounts, dependencies), dependencies=dependencies
-    )
+    links, invited = LoginLinks(accounts, entering, dependencies), Invited(accounts, dependencies)
+    return LoginService(entering, welcoming, links, pacing, pins=pins, invited=invited, dependencies=dependencies)
 
 
 def _place(ring: Ring, data: bytes) -> bytes:

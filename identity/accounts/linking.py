@@ -1,8 +1,8 @@
 """What an identity is, and whether one leads to an account.
 
-Pure. Owns the spelling of identity keys and two tables: `decide` (may this login pass) and
-`meet` (what to do about another attempt's claim). Invariant: only `provider:subject` identifies
-a person, and it counts only if the index row and the account agree on it.
+Pure. Owns the spelling of identity keys, when an account may gain or lose a way to log in, and two tables:
+`decide` (may this login pass) and `meet` (what to do about another attempt's claim). Invariant: only
+`provider:subject` identifies a person, and it counts only if the index row and the account agree on it.
 """
 
 import re
@@ -20,6 +20,8 @@ CLAIM_TTL_MS: Final[Millis] = 15 * MINUTE
 CLAIM_REST_MS: Final[Millis] = 30 * SECOND
 """How long a claim is left to the attempt that made it; older ones are taken over."""
 SUBJECT_BYTES: Final = 255
+MOST_LINKS: Final = 20
+"""Most ways to log in to one account; links at the same moment may overshoot by one each."""
 
 _PROVIDER: Final = re.compile(r"[a-z0-9-]{1,32}")
 _ESCAPED: Final = re.compile(r"[%:\x00-\x1f\x7f-\x9f]")
@@ -209,6 +211,32 @@ def _decide_active(row: IdentityRow, account: AccountRow | None) -> Decision:
     if account.status is not AccountStatus.ACTIVE:
         return Refuse(_CLOSED.get(account.status, Refusal.DISABLED))
     return Refuse(Refusal.SUSPENDED) if account.suspended(row.key) else SignIn(account)
+
+
+def may_link(account: AccountRow, key: IdentityKey | None) -> Refuse | None:
+    """Tell why an account may not have one more way to log in; None if it may, or has this one already."""
+    if refused := in_merge(account):
+        return refused
+    if account.status is AccountStatus.DISABLED:
+        return Refuse(Refusal.DISABLED)
+    full = len(account.identities) >= MOST_LINKS and key not in account.identities
+    return Refuse(Refusal.TOO_MANY_WAYS) if full else None
+
+
+def may_unlink(account: AccountRow, key: IdentityKey) -> Refuse | None:
+    """Tell why a way to log in may not be taken from an account; None if it may.
+
+    A disabled account may lose a way: that is how an operator takes one from a thief. One that is suspended is
+    no way to log in at present, so it does not count as the one that is left.
+    """
+    if refused := in_merge(account):
+        return refused
+    if key not in account.identities:
+        return Refuse(Refusal.NOT_LINKED)
+    others = [each for each in account.identities if each != key]
+    suspended = all(account.suspended(each) for each in others)
+    last = not others or (suspended and not account.suspended(key))
+    return Refuse(Refusal.LAST_WAY) if last else None
 
 
 class Claimed(Protocol):

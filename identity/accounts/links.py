@@ -6,11 +6,10 @@ an identity leads to one account at most.
 """
 
 from dataclasses import replace
-from typing import Final
 
 from identity.accounts.claiming import Claiming, pending
 from identity.accounts.completing import Completing
-from identity.accounts.linking import Refusal, Refuse, in_merge
+from identity.accounts.linking import Refusal, Refuse, may_link, may_unlink
 from identity.accounts.results import (
     BeingFinished,
     EndingOutcome,
@@ -20,14 +19,10 @@ from identity.accounts.results import (
     Unlink,
 )
 from identity.accounts.revoking import Revoking
-from identity.accounts.store import AccountRow, AccountStatus, Applied, IdentityRow, IdentityState
+from identity.accounts.store import AccountRow, Applied, IdentityRow, IdentityState
 from identity.accounts.writing import ROUNDS, AccountParts, put
 from identity.errors import StoreUnavailable
 from identity.sessions.record import Ended
-from identity.types import IdentityKey
-
-MOST_LINKS: Final = 20
-"""Most ways to log in to one account; links at the same moment may overshoot by one each."""
 
 
 class Links:
@@ -54,7 +49,7 @@ class Links:
             if account is None:
                 return Refuse(Refusal.NO_ACCOUNT)
             # Before the claim, so that a refused link does not keep the identity for 15 minutes.
-            if refused := _may_link(account, request.key):
+            if refused := may_link(account, request.key):
                 return refused
             row = self._claiming.identity(pending(request, account.username, account.key), by=request.by)
             if isinstance(row, BeingFinished):
@@ -81,7 +76,7 @@ class Links:
             nonlocal row
             # Judged on the row that is then replaced, under its op: of two unlinks at once the second is judged
             # again, so they cannot take the last two ways.
-            if refused := _may_unlink(account, request.key):
+            if refused := may_unlink(account, request.key):
                 return refused
             # After the account, and finished if need be: a helper that meets a completing row
             # would add the identity again.
@@ -108,27 +103,3 @@ class Links:
         if row is not None and row.state is IdentityState.COMPLETING:
             return self._completing.finish(row, by=request.by)
         return row
-
-
-def _may_link(account: AccountRow, key: IdentityKey) -> Refuse | None:
-    if refused := in_merge(account):
-        return refused
-    if account.status is AccountStatus.DISABLED:
-        return Refuse(Refusal.DISABLED)
-    full = len(account.identities) >= MOST_LINKS and key not in account.identities
-    return Refuse(Refusal.TOO_MANY_WAYS) if full else None
-
-
-def _may_unlink(account: AccountRow, key: IdentityKey) -> Refuse | None:
-    """A disabled account may lose a way: that is how an operator takes one from a thief.
-
-    One that is suspended is no way to log in at present, so it does not count as the one that is left.
-    """
-    if refused := in_merge(account):
-        return refused
-    if key not in account.identities:
-        return Refuse(Refusal.NOT_LINKED)
-    others = [each for each in account.identities if each != key]
-    suspended = all(account.suspended(each) for each in others)
-    last = not others or (suspended and not account.suspended(key))
-    return Refuse(Refusal.LAST_WAY) if last else None

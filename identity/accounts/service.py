@@ -7,7 +7,7 @@ store is away; repeating the request then converges.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
@@ -48,7 +48,7 @@ from identity.accounts.writing import AccountParts
 from identity.audit import AuditLog, Event
 from identity.errors import StoreError
 from identity.sessions.record import Ended
-from identity.types import AccountId, Checkpoint, Clock, IdentityKey, SessionId, Username
+from identity.types import AccountId, Checkpoint, Clock, IdentityKey, Millis, SessionId, Username
 from providers.base import Profile, fit
 
 CHECKPOINTS: Final = (
@@ -111,6 +111,7 @@ class AccountService:
         self._store = store
         self._clock = clock
         parts = AccountParts(store, clock, new_uuid, checkpoint)
+        self._audit = audit
         self._audited = AuditedChanges(parts, audit)
         self._invitations = InvitationUse(parts, note=note)
         self._completing = Completing(parts, note=note, invitations=self._invitations)
@@ -151,6 +152,11 @@ class AccountService:
     def profile(self, account_id: AccountId) -> ProfileRow | None:
         """Return what a provider said about an account's owner last: one read."""
         return self._store.profiles.read(account_id)
+
+    def last_logins(self, account_id: AccountId) -> Mapping[IdentityKey, Millis]:
+        """Return when each of an account's identities was logged in with last, as far as the newest events say it."""
+        logins = [each for each in self._audit.of_account(account_id) if each.action == "login"]
+        return {IdentityKey(each.facts["identity"]): each.at for each in reversed(logins) if "identity" in each.facts}
 
     def sign_up(self, request: SignUp) -> SignUpOutcome:
         """Make an account for a proven identity; see `SigningUp.sign_up`."""

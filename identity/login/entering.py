@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from identity.accounts.linking import ChooseName, Decision, Refuse, SignIn, Unknown, decide
+from identity.accounts.cases import SIGN_IN, Aim, Case, NotTheirs, decide_case
+from identity.accounts.linking import ChooseName, Refuse, SignIn, Unknown
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow, IdentityRow, IdentityState
 from identity.applications.disclosure import Attribute
@@ -34,7 +35,7 @@ OTHER_ACCOUNT: Final = "other-account"
 NotYet: TypeAlias = Unknown | ChooseName
 """The identity leads to no account, or to one without a name."""
 KeepGrant: TypeAlias = Callable[[IdentityKey, AccountId | None, UpstreamGrant | None], None]
-Entered: TypeAlias = LoggedIn | LoginDenied | LoginBusy | NotYet
+Entered: TypeAlias = LoggedIn | LoginDenied | LoginBusy | OtherAccount | NotYet
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,11 @@ class Entering:
         *,
         return_to: str,
         visit: Visit,
+        aim: Aim = SIGN_IN,
         persistent: bool = False,
         grant: UpstreamGrant | None = None,
     ) -> Entered:
-        """Open a session if the person's identity leads to an account that may log in.
+        """Open a session if the person's identity leads to an account that may log in, and is one the aim allows.
 
         `grant` are the provider's tokens, where they are kept.
 
@@ -103,51 +105,19 @@ class Entering:
             StoreUnavailable: a store is away, or the race was lost four times.
         """
         row = self._accounts.find(person.identity)
-        return self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent, grant=grant)
-
-    def enter_as(
-        self,
-        account_id: AccountId,
-        person: ProvenPerson,
-        *,
-        return_to: str,
-        visit: Visit,
-        persistent: bool = False,
-        grant: UpstreamGrant | None = None,
-    ) -> LoggedIn | LoginDenied | LoginBusy | OtherAccount:
-        """Open a session as `enter` does, if the person's identity leads to this account and no other.
-
-        Raises:
-            StoreUnavailable: as above.
-        """
-        row = self._accounts.find(person.identity)
-        entered: Entered | OtherAccount = OtherAccount()
-        if row and row.account_id == account_id:
-            entered = self._entered(row, person, return_to=return_to, visit=visit, persistent=persistent, grant=grant)
-        if isinstance(entered, NotYet | OtherAccount):
-            self.refuse(person.provider, OTHER_ACCOUNT, visit, account_id=account_id)
-            return OtherAccount()
-        return entered
-
-    def _entered(
-        self,
-        row: IdentityRow | None,
-        person: ProvenPerson,
-        *,
-        return_to: str,
-        visit: Visit,
-        persistent: bool,
-        grant: UpstreamGrant | None,
-    ) -> Entered:
         if row is None or row.state is not IdentityState.ACTIVE:
-            return _unopened(decide(row, None))
+            return self._unopened(decide_case(aim, row, None), person, visit, aim)
         for _ in range(TICKETS):
-            entered = self._try(row, person, return_to=return_to, visit=visit, persistent=persistent)
+            entered = self._try(row, person, return_to=return_to, visit=visit, aim=aim, persistent=persistent)
             if isinstance(entered, LoggedIn):
                 self._keep(person.identity, row.account_id, grant)
             if entered:
                 return entered
         raise StoreUnavailable(detail="the session record moved at every attempt to log in")
+
+    def keep(self, identity: IdentityKey, account_id: AccountId, grant: UpstreamGrant | None) -> None:
+        """Keep the tokens of an identity that was linked, or with None those that waited for that."""
+        self._keep(identity, account_id, grant)
 
     def hold(self, person: ProvenPerson, grant: UpstreamGrant | None) -> None:
         """Let the tokens of a person who may choose a username wait for the account; not those of one who may not."""
@@ -168,10 +138,10 @@ class Entering:
         self._count("identityd_sign_ups_total", provider=provider, outcome=outcome)
 
     def _try(
-        self, row: IdentityRow, person: ProvenPerson, *, return_to: str, visit: Visit, persistent: bool
+        self, row: IdentityRow, person: ProvenPerson, *, return_to: str, visit: Visit, aim: Aim, persistent: bool
     ) -> Entered | None:
         ticket = self._sessions.ticket(row.account_id)
-        match decide(row, self._accounts.account(row.account_id)):
+        match decide_case(aim, row, self._accounts.account(row.account_id)):
             case SignIn(account=account):
                 opening = replace(
                     _opening(account, person, visit, persistent=persistent),
@@ -185,13 +155,20 @@ class Entering:
                     self._remember(person.provider, person.session, account.key, opened.session)
                 self.tally(person.provider, "signed-in")
                 self._count("identityd_sessions_opened_total")
-                self._tell("login", account.key, visit, provider=person.provider)
+                self._tell("login", account.key, visit, provider=person.provider, identity=person.identity)
                 return LoggedIn(opened, return_to)
             case Refuse(reason=reason):
                 self.refuse(person.provider, reason.value, visit, account_id=row.account_id)
                 return LoginDenied(reason)
-            case decision:
-                return _unopened(decision)
+            case case:
+                return self._unopened(case, person, visit, aim)
+
+    def _unopened(self, case: Case, person: ProvenPerson, visit: Visit, aim: Aim) -> Entered:
+        """Say what a case means that neither lets in nor refuses."""
+        if isinstance(case, NotTheirs):
+            self.refuse(person.provider, OTHER_ACCOUNT, visit, account_id=aim.account_id)
+            return OtherAccount()
+        return case if isinstance(case, NotYet) else LoginBusy()
 
     def _described(self, account_id: AccountId, said: Profile) -> Described | None:
         """Return what the session keeps; a name said once and never again, as Apple does, costs one read more."""
@@ -225,11 +202,6 @@ def described(said: Profile, told: frozenset[Attribute]) -> Described | None:
     if not told & {Attribute.NAME, Attribute.EMAIL}:
         return None
     return Described(name, email, email_verified=bool(email) and said.email_verified)
-
-
-def _unopened(decision: Decision) -> Entered:
-    """Say what a decision means that neither lets in nor refuses."""
-    return decision if isinstance(decision, NotYet) else LoginBusy()
 
 
 def _opening(account: AccountRow, person: ProvenPerson, visit: Visit, *, persistent: bool) -> Opening:

@@ -19,7 +19,8 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from identity.types import MINUTE, AccountId, IdentityKey, Millis
+from identity.accounts.cases import LoginPurpose
+from identity.types import MINUTE, AccountId, IdentityKey, Millis, SessionId
 from providers.base import Profile
 
 FLOW_MS: Final[Millis] = 10 * MINUTE
@@ -32,12 +33,6 @@ SECRET_BYTES: Final = 32
 _NAME_BYTES: Final = 24
 _TAG_CHARS: Final = 8
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
-
-
-class FlowPurpose(Enum):
-    """What a login is for."""
-
-    SIGN_IN = "sign-in"
 
 
 class SignUpStep(Enum):
@@ -69,7 +64,7 @@ class Flow:
     """A browser that was sent to a provider."""
 
     provider: str
-    purpose: FlowPurpose
+    purpose: LoginPurpose
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     verifier: str = field(repr=False)
@@ -78,7 +73,9 @@ class Flow:
     created_at: Millis
     force_login: bool = False
     account: AccountId | None = None
-    """The only account that this login may lead to, where a person who is logged in proves to be there."""
+    """The only account that this login may lead to, or be linked to: of the person who is logged in."""
+    session: SessionId | None = None
+    """To link: the session that began it, and must be there when it ends."""
     persistent: bool = False
     """The session's cookies outlive the browser."""
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)

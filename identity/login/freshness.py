@@ -6,10 +6,13 @@ provider may have known the browser for weeks; what counts is when it says that 
 only of a provider that is known to log people in again when it is asked to.
 """
 
+from enum import Enum
 from typing import Final
 
 from identity.types import MINUTE, Millis
 
+OWNER_MS: Final[Millis] = 10 * MINUTE
+"""How old the login of a person may be who changes the ways to log in."""
 SKEW_MS: Final[Millis] = MINUTE
 """A provider's clock, or another daemon's, may be this far from ours."""
 
@@ -46,3 +49,39 @@ def proven_since(auth_at: Millis | None, asked_at: Millis) -> bool:
     else: providers say whole seconds, and clocks differ       | yes
     """
     return auth_at is not None and auth_at + SKEW_MS >= asked_at
+
+
+class OwnerProof(Enum):
+    """What a session says of whether its account's owner is there."""
+
+    PERSON = "person"
+    BROWSER = "browser"
+    """Only that the browser is still theirs: its provider cannot be told to log a person in again."""
+    NONE = "none"
+
+
+def owner_proof(
+    proven_at: Millis | None, opened_at: Millis, now: Millis, *, proves: bool, doubtful: bool
+) -> OwnerProof:
+    """Tell what a session proves to a step that changes the ways to log in.
+
+    The first row that applies:
+
+        condition                                                              | proof
+        -----------------------------------------------------------------------+--------
+        doubtful: a copy of its cookies was used below it                      | NONE
+        its provider proves logins, and proved one at most 10 minutes ago      | PERSON
+        its provider proves logins, and none is that young                     | NONE
+        its provider cannot, and the session was opened at most 10 minutes ago | BROWSER
+        it cannot, and the session is older                                    | NONE
+
+    Args:
+        proven_at: when the person proved to be there, as far as that is known.
+        opened_at: when the session was opened.
+        now: the time.
+        proves: whether the provider of the session proves logins.
+        doubtful: of the session.
+    """
+    if doubtful or not fresh_enough(proven_at if proves else opened_at, OWNER_MS, now):
+        return OwnerProof.NONE
+    return OwnerProof.PERSON if proves else OwnerProof.BROWSER

@@ -13,6 +13,7 @@ import msgspec
 
 from identity.login.codes import StartCode
 from identity.login.flow import Flow, FollowedLink, SignUpRecord, ToldOnce
+from identity.login.link_record import LinkRecord
 
 
 class _Packed(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind"):
@@ -25,6 +26,10 @@ class _PackedFlow(_Packed, tag="flow"):
 
 class _PackedSignUp(_Packed, tag="sign-up"):
     record: SignUpRecord
+
+
+class _PackedLink(_Packed, tag="link"):
+    record: LinkRecord
 
 
 class _PackedTold(_Packed, tag="told"):
@@ -44,6 +49,7 @@ P = TypeVar("P", bound=_Packed)
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 _FLOW: Final = msgspec.json.Decoder(_PackedFlow)
 _SIGN_UP: Final = msgspec.json.Decoder(_PackedSignUp)
+_LINK: Final = msgspec.json.Decoder(_PackedLink)
 _TOLD: Final = msgspec.json.Decoder(_PackedTold)
 _FOLLOWED: Final = msgspec.json.Decoder(_PackedFollowed)
 _START: Final = msgspec.json.Decoder(_PackedStart)
@@ -70,6 +76,18 @@ def unpack_sign_up(body: bytes) -> SignUpRecord:
     """Return the sign-up. Raises ValueError for anything `pack_sign_up` does not write."""
     record = _unpacked(body, _SIGN_UP, "sign-up").record
     _require_times(record.created_at, record.person.auth_at)
+    return record
+
+
+def pack_link(record: LinkRecord) -> bytes:
+    """Return the bytes of a link in progress."""
+    return _ENCODER.encode(_PackedLink(record))
+
+
+def unpack_link(body: bytes) -> LinkRecord:
+    """Return the link in progress. Raises ValueError for anything `pack_link` does not write."""
+    record = _unpacked(body, _LINK, "link").record
+    _require_times(record.created_at)
     return record
 
 

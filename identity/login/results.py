@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from identity.accounts.cases import AlreadyLinked
 from identity.accounts.linking import Refusal
 from identity.accounts.usernames import NameProblem
 from identity.login.flow import Flow, SignUpRecord
@@ -55,6 +56,16 @@ class NeedsUsername:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmLink:
+    """The identity is free: its person must confirm that it becomes one more way to log in."""
+
+    reference: str = field(repr=False)
+    """Names the link; worth nothing without the binding cookie and the session."""
+    binding: str = field(repr=False)
+    """What that cookie must hold: the link, sealed."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoginDenied:
     """The person was proven and may not log in."""
 
@@ -89,5 +100,6 @@ class AskAgain:
     alternatives: Sequence[Username] = ()
 
 
-Finished: TypeAlias = LoggedIn | NeedsUsername | LoginDenied | LoginBusy | OtherAccount
+LinkBegun: TypeAlias = ConfirmLink | AlreadyLinked | LoginDenied | LoginBusy
+Finished: TypeAlias = LoggedIn | NeedsUsername | OtherAccount | LinkBegun
 Chosen: TypeAlias = LoggedIn | AskAgain | LoginDenied | LoginBusy

@@ -15,9 +15,9 @@ returning login reads the account store twice (index row, account row).
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
+from identity.accounts.cases import SIGN_IN, Aim, LoginPurpose
 from identity.accounts.invitation import InvitationRow
 from identity.accounts.linking import ChooseName, Refusal, Refuse, Unknown, identity_key
 from identity.accounts.results import BeingFinished
@@ -28,8 +28,8 @@ from identity.login.entering import Entering
 from identity.login.flow import (
     Flaw,
     Flow,
-    FlowPurpose,
     ProvenPerson,
+    SignUpRecord,
     ToldOnce,
     callback_flaw,
     record_name,
@@ -39,6 +39,8 @@ from identity.login.flow import (
 )
 from identity.login.following import Invited
 from identity.login.freshness import proven_since
+from identity.login.link_record import Holder, holder_flaw
+from identity.login.links import LoginLinks
 from identity.login.pacing import Counted, Pacing
 from identity.login.packing import pack_flow, pack_told, unpack_flow, unpack_told
 from identity.login.pinning import ProviderPins
@@ -49,7 +51,7 @@ from identity.login.staying import stays
 from identity.login.store import RecordKind
 from identity.login.welcoming import Welcoming
 from identity.membership import facts
-from identity.types import SECOND, AccountId, IdentityKey, Millis
+from identity.types import SECOND, IdentityKey, Millis, SessionId
 from providers.base import HANDLE, LoginStart, ProviderProfile, callback_address, fit, plain
 
 MOST_KEPT: Final = 1_024
@@ -62,6 +64,7 @@ class LoginService:
     Args:
         entering: opens sessions and tells what became of logins.
         welcoming: sign-ups.
+        links: links in progress.
         pacing: how many may come from one place.
         pins: which issuer each provider's name stands for.
         invited: those who follow a link.
@@ -72,6 +75,7 @@ class LoginService:
         self,
         entering: Entering,
         welcoming: Welcoming,
+        links: LoginLinks,
         pacing: Pacing,
         *,
         pins: ProviderPins,
@@ -80,6 +84,7 @@ class LoginService:
     ) -> None:
         self._entering = entering
         self._welcoming = welcoming
+        self.links = links
         self._pacing = pacing
         self._pins = pins
         self._invited = invited
@@ -115,26 +120,28 @@ class LoginService:
         return_to: str | None = None,
         stay: str | None = None,
         force_login: bool = False,
-        account: AccountId | None = None,
+        aim: Aim = SIGN_IN,
+        session: SessionId | None = None,
         invitation: str = "",
     ) -> Started:
         """Make the values a login begins with, fresh for each. No I/O.
 
         `stay` is what the person said about staying logged in; the operator's rule decides what it counts.
-        `force_login` demands that the provider logs the person in again; with `account`, as its owner.
-        `invitation` is the key of the one that the person followed.
+        `force_login` demands that the provider logs the person in again. `aim` is what the login is for; `session`,
+        to link, the one that began it. `invitation` is the key of the one that the person followed.
         """
         secret = self._dependencies.secret
         flow = Flow(
             provider=provider,
-            purpose=FlowPurpose.SIGN_IN,
+            purpose=aim.purpose,
             state=secret(),
             nonce=secret(),
             verifier=secret(),
             return_to=self.safe_return(return_to),
             created_at=self._dependencies.clock(),
             force_login=force_login,
-            account=account,
+            account=aim.account_id,
+            session=session,
             persistent=stays(self.rules.stay, stay),
             invitation=invitation,
         )
@@ -218,6 +225,11 @@ class LoginService:
             force_login=flow.force_login,
         )
 
+    def require_holder(self, flow: Flow, holder: Holder | None) -> None:
+        """Raise FlowInvalid if a link was begun by another session than the one that is here when it ends."""
+        if flow.purpose is LoginPurpose.LINK and (flaw := holder_flaw(flow, holder)):
+            raise self._invalid(flow.provider, flaw)
+
     def denied(self, flow: Flow, visit: Visit) -> None:
         """Note that the person, or the provider about this person, said no."""
         self._entering.refuse(flow.provider, "provider-denied", visit)
@@ -226,15 +238,15 @@ class LoginService:
         """Note that the provider failed."""
         self._entering.tally(provider, "provider-failed")
 
-    def finish(self, flow: Flow, profile: ProviderProfile, visit: Visit) -> Finished:
-        """End a proven login: open a session, begin a sign-up, or refuse.
+    def finish(self, flow: Flow, profile: ProviderProfile, visit: Visit, *, holder: Holder | None = None) -> Finished:
+        """End a proven login: open a session, begin a sign-up, ask whether to link to the holder's, or refuse.
 
         Costs one write of a marker, and for a person with an account two reads of the account store and one
         compare-and-swap. The marker comes now and not before: of several requests with one answer one goes
         on, and an answer that proves no person leaves nothing behind.
 
         Raises:
-            FlowInvalid: the login was used meanwhile.
+            FlowInvalid: the login was used meanwhile, or is a link of another session than the holder's.
             LoginNotFresh: a fresh login was demanded, and the provider does not prove one.
             ProviderTrouble: the subject cannot be an identity, or the name stands for another issuer.
             StoreUnavailable: a store is away, or races were lost too often; begin again.
@@ -246,14 +258,23 @@ class LoginService:
         person = self._with_facts(_person(key, flow, profile, now=self._dependencies.clock()), profile)
         if flow.force_login and not proven_since(person.proven_at, flow.created_at):
             raise LoginNotFresh(detail=f"{flow.provider} does not say that the person logged in again")
+        self.require_holder(flow, holder)
         self._pins.hold(flow.provider)
         until = spent_until(flow.expires_at, now=self._dependencies.clock())
         if not self._dependencies.one_time.spend(RecordKind.FLOW, record_name(flow.state), expires_at=until):
             raise self._invalid(flow.provider, Flaw.USED)
         if refused := self._refused(flow, person, visit):
             return refused
-        enter = partial(self._entering.enter_as, flow.account) if flow.account else self._entering.enter
-        entered = enter(person, return_to=flow.return_to, visit=visit, persistent=flow.persistent, grant=profile.grant)
+        if flow.purpose is LoginPurpose.LINK and holder:
+            return self.links.begin(person, holder, visit, profile.grant)
+        entered = self._entering.enter(
+            person,
+            return_to=flow.return_to,
+            visit=visit,
+            aim=Aim(flow.purpose, flow.account),
+            persistent=flow.persistent,
+            grant=profile.grant,
+        )
         match entered:
             case Unknown() | ChooseName():
                 newcomer = isinstance(entered, Unknown)
@@ -313,6 +334,10 @@ class LoginService:
     def welcome(self, reference: str, binding: str | None) -> UsernameForm:
         """Return the sign-up this browser may finish; see `Welcoming.welcome`."""
         return self._welcoming.welcome(reference, binding)
+
+    def unfinished_sign_up(self, reference: str, binding: str | None) -> SignUpRecord:
+        """Return the sign-up this browser may finish, to show whose it is; see `Welcoming.unfinished`."""
+        return self._welcoming.unfinished(reference, binding)
 
     def choose_username(self, reference: str, binding: str | None, username: str, visit: Visit) -> Chosen:
         """Make the account under the name that was typed; see `Welcoming.choose`."""

@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from identity.accounts.linking import ChooseName, Refusal, Refuse, Unknown
+from identity.accounts.linking import Refusal, Refuse
 from identity.accounts.results import AlreadyKnown, BeingFinished, By, NameTaken, SignedUp, SignUp
 from identity.accounts.service import AccountService
 from identity.accounts.store import IdentityState
@@ -41,7 +41,16 @@ from identity.login.flow import (
     tag_of,
 )
 from identity.login.packing import pack_sign_up, unpack_sign_up
-from identity.login.results import AskAgain, Chosen, LoginBusy, LoginDenied, NeedsUsername, UsernameForm, Visit
+from identity.login.results import (
+    AskAgain,
+    Chosen,
+    LoggedIn,
+    LoginBusy,
+    LoginDenied,
+    NeedsUsername,
+    UsernameForm,
+    Visit,
+)
 from identity.login.returning import shorter
 from identity.login.rules import provider_unknown
 from identity.login.store import RecordKind
@@ -105,10 +114,15 @@ class Welcoming:
             NotFound: its provider was switched off meanwhile.
             StoreUnavailable: a store is away.
         """
+        record = self.unfinished(reference, binding)
+        return UsernameForm(record, self._accounts.suggest(record.person.handle, record.person.said.name))
+
+    def unfinished(self, reference: str, binding: str | None) -> SignUpRecord:
+        """Return the sign-up this browser may finish, or link instead; nothing is used up. Raises as `welcome`."""
         record = self._opened(reference, binding)
         if self._dependencies.one_time.peek(RecordKind.SIGN_UP, record_name(reference)) is not None:
             raise _invalid(Flaw.USED)
-        return UsernameForm(record, self._accounts.suggest(record.person.handle, record.person.said.name))
+        return record
 
     def choose(self, reference: str, binding: str | None, username: str, visit: Visit) -> Chosen:
         """Make the account under the name that was typed, and open its first session.
@@ -181,7 +195,7 @@ class Welcoming:
             record.person, return_to=record.return_to, visit=visit, persistent=record.persistent
         )
         # Unlinked, or its name lost, between the two calls: the form may be sent once more.
-        return LoginBusy() if isinstance(entered, Unknown | ChooseName) else entered
+        return entered if isinstance(entered, LoggedIn | LoginDenied) else LoginBusy()
 
     def _count(self, record: SignUpRecord, wanted: Username) -> None:
         """Raise TooOften unless the name is one of those this identity may ask for."""

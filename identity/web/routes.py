@@ -35,6 +35,7 @@ from identity.web.people import (
     refused,
     security_events,
     sign_up,
+    ways,
 )
 from identity.web.programs import checks, forward_auth, provider_tokens, session_start
 from identity.web.state.context import Context
@@ -52,6 +53,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *security_events.ROUTES,
     *notices.ROUTES,
     *sign_up.ROUTES,
+    *ways.ROUTES,
     *ack.ROUTES,
     *refused.ROUTES,
     *forward_auth.ROUTES,

@@ -5,8 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS, Refusal, Refuse
-from identity.accounts.links import MOST_LINKS
+from identity.accounts.linking import CLAIM_REST_MS, CLAIM_TTL_MS, MOST_LINKS, Refusal, Refuse
 from identity.accounts.results import AlreadyKnown, BeingFinished, Linked, NotReachedYet, Reached, SignedUp
 from identity.accounts.store import AccountStatus, IdentityState, LinkedIdentity, Revocation
 from identity.errors import StoreUnavailable

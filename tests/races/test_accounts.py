@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.support.racing import race
 
 THREADS: Final = 8
 NEWCOMERS: Final = 500
-CHANGES: Final = 200
+CHANGES: Final = {"memory": 1_000, "sqlite": 1_000, "cassandra": 200}
 QUARRELS: Final = 6
 """Fewer: each of them is a long one."""
 
@@ -92,7 +93,7 @@ def test_of_many_who_want_one_name_one_gets_it_and_the_others_are_asked_again(re
 
 def test_a_login_that_helps_while_the_sign_up_goes_on_changes_nothing(registry: Registry, arena: Arena) -> None:
     """Helpers and the one who began must end with one account under one name."""
-    for number in arena.rounds(CHANGES):
+    for number in arena.rounds(CHANGES[arena.kind]):
         subject = str(number)
 
         made, *found = race(
@@ -107,7 +108,7 @@ def test_a_login_that_helps_while_the_sign_up_goes_on_changes_nothing(registry: 
         assert set(found) <= {None, made.account_id}
         assert registry.account(made.account_id).version == 1
 
-    assert len(registry.noted) == len(arena.rounds(CHANGES))
+    assert len(registry.noted) == len(arena.rounds(CHANGES[arena.kind]))
     assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
@@ -137,7 +138,7 @@ def test_when_everybody_takes_over_from_everybody_there_is_still_one_account_eac
 
 def test_of_the_two_last_ways_one_stays(registry: Registry, arena: Arena) -> None:
     """Two windows that each remove the other's way would lock the person out for ever."""
-    for number in arena.rounds(CHANGES):
+    for number in arena.rounds(CHANGES[arena.kind]):
         ways = (f"{number}-0", f"{number}-1")
         account_id = registry.member(ways[0], f"name{number}", ways[1])
 
@@ -153,7 +154,7 @@ def test_of_the_two_last_ways_one_stays(registry: Registry, arena: Arena) -> Non
 
 def test_link_and_unlink_of_one_identity_end_with_rows_that_agree(registry: Registry, arena: Arena) -> None:
     """A way that the account lists and that does not work, or the other way round."""
-    for number in arena.rounds(CHANGES):
+    for number in arena.rounds(CHANGES[arena.kind]):
         first, second = f"{number}-0", f"{number}-1"
         account_id = registry.member(first, f"name{number}", second)
 
@@ -169,9 +170,24 @@ def test_link_and_unlink_of_one_identity_end_with_rows_that_agree(registry: Regi
     assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
+def test_two_links_of_one_identity_to_one_account_are_one(registry: Registry, arena: Arena) -> None:
+    """A form that is sent twice would be refused, or claim what it has just linked."""
+    for number in arena.rounds(CHANGES[arena.kind]):
+        account_id = registry.member(f"{number}-0", f"name{number}")
+        wanted, claim = f"{number}-wanted", uuid4()
+
+        outcomes = race(2, lambda _, a=account_id, w=wanted, c=claim: registry.link(a, w, claim=c))
+
+        assert outcomes == [Linked(account_id)] * 2
+        assert registry.log_in(wanted) == account_id
+        assert registry.account(account_id).version == 2
+
+    assert everything_wrong(registry.store, now=registry.clock()) == []
+
+
 def test_an_identity_that_two_accounts_want_goes_to_one(registry: Registry, arena: Arena) -> None:
     """Who controls one identity would be let into two accounts."""
-    for number in arena.rounds(CHANGES):
+    for number in arena.rounds(CHANGES[arena.kind]):
         accounts = [registry.member(f"{number}-{me}", f"name{number}-{me}") for me in range(2)]
         wanted = f"{number}-wanted"
 
@@ -187,7 +203,7 @@ def test_an_identity_that_two_accounts_want_goes_to_one(registry: Registry, aren
 
 def test_an_identity_that_signs_up_and_is_linked_at_once_leads_to_one_account(registry: Registry, arena: Arena) -> None:
     """One window says "new here" and the other one links."""
-    for number in arena.rounds(CHANGES):
+    for number in arena.rounds(CHANGES[arena.kind]):
         account_id = registry.member(f"{number}-0", f"name{number}")
         wanted = f"{number}-wanted"
 
@@ -202,11 +218,35 @@ def test_an_identity_that_signs_up_and_is_linked_at_once_leads_to_one_account(re
     assert everything_wrong(registry.store, now=registry.clock()) == []
 
 
+def test_an_identity_that_signs_up_in_one_tab_and_is_linked_in_another_leads_to_one_account(
+    registry: Registry, arena: Arena
+) -> None:
+    """A username form, and "I already have an account" beside it: both go on from one proof, under one claim."""
+    for number in arena.rounds(CHANGES[arena.kind]):
+        account_id, claim = registry.member(f"{number}-0", f"name{number}"), uuid4()
+        wanted = f"{number}-wanted"
+
+        linked, made = race(
+            2,
+            acts(
+                partial(registry.link, account_id, wanted, claim=claim),
+                partial(registry.sign_up, wanted, f"other-{wanted}", claim=claim),
+            ),
+        )
+
+        reached = registry.log_in(wanted)
+        assert isinstance(made, SignedUp)
+        assert reached == made.account_id
+        assert (linked == Linked(account_id)) == (reached == account_id)
+
+    assert everything_wrong(registry.store, now=registry.clock()) == []
+
+
 def test_an_identity_unlinked_and_signed_up_at_once_leads_to_one_account_or_other(
     registry: Registry, arena: Arena
 ) -> None:
     """Whoever takes over a freed identity must not be joined to the account it came from."""
-    for number in arena.rounds(CHANGES):
+    for number in arena.rounds(CHANGES[arena.kind]):
         first, second = f"{number}-0", f"{number}-1"
         account_id = registry.member(first, f"name{number}", second)
 
@@ -224,7 +264,7 @@ def test_an_identity_unlinked_and_signed_up_at_once_leads_to_one_account_or_othe
 
 def test_changes_of_one_account_at_once_all_happen(registry: Registry, arena: Arena) -> None:
     """A disable that loses a race against a link must not be lost."""
-    for number in arena.rounds(CHANGES):
+    for number in arena.rounds(CHANGES[arena.kind]):
         account_id = registry.member(f"{number}", f"name{number}")
 
         race(

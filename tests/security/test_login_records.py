@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from identity.login.flow import Flow, FlowPurpose, ProvenPerson, SignUpRecord
+from identity.accounts.cases import LoginPurpose
+from identity.login.flow import Flow, ProvenPerson, SignUpRecord
 from identity.login.packing import pack_flow, pack_sign_up
 from identity.login.store import RecordKind
 from identity.types import IdentityKey
@@ -305,7 +306,7 @@ def _session_of(browser: Visitor) -> str:
 def _flow(logins: LoginSite) -> Flow:
     return Flow(
         provider="github",
-        purpose=FlowPurpose.SIGN_IN,
+        purpose=LoginPurpose.SIGN_IN,
         state="x" * 43,
         nonce="n",
         verifier="v",

@@ -22,7 +22,7 @@ from providers.base import LogoutThere
 from tests.support.browser import Jar
 from tests.support.evil import EVIL, OWN, assert_home, lands_at_home
 from tests.support.handlers import ROUTES
-from tests.support.logins import LoginSite, form_of, location
+from tests.support.logins import LoginSite, form_of, location, query_of
 from tests.support.scripted import ScriptedEvents
 from tests.support.sources import cases, files, name, tree
 from tests.support.web import LOCAL, Site, forwarded
@@ -224,6 +224,35 @@ def test_a_notice_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL)
+def test_changing_the_ways_to_log_in_leads_nowhere_else(logins: LoginSite, evil: str) -> None:
+    """Otherwise a question of ours, which a person answers because it is ours, ends at another site."""
+    browser, asked = logins.browser(), quote(evil)
+    browser.sign_up("ada")
+    more = f"return_to={asked}&reason={asked}"
+    begun = browser.get(f"/login/google?for=link&{more}")
+    proven = browser.come_back(query_of(location(begun))["state"], provider="google", code="bob", return_to=evil)
+    confirm = browser.get(f"{location(proven)}&{more}")
+    linked = browser.post("/account/ways/confirm", form_of(confirm))
+    removal = re.findall(r'href="(/account/ways/remove[^"]*)"', browser.get("/account").body.decode())[1]
+    removed = browser.post("/account/ways/remove", form_of(browser.get(f"{unescape(removal)}&{more}")))
+    welcome = form_of(browser.get(location(browser.log_in("eve", provider="google"))))["s"]
+    pages = [
+        browser.get(f"/account/ways/add?{more}"),
+        browser.get(f"/account/ways/adopt?s={welcome}&{more}"),
+        browser.get(f"/welcome/existing?s={welcome}&{more}"),
+        *(browser.get(f"{path}={asked[:60]}") for path in ("/account/ways/adopt?s", "/account/ways/confirm?l")),
+        browser.get(f"/account/ways/remove?way={asked[:60]}"),
+    ]
+
+    assert (proven.status, linked.status, removed.status) == (303, 303, 303)
+    for reply in (proven, linked, removed, *(page for page in pages if page.status == 303)):
+        assert lands_at_home(location(reply)), location(reply)
+    for page in pages:
+        for link in re.findall(r'(?:href|action)="([^"]*)"', page.body.decode()):
+            assert link.startswith("data:image/") or lands_at_home(unescape(link)), link
+
+
+@pytest.mark.parametrize("evil", EVIL)
 def test_no_link_on_a_page_leads_elsewhere(logins: LoginSite, evil: str) -> None:
     """Otherwise the page does with a click what the redirect refuses."""
     asked = quote(evil)
@@ -266,6 +295,11 @@ LEADERS: Final = {
     "routes.Canonical": "test_a_canonical_address_is_never_another_site",
     "ack.Ack": "test_ack_leads_nowhere_else",
     "sign_up.Welcome": "test_a_login_leads_nowhere_else",
+    "ways.ExistingAccount": "test_changing_the_ways_to_log_in_leads_nowhere_else",
+    "ways.RemoveWay": "test_changing_the_ways_to_log_in_leads_nowhere_else",
+    "ways.AdoptSignUp": "test_changing_the_ways_to_log_in_leads_nowhere_else",
+    "ways.ConfirmWay": "test_changing_the_ways_to_log_in_leads_nowhere_else",
+    "ways.AddWay": "test_changing_the_ways_to_log_in_leads_nowhere_else",
 }
 """Every handler of the public listener that can answer with a Location, and the test that tries the corpus on it."""
 LEADING: Final = frozenset({"go", "go_out", "onward", "send_to_login", "signed_in", "visitor", "_redirect", "enter"})

@@ -31,7 +31,7 @@ class Sample:
 
 def samples() -> tuple[Sample, ...]:
     """Return every page in every state."""
-    return (*_logging_in(), *_account(), *_errors())
+    return (*_logging_in(), *_account(), *_ways(), *_errors())
 
 
 WAYS: Final = tuple(
@@ -72,6 +72,8 @@ _DEMO: Final = {"action": "/demo/demo", "csrf": CSRF, "people": PEOPLE, "provide
 
 def _logging_in() -> tuple[Sample, ...]:
     welcome = {"action": "/welcome?signup=k3jd9a2x", "csrf": CSRF, "provider": "GitHub", "handle": "ada-l"}
+    welcome["existing"] = "/welcome/existing?s=k3jd9a2x"
+    existing = {"provider": "GitHub", "handle": "ada-l", "ways": WAYS, "back": "/welcome?s=k3jd9a2x"}
     return (
         Sample("login", "login", {"ways": WAYS}),
         Sample("invitation", "invitation", _INVITED),
@@ -93,6 +95,8 @@ def _logging_in() -> tuple[Sample, ...]:
         ),
         Sample("refused", "refused", _REFUSED),
         Sample("refused-long", "refused", {**_REFUSED, "username": LONGEST, "application": APPLICATIONS[2]}),
+        Sample("welcome-existing", "welcome-existing", existing),
+        Sample("welcome-existing-denied", "welcome-existing", {**existing, "handle": "", "denied": True}),
         Sample("demo", "demo", _DEMO),
         Sample("demo-empty", "demo", {**_DEMO, "problem": "empty"}),
         Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),
@@ -130,9 +134,12 @@ DEVICES: Final = (
     _device(3, "Samsung Internet on Android", "192.168.1.x", age=29 * DAY, idle=2 * DAY),
     _device(4, "curl", "loopback", age=2 * HOUR, idle=2 * HOUR),
 )
+_REMOVE: Final = "/account/ways/remove?way="
 IDENTITIES: Final = (
-    LinkedLogin("github", "GitHub", "ada-l", NOON - 400 * DAY),
-    LinkedLogin("google", "Google", "ada.lovelace@example.com", NOON - 64 * DAY),
+    LinkedLogin(
+        "github", "GitHub", "ada-l", NOON - 400 * DAY, used_at=NOON - 3 * HOUR, remove="/account/ways/remove?way=a"
+    ),
+    LinkedLogin("google", "Google", "ada.lovelace@example.com", NOON - 64 * DAY, remove="/account/ways/remove?way=b"),
 )
 LONG: Final = {
     "username": LONGEST,
@@ -143,6 +150,8 @@ LONG: Final = {
         LinkedLogin("hebrew", MANY[6].label, "עדה לאבלייס", NOON),
     ),
 }
+_SUSPENDED: Final = (replace(IDENTITIES[1], suspended=True, remove=""),)
+_WAY: Final = {"csrf": CSRF, "username": "ada", "provider": "github", "label": "GitHub", "known_as": "ada-l"}
 NOTICE: Final = Notice(
     at=NOON - 2 * HOUR,
     reason=Copied.REUSE,
@@ -181,6 +190,23 @@ def _noticed(kind: Copied) -> Notice:
     return replace(NOTICE, reason=kind, other_agent="", other_address="")
 
 
+def _ways() -> tuple[Sample, ...]:
+    return (
+        Sample("prove", "prove", {"username": "ada", "ways": WAYS[:2]}),
+        Sample("prove-none", "prove", {"username": "ada", "ways": (), "denied": True}),
+        Sample("way-add", "way-add", {"username": "ada", "ways": WAYS}),
+        Sample("way-add-denied", "way-add", {"username": "ada", "ways": WAYS, "denied": True}),
+        Sample("way-confirm", "way-confirm", {**_WAY, "reference": "k3jd9a2x", "proven": True}),
+        Sample(
+            "way-confirm-browser", "way-confirm", {**_WAY, "reference": "k3jd9a2x", "known_as": "", "proven": False}
+        ),
+        Sample("way-taken", "way-taken", {"provider": "GitHub"}),
+        Sample("way-taken-later", "way-taken", {}),
+        Sample("way-remove", "way-remove", {**_WAY, "way": "a", "ends_here": False}),
+        Sample("way-remove-here", "way-remove", {**_WAY, "way": "a", "ends_here": True}),
+    )
+
+
 def _account() -> tuple[Sample, ...]:
     account = {"csrf": CSRF, "account": ACCOUNT, "username": "ada", "devices": DEVICES, "identities": IDENTITIES}
     known = {"name": "Ada Lovelace", "email": "ada.lovelace@example.com"}
@@ -189,6 +215,15 @@ def _account() -> tuple[Sample, ...]:
         Sample("account-back", "account", {**account, **known, "back": ELSEWHERE[0], "back_to": "Wiki"}),
         Sample("account-long", "account", {**account, **LONG}),
         Sample("account-one", "account", {**account, "devices": DEVICES[:1], "identities": IDENTITIES[:1]}),
+        *(
+            Sample(f"account-{done}", "account", {**account, **known, "done": done})
+            for done in ("linked", "already-linked", "removed")
+        ),
+        Sample(
+            "account-suspended",
+            "account",
+            {**account, "identities": _SUSPENDED},
+        ),
         Sample("account-ended", "account", {**account, **known, "done": "ended"}),
         Sample("account-unread", "account", {**account, "identities": None}),
         Sample("logout", "logout", {"csrf": CSRF, "account": ACCOUNT, "username": "ada"}),
@@ -244,6 +279,12 @@ ERRORS: Final[tuple[tuple[str, int, dict[str, Any]], ...]] = (
     ("account-merging", 409, {}),
     ("account-merged", 403, {}),
     ("no-account", 403, {}),
+    ("account-unknown", 403, {"again": "/welcome/existing"}),
+    ("link-invalid", 400, {}),
+    ("last-way", 409, {}),
+    ("too-many-ways", 403, {}),
+    ("way-unknown", 404, {}),
+    ("removal-queued", 503, {}),
     ("sign-up-closed", 403, {}),
     ("not-admitted", 403, {}),
     ("not-invited", 403, {}),

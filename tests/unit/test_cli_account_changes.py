@@ -14,8 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from identity.accounts.linking import identity_key
-from identity.accounts.links import MOST_LINKS
+from identity.accounts.linking import MOST_LINKS, identity_key
 from identity.accounts.results import Change
 from identity.accounts.store import (
     AccountRow,

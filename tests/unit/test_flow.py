@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from identity.accounts.cases import LoginPurpose
 from identity.login.flow import (
     FLOW_MS,
     SIGN_UP_MS,
     SKEW_MS,
     Flaw,
     Flow,
-    FlowPurpose,
     ProvenPerson,
     SignUpRecord,
     callback_flaw,
@@ -27,7 +27,7 @@ from tests.support.clock import NOON
 
 FLOW = Flow(
     provider="github",
-    purpose=FlowPurpose.SIGN_IN,
+    purpose=LoginPurpose.SIGN_IN,
     state="the-state",
     nonce="the-nonce",
     verifier="the-verifier",

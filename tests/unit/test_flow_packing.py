@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from identity.login.flow import Flow, FlowPurpose, ProvenPerson, SignUpRecord
+from identity.accounts.cases import LoginPurpose
+from identity.login.flow import Flow, ProvenPerson, SignUpRecord
 from identity.login.packing import pack_flow, pack_sign_up, unpack_flow, unpack_sign_up
 from identity.types import IdentityKey
 from providers.base import Profile
@@ -20,7 +21,7 @@ TIME = st.integers(0, 2**45)
 FLOWS = st.builds(
     Flow,
     provider=TEXT,
-    purpose=st.sampled_from(FlowPurpose),
+    purpose=st.sampled_from(LoginPurpose),
     state=TEXT,
     nonce=TEXT,
     verifier=TEXT,
@@ -120,7 +121,7 @@ def test_a_sign_up_without_one_of_its_fields_is_not_read(name: str) -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"purpose": "link"},
+        {"purpose": "merge"},
         {"purpose": 1},
         {"created_at": True},
         {"created_at": -1},

@@ -241,7 +241,9 @@ def test_every_problem_with_a_name_has_a_text(problem: str) -> None:
 def test_the_error_stands_beside_the_field_and_is_tied_to_it(pages: Pages) -> None:
     """Somebody who cannot see the page would not hear what is wrong with the name."""
     document = Document(
-        pages.render("welcome", action="/welcome", csrf="c", provider="X", username="ada", problem="name-taken")
+        pages.render(
+            "welcome", action="/welcome", csrf="c", existing="/x", provider="X", username="ada", problem="name-taken"
+        )
     )
     [field] = [attrs for attrs in document.all("input") if attrs.get("type") == "text"]
 
@@ -252,7 +254,7 @@ def test_the_error_stands_beside_the_field_and_is_tied_to_it(pages: Pages) -> No
 
 def test_each_free_name_is_one_press_away(pages: Pages) -> None:
     """Without scripts a proposal that only stands there must be typed by hand."""
-    values: dict[str, Any] = {"action": "/welcome", "csrf": "c", "provider": "X", "username": "ada"}
+    values: dict[str, Any] = {"action": "/welcome", "csrf": "c", "existing": "/x", "provider": "X", "username": "ada"}
 
     page = pages.render("welcome", **values, problem="name-taken", free=("ada2", "ada.l"), hidden=(("ref", "r1"),))
 

@@ -78,3 +78,11 @@ class HeadTooLong(BadInput):
     status: ClassVar[int] = 431
     default_code = "head-too-long"
     default_public = "The request's headers are too long. Delete this site's cookies in the browser, then try again."
+
+
+class LastWay(BadInput):
+    """Without this way to log in no login would lead to the account any more."""
+
+    status: ClassVar[int] = 409
+    default_code = "last-way"
+    default_public = "This is the only way to log in to your account, so it cannot be removed. Add another one first."

@@ -9,8 +9,17 @@ address outside this site, or a script beside the one of `script.py`.
     ----------  -----------------------------------------  --------------------------------------
     login       ways                                       staying, ticked, last, reason,
                                                            destination
-    welcome     action, csrf, provider, username           handle, problem, free, hidden, shortest,
-                                                           longest
+    welcome     action, csrf, existing, provider,           handle, problem, free, hidden, shortest,
+                username                                   longest
+    welcome-    provider, ways, back                       handle, denied
+    existing
+    prove       username, ways                             denied
+    way-add     username, ways                             denied
+    way-        csrf, reference, username, provider,
+    confirm     label, known_as, proven
+    way-taken                                              provider
+    way-remove  csrf, way, username, provider, label,
+                known_as, ends_here
     account     csrf, account, username, devices           identities, name, email, done
     logout      csrf                                       account, username, others
     signed-out                                             scope, provider, there, leads
@@ -30,7 +39,9 @@ more than text.
   `free` proposes others; `hidden` holds further (name, value) pairs the form must send.
 - `account` is the account's id, which the logout form sends back so that logging out works while
   the session store is away; without `username` the page is for just that case.
-- `scope` is `here`, `everywhere` or `already`; `done` is `ended` or nothing.
+- `scope` is `here`, `everywhere` or `already`; `done` says what was just done, if the catalogue has words for it.
+- `proven` says whether both sides of a link proved that the person was there, and not only the browser;
+  `ends_here` that the session that asks was opened through the way that goes.
 - `identities` is None when they could not be read.
 - `status`, `code` and `public` are those of an `IdentityError`; a code with sentences of its own
   in the catalogue shows those, any other is worded by its status with `public` as what happened.

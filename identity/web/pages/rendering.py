@@ -49,6 +49,7 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
         "welcome": _page(
             "action",
             "csrf",
+            "existing",
             "provider",
             "username",
             handle="",
@@ -59,6 +60,12 @@ PAGES: Final[Mapping[str, Page]] = MappingProxyType(
             shortest=3,
             longest=32,
         ),
+        "welcome-existing": _page("provider", "ways", "back", handle="", denied=False),
+        "prove": _page("username", "ways", denied=False),
+        "way-add": _page("username", "ways", denied=False),
+        "way-confirm": _page("csrf", "reference", "username", "provider", "label", "known_as", "proven"),
+        "way-taken": _page(provider=""),
+        "way-remove": _page("csrf", "way", "username", "provider", "label", "known_as", "ends_here"),
         "account": _page(
             "csrf",
             "account",
@@ -134,6 +141,7 @@ _LEADS_TO_LOGIN: Final = frozenset(
         "invitation-unknown",
         "account-disabled",
         "identity-suspended",
+        "account-unknown",
     }
 )
 

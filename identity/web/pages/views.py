@@ -37,6 +37,12 @@ class LinkedLogin:
     linked_at: Millis
     applications: tuple[str, ...] = ()
     """Those that may work at the provider for this person; empty if its tokens are not kept."""
+    used_at: Millis | None = None
+    """When it was logged in with last, as far as that is known."""
+    remove: str = ""
+    """Where it can be removed; empty for the last way."""
+    suspended: bool = False
+    """Its provider said that it must not be used."""
 
 
 @dataclass(frozen=True, slots=True)

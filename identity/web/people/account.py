@@ -5,21 +5,22 @@ service. Logging out of this browser is `logout.py`.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from identity.accounts.linking import Refuse
+from identity.accounts.linking import Refuse, may_unlink
 from identity.accounts.results import By, Change, NotEverywhereYet, NotReachedYet, Reached
 from identity.accounts.service import AccountService
 from identity.accounts.store import AccountRow, ProfileRow
 from identity.errors import BadInput, Forbidden, StoreUnavailable
 from identity.sessions.record import Ended, Session
-from identity.types import AccountId, Host, SessionId
+from identity.types import AccountId, Host, IdentityKey, Millis, SessionId
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler, SignedIn
 from identity.web.pages import Device, LinkedLogin, OpenedApplication
+from identity.web.people import way_pages
 from identity.web.people.logout import EndingPage, hosts_below, provider_of
 
 _SESSION_HEX: Final = 32
@@ -51,10 +52,10 @@ class Account(EndingPage):
             account=str(who.account_id),
             username=who.username,
             devices=tuple(self._device(session, alive, who) for session in alive if session.login is None),
-            identities=self._identities(known.account) if known else None,
+            identities=self._identities(known) if known else None,
             name=profile.name if profile else "",
             email=profile.email if profile else "",
-            done="ended" if self.query("done") == "ended" else "",
+            done=self.query("done") or "",
             back=back,
             back_to=back_to,
         )
@@ -75,8 +76,10 @@ class Account(EndingPage):
         origin = self.context.origin_of(Host(host))
         return OpenedApplication(self.context.applications.called(Host(host)), f"{origin}/" if origin else "")
 
-    def _identities(self, account: AccountRow | None) -> tuple[LinkedLogin, ...]:
-        linked = sorted(account.identities.items(), key=lambda item: item[1].linked_at) if account else []
+    def _identities(self, known: "Known") -> tuple[LinkedLogin, ...]:
+        account = known.account
+        if account is None:
+            return ()
         return tuple(
             LinkedLogin(
                 provider_of(key),
@@ -84,8 +87,11 @@ class Account(EndingPage):
                 each.label,
                 each.linked_at,
                 self._working_there(provider_of(key)),
+                used_at=known.used.get(key),
+                remove=f"{way_pages.REMOVE}?way={way_pages.way_id(key)}" if may_unlink(account, key) is None else "",
+                suspended=bool(account.suspended(key)),
             )
-            for key, each in linked
+            for key, each in sorted(account.identities.items(), key=lambda item: item[1].linked_at)
         )
 
     def _working_there(self, provider: str) -> tuple[str, ...]:
@@ -146,12 +152,14 @@ class Known:
 
     account: AccountRow | None
     profile: ProfileRow | None
+    used: Mapping[IdentityKey, Millis]
+    """When each way was logged in with last, as far as that is known."""
 
 
 def _known(accounts: AccountService, account_id: AccountId) -> Known | None:
-    """Read both in one hop; None while the store is away, which is no reason to hide the sessions."""
+    """Read all of it in one hop; None while the store is away, which is no reason to hide the sessions."""
     try:
-        return Known(accounts.account(account_id), accounts.profile(account_id))
+        return Known(accounts.account(account_id), accounts.profile(account_id), accounts.last_logins(account_id))
     except StoreUnavailable:
         return None
 

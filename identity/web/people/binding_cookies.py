@@ -87,7 +87,9 @@ def expired_starts(
 
 def _shown(lines: Sequence[str], names: CookieNames) -> Iterator[tuple[str, int, int]]:
     """Find the binding cookies among all, their time and size; a broken one counts as the oldest."""
-    prefixes = "|".join(re.escape(prefix) for prefix in (names.flow(""), names.sign_up(""), names.start("")))
+    prefixes = "|".join(
+        re.escape(prefix) for prefix in (names.flow(""), names.sign_up(""), names.link(""), names.start(""))
+    )
     ours = re.compile(f"({prefixes})[A-Za-z0-9_-]{{0,8}}")
     for name, value in cookies.pairs(lines):
         if ours.fullmatch(name):

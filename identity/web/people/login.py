@@ -1,4 +1,4 @@
-"""Logging in: the way back from a provider, and what all steps of a login share.
+"""Logging in: what all steps of a login share.
 
 Owns the translation between a browser and the login service: addresses, cookies, pages. Every
 rule is the service's. What a provider sends is logged as its code and never shown. Cookies of a
@@ -9,6 +9,8 @@ login are set and deleted here and nowhere else:
     flow binding           a login begins, or its    its answer came, whatever it was
                            answer is posted
     sign-up binding        a username is needed      the account is made, or the login is refused
+    link binding           a way was proven (also    it is linked, or refused (`ways.py`)
+                           `ways.py`)
     last provider          a provider proved who     never; it lasts half a year
                            the person is
     told once              a posted answer has it    a login ends well
@@ -21,17 +23,16 @@ login are set and deleted here and nowhere else:
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
+from identity.accounts.cases import AlreadyLinked, LoginPurpose
 from identity.accounts.invitation import PATH
 from identity.accounts.linking import Refusal
 from identity.errors import (
-    BadInput,
-    FlowInvalid,
     Forbidden,
     IdentityError,
     LoginNotFresh,
@@ -40,32 +41,30 @@ from identity.errors import (
     StoreUnavailable,
     TooOften,
 )
-from identity.login.flow import SIGN_UP_MS, Flow
+from identity.login.flow import Flow
+from identity.login.freshness import OwnerProof, owner_proof
+from identity.login.link_record import LINK_MS, Holder
 from identity.login.pacing import Counted
-from identity.login.results import LoggedIn, LoginBusy, LoginDenied, NeedsUsername, OtherAccount, Visit
+from identity.login.results import ConfirmLink, LoggedIn, LoginBusy, LoginDenied, Visit
 from identity.login.returning import FALLBACK
 from identity.login.rules import provider_unknown
 from identity.login.staying import Stay
 from identity.sessions.check import SetCookie, Verdict
-from identity.sessions.record import Ended
-from identity.types import DAY, SECOND
+from identity.sessions.record import Ended, Session
 from identity.web.http import parameters
 from identity.web.http.page import PageHandler
 from identity.web.http.refusals import SignUpBeingFinished
 from identity.web.pages import Way
-from identity.web.people import binding_cookies, logout_hint
+from identity.web.people import binding_cookies, way_pages
+from identity.web.people.logout import provider_of
 from identity.web.people.refusal_words import REFUSALS
 from providers.base import (
-    Callback,
     LoginStale,
     ProvesLogins,
     Provider,
     ProviderBroken,
-    ProviderDenied,
-    ProviderProfile,
     ProviderSlow,
 )
-from providers.refusals import says_no, word_of
 
 log = logging.getLogger("identity.web.people.login")
 
@@ -84,9 +83,8 @@ INVITATION: Final = PATH
 NOTICES: Final = "/account/notice"
 ANSWER_CHARS: Final = 8_192
 """Characters of one parameter of a provider's answer; codes of some are kilobytes long."""
-_PROOFS: Final = ("code", "oauth_token", "oauth_verifier")
-"""What is exchanged for a token, in OAuth 2 and in OAuth 1.0a (RFC 5849 §2.2)."""
-_LAST_MS: Final = 180 * DAY
+PURPOSE: Final = "for"
+"""Parameter that says what a login is for, if it is not to log in."""
 PROVIDER: Final = "/login/([a-z0-9-]{1,32})"
 
 
@@ -133,28 +131,53 @@ class LoginHandler(PageHandler):
         """Delete a binding cookie, also if the answer is an error."""
         self._spent = binding_cookies.removed(name, names=self.context.names)
 
-    def offer(self, provider: Provider, return_to: str, *, stay: str = "", max_age: int | None = None) -> None:
+    def offer(
+        self,
+        provider: Provider,
+        return_to: str,
+        *,
+        stay: str = "",
+        max_age: int | None = None,
+        purpose: LoginPurpose = LoginPurpose.SIGN_IN,
+    ) -> None:
         """Remember what an error page offers: to begin again, here or at another provider."""
         self.at = provider.label
-        self.again = begin_path(provider.name, return_to, stay=stay, max_age=max_age, invited=self.invited)
-        every = partial(self.ways, return_to, stay=stay, max_age=max_age)
+        self.again = begin_path(
+            provider.name, return_to, stay=stay, max_age=max_age, invited=self.invited, purpose=purpose
+        )
+        every = partial(self.ways, return_to, stay=stay, max_age=max_age, purpose=purpose)
         self.others = lambda: [way for way in every() if way.name != provider.name]
 
-    def ways(self, return_to: str, *, stay: str = "", max_age: int | None = None) -> list[Way]:
+    def ways(
+        self,
+        return_to: str,
+        *,
+        stay: str = "",
+        max_age: int | None = None,
+        purpose: LoginPurpose = LoginPurpose.SIGN_IN,
+    ) -> list[Way]:
         """Return every way to log in that leads there; with `max_age` those that can prove a fresh login."""
         able = (each for each in self.context.providers.values() if max_age is None or proves_logins(each))
-        return [
-            Way(
-                each.name,
-                each.label,
-                begin_path(each.name, return_to, stay=stay, max_age=max_age, invited=self.invited),
-            )
-            for each in able
-        ]
+        path = partial(
+            begin_path, return_to=return_to, stay=stay, max_age=max_age, invited=self.invited, purpose=purpose
+        )
+        return [Way(each.name, each.label, path(each.name)) for each in able]
 
     def max_age(self) -> int | None:
         """Return how old a login may be, in seconds (OpenID Connect Core §3.1.2.1); None: any. Raises BadInput."""
         return parameters.seconds(self.request.query_arguments, "max_age")
+
+    def owner_proof(self, session: Session) -> OwnerProof:
+        """Return what a session proves to a step that changes the ways to log in."""
+        provider, now = self.context.providers.get(provider_of(session.identity)), self.context.clock()
+        proves = provider is not None and proves_logins(provider)
+        return owner_proof(session.proven_at, session.created_at, now, proves=proves, doubtful=session.doubtful)
+
+    def holder_of(self, verdict: Verdict) -> Holder | None:
+        """Return who is logged in by this verdict."""
+        if verdict.session is None or verdict.account_id is None:
+            return None
+        return Holder(verdict.account_id, verdict.session)
 
     async def look(self) -> Verdict:
         """Return what the cookies say; what is stale is decided as on any page.
@@ -174,6 +197,14 @@ class LoginHandler(PageHandler):
             self.go(return_to)
         else:
             self.go_out(return_to)
+
+    def ask_to_confirm(self, outcome: ConfirmLink | AlreadyLinked) -> None:
+        """Lead to where a link is confirmed, or to the account that has it already."""
+        if isinstance(outcome, AlreadyLinked):
+            self.go(way_pages.ALREADY)
+            return
+        self.bind(self.context.names.link(outcome.reference), outcome.binding, lasts_ms=LINK_MS)
+        self.go(f"{way_pages.CONFIRM}?l={outcome.reference}")
 
     def said(self, flow: Flow) -> str:
         """Return what the person said about staying logged in, for beginning again."""
@@ -248,120 +279,24 @@ class LoginHandler(PageHandler):
             raise TooOften("too-many-logins", retry_after_s=wait, detail=f"from {self.address}")
 
 
-class ProviderAnswer(LoginHandler):
-    """The way back from a provider."""
-
-    async def get(self, name: str) -> None:
-        """Finish the login this answer belongs to."""
-        provider = self.provider(name)
-        if self.answer_prefetch():
-            return
-        self.offer(provider, FALLBACK)
-        params = parameters.Sent(self.request.query_arguments, limit=ANSWER_CHARS)
-        state = self.state(name, params)
-        if state is None:
-            self.go(chooser_path(DENIED, FALLBACK))
-            return
-        await self.conclude(provider, state, params)
-
-    async def conclude(self, provider: Provider, state: str, params: Mapping[str, str] | None = None) -> None:
-        """End the login; without `params` its answer is in its cookie, brought by a POST before."""
-        context, cookie, name = self.context, self.context.names.flow(state), provider.name
-        take = partial(context.login.take, carried=params is None)
-        try:
-            flow = await context.durable.run(take, state, name, self.binding(cookie))
-        except FlowInvalid:
-            await self._recognise()
-            raise
-        await self.keep_pace(Counted.ANSWER, name)
-        self.spend(cookie)
-        max_age = 0 if flow.force_login else None
-        self.invited = bool(flow.invitation)
-        self.offer(provider, flow.return_to, stay=self.said(flow), max_age=max_age)
-        if params is None:
-            told = context.login.told(name, self.binding(context.names.told_once))
-            params = {**told, **(flow.answer or {}), "state": state}
-        profile = await self._ask(provider, flow, params)
-        if profile is None:
-            self.put_spent()
-            if self.invited:
-                self.go(INVITATION)
-                return
-            self.go(chooser_path(DENIED, flow.return_to, stay=self.said(flow), max_age=max_age))
-            return
-        try:
-            outcome = await context.durable.run(context.login.finish, flow, profile, self.visit())
-        except FlowInvalid:
-            await self._recognise()
-            raise
-        if isinstance(outcome, OtherAccount):
-            self.again = chooser_path("", flow.return_to, max_age=max_age)
-            raise Forbidden("other-account", public="You logged in with what belongs to another account.")
-        self._end(outcome, flow, profile.id_token)
-
-    async def _recognise(self) -> None:
-        """Find out who is logged in although this answer is worth nothing, for the error page."""
-        with contextlib.suppress(StoreUnavailable):
-            self.who = (await self.glance()).username or ""
-
-    def state(self, name: str, params: Mapping[str, str]) -> str | None:
-        """Return which login an answer belongs to; None if it names none and is a denial, which uses none up.
-
-        Raises BadInput, before any login is used up, if what every answer is read by cannot be read.
-        """
-        # Read here as well, so that one which is repeated uses no login up.
-        state, said = params.get("state"), word_of(params)
-        for proof in _PROOFS:
-            params.get(proof)
-        if state:
-            return state
-        # Some providers forget the state on a refusal, and the person wants a way on all the same.
-        if says_no(params):
-            log.info("%s denied a login that its answer does not name", name)
-            return None
-        detail = f"an answer of {name} without a state" + (f", which says {said}" if said else "")
-        raise BadInput("parameter-missing", detail=detail, public="The parameter “state” is missing.")
-
-    async def _ask(self, provider: Provider, flow: Flow, params: Mapping[str, str]) -> ProviderProfile | None:
-        """Return who the provider says it is; None if it, or the person, said no."""
-        login, now_s = self.context.login, self.context.clock() // SECOND
-        answer = Callback(params, login.start_of(flow), flow.kept, now_s)
-        try:
-            return await provider.finish(answer, self.context.http(provider.name))
-        except ProviderDenied as denial:
-            log.info("%s denied a login: %s", provider.name, denial)
-            login.denied(flow, self.visit())
-            return None
-        except ProviderBroken as error:
-            raise self.broken(provider, error) from error
-
-    def _end(self, outcome: LoggedIn | NeedsUsername | LoginDenied | LoginBusy, flow: Flow, id_token: str) -> None:
-        names, provider = self.context.names, flow.provider
-        if isinstance(outcome, LoginDenied | LoginBusy):
-            self.refuse(outcome)
-        self.put_cookie(SetCookie(names.last_provider, provider, _LAST_MS // SECOND, names.secure))
-        if id_token:
-            hint = self.context.logouts.carried_hint(provider, id_token, room=logout_hint.room_beside(outcome))
-            self.put_cookie(logout_hint.made(provider, hint, persistent=flow.persistent, names=names))
-        if isinstance(outcome, LoggedIn):
-            self.enter(outcome)
-            return
-        self.put_spent()
-        self.bind(names.sign_up(outcome.reference), outcome.binding, lasts_ms=SIGN_UP_MS)
-        self.go(welcome_path(outcome.reference))
-
-
 def proves_logins(provider: Provider) -> bool:
     """Tell whether a login there proves that the person was there; a way there and back alone does not."""
     return isinstance(provider, ProvesLogins) and provider.proves_fresh_login
 
 
 def begin_path(
-    provider: str, return_to: str, *, stay: str = "", max_age: int | None = None, invited: bool = False
+    provider: str,
+    return_to: str,
+    *,
+    stay: str = "",
+    max_age: int | None = None,
+    invited: bool = False,
+    purpose: LoginPurpose = LoginPurpose.SIGN_IN,
 ) -> str:
     """Return the address that begins a login; a fresh one with `max_age`, in seconds."""
-    invitation = "yes" if invited else ""
-    return _with(f"/login/{provider}", return_to=return_to, stay=stay, max_age=_spelt(max_age), invitation=invitation)
+    asked = {"invitation": "yes"} if invited else {}
+    asked |= {} if purpose is LoginPurpose.SIGN_IN else {PURPOSE: purpose.value}
+    return _with(f"/login/{provider}", return_to=return_to, stay=stay, max_age=_spelt(max_age), **asked)
 
 
 def chooser_path(reason: str, return_to: str, *, stay: str = "", max_age: int | None = None) -> str:

@@ -21,22 +21,26 @@ import contextlib
 from typing import Final
 from urllib.parse import urlsplit
 
-from identity.errors import StoreUnavailable
+from identity.accounts.cases import Aim, LoginPurpose
+from identity.errors import BadInput, StoreUnavailable
 from identity.login import handover
 from identity.login.flow import FLOW_MS
-from identity.login.freshness import fresh_enough
+from identity.login.freshness import OwnerProof, fresh_enough
+from identity.login.link_record import Holder
 from identity.login.pacing import Counted
 from identity.login.staying import Stay
 from identity.sessions.check import Outcome, Verdict
 from identity.sessions.record import Ended
-from identity.types import SECOND, AccountId, Host
-from identity.web.http import entry_refused
+from identity.types import SECOND, Host
+from identity.web.http import csrf, entry_refused
 from identity.web.http.base import Listener, Route
 from identity.web.http.parameters import ADDRESS_CHARS
 from identity.web.pages import Way
+from identity.web.people import way_pages
 from identity.web.people.login import (
     INVITATION,
     PROVIDER,
+    PURPOSE,
     REASONS,
     STALE,
     UNPROVEN,
@@ -130,23 +134,31 @@ class Begin(LoginHandler):
         provider = self.provider(name)
         if self.answer_prefetch():
             return
-        context, max_age = self.context, self.max_age()
+        context, max_age, purpose = self.context, self.max_age(), self._purpose()
         await self.keep_pace(Counted.START, name)
         return_to, stay = context.login.safe_return(self.query("return_to", limit=ADDRESS_CHARS)), self.query("stay")
-        forced = max_age is not None
-        self.invited = self.query("invitation") == "yes"
-        invitation = context.login.invited.key(self.binding(context.names.invitation)) if self.invited else ""
-        if self.invited and not invitation:
+        if (invitation := self._followed()) is None:
             self.go(INVITATION)  # which says what is missing
             return
-        if forced and not proves_logins(provider):
+        able = proves_logins(provider)
+        if purpose is LoginPurpose.SIGN_IN and max_age is not None and not able:
             self.go(chooser_path(UNPROVEN, return_to, max_age=max_age))
             return
-        account = await self._whose() if forced else None
+        forced = able if purpose is not LoginPurpose.SIGN_IN else max_age is not None
+        holder = await self._whose() if forced or purpose is not LoginPurpose.SIGN_IN else None
+        if purpose is LoginPurpose.LINK and not self._may_link(holder):
+            self.go(way_pages.ADD)
+            return
         started = context.login.start(
-            name, return_to=return_to, stay=stay, force_login=forced, account=account, invitation=invitation
+            name,
+            return_to=return_to,
+            stay=stay,
+            force_login=forced,
+            aim=_aim(purpose, holder),
+            session=holder.session.id if holder and purpose is LoginPurpose.LINK else None,
+            invitation=invitation,
         )
-        self.offer(provider, started.flow.return_to, stay=self.said(started.flow), max_age=max_age)
+        self.offer(provider, started.flow.return_to, stay=self.said(started.flow), max_age=max_age, purpose=purpose)
         try:
             begun = await provider.begin(started.start, context.http(name))
         except ProviderBroken as error:
@@ -156,17 +168,49 @@ class Begin(LoginHandler):
         self.bind(cookie, binding, lasts_ms=FLOW_MS, cross_site=begun.posted)
         self.go_out(begun.location)
 
-    async def _whose(self) -> AccountId | None:
-        """Return whose login must be fresh: of the person who is logged in, if one is.
+    def _followed(self) -> str | None:
+        """Return the key of the invitation that the person followed; empty if none, None if it is not here any more."""
+        self.invited = self.query("invitation") == "yes"
+        if not self.invited:
+            return ""
+        return self.context.login.invited.key(self.binding(self.context.names.invitation)) or None
+
+    def _purpose(self) -> LoginPurpose:
+        asked = self.query(PURPOSE)
+        if asked is None:
+            return LoginPurpose.SIGN_IN
+        if asked not in _PURPOSES:
+            raise BadInput("parameter-value", public="The parameter “for” is neither “prove” nor “link”.")
+        return LoginPurpose(asked)
+
+    def _may_link(self, holder: Holder | None) -> bool:
+        """Tell whether a link may begin: of an owner who was there a moment ago, and from a page of ours.
+
+        What another site begins could end at its own confirmation only; but a person must know why it is asked.
+        """
+        if holder is None or not csrf.from_own_site(self.request.headers, origins=frozenset()):
+            return False
+        return self.owner_proof(holder.session) is not OwnerProof.NONE
+
+    async def _whose(self) -> Holder | None:
+        """Return whose login must be fresh, or is linked to: of the person who is logged in, if one is.
 
         Raises StoreUnavailable while it cannot be found out: the login would take another person's place.
         """
         verdict = await self.look()
         if verdict.outcome is Outcome.RETRY or verdict.reason == STALE:
             raise StoreUnavailable(detail=f"who must log in again: {verdict.reason}")
-        return verdict.account_id
+        return self.holder_of(verdict)
 
 
+def _aim(purpose: LoginPurpose, holder: Holder | None) -> Aim:
+    """Return what a login is for; who must log in afresh, and is logged in, proves to be the one who is."""
+    if holder is None:
+        return Aim(purpose)
+    return Aim(LoginPurpose.PROVE if purpose is LoginPurpose.SIGN_IN else purpose, holder.account_id)
+
+
+_PURPOSES: Final = frozenset({LoginPurpose.PROVE.value, LoginPurpose.LINK.value})
 ROUTES: Final = (
     Route("/login", Chooser, Listener.PUBLIC),
     Route(PROVIDER, Begin, Listener.PUBLIC),

@@ -21,7 +21,8 @@ from identity.login.returning import FALLBACK
 from identity.web.http import parameters
 from identity.web.http.base import Listener, Route
 from identity.web.people import binding_cookies
-from identity.web.people.login import ANSWER_CHARS, DENIED, PROVIDER, ProviderAnswer, chooser_path
+from identity.web.people.login import ANSWER_CHARS, DENIED, PROVIDER, chooser_path
+from identity.web.people.login_answer import ProviderAnswer
 
 CARRIED: Final = ("code", "error", "error_reason", "iss")
 """Parameters of an answer that are carried on; of the others only `user` is read, which has a cookie of its own."""

@@ -5,7 +5,7 @@ Owns one sentence for each refusal.
 
 from typing import Final
 
-from identity.accounts.linking import Refusal
+from identity.accounts.linking import MOST_LINKS, Refusal
 
 REFUSALS: Final = {
     Refusal.DISABLED: "This account is disabled. Ask whoever runs this service.",
@@ -23,5 +23,6 @@ REFUSALS: Final = {
     Refusal.INVITATION_EXPIRED: "This invitation is over.",
     Refusal.INVITATION_USED: "This invitation was used already.",
     Refusal.INVITATION_REVOKED: "This invitation was taken back.",
+    Refusal.TOO_MANY_WAYS: f"An account has at most {MOST_LINKS} ways to log in. Remove one first.",
     Refusal.NO_ACCOUNT: "The account this login belongs to cannot be found. Ask whoever runs this service.",
 }

@@ -17,6 +17,7 @@ from identity.sessions.check import Outcome
 from identity.types import Username
 from identity.web.http import parameters
 from identity.web.http.base import Listener, Route
+from identity.web.people import way_pages
 from identity.web.people.login import LoginHandler, welcome_path
 
 FIELDS: Final = frozenset({"csrf", "s", "username"})
@@ -81,6 +82,7 @@ class Welcome(LoginHandler):
             status=status,
             action="/welcome",
             csrf=self.csrf_token((binding or "").encode()),
+            existing=f"{way_pages.EXISTING}?s={record.reference}",
             provider=self.provider(record.person.provider).label,
             handle=record.person.handle,
             username=username,

@@ -79,6 +79,10 @@ class CookieNames:
         """Name of the cookie that binds an unfinished sign-up to this browser; one per sign-up."""
         return self._name("u", reference)
 
+    def link(self, reference: str) -> str:
+        """Name of the cookie that binds a link in progress to this browser; one per link."""
+        return self._name("k", reference)
+
     def start(self, secret: str) -> str:
         """Name of the cookie that waits on an application's host for a start code; one per tab."""
         return self._name("s", secret)
