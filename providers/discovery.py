@@ -7,8 +7,9 @@ never remembered.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from providers.addresses import BadAddress, check_url, host_and_port
@@ -62,7 +63,7 @@ async def fetch_metadata(
     *,
     url: str = "",
     internal_url: str = "",
-    userinfo: bool | None = False,
+    userinfo: bool | Literal["if named", "if usable"] = False,
     **used: bool,
 ) -> Metadata:
     """Fetch an issuer's document and check it. One GET, to `url` if it is elsewhere. Raises ProviderBroken.
@@ -80,7 +81,7 @@ def read_metadata(
     issuer: str,
     hosts: Collection[str],
     *,
-    userinfo: bool | None = False,
+    userinfo: bool | Literal["if named", "if usable"] = False,
     logout: bool = False,
     revocation: bool = False,
     registration: bool = False,
@@ -92,7 +93,8 @@ def read_metadata(
         body: the document.
         issuer: the configured one.
         hosts: those allowed besides the issuer's own.
-        userinfo: whether that endpoint is used; if not, nothing it says matters. None: it is used if there is one.
+        userinfo: whether that endpoint is used; if not, nothing it says matters. `if named`: a document without one is
+            in order. `if usable`: one that cannot be used is as good as none.
         logout: whether browsers are sent to log out there; a document without an address for it is in order.
         revocation: whether tokens are taken back there; a document without an address for it is in order.
         registration: whether a client is registered there; a document without an address for it is in order.
@@ -102,10 +104,19 @@ def read_metadata(
     named = document.get("issuer")
     if named != issuer:
         raise ProviderBroken(f"the discovery document names another issuer than the configured one: {word(named)}")
-    used = (*_ENDPOINTS, _USERINFO) if userinfo else _ENDPOINTS
-    extras = {_USERINFO: userinfo is None, _END_SESSION: logout, _REVOCATION: revocation, _REGISTRATION: registration}
+    used = (*_ENDPOINTS, _USERINFO) if userinfo is True else _ENDPOINTS
+    extras = {
+        _USERINFO: userinfo == "if named",
+        _END_SESSION: logout,
+        _REVOCATION: revocation,
+        _REGISTRATION: registration,
+    }
     used = (*used, *(name for name, wanted in extras.items() if wanted and given(document.get(name))))
-    urls = _endpoints(document, used, issuer, {host_and_port(urlsplit(issuer)), *hosts}, internal_url)
+    allowed = {host_and_port(urlsplit(issuer)), *hosts}
+    urls = _endpoints(document, used, issuer, allowed, internal_url)
+    if userinfo == "if usable":
+        with suppress(ProviderBroken):
+            urls |= _endpoints(document, (_USERINFO,), issuer, allowed, internal_url)
     algorithms = _offered(document, "id_token_signing_alg_values_supported", _DEFAULT_ALGORITHMS)
     return Metadata(
         issuer=issuer,

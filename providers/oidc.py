@@ -81,10 +81,11 @@ class OidcOptions(OidcClientOptions):
     algorithms: tuple[str, ...] = option(
         types.words, ALGORITHMS, "Signatures accepted on ID tokens, as far as discovery offers them too."
     )
-    userinfo: bool = option(
-        types.flag,
-        False,
-        "Ask the userinfo endpoint too, for providers that keep names out of ID tokens; one more call per login.",
+    userinfo: str = option(
+        types.word("auto", "yes", "no"),
+        "auto",
+        "Whether the userinfo endpoint is asked too, one more call per login; `auto` does where the ID token has "
+        "neither name, handle nor e-mail.",
     )
     backchannel_logout: bool = option(
         types.flag,
@@ -116,7 +117,7 @@ def problems_of(given: OidcOptions) -> Iterator[tuple[str, str]]:
     if internal.path.strip("/") or internal.query:
         yield "internal_url", "must be scheme, host and port alone; the paths are the public ones"
     yield from _proof_problems(given)
-    if given.userinfo_signed and not given.userinfo:
+    if given.userinfo_signed and given.userinfo != "yes":
         yield "userinfo_signed", "needs userinfo = yes"
 
 
@@ -126,7 +127,7 @@ def build(settings: ProviderSettings[OidcOptions]) -> Provider:
     if problems := [*problems_of(given)]:
         raise BadOptions(problems)
     form_post = {"response_mode": "form_post"} if given.response_mode == "form_post" else {}
-    userinfo = Userinfo.SIGNED if given.userinfo_signed else Userinfo.JSON
+    asked = {"auto": Userinfo.AUTO, "yes": Userinfo.JSON, "no": Userinfo.UNASKED}[given.userinfo]
     service = OidcService(
         issuer=given.issuer,
         discovery_url=given.discovery_url,
@@ -134,7 +135,7 @@ def build(settings: ProviderSettings[OidcOptions]) -> Provider:
         endpoint_hosts=given.endpoint_hosts,
         client_auth=given.client_auth,
         algorithms=given.algorithms,
-        userinfo=userinfo if given.userinfo else Userinfo.UNASKED,
+        userinfo=Userinfo.SIGNED if given.userinfo_signed else asked,
         tells_logouts=given.backchannel_logout,
         logout_frame=given.issuer if given.frontchannel_logout else "",
         logout_there=LogoutThere(given.logout_at_provider),

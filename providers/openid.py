@@ -11,7 +11,7 @@ a function for what is peculiar in its claims.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from joserfc.jwk import Key
@@ -41,7 +41,7 @@ from providers.kind import CLIENT_SECRET, ProviderSettings
 from providers.logout_token import TYPES, WHAT, notice_of, session_of
 from providers.oauth2 import challenge, code_of, fetch_json, fetch_signed, location
 from providers.offline import offline
-from providers.openid_claims import Claims, profile_of
+from providers.openid_claims import Claims, profile_of, says_who
 from providers.remembered import Remembered
 from providers.security_notices import SecurityEventReceiver
 from providers.signing_keys import SigningKeys
@@ -66,6 +66,7 @@ class Userinfo(Enum):
     """Whether the userinfo endpoint is asked, and how it answers."""
 
     UNASKED = "not asked"
+    AUTO = "asked where the ID token calls the person nothing"
     JSON = "in JSON"
     SIGNED = "in a JWT of the issuer's"
 
@@ -188,19 +189,46 @@ class OidcProvider:
             self._metadata.doubt()
             raise
         claims = await self._verified(grant, callback, metadata, http)
-        more = await self._userinfo(metadata, grant, claims, callback, http) if self._asks(metadata, claims) else {}
+        more = await self._more(metadata, grant, claims, callback, http)
         return self._leaving(service.read_profile(claims, more), claims, more, grant)
 
     @property
-    def _may_ask(self) -> bool:
-        """Whether userinfo, which the kind does not ask, may hold claims that rules ask about."""
-        return self._service.userinfo is Userinfo.UNASKED and any(name.startswith(facts.CLAIM) for name in self._facts)
+    def _always_asks(self) -> bool:
+        return self._service.userinfo in (Userinfo.JSON, Userinfo.SIGNED)
 
-    def _asks(self, metadata: Metadata, claims: Claims) -> bool:
-        """Tell whether userinfo is asked: as the kind says, or for what rules ask about and the ID token lacks."""
-        if self._service.userinfo is not Userinfo.UNASKED:
+    @property
+    def _ruled(self) -> bool:
+        """Whether rules ask about claims, which may be in userinfo alone."""
+        return any(name.startswith(facts.CLAIM) for name in self._facts)
+
+    @property
+    def _userinfo_used(self) -> bool | Literal["if named", "if usable"]:
+        if self._always_asks:
             return True
-        return self._may_ask and bool(metadata.userinfo_url) and facts.lacks(self._facts, claims)
+        if self._ruled:
+            return "if named"
+        return "if usable" if self._service.userinfo is Userinfo.AUTO else False
+
+    async def _more(self, metadata: Metadata, grant: Grant, claims: Claims, callback: Callback, http: Http) -> Claims:
+        """Return what userinfo says, where it is asked.
+
+        it is asked                                                   | fails
+        --------------------------------------------------------------+------------------------------
+        always, as the kind or the operator says                      | no login
+        for what rules ask about and the ID token lacks               | no login
+        with `auto`, where the ID token calls the person nothing      | a login without a name; where
+                                                                      | rules ask anything, no login
+        """
+        ruled = facts.lacks(self._facts, claims)
+        nameless = self._service.userinfo is Userinfo.AUTO and not says_who(claims)
+        if not (self._always_asks or (metadata.userinfo_url and (ruled or nameless))):
+            return {}
+        try:
+            return await self._userinfo(metadata, grant, claims, callback, http)
+        except ProviderBroken:
+            if self._always_asks or self._facts:
+                raise
+            return {}
 
     def _leaving(self, profile: ProviderProfile, claims: Claims, more: Claims, grant: Grant) -> ProviderProfile:
         """Add what rules, logging out, or working there, will need, as far as the operator wants it."""
@@ -355,7 +383,7 @@ class OidcProvider:
             http,
             service.issuer,
             hosts,
-            userinfo=None if self._may_ask else service.userinfo is not Userinfo.UNASKED,
+            userinfo=self._userinfo_used,
             logout=service.logout_there is not LogoutThere.NO,
             revocation=self.keeps_tokens,
             url=service.discovery_url,

@@ -9,6 +9,12 @@ from providers.base import ProviderProfile
 Claims: TypeAlias = Mapping[str, object]
 
 
+def says_who(claims: Claims) -> bool:
+    """Tell whether the claims call the person anything: a name, a handle, or an address."""
+    said = profile_of(claims, {})
+    return bool(said.handle or said.name or said.email)
+
+
 def profile_of(claims: Claims, more: Claims) -> ProviderProfile:
     """Make a profile of verified claims; what userinfo says well-formed counts before the ID token's.
 

@@ -162,7 +162,7 @@ class AccountService:
         """Make an account for a proven identity; see `SigningUp.sign_up`."""
         return self._signing_up.sign_up(request)
 
-    def suggest(self, handle: str, name: str) -> Username:
+    def suggest(self, handle: str, name: str) -> Username | None:
         """Return a username to offer, free a moment ago; see `SigningUp.suggest`."""
         return self._signing_up.suggest(handle, name)
 

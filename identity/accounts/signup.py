@@ -131,13 +131,17 @@ class SigningUp:
             return replace(row, waits=True)
         return row
 
-    def suggest(self, handle: str, name: str) -> Username:
+    def suggest(self, handle: str, name: str) -> Username | None:
         """Return a name to offer the person, free a moment ago; at most ten reads.
+
+        None if nothing that the provider calls them can be a username.
 
         Raises:
             StoreUnavailable: the store is away.
         """
         offered = list(usernames.suggestions(handle, name, self._policy))
+        if not offered:
+            return None
         numbered = usernames.alternatives(offered[0], self._parts.new_uuid().int, self._policy)
         # Lazy: a first suggestion that is free costs one read.
         return next((each for each in chain(offered, numbered) if self._is_free(each)), offered[0])

@@ -23,7 +23,6 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
 """Unicode categories of what a person cannot see, or a page cannot show."""
 _WORDS: Final = re.compile(r"[A-Za-z0-9]+")
 _TRIMMED: Final = "_.-"
-_FALLBACK: Final = Username("user")
 
 _LETTERS: Final = str.maketrans(
     {
@@ -158,7 +157,7 @@ def _sentence(problem: NameProblem, name: str, policy: NamePolicy) -> str:
 
 
 def suggestions(handle: str, name: str, policy: NamePolicy) -> Iterator[Username]:
-    """Yield names to offer a person, best first, from what the provider calls them; at least one.
+    """Yield names to offer a person, best first, from what the provider calls them; none is made up.
 
     Whether they are free is for the caller to find out.
     """
@@ -169,7 +168,6 @@ def suggestions(handle: str, name: str, policy: NamePolicy) -> Iterator[Username
         if isinstance(found, str) and fold(found) not in seen:
             seen.add(fold(found))
             yield found
-    yield _numbered(_FALLBACK, "1".zfill(policy.min_length - len(_FALLBACK)), policy)
 
 
 def alternatives(taken: Username, seed: int, policy: NamePolicy) -> Iterator[Username]:

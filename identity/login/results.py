@@ -87,7 +87,8 @@ class UsernameForm:
     """What the username form shows first."""
 
     record: SignUpRecord
-    suggestion: Username
+    suggestion: Username | None
+    """None if nothing that the provider calls the person can be one."""
 
 
 @dataclass(frozen=True, slots=True)

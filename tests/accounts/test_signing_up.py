@@ -303,13 +303,18 @@ def test_a_newcomer_is_offered_a_free_name(registry: Registry) -> None:
     registry.member("2", "Zoe.Gross")
 
     assert registry.service.suggest("bob", "Bob") == "bob"
-    assert registry.service.suggest("zoe", "Zoë Groß") == "user1"
+    assert registry.service.suggest("zoe", "Zoë Groß") == "zoe2"
+
+
+def test_a_newcomer_without_a_name_is_offered_none(registry: Registry) -> None:
+    """People took `user1` for a name of theirs, and are now called so in every application."""
+    assert registry.service.suggest("", "") is None
+    assert registry.service.suggest("李雷", "") is None
 
 
 def test_when_every_obvious_name_is_taken_a_number_helps(registry: Registry) -> None:
-    """The second Zoë must not be offered `user1` for ever."""
+    """The second Zoë must not be offered a name that is taken."""
     registry.member("1", "zoe")
-    registry.member("2", "user1")
 
     assert registry.service.suggest("zoe", "") == "zoe2"
 

@@ -165,6 +165,75 @@ def test_userinfo_that_does_not_exist_is_a_clear_failure(on: Bench) -> None:
         on.log_in()
 
 
+def nameless(claims: dict[str, object]) -> None:
+    """Leave out of the ID token what a person is called."""
+    for name in ("name", "email"):
+        claims.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "token", "calls", "name"),
+    [
+        ("auto", {"name": "Ada Quill"}, 0, "Ada Quill"),
+        ("auto", {"email": "ada@x.example"}, 0, ""),
+        ("auto", {"nickname": "ada"}, 0, ""),
+        ("auto", {}, 1, "Ada Quill"),
+        ("no", {}, 0, ""),
+        ("yes", {"name": "Ada"}, 1, "Ada Quill"),
+    ],
+)
+def test_userinfo_is_asked_by_itself_where_the_id_token_calls_the_person_nothing(
+    on: Bench, asked: str, token: dict[str, object], calls: int, name: str
+) -> None:
+    """People would get an empty field for their name, or every login a call that brings nothing new."""
+    on.build("oidc", options(on, userinfo=asked))
+
+    def edit(claims: dict[str, object]) -> None:
+        nameless(claims)
+        claims.update(token)
+
+    on.upstream.edit_claims = edit
+
+    profile = on.log_in()
+
+    assert (profile.name, on.upstream.calls["/userinfo"]) == (name, calls)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [None, "https://graph.elsewhere.example/userinfo", "nonsense", 7],
+    ids=["none", "host", "word", "number"],
+)
+def test_a_userinfo_that_need_not_be_asked_cannot_be_in_the_way(on: Bench, endpoint: object) -> None:
+    """Entra has its own on another host: logins that worked would end with an upgrade."""
+    on.upstream.edit_discovery = lambda d: d.update(userinfo_endpoint=endpoint)
+    on.upstream.edit_claims = nameless
+
+    assert on.log_in().name == ""
+
+
+@pytest.mark.parametrize("answer", [{"sub": "somebody-else", "name": "Eve"}, ["no object"], None])
+def test_a_userinfo_that_fails_costs_a_name_and_no_login(on: Bench, answer: object) -> None:
+    """A person could not log in because of a name that is a suggestion only; nothing of the answer may count."""
+    on.upstream.edit_claims = nameless
+    on.upstream.person = {"sub": "a", "name": "Ada"}
+    on.upstream.answers["/userinfo"] = answer
+
+    profile = on.log_in()
+
+    assert (profile.subject, profile.name) == ("a", "")
+
+
+def test_a_userinfo_that_fails_ends_a_login_where_rules_ask(on: Bench) -> None:
+    """A person would be told that they may not enter, when nothing was found out."""
+    on.build("oidc", options(on), facts=["email_domain"])
+    on.upstream.edit_claims = nameless
+    on.upstream.answers["/userinfo"] = None
+
+    with pytest.raises(ProviderBroken):
+        on.log_in()
+
+
 def test_an_address_and_its_verification_come_from_one_place(on: Bench) -> None:
     """Otherwise an unverified address of userinfo is vouched for by the ID token's other one."""
     on.build("oidc", options(on, userinfo="yes"))

@@ -101,6 +101,7 @@ def _logging_in() -> tuple[Sample, ...]:
         Sample("demo-empty", "demo", {**_DEMO, "problem": "empty"}),
         Sample("welcome", "welcome", {**welcome, "username": "ada-l"}),
         Sample("welcome-waits", "welcome", {**welcome, "username": "ada-l", "waits": True}),
+        Sample("welcome-nameless", "welcome", {**welcome, "username": "", "handle": ""}),
         Sample("welcome-no-handle", "welcome", {**welcome, "username": "", "handle": "", "problem": "name-empty"}),
         Sample(
             "welcome-taken",

@@ -193,23 +193,23 @@ def test_every_refusal_has_a_sentence_that_can_be_shown(text: str) -> None:
 @pytest.mark.parametrize(
     ("handle", "name", "expected"),
     [
-        ("alice", "", ["alice", "user1"]),
-        ("@Alice", "Alice Liddell", ["Alice", "Alice.Liddell", "user1"]),
-        ("", "Zoë Groß", ["Zoe.Gross", "Zoe", "user1"]),
-        ("", "Søren Kierkegård", ["Soren.Kierkegard", "Soren", "user1"]),
-        ("", "Łukasz Żółć", ["Lukasz.Zolc", "Lukasz", "user1"]),
-        ("", "Seán O’Hara", ["Sean.OHara", "Sean", "user1"]),
-        ("", "Þór Ægisson", ["Thor.Aegisson", "Thor", "user1"]),
-        ("", "Ayşe Işık", ["Ayse.Isik", "Ayse", "user1"]),
-        ("bob@example.org", "Bob", ["bob", "user1"]),
-        ("-_bob_-", "", ["bob", "user1"]),
-        ("the  real/bob", "", ["the-real-bob", "user1"]),
-        ("a..b", "", ["a.b", "user1"]),
-        ("admin", "Ann Admin", ["Ann.Admin", "Ann", "user1"]),
-        ("李雷", "李雷", ["user1"]),
-        ("", "", ["user1"]),
-        ("x" * 40, "", ["x" * 32, "user1"]),
-        ("x" * 31 + "-y", "", ["x" * 31, "user1"]),
+        ("alice", "", ["alice"]),
+        ("@Alice", "Alice Liddell", ["Alice", "Alice.Liddell"]),
+        ("", "Zoë Groß", ["Zoe.Gross", "Zoe"]),
+        ("", "Søren Kierkegård", ["Soren.Kierkegard", "Soren"]),
+        ("", "Łukasz Żółć", ["Lukasz.Zolc", "Lukasz"]),
+        ("", "Seán O’Hara", ["Sean.OHara", "Sean"]),
+        ("", "Þór Ægisson", ["Thor.Aegisson", "Thor"]),
+        ("", "Ayşe Işık", ["Ayse.Isik", "Ayse"]),
+        ("bob@example.org", "Bob", ["bob"]),
+        ("-_bob_-", "", ["bob"]),
+        ("the  real/bob", "", ["the-real-bob"]),
+        ("a..b", "", ["a.b"]),
+        ("admin", "Ann Admin", ["Ann.Admin", "Ann"]),
+        ("李雷", "李雷", []),
+        ("", "", []),
+        ("x" * 40, "", ["x" * 32]),
+        ("x" * 31 + "-y", "", ["x" * 31]),
     ],
 )
 def test_what_a_provider_calls_somebody_becomes_a_name(handle: str, name: str, expected: list[str]) -> None:
@@ -220,14 +220,12 @@ def test_what_a_provider_calls_somebody_becomes_a_name(handle: str, name: str, e
 
 
 @given(anything, anything, policies)
-def test_at_least_one_name_is_offered_and_all_have_the_right_form(handle: str, name: str, policy: NamePolicy) -> None:
+def test_every_name_that_is_offered_has_the_right_form(handle: str, name: str, policy: NamePolicy) -> None:
     """An offer that is refused when it is taken is worse than none."""
     offered = list(suggestions(handle, name, policy))
 
-    assert offered
-    assert {check(each, policy) for each in offered[:-1]} == set(offered[:-1])
-    assert len({fold(each) for each in offered[:-1]}) == len(offered) - 1
-    assert policy.reserves(fold(offered[-1])) or check(offered[-1], policy) == offered[-1]
+    assert [check(each, policy) for each in offered] == offered
+    assert len({fold(each) for each in offered}) == len(offered)
 
 
 def test_a_taken_name_is_offered_with_small_numbers_first() -> None:

@@ -38,7 +38,7 @@ class Welcome(LoginHandler):
                 raise
             self.go(FALLBACK)
             return
-        self._ask(welcome.record, binding, username=welcome.suggestion)
+        self._ask(welcome.record, binding, username=welcome.suggestion or "")
 
     async def post(self) -> None:
         """Take the name that was typed."""
