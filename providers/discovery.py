@@ -25,6 +25,7 @@ _REGISTRATION: Final = "registration_endpoint"
 _FOR_BROWSERS: Final = (_AUTHORIZE, _END_SESSION)
 _REVOCATION: Final = "revocation_endpoint"
 _USERINFO: Final = "userinfo_endpoint"
+_EXTRAS: Final = (_USERINFO, _END_SESSION, _REVOCATION, _REGISTRATION)
 _OK: Final = 200
 _DEFAULT_ALGORITHMS: Final = ["RS256"]
 _DEFAULT_AUTH: Final = ["client_secret_basic"]
@@ -93,25 +94,19 @@ def read_metadata(
         body: the document.
         issuer: the configured one.
         hosts: those allowed besides the issuer's own.
-        userinfo: whether that endpoint is used; if not, nothing it says matters. `if named`: a document without one is
-            in order. `if usable`: one that cannot be used is as good as none.
+        userinfo: whether it is used, or only `if named`, or `if usable`: one that cannot be is then as good as none.
         logout: whether browsers are sent to log out there; a document without an address for it is in order.
-        revocation: whether tokens are taken back there; a document without an address for it is in order.
-        registration: whether a client is registered there; a document without an address for it is in order.
+        revocation: whether tokens are taken back there; the same.
+        registration: whether a client is registered there; the same.
         internal_url: where the provider is for us; what browsers are sent to may not be there.
     """
     document = json_object(body, "the discovery document")
     named = document.get("issuer")
     if named != issuer:
         raise ProviderBroken(f"the discovery document names another issuer than the configured one: {word(named)}")
+    wanted = zip(_EXTRAS, (userinfo == "if named", logout, revocation, registration), strict=True)
     used = (*_ENDPOINTS, _USERINFO) if userinfo is True else _ENDPOINTS
-    extras = {
-        _USERINFO: userinfo == "if named",
-        _END_SESSION: logout,
-        _REVOCATION: revocation,
-        _REGISTRATION: registration,
-    }
-    used = (*used, *(name for name, wanted in extras.items() if wanted and given(document.get(name))))
+    used = (*used, *(name for name, is_wanted in wanted if is_wanted and given(document.get(name))))
     allowed = {host_and_port(urlsplit(issuer)), *hosts}
     urls = _endpoints(document, used, issuer, allowed, internal_url)
     if userinfo == "if usable":

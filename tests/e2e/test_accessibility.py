@@ -16,6 +16,7 @@ from identity.types import Host
 from identity.web.http.base import Listener, Route
 from identity.web.http.page import PageHandler
 from identity.web.pages import away
+from identity.web.pages.style import in_colour
 from tests.support.account_site import AccountSite
 from tests.support.browser import Jar
 from tests.support.openid_provider import MODULES
@@ -29,7 +30,15 @@ HOST: Final = Host("login.localhost:8887")
 """A name browsers trust over plain http, as they do localhost."""
 SAMPLES: Final = {sample.label: sample for sample in samples()}
 SAME_BUT_FOR_WORDS: Final = ("login-because-", "error-")
-TYPICAL: Final = {"login-because-too-many", "error-bounce-lost", "error-parameter-missing", "error-store-unavailable"}
+TYPICAL: Final = {
+    "login-because-too-many",
+    "error-bounce-lost",
+    "error-flow-invalid-in",
+    "error-login-not-fresh",
+    "error-parameter-missing",
+    "error-start-invalid",
+    "error-store-unavailable",
+}
 LABELS: Final = sorted(label for label in SAMPLES if not label.startswith(SAME_BUT_FOR_WORDS) or label in TYPICAL)
 PHONE: Final = {"width": 320, "height": 568}
 DESKTOP: Final = {"width": 1280, "height": 800}
@@ -145,6 +154,19 @@ def test_axe_finds_nothing_on_the_page_of_an_outage(phone: Page, desktop: Page) 
 
         assert violations(tab) == []
         assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.axe
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("label", ["login-last", "account-back", "notices", "error-start-invalid"])
+def test_axe_finds_nothing_in_a_colour_that_cannot_be_read_as_it_is(browser: Browser, label: str, scheme: str) -> None:
+    """An operator's yellow, or navy blue, would be that of the links and the main button."""
+    sheet = in_colour("#ffe600" if scheme == "light" else "#000080").body
+    for tab in open_tab(browser, DESKTOP, scheme=scheme):
+        tab.route("**/style.css*", lambda route: route.fulfill(body=sheet, content_type="text/css"))
+        tab.goto(f"/sample/{label}")
+
+        assert violations(tab) == []
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -1,7 +1,7 @@
 """Render every page with sample data, and photograph it; for whoever changes how pages look.
 
     python -m tests.support.preview DIRECTORY           HTML files and the stylesheet
-    python -m tests.support.preview DIRECTORY --shots   also PNGs: phone, desktop, each light and dark
+    python -m tests.support.preview DIRECTORY --shots   also PNGs: four widths, each light and dark
 
 The HTML is what the daemon sends, but for the address of the stylesheet. Nothing here runs in
 production or in a test.
@@ -18,7 +18,7 @@ from identity.web.pages import STYLESHEET, Branding, Pages
 from tests.support.clock import ManualClock
 from tests.support.samples import samples
 
-SIZES: Final = {"phone": (375, 812), "desktop": (1280, 800), "narrow": (320, 568)}
+SIZES: Final = {"narrow": (320, 568), "phone": (390, 844), "tablet": (768, 1024), "desktop": (1280, 800)}
 
 
 def write(directory: Path) -> list[Path]:
