@@ -70,6 +70,14 @@ def _document(mention: str) -> bool:
     return (ROOT / mention).is_file() or any((ROOT / "docs" / "adr").glob(f"{Path(mention).name}-*.md"))
 
 
+def test_a_decision_has_a_number_of_its_own() -> None:
+    """Two that were written at the same time had one, and a mention of it meant either."""
+    numbers = [(page.name[:4], page.read_text().split(".", 1)[0]) for page in files("*.md", "docs/adr")]
+
+    assert len({number for number, _ in numbers}) == len(numbers)
+    assert all(heading == f"# {int(number)}" for number, heading in numbers)
+
+
 def test_what_the_tour_says_a_page_says_is_on_a_page() -> None:
     """A newcomer who reads something else than the tour promised takes it for a fault."""
     tour = (ROOT / "README.md").read_text().partition("## A tour")[2].partition("\n## ")[0]
