@@ -7,6 +7,7 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -85,7 +86,8 @@ def run(
     # What a start makes stays. To look through it for garbage is a twentieth of the start, and would later,
     # were it not frozen, hold up every answer under way.
     gc.disable()
-    faulthandler.enable()
+    if sys.__stderr__ is not None:  # closed by whoever started it
+        faulthandler.enable(sys.__stderr__)
     try:
         _serve(config, reread, started, handed=handed)
     finally:

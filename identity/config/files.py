@@ -101,11 +101,11 @@ def cassandra_files(config: Config) -> Iterator[str]:
 
 def branding_of(config: Config) -> Branding:
     """Return what the pages show of the operator; the logo is read. Raises ConfigError."""
-    given = config.site
+    given, url = config.site, config.server.public_url
     if problems := tuple(logo(config)):
         raise ConfigError(problems)
     return Branding(
-        name=given.name or NAME,
+        name=given.name or (NAME if url.loopback else url.hostname),
         contact=given.contact,
         logo=_logo(given.logo),
         stylesheet=in_colour(given.colour) if given.colour else STYLESHEET,

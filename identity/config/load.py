@@ -21,7 +21,6 @@ from identity.config.values import WebOrigin
 from identity.errors import ConfigError
 from identity.membership.rules import FactRule, ProviderRule
 from identity.types import ClientId
-from identity.web.pages.branding import NAME
 from options.option import Option, options_of, values_of
 from providers import REGISTRY
 
@@ -188,8 +187,7 @@ def _completed(config: Config, given: Mapping[str, Mapping[str, str]]) -> Config
         url = WebOrigin("http", "localhost", server.port)
     server = replace(server, public_url=url, internal_port=server.internal_port or server.port + 1)
     apps = tuple(_completed_app(app, server, config.sessions.static_paths) for app in config.apps)
-    site = replace(config.site, name=config.site.name or (NAME if url.loopback else url.hostname))
-    return replace(config, server=server, site=site, apps=apps)
+    return replace(config, server=server, apps=apps)
 
 
 def _completed_app(app: Application, server: ServerSection, static_paths: tuple[str, ...]) -> Application:

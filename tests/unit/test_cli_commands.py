@@ -22,13 +22,16 @@ from tests.support.operator_commands import OperatorCommands, in_memcached, unto
 
 ALICE: Final = ("alice", "--reason", "ticket 4711")
 CALLS: Final[dict[str, tuple[str, ...]]] = {
+    "accounts approve": ALICE,
     "accounts disable": (*ALICE, "--yes"),
     "accounts enable": ALICE,
     "accounts find": ("alice",),
     "accounts link": ("alice", "p:2", "--reason", "ticket 4711"),
     "accounts list": (),
+    "accounts reject": (*ALICE, "--yes"),
     "accounts show": ("alice",),
     "accounts unlink": ("alice", "p:1", "--reason", "ticket 4711", "--yes"),
+    "accounts waiting": (),
     "applications list": (),
     "backup": ("{folder}/copy.sqlite",),
     "check-config": ("--offline",),
