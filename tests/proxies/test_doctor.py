@@ -99,7 +99,7 @@ def test_three_common_faults_are_each_found(tmp_path: Path, authority: Authority
     """A header of the operator's own, a lost error page, and nginx's own limit for headers."""
     faults = {
         "    location /app/ {\n": "    location /app/ {\n        add_header X-Frame-Options DENY always;\n",
-        "error_page 500 = @identity_down;": "error_page 500 =200 /elsewhere;",
+        "error_page 500 =503 $identity_down;": "error_page 500 =200 /elsewhere;",
         "large_client_header_buffers 4 32k;": "large_client_header_buffers 4 4k;",
     }
     with behind(tmp_path, authority, faults=faults) as guarded:

@@ -51,6 +51,7 @@ KILLED: Final = {
     "ending.revocation-kept": "a way that is another's",
     "ending.account-changed": "a way that is another's",
     "trail.ended": "a way that is another's",
+    "invitation.claimant-stopped": "an invitation whose sign-up was cut short",
 }
 """Every step of a repair, and a repair that takes it."""
 

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from identity.accounts.linking import CLAIM_TTL_MS
+from identity.accounts.invitation import InvitationRow, InvitationState
+from identity.accounts.linking import CLAIM_TTL_MS, account_of
 from identity.accounts.store import (
     AccountStatus,
     AccountStore,
@@ -22,7 +23,7 @@ from identity.accounts.store import (
 from identity.accounts.usernames import fold
 from identity.accounts.writing import AccountParts
 from identity.stores.memory import MemoryAccounts
-from identity.types import SECOND, AccountId, Checkpoint, Clock, Millis, Username, UsernameKey
+from identity.types import DAY, SECOND, AccountId, Checkpoint, Clock, Millis, Username, UsernameKey
 from identity.upkeep.diagnosis import REST_MS, Diagnosis, Fault, Remedy
 from identity.upkeep.fsck import Fsck, Inconsistency
 from identity.upkeep.mending import Mending
@@ -216,6 +217,27 @@ def _tokens(registry: Registry, account: AccountId, subject: str) -> None:
     registry.store.upstream_tokens.insert(row)
 
 
+def _invitation_cut_short(registry: Registry) -> None:
+    """Claimed for a sign-up that died before its commit."""
+    now, claim = registry.clock(), uuid4()
+    row = InvitationRow(
+        key="0" * 64,
+        state=InvitationState.CLAIMED,
+        created_at=now,
+        ends_at=now + DAY,
+        actor="operator:ann",
+        reason="ticket 4711",
+        guest="",
+        groups=(),
+        claim=claim,
+        claimed_at=now,
+        identity=key("9"),
+        account_id=account_of(claim),
+        op=uuid4(),
+    )
+    registry.store.invitations.insert(row, expires_at=row.expires_at)
+
+
 MENDED: Final[dict[str, tuple[Callable[[Registry], None], Fault, Remedy]]] = {
     "a sign-up cut short": (_sign_up_cut_short, Fault.UNFINISHED, Remedy.FINISH),
     "a link cut short": (_link_cut_short, Fault.UNFINISHED, Remedy.FINISH),
@@ -237,6 +259,7 @@ MENDED: Final[dict[str, tuple[Callable[[Registry], None], Fault, Remedy]]] = {
         Fault.TOKENS_UNWANTED,
         Remedy.REMOVE,
     ),
+    "an invitation whose sign-up was cut short": (_invitation_cut_short, Fault.INVITATION_UNFINISHED, Remedy.FINISH),
     "a name not confirmed": (_name_not_confirmed, Fault.NAME_UNCONFIRMED, Remedy.OWN),
 }
 """What `--repair` mends: how it comes about, and what is found."""

@@ -294,6 +294,7 @@ def test_a_user_who_may_not_use_the_libraries_is_told_so(tmp_path: Path) -> None
     started.HERE, started.LIBRARIES, started.OWN = tmp_path, tmp_path / "lib", tmp_path / "python"
     missing = ModuleNotFoundError(name="click")
 
+    started.__name__ = "__main__"  # as ./identityd.py, and not as the program that pip makes
     assert "`make run` installs" in started.complaint(missing)
     started.OWN.symlink_to(tmp_path / "of-another-user")
     assert started.complaint(missing).startswith(f"This user may not use {tmp_path / 'python'}: ")

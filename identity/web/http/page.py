@@ -271,7 +271,10 @@ class PageHandler(Handler):
         """Render the page of an error, with ways on that exist on this host; `more` is the page's."""
         told: dict[str, object] = {"again": again, **more, **self._home_link()}
         if self.is_application:
-            told |= {"login": handover.LOGIN, "back": "/", "back_to": self.context.applications.called(self.host)}
+            told["login"] = handover.LOGIN
+            # A host that is not ours is never repeated on a page of ours.
+            if self.context.applications.of_host(self.host):
+                told |= {"back": "/", "back_to": self.context.applications.called(self.host)}
         return error_page(self.context, error, request_id=self.request_id, **told)
 
     def _home_link(self) -> dict[str, str]:
