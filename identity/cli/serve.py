@@ -86,7 +86,7 @@ def run(
     # What a start makes stays. To look through it for garbage is a twentieth of the start, and would later,
     # were it not frozen, hold up every answer under way.
     gc.disable()
-    if sys.__stderr__ is not None:  # closed by whoever started it
+    if sys.__stderr__ is not None:  # the program that starts us may have closed it
         faulthandler.enable(sys.__stderr__)
     try:
         _serve(config, reread, started, handed=handed)
