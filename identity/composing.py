@@ -24,7 +24,7 @@ from identity.applications.disclosure import Attribute
 from identity.audit import AuditQueue, Event, Rationed
 from identity.config import Config, SessionStoreKind
 from identity.config.changes import providers_alike
-from identity.config.entry import admission, facts_asked
+from identity.config.entry import admission, entry_rules, facts_asked
 from identity.config.files import branding_of
 from identity.errors import ConfigError, StoreError
 from identity.forward_auth.peers import TrustedPeers
@@ -188,9 +188,10 @@ def in_force(config: Config, client: OutboundClient, standing: Standing, *, befo
         ConfigError: a provider's name means another one now, or the logo cannot be shown.
     """
     parts, wiring = standing.parts, standing.wiring(config)
-    metrics, clock, server = parts.metrics, parts.clock, config.server
-    sessions = session_service(wiring, standing.cache)
-    end = end_sessions(session_service(wiring, standing.first), account=standing.accounts.accounts.read, clock=clock)
+    metrics, clock, server, entry = parts.metrics, parts.clock, config.server, entry_rules(config)
+    sessions = session_service(wiring, standing.cache, entry=entry)
+    first = session_service(wiring, standing.first, entry=entry)
+    end = end_sessions(first, account=standing.accounts.accounts.read, clock=clock)
     accounts = account_service(wiring, standing.accounts, end=standing.carry_out)
     providers = parts.providers(config, clock)
     if before:
@@ -200,7 +201,7 @@ def in_force(config: Config, client: OutboundClient, standing: Standing, *, befo
     means, forget = (dependencies, logouts, standing.tokens), standing.tokens.forget
     context = Context(
         sessions=sessions,
-        checker=session_checker(wiring, standing.cache, standing.watching),
+        checker=session_checker(wiring, standing.cache, standing.watching, entry=entry),
         accounts=accounts,
         login=_login(wiring, accounts, sessions, pins=_pins(config, standing.accounts, clock), means=means),
         logouts=logouts,

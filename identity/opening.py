@@ -17,11 +17,11 @@ from uuid import uuid4
 from identity.accounts.audited import AuditedStore
 from identity.accounts.service import AccountService
 from identity.accounts.store import Revocation
+from identity.applications.entry import EntryRules
 from identity.applications.service import ApplicationService
 from identity.audit import Event
 from identity.clock import problem_with_key, require
 from identity.config import AccountStoreKind, Config, SessionStoreKind, load_ring
-from identity.config.entry import entry_rules
 from identity.errors import ConfigError
 from identity.housekeeping import Clearing
 from identity.keyring import KeyRing, Purpose
@@ -228,17 +228,15 @@ def open_memcached(
     )
 
 
-def session_service(wiring: Wiring, cache: Cache) -> SessionService:
+def session_service(wiring: Wiring, cache: Cache, *, entry: EntryRules) -> SessionService:
     """Compose a session service over a cache."""
     minting, rules = mint(wiring.config, wiring.ring, wiring.random_bytes), session_rules(wiring.config)
-    entry = entry_rules(wiring.config)
     return SessionService(_session_records(wiring, cache), minting, rules=rules, entry=entry, clock=wiring.clock)
 
 
-def session_checker(wiring: Wiring, cache: Cache, watcher: Watcher) -> Checker:
+def session_checker(wiring: Wiring, cache: Cache, watcher: Watcher, *, entry: EntryRules) -> Checker:
     """Compose what answers checks over a cache."""
     minting, rules = mint(wiring.config, wiring.ring, wiring.random_bytes), session_rules(wiring.config)
-    entry = entry_rules(wiring.config)
     checking = Checking(minting, rules=rules, entry=entry, clock=wiring.clock, chance=wiring.chance)
     return Checker(checking, _session_records(wiring, cache), watcher)
 

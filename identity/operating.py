@@ -109,7 +109,7 @@ def sessions_in_memcached(
     """Return the sessions in memcached, and what ends them and names the node that it could not reach."""
     cache = open_memcached(wiring.config, wiring.ring, wiring.clock)
     closing.callback(cache.close)
-    sessions = session_service(wiring, cache)
+    sessions = session_service(wiring, cache, entry=entry_rules(wiring.config))
     end = end_sessions(sessions, account=store.accounts.read, clock=wiring.clock)
 
     def carry_out(revocation: Revocation) -> None:

@@ -186,9 +186,7 @@ def link(path: Path, account: str, how: str | None, identity_text: str, **given:
         any_provider=given["force"],
         by=operator.changer(given),
     )
-    with operator.opened(path) as service:
-        changed = operator.answered(service.link(request, operator.confirming(account)), account)
-        operator.report(changed, as_json=given["as_json"])
+    operator.change(path, account, lambda to, told: to.link(request, told), as_json=given["as_json"])
 
 
 @accounts.command(short_help="Take a way to log in away.")
@@ -216,9 +214,7 @@ def unlink(path: Path, account: str, how: str | None, identity_text: str, **give
     identity, yes = IdentityName(identity_text, exact=given["exact"]), given["yes"]
     by = operator.changer(given, yes=yes)
     request = UnlinkIdentity(uuid4(), operator.account_name(account, how), identity, by)
-    with operator.opened(path) as service:
-        changed = operator.answered(service.unlink(request, operator.confirming(account, yes=yes)), account)
-        operator.report(changed, as_json=given["as_json"])
+    operator.change(path, account, lambda to, told: to.unlink(request, told), yes=yes, as_json=given["as_json"])
 
 
 @accounts.command(short_help="Refuse every login and end every session.")
@@ -239,9 +235,7 @@ def disable(path: Path, account: str, how: str | None, **given: Any) -> None:  #
       identityd.py accounts disable github:583231 --reason "abuse, ticket 4713" --as ann --yes
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     request, yes = operator.change_of(account, how, given, yes=given["yes"]), given["yes"]
-    with operator.opened(path) as service:
-        changed = operator.answered(service.disable(request, operator.confirming(account, yes=yes)), account)
-        operator.report(changed, as_json=given["as_json"])
+    operator.change(path, account, lambda to, told: to.disable(request, told), yes=yes, as_json=given["as_json"])
 
 
 @accounts.command(short_help="List the sign-ups that wait for approval.")
@@ -280,9 +274,7 @@ def approve(path: Path, account: str, how: str | None, **given: Any) -> None:  #
       identityd.py accounts approve alice --reason "asked her team lead"
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     request = operator.change_of(account, how, given)
-    with operator.opened(path) as service:
-        changed = operator.answered(service.approve(request, operator.confirming(account)), account)
-        operator.report(changed, as_json=given["as_json"])
+    operator.change(path, account, lambda to, told: to.approve(request, told), as_json=given["as_json"])
 
 
 @accounts.command(short_help="Refuse an account that waits.")
@@ -301,9 +293,7 @@ def reject(path: Path, account: str, how: str | None, **given: Any) -> None:  # 
         xargs -n 1 identityd.py accounts reject --reason "a flood of strangers" --yes --account
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     request, yes = operator.change_of(account, how, given, yes=given["yes"]), given["yes"]
-    with operator.opened(path) as service:
-        changed = operator.answered(service.reject(request, operator.confirming(account, yes=yes)), account)
-        operator.report(changed, as_json=given["as_json"])
+    operator.change(path, account, lambda to, told: to.reject(request, told), yes=yes, as_json=given["as_json"])
 
 
 @accounts.command(short_help="Let an account log in again.")
@@ -321,6 +311,4 @@ def enable(path: Path, account: str, how: str | None, **given: Any) -> None:  # 
       identityd.py accounts enable alice --reason "laptop found, password changed"
     """  # noqa: D301 - click knows a paragraph to keep by this very character
     request = operator.change_of(account, how, given)
-    with operator.opened(path) as service:
-        changed = operator.answered(service.enable(request, operator.confirming(account)), account)
-        operator.report(changed, as_json=given["as_json"])
+    operator.change(path, account, lambda to, told: to.enable(request, told), as_json=given["as_json"])

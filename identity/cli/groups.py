@@ -109,9 +109,7 @@ def _change(
         add=frozenset(map(_group, add)),
         remove=frozenset(map(_group, remove)),
     )
-    with operator.opened(path) as service:
-        changed = operator.answered(service.change_groups(request, operator.confirming(account)), account)
-        operator.report(changed, as_json=given["as_json"])
+    operator.change(path, account, lambda to, told: to.change_groups(request, told), as_json=given["as_json"])
 
 
 def _group(text: str) -> str:

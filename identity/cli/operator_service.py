@@ -131,6 +131,19 @@ def _stop(problem: "Problem", text: str) -> NoReturn:
     raise MisusedCommand(words, problem.code) if is_usage(problem) else CommandFailed(words, problem.code)
 
 
+def change(
+    path: Path,
+    account: str,
+    make: "Callable[[OperatorService, Told], Changed | Problem]",
+    *,
+    yes: bool = True,
+    as_json: bool,
+) -> None:
+    """Make a change to an account, once its effect was said and confirmed, and report it."""
+    with opened(path) as service:
+        report(answered(make(service, confirming(account, yes=yes)), account), as_json=as_json)
+
+
 def report(changed: "Changed", *, as_json: bool) -> None:
     """Say what was done and how far it got; exit code 3 if some sessions were not reached yet."""
     from identity.admin.shapes import as_json as shape

@@ -91,7 +91,7 @@ def _daemon(read: "Config") -> dict[str, Any]:
 
 def _ask_for_successor(process: int) -> None:
     """Send the signal, to a process that is an identityd."""
-    if "serve" not in _command_line(process).split() and "demo" not in _command_line(process).split():
+    if not {"serve", "demo"} & set(_command_line(process).split()):
         raise CommandFailed(
             f"nothing was done: process {process} is no identityd here; call this on its machine and in its container, "
             f"or send it SIGUSR2 yourself: `kill -USR2 {process}`"

@@ -11,7 +11,6 @@ everything that is linked comes from the record.
     identity leads to no account       it was used          and the same may be sent again
 """
 
-import contextlib
 from typing import Final
 from uuid import UUID
 
@@ -19,10 +18,10 @@ from identity.accounts.cases import Aim, AlreadyLinked, LoginPurpose, MayLink, d
 from identity.accounts.linking import Refuse
 from identity.accounts.results import BeingFinished, By, Linked, LinkOutcome, LinkRequest
 from identity.accounts.service import AccountService
-from identity.errors import FlowInvalid, StoreError, TooOften
+from identity.errors import FlowInvalid, TooOften
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entering
-from identity.login.flow import Flaw, ProvenPerson, SignUpRecord, record_name, spent_until, tag_of
+from identity.login.flow import Flaw, ProvenPerson, SignUpRecord, record_name, tag_of
 from identity.login.link_record import LINK_MS, Holder, LinkRecord, link_flaw
 from identity.login.packing import pack_link, unpack_link
 from identity.login.results import ConfirmLink, LinkBegun, LoginBusy, LoginDenied, Visit
@@ -99,17 +98,11 @@ class LoginLinks:
         """
         record = self._opened(reference, binding, holder)
         one_time, name = self._dependencies.one_time, record_name(reference)
-        until = spent_until(record.expires_at, now=self._dependencies.clock())
-        if not one_time.spend(RecordKind.LINK, name, expires_at=until):
-            raise _invalid(Flaw.USED)
         by = By("self", address=visit.address, request_id=visit.request_id)
-        try:
+        used = _invalid(Flaw.USED)
+        with self._dependencies.using_up(RecordKind.LINK, name, expires_at=record.expires_at, used=used):
             self._count(record.account)
             outcome = self._accounts.link(LinkRequest(record.claim, record.account, record.identity, record.label, by))
-        except (StoreError, TooOften):
-            with contextlib.suppress(StoreError):
-                one_time.take(RecordKind.LINK, name)
-            raise
         match outcome:
             case Linked():
                 self._entering.keep(record.identity, record.account, None)

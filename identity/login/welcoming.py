@@ -13,7 +13,6 @@ tell who has an account).
     cookie           if it is in use     · or the marker is taken back, and the form may be sent again
 """
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -25,7 +24,7 @@ from identity.accounts.results import AlreadyKnown, BeingFinished, By, NameTaken
 from identity.accounts.service import AccountService
 from identity.accounts.store import IdentityState
 from identity.accounts.usernames import NameRefused, check, fold
-from identity.errors import FlowInvalid, StoreError, TooOften
+from identity.errors import FlowInvalid, TooOften
 from identity.login.carrying import LONGEST
 from identity.login.dependencies import LoginDependencies
 from identity.login.entering import Entered, Entering
@@ -37,7 +36,6 @@ from identity.login.flow import (
     SignUpRecord,
     record_name,
     sign_up_flaw,
-    spent_until,
     tag_of,
 )
 from identity.login.packing import pack_sign_up, unpack_sign_up
@@ -136,15 +134,9 @@ class Welcoming:
             TooOften: too many names were asked for (`too-many-names`).
         """
         record = self._opened(reference, binding)
-        name, until = record_name(reference), spent_until(record.expires_at, now=self._dependencies.clock())
-        if not self._dependencies.one_time.spend(RecordKind.SIGN_UP, name, expires_at=until):
-            raise _invalid(Flaw.USED)
-        try:
+        name, used = record_name(reference), _invalid(Flaw.USED)
+        with self._dependencies.using_up(RecordKind.SIGN_UP, name, expires_at=record.expires_at, used=used):
             chosen = self._choose(record, username, visit)
-        except (StoreError, TooOften):
-            with contextlib.suppress(StoreError):
-                self._dependencies.one_time.take(RecordKind.SIGN_UP, name)
-            raise
         if isinstance(chosen, AskAgain | LoginBusy):
             self._dependencies.one_time.take(RecordKind.SIGN_UP, name)
             if record.expires_at <= self._dependencies.clock():

@@ -5,16 +5,13 @@ what proves that the owner is there is `login.freshness`. A person who changes t
 in a moment ago: a page that hears of an older login offers to log in again, to the same account, and is where that
 leads.
 
-    page                 shows
-    -------------------  ------------------------------------------------------------------------
-    /account/ways/add    the providers; each leads there and back to the next page
-    /account/ways/       both sides of a link; its form links
-      confirm
-    /account/ways/       nothing: makes such a link of a sign-up, for who is logged in by then
-      adopt
-    /account/ways/       what goes, and what ends with it; its form removes it
-      remove
-    /welcome/existing    the ways to log in, for a person at the username form who has an account
+    page                    shows
+    ----------------------  ---------------------------------------------------------------------
+    /account/ways/add       the providers; each leads there and back to the next page
+    /account/ways/confirm   both sides of a link; its form links
+    /account/ways/adopt     nothing: makes such a link of a sign-up, for who is logged in by then
+    /account/ways/remove    what goes, and what ends with it; its form removes it
+    /welcome/existing       the ways to log in, for a person at the username form who has an account
 """
 
 from functools import partial
